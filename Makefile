@@ -1,0 +1,32 @@
+# `make demo` and `make test` need nothing but git, a C++ compiler, Python 3 with pip, and cargo.
+PYTHON ?= python3
+DEMO ?= model=minilm data=data/sms_spam.csv limit=1500 lr=5e-5,1e-4,2e-4 epochs=1,2
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+export PATH := $(abspath $(TARGET)/release):$(PATH)
+
+.PHONY: help setup build demo test bench install
+
+help:            ## This list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup:           ## Find or fetch libtorch, fetch MiniLM; nothing that is there already.
+	@$(PYTHON) scripts/setup.py
+
+build: setup     ## Release build of both executables.
+	cargo build --release --locked --features train
+
+demo: build      ## Queue a sweep of MiniLM on the SMS data and watch it.
+	@scripts/demo.sh $(DEMO)
+
+test: setup      ## Everything CI checks: format, lints, tests, licences.
+	cargo fmt --check
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo test --locked --all-features
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check; \
+	 else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
+
+bench: build     ## Budgets of the store (docs/benchmarks.md).
+	cargo bench --locked --features train
+
+install: setup   ## Into ~/.cargo/bin.
+	cargo install --locked --features train --path .

@@ -1,0 +1,334 @@
+//! The board: one folder with `config.toml`, `data/`, `models/` and `runs/`. This module finds it,
+//! reads its config and names every path in it; nothing else builds paths under a board.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::spec::keys::{nearest, toml_text};
+use crate::spec::{RunId, RunSpec, SpecError, locate};
+
+/// A board that exists.
+#[derive(Debug, Clone)]
+pub struct Board {
+    root: PathBuf,
+    /// What its `config.toml` says.
+    pub config: Config,
+}
+
+/// `config.toml`, checked.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// `[defaults]`: keys of every run that does not give them.
+    pub defaults: RunSpec,
+    /// `[sites.NAME]`.
+    pub sites: BTreeMap<String, Site>,
+    /// `[sweeps.NAME]`: pairs as on the command line.
+    pub sweeps: BTreeMap<String, Vec<(String, String)>>,
+    /// `[tui]`.
+    pub tui: Tui,
+}
+
+/// A place where runs go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Site {
+    /// Runs at once on the CPU; 0 = one per GPU, or one if there is none.
+    pub slots: u32,
+    /// CPU threads per run; 0 = the cores divided by the slots.
+    pub threads: u32,
+    /// The trainer's executable; empty = beside `tuneboard`.
+    pub trainer: PathBuf,
+}
+
+/// How the dashboard looks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tui {
+    /// `auto`, `dark` or `light`.
+    pub theme: String,
+    /// Whether the mouse is used at start.
+    pub mouse: bool,
+    /// Other keys for actions: `stop = "x"`.
+    pub keys: BTreeMap<String, String>,
+}
+
+impl Default for Tui {
+    fn default() -> Self {
+        Self { theme: "auto".into(), mouse: true, keys: BTreeMap::new() }
+    }
+}
+
+/// Why a board cannot be used.
+#[derive(Debug, Error)]
+pub enum BoardError {
+    /// No `config.toml` here or above.
+    #[error("There is no board in {} or any folder above it; `tuneboard init` makes one.", .0.display())]
+    NotFound(PathBuf),
+    /// A config that cannot be read as one.
+    #[error("{}: {why}", .path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// One sentence, with line and column where known.
+        why: String,
+    },
+    /// A key or value in the config that a run does not take.
+    #[error("{}, [{section}]: {source}", .path.display())]
+    Spec {
+        /// The file.
+        path: PathBuf,
+        /// The TOML table.
+        section: String,
+        /// What is wrong.
+        source: SpecError,
+    },
+    /// No checkpoint of that name.
+    #[error("There is no model `{name}`{}: looked for {}.", hint(.nearest.as_deref()), .looked.display())]
+    NoModel {
+        /// As written.
+        name: String,
+        /// Closest folder under models/.
+        nearest: Option<String>,
+        /// Where.
+        looked: PathBuf,
+    },
+    /// A file or folder that cannot be read or made.
+    #[error("{}: {source}.", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default()
+}
+
+/// The config that `tuneboard init` writes.
+pub const INITIAL_CONFIG: &str = include_str!("../config.toml");
+
+impl Board {
+    /// The board at `given`, else at `$TUNEBOARD_BOARD`, else in the working folder or the nearest
+    /// folder above it that holds a `config.toml` with `runs/` beside it.
+    ///
+    /// # Errors
+    /// [`BoardError::NotFound`], or whatever is wrong with its config.
+    pub fn find(given: Option<&Path>) -> Result<Self, BoardError> {
+        let from_env = env::var_os("TUNEBOARD_BOARD").filter(|v| !v.is_empty()).map(PathBuf::from);
+        if let Some(root) = given.map(Path::to_path_buf).or(from_env) {
+            return if is_board(&root) {
+                Self::open(&root)
+            } else {
+                Err(BoardError::NotFound(root))
+            };
+        }
+        let here = env::current_dir()
+            .map_err(|source| BoardError::Io { path: PathBuf::from("."), source })?;
+        match here.ancestors().find(|folder| is_board(folder)) {
+            Some(root) => Self::open(root),
+            None => Err(BoardError::NotFound(here)),
+        }
+    }
+
+    /// The board at `root`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with its config.
+    pub fn open(root: &Path) -> Result<Self, BoardError> {
+        let io = |source| BoardError::Io { path: root.to_path_buf(), source };
+        let root = root.canonicalize().map_err(io)?;
+        let path = root.join("config.toml");
+        let text = fs::read_to_string(&path)
+            .map_err(|source| BoardError::Io { path: path.clone(), source })?;
+        Ok(Self { config: Config::read(&text, &path)?, root })
+    }
+
+    /// Makes the folders and a commented `config.toml`; what exists stays as it is.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be made.
+    pub fn init(root: &Path) -> Result<Self, BoardError> {
+        for folder in
+            [root.to_path_buf(), root.join("data"), root.join("models"), root.join("runs")]
+        {
+            fs::create_dir_all(&folder)
+                .map_err(|source| BoardError::Io { path: folder.clone(), source })?;
+        }
+        let path = root.join("config.toml");
+        if !path.exists() {
+            fs::write(&path, INITIAL_CONFIG)
+                .map_err(|source| BoardError::Io { path: path.clone(), source })?;
+        }
+        Self::open(root)
+    }
+
+    /// The folder itself, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// The user's config.
+    pub fn config_file(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+    /// `runs/`.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+    /// `models/`.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.runs().join("board.db")
+    }
+    /// Held by the one runner of this board.
+    pub fn runner_lock(&self) -> PathBuf {
+        self.runs().join("runner.lock")
+    }
+    /// What the runner prints.
+    pub fn runner_log(&self) -> PathBuf {
+        self.runs().join("runner.log")
+    }
+    /// The folder of one run.
+    pub fn run(&self, id: RunId) -> PathBuf {
+        self.runs().join(id.to_string())
+    }
+    /// The spec the trainer reads.
+    pub fn spec_file(&self, id: RunId) -> PathBuf {
+        self.run(id).join("spec.toml")
+    }
+    /// What happened.
+    pub fn events(&self, id: RunId) -> PathBuf {
+        self.run(id).join("events.jsonl")
+    }
+    /// The trainer's stdout and stderr.
+    pub fn out_log(&self, id: RunId) -> PathBuf {
+        self.run(id).join("out.log")
+    }
+    /// `checkpoints/{last,best}`.
+    pub fn checkpoints(&self, id: RunId) -> PathBuf {
+        self.run(id).join("checkpoints")
+    }
+    /// Parquet files with the predictions of one pass.
+    pub fn predictions(&self, id: RunId) -> PathBuf {
+        self.run(id).join("predictions")
+    }
+
+    /// The checkpoint folder that `model=name` means.
+    ///
+    /// # Errors
+    /// [`BoardError::NoModel`] with the nearest name under `models/`.
+    pub fn model(&self, name: &str) -> Result<PathBuf, BoardError> {
+        let found = locate::model_candidates(&self.root, name)
+            .into_iter()
+            .find(|folder| folder.join("config.json").is_file());
+        found.ok_or_else(|| {
+            let names = self.model_names();
+            BoardError::NoModel {
+                name: name.to_owned(),
+                nearest: nearest(name, names.iter().map(String::as_str)),
+                looked: self.models().join(name).join("config.json"),
+            }
+        })
+    }
+
+    /// The folders under `models/` that hold a `config.json`, sorted.
+    pub fn model_names(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.models()) else { return Vec::new() };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter(|e| e.path().join("config.json").is_file())
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn is_board(folder: &Path) -> bool {
+    folder.join("config.toml").is_file() && folder.join("runs").is_dir()
+}
+
+impl Config {
+    /// Reads the text of a `config.toml`; `path` is named in errors.
+    ///
+    /// # Errors
+    /// TOML that does not parse, tables and keys that do not exist, values that keys do not take.
+    pub fn read(text: &str, path: &Path) -> Result<Self, BoardError> {
+        let bad = |why: String| BoardError::Config { path: path.to_path_buf(), why };
+        let spec_error = |section: &str| {
+            let section = section.to_owned();
+            move |source| BoardError::Spec { path: path.to_path_buf(), section, source }
+        };
+        let table: toml::Table =
+            text.parse().map_err(|e: toml::de::Error| bad(e.to_string().trim_end().to_owned()))?;
+        let mut config = Self::default();
+        for (name, value) in table {
+            let section = match (name.as_str(), value) {
+                ("defaults" | "sites" | "sweeps" | "tui", toml::Value::Table(section)) => section,
+                ("defaults" | "sites" | "sweeps" | "tui", _) => {
+                    return Err(bad(format!("`{name}` must be a table, written [{name}].")));
+                }
+                (other, _) => {
+                    let near = nearest(other, ["defaults", "sites", "sweeps", "tui"].into_iter());
+                    let near = near.unwrap_or_else(|| "defaults, sites, sweeps or tui".into());
+                    return Err(bad(format!("there is no `{other}`; did you mean {near}?")));
+                }
+            };
+            match name.as_str() {
+                "defaults" => {
+                    for (key, value) in &section {
+                        let text = toml_text(key, value).map_err(spec_error("defaults"))?;
+                        config.defaults.set(key, &text).map_err(spec_error("defaults"))?;
+                    }
+                }
+                "sites" => {
+                    for (site, value) in section {
+                        let read = value.try_into::<Site>();
+                        let read = read.map_err(|e| {
+                            bad(format!("[sites.{site}]: {}.", e.to_string().trim_end()))
+                        })?;
+                        if site != "local" {
+                            return Err(bad(format!(
+                                "[sites.{site}]: this version runs on the site `local` only."
+                            )));
+                        }
+                        config.sites.insert(site, read);
+                    }
+                }
+                "sweeps" => {
+                    for (sweep, value) in section {
+                        let section = format!("sweeps.{sweep}");
+                        let toml::Value::Table(keys) = value else {
+                            return Err(bad(format!("`{section}` must be a table.")));
+                        };
+                        let pairs = keys
+                            .iter()
+                            .map(|(key, value)| Ok((key.clone(), toml_text(key, value)?)))
+                            .collect::<Result<Vec<_>, _>>()
+                            .map_err(spec_error(&section))?;
+                        config.sweeps.insert(sweep, pairs);
+                    }
+                }
+                _ => {
+                    config.tui = toml::Value::Table(section)
+                        .try_into()
+                        .map_err(|e| bad(format!("[tui]: {}.", e.to_string().trim_end())))?;
+                    if !["auto", "dark", "light"].contains(&config.tui.theme.as_str()) {
+                        return Err(bad("[tui]: theme takes auto, dark or light.".into()));
+                    }
+                }
+            }
+        }
+        Ok(config)
+    }
+}

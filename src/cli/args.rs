@@ -1,0 +1,96 @@
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueHint};
+
+use super::{
+    archive, completions, confusion, data, doctor, error::CliError, hold, init, logs, ls, models,
+    note, reindex, rename, resume, retry, run, runner, show, stop, sweep, tag, verb::Context,
+};
+
+/// Exactly what was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tuneboard",
+    version,
+    about = "Launch, watch, compare and remember fine-tuning runs without leaving the terminal",
+    after_help = "\
+A first session:
+  tuneboard init my-board && cd my-board
+  tuneboard run model=minilm data=data/sms_spam.csv epochs=1 --wait
+  tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5 seed=0..2
+  tuneboard                 opens the dashboard
+  tuneboard ls --sort val/acc --desc
+
+Exit codes: 0 ok, 1 a run failed, 2 usage or bad input, 3 board busy or missing, 70 our own bug."
+)]
+pub struct Cli {
+    /// The board's folder; else $TUNEBOARD_BOARD, else this folder or the nearest above it
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        help_heading = "Everywhere"
+    )]
+    pub board: Option<PathBuf>,
+    /// Print JSON for scripts instead of text for people
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// One variant per file in this folder. Without a verb the dashboard opens.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Init(init::Args),
+    Run(run::Args),
+    Sweep(sweep::Args),
+    Ls(ls::Args),
+    Show(show::Args),
+    Logs(logs::Args),
+    Stop(stop::Args),
+    Hold(hold::Args),
+    Resume(resume::Args),
+    Retry(retry::Args),
+    Confusion(confusion::Args),
+    Tag(tag::Args),
+    Note(note::Args),
+    Rename(rename::Args),
+    Archive(archive::Args),
+    Models(models::Args),
+    Data(data::Args),
+    Doctor(doctor::Args),
+    Reindex(reindex::Args),
+    Runner(runner::Args),
+    Completions(completions::Args),
+}
+
+impl Verb {
+    /// Does it; the result is the exit code.
+    pub fn run(self, context: &mut Context) -> Result<u8, CliError> {
+        match self {
+            Self::Init(args) => init::run(args, context),
+            Self::Run(args) => run::run(args, context),
+            Self::Sweep(args) => sweep::run(args, context),
+            Self::Ls(args) => ls::run(args, context),
+            Self::Show(args) => show::run(args, context),
+            Self::Logs(args) => logs::run(args, context),
+            Self::Stop(args) => stop::run(args, context),
+            Self::Hold(args) => hold::run(args, context),
+            Self::Resume(args) => resume::run(args, context),
+            Self::Retry(args) => retry::run(args, context),
+            Self::Confusion(args) => confusion::run(args, context),
+            Self::Tag(args) => tag::run(args, context),
+            Self::Note(args) => note::run(args, context),
+            Self::Rename(args) => rename::run(args, context),
+            Self::Archive(args) => archive::run(args, context),
+            Self::Models(args) => models::run(args, context),
+            Self::Data(args) => data::run(args, context),
+            Self::Doctor(args) => doctor::run(args, context),
+            Self::Reindex(args) => reindex::run(args, context),
+            Self::Runner(args) => runner::run(args, context),
+            Self::Completions(args) => completions::run(args, context),
+        }
+    }
+}

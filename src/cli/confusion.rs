@@ -1,0 +1,173 @@
+use clap::builder::PossibleValuesParser;
+use serde_json::json;
+
+use super::error::CliError;
+use super::exit;
+use super::figures::{count, value};
+use super::table::{Cell, Table, Tone};
+use super::verb::{self, Context, one};
+use crate::analysis::confusion::{Matrix, Normalise};
+use crate::events::Split;
+use crate::store::{Confusion, Reader, Run};
+
+/// Show which classes a run takes for which
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Rows are the true classes, columns the predicted ones. Each cell holds the count and, unless
+--normalize none, the share: of its row (true), its column (pred) or of everything (all).
+
+Examples:
+  tuneboard confusion r12                       the test rows, best epoch's weights
+  tuneboard confusion r12 --split val --epoch 2
+  tuneboard confusion r12 --normalize pred
+  tuneboard confusion r12 --json | jq .counts")]
+pub struct Args {
+    /// The run
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Which rows; test if there is such a pass, else val
+    #[arg(long, value_parser = PossibleValuesParser::new(["train", "val", "test"]))]
+    split: Option<String>,
+    /// The pass after that epoch; the last one if not given
+    #[arg(long, value_name = "N")]
+    epoch: Option<u32>,
+    /// What the shares are shares of
+    #[arg(
+        long,
+        value_name = "OF",
+        default_value = "true",
+        value_parser = PossibleValuesParser::new(["none", "true", "pred", "all"])
+    )]
+    normalize: String,
+}
+
+/// `tuneboard confusion`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let reader = verb::reader(&board)?;
+    let run = one(&reader, &args.id)?;
+    let confusion = find(&reader, &run, args.split.as_deref(), args.epoch)?;
+    let by = match args.normalize.as_str() {
+        "none" => Normalise::None,
+        "pred" => Normalise::Column,
+        "all" => Normalise::All,
+        _ => Normalise::Row,
+    };
+    let whole = Matrix::new(&confusion);
+    let shares = whole.normalised(by);
+    if context.json {
+        context.out.json(&json!({
+            "labels": confusion.labels,
+            "counts": confusion.counts,
+            "normalized": shares,
+            "split": confusion.split.to_string(),
+            "epoch": confusion.epoch,
+        }))?;
+        return Ok(exit::OK);
+    }
+    context.out.line(format!(
+        "{} {}: {} rows after epoch {}; rows are true, columns predicted",
+        run.id, run.name, confusion.split, confusion.epoch
+    ))?;
+    let with_shares = (by != Normalise::None).then_some(shares);
+    for table in matrix(&confusion, with_shares.as_deref(), context.out.width()) {
+        context.out.line("")?;
+        context.out.table(&table)?;
+    }
+    classes(&confusion, &whole, context)?;
+    mistakes(&confusion, &whole, context)?;
+    Ok(exit::OK)
+}
+
+/// The pass that is asked for, or what there is instead.
+fn find(
+    reader: &Reader,
+    run: &Run,
+    split: Option<&str>,
+    epoch: Option<u32>,
+) -> Result<Confusion, CliError> {
+    let wanted: Option<Split> = split.and_then(|s| s.parse().ok());
+    let passes = reader.confusions(run.id)?;
+    let last = |split| passes.iter().any(|p| p.0 == split).then_some(split);
+    let split = wanted.or_else(|| last(Split::Test)).or_else(|| last(Split::Val));
+    let split = split.unwrap_or(Split::Test);
+    if let Some(found) = reader.confusion(run.id, split, epoch)? {
+        return Ok(found);
+    }
+    let pass = epoch.map(|e| format!(" after epoch {e}")).unwrap_or_default();
+    let there: Vec<String> = passes.iter().map(|(s, e)| format!("{s} {e}")).collect();
+    let there = match there.len() {
+        0 => "none was counted yet".to_owned(),
+        1..=20 => format!("there are {}", there.join(", ")),
+        n => format!(
+            "there are {n} others, the last is {}",
+            there.join(", ").rsplit(", ").next().unwrap_or_default()
+        ),
+    };
+    Err(CliError::Usage(format!("{} has no confusion counts of {split}{pass}: {there}.", run.id)))
+}
+
+/// The matrix as tables, as many columns in each as the terminal takes.
+fn matrix(confusion: &Confusion, shares: Option<&[Vec<f64>]>, width: Option<usize>) -> Vec<Table> {
+    let n = confusion.labels.len();
+    let cell = |row: usize, column: usize| {
+        let counts = confusion.counts.get(row).and_then(|r| r.get(column));
+        let text = count(counts.copied().unwrap_or_default());
+        let share = shares.and_then(|s| s.get(row)?.get(column).copied());
+        let text = share.map_or(text.clone(), |share| format!("{text} {share:.3}"));
+        let tone = match (row == column, counts) {
+            (true, _) => Tone::Good,
+            (false, Some(0)) => Tone::Faint,
+            (false, _) => Tone::Bad,
+        };
+        Cell::toned(text, tone)
+    };
+    let label =
+        |i: usize| super::table::cut(&confusion.labels.get(i).cloned().unwrap_or_default(), 20);
+    // Room for the widest count and share, or the label above it.
+    let widest = (0..n).map(|i| label(i).len().max(cell(i, i).text.len())).max().unwrap_or(1) + 2;
+    let at_once = width.map_or(n, |w| (w.saturating_sub(widest) / widest).max(1)).max(1);
+    let starts = (0..n).step_by(at_once);
+    starts
+        .map(|start| {
+            let columns: Vec<usize> = (start..n.min(start + at_once)).collect();
+            let mut heads = vec!["true \\ predicted".to_owned()];
+            heads.extend(columns.iter().map(|c| format!(">{}", label(*c))));
+            let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
+            for row in 0..n {
+                let cells = columns.iter().map(|c| cell(row, *c));
+                table.row(std::iter::once(Cell::from(label(row))).chain(cells));
+            }
+            table
+        })
+        .collect()
+}
+
+/// Precision, recall and F1 of every class.
+fn classes(confusion: &Confusion, whole: &Matrix, context: &mut Context) -> Result<(), CliError> {
+    let mut table = Table::new(&["~class", ">rows", ">precision", ">recall", ">f1"]);
+    for (label, class) in confusion.labels.iter().zip(whole.classes()) {
+        let figures = [class.precision, class.recall, class.f1].map(|x| Cell::from(value(x)));
+        table.row([label.as_str().into(), count(class.support).into()].into_iter().chain(figures));
+    }
+    context.out.line("")?;
+    context.out.table(&table)?;
+    let (accuracy, f1) = (value(whole.accuracy()), value(whole.macro_f1()));
+    context.out.line(format!("accuracy {accuracy}, macro F1 {f1}"))
+}
+
+/// The commonest mistakes, in words.
+fn mistakes(confusion: &Confusion, whole: &Matrix, context: &mut Context) -> Result<(), CliError> {
+    const SHOWN: usize = 10;
+    let pairs = whole.mistakes(SHOWN);
+    if pairs.is_empty() {
+        return context.out.line("\nNo mistakes.");
+    }
+    context.out.line("\nCommonest mistakes")?;
+    let label = |i: usize| Cell::from(confusion.labels.get(i).cloned().unwrap_or_default());
+    let mut table = Table::new(&[">count", "true", "taken for"]);
+    for pair in pairs {
+        table.row([count(pair.count).into(), label(pair.truth), label(pair.predicted)]);
+    }
+    context.out.table(&table)
+}

@@ -1,0 +1,92 @@
+//! The JSON of `ls --json` and `show ID --json`. Scripts rely on it: fields are added, never
+//! renamed, removed or given another meaning.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::figures::rfc3339;
+use crate::events::{Number, Started};
+use crate::spec::{Outcome, RunSpec};
+use crate::store::{Curve, Run};
+
+/// One run of a list.
+#[derive(Debug, Serialize)]
+pub struct RunObject<'a> {
+    id: String,
+    name: &'a str,
+    /// `queued`, `starting`, `running`, `stopping` or `ended`.
+    state: &'static str,
+    /// `done`, `failed`, `stopped`, `pruned` or `lost`, once it has ended.
+    outcome: Option<&'static str>,
+    spec: &'a RunSpec,
+    /// Epochs done, with a fraction.
+    epoch: f64,
+    epochs: u32,
+    last: BTreeMap<&'a str, Number>,
+    best: BTreeMap<&'a str, Number>,
+    created: Option<String>,
+    started: Option<String>,
+    ended: Option<String>,
+    site: Option<&'a str>,
+    sweep: Option<String>,
+    tags: &'a [String],
+}
+
+impl<'a> RunObject<'a> {
+    /// What scripts see of a run.
+    pub fn new(run: &'a Run) -> Self {
+        let numbers = |map: &'a BTreeMap<String, f64>| {
+            map.iter().map(|(name, x)| (name.as_str(), Number(*x))).collect()
+        };
+        Self {
+            id: run.id.to_string(),
+            name: &run.name,
+            state: run.state.word(),
+            outcome: run.state.outcome().map(Outcome::word),
+            spec: &run.spec,
+            epoch: run.epoch,
+            epochs: run.spec.epochs,
+            last: numbers(&run.last),
+            best: numbers(&run.best),
+            created: rfc3339(run.created),
+            started: run.started.and_then(rfc3339),
+            ended: run.ended.and_then(rfc3339),
+            site: run.placement.as_ref().map(|p| p.site.as_str()),
+            sweep: run.sweep.map(|s| s.to_string()),
+            tags: &run.tags,
+        }
+    }
+}
+
+/// One run with everything known of it.
+#[derive(Debug, Serialize)]
+pub struct RunDetail<'a> {
+    #[serde(flatten)]
+    run: RunObject<'a>,
+    /// Keys that differ from the config's defaults.
+    differs: Vec<&'static str>,
+    /// Why it failed or was lost.
+    why: Option<String>,
+    note: &'a str,
+    facts: Option<&'a Started>,
+    /// `[epoch, value]` per point.
+    curves: BTreeMap<String, Vec<(f64, Number)>>,
+}
+
+impl<'a> RunDetail<'a> {
+    /// The run, its curves by metric, and the defaults it is compared with.
+    pub fn new(run: &'a Run, curves: &[(String, Curve)], defaults: &RunSpec) -> Self {
+        let points = |curve: &Curve| {
+            curve.epoch.iter().zip(&curve.value).map(|(e, v)| (*e, Number(*v))).collect()
+        };
+        Self {
+            run: RunObject::new(run),
+            differs: run.spec.differing_keys(defaults),
+            why: run.state.outcome().and_then(Outcome::why),
+            note: &run.note,
+            facts: run.facts.as_ref(),
+            curves: curves.iter().map(|(name, curve)| (name.clone(), points(curve))).collect(),
+        }
+    }
+}

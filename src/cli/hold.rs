@@ -1,0 +1,29 @@
+use super::error::CliError;
+use super::verb::Context;
+use super::wish::{Step, apply};
+use crate::spec::Wish;
+
+/// Keep runs waiting in the queue
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A training run saves, gives its slot back and waits; `tuneboard resume` lets it go on.
+
+Examples:
+  tuneboard hold r12
+  tuneboard hold s3          the whole sweep")]
+pub struct Args {
+    /// Runs, or sweeps as s3
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+}
+
+/// `tuneboard hold`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let step = |run: &crate::store::Run| match (run.state.outcome(), run.wish) {
+        (Some(outcome), _) => Step::Already(format!("has ended already ({}).", outcome.word())),
+        (None, Wish::Hold) => Step::Already("is held already.".into()),
+        (None, Wish::Stop) => Step::Cannot("is being stopped.".into()),
+        (None, Wish::Run) => Step::Wish(Wish::Hold),
+    };
+    apply(&args.ids, "Holding", step, context)
+}

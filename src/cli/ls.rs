@@ -1,0 +1,195 @@
+use clap::builder::PossibleValuesParser;
+
+use super::contract::RunObject;
+use super::error::CliError;
+use super::exit;
+use super::figures;
+use super::table::{Cell, Table, Tone};
+use super::verb::{self, Context};
+use crate::spec::keys::{KEYS, nearest};
+use crate::spec::{RunState, SweepId};
+use crate::store::{Listing, Reader, Run, Sort};
+
+/// List runs
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = "\
+All words must occur in a run's id, name, spec, state, tags or note.
+
+Examples:
+  tuneboard ls                          every run that is not archived
+  tuneboard ls minilm sms               those that name both
+  tuneboard ls --state running          those that train now
+  tuneboard ls --sweep s3 --sort val/acc --desc --limit 5
+  tuneboard ls --sort lr                by any key of a run (`tuneboard show` lists them)
+  tuneboard ls --json | jq '.[] | select(.outcome == \"failed\") | .id'")]
+pub struct Args {
+    /// Words that must all occur
+    words: Vec<String>,
+    /// Only runs in this state; may be given more than once
+    #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES))]
+    state: Vec<String>,
+    /// Only the runs of this sweep
+    #[arg(long, value_name = "sN")]
+    sweep: Option<String>,
+    /// By id, name, state, time, a key of a run, or the best value of a metric
+    #[arg(long, value_name = "KEY")]
+    sort: Option<String>,
+    /// Turn the order round
+    #[arg(long)]
+    desc: bool,
+    /// At most that many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Archived runs too
+    #[arg(long, visible_alias = "all")]
+    archived: bool,
+}
+
+const STATES: [&str; 12] = [
+    "queued", "starting", "running", "stopping", "ended", "done", "failed", "stopped", "pruned",
+    "lost", "held", "live",
+];
+
+/// The words of `--sort` that are neither keys nor metrics.
+const ORDERS: [&str; 4] = ["id", "name", "state", "time"];
+
+/// `tuneboard ls`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let reader = verb::reader(&board)?;
+    let filtered = !args.words.is_empty() || !args.state.is_empty() || args.sweep.is_some();
+    let listing = args.listing()?;
+    if let Some(sweep) = listing.sweep {
+        super::verb::sweep_runs(&reader, sweep)?;
+    }
+    let ids = match args.limit {
+        Some(limit) => reader.first_ids(&listing, limit)?,
+        None => reader.ids(&listing)?,
+    };
+    let runs = reader.runs(&ids)?;
+    if context.json {
+        let objects: Vec<RunObject<'_>> = runs.iter().map(RunObject::new).collect();
+        context.out.json(&objects)?;
+    } else if runs.is_empty() {
+        context.out.line(empty(&reader, filtered)?)?;
+    } else {
+        context.out.table(&table(&runs))?;
+    }
+    Ok(exit::OK)
+}
+
+fn empty(reader: &Reader, filtered: bool) -> Result<&'static str, CliError> {
+    let all = Listing { archived: true, ..Listing::default() };
+    Ok(match (reader.first_ids(&all, 1)?.is_empty(), filtered) {
+        (true, _) => {
+            "No runs yet. `tuneboard run model=NAME data=FILE` queues one; `tuneboard models` \
+             lists the models."
+        }
+        (false, true) => "No run matches.",
+        (false, false) => "All runs are archived; `tuneboard ls --archived` lists them.",
+    })
+}
+
+impl Args {
+    fn listing(&self) -> Result<Listing, CliError> {
+        let sweep = self.sweep.as_deref().map(str::parse::<SweepId>).transpose()?;
+        Ok(Listing {
+            words: self.words.clone(),
+            states: self.state.clone(),
+            sweep,
+            archived: self.archived,
+            sort: sort(self.sort.as_deref().unwrap_or("id"))?,
+            descending: self.desc,
+        })
+    }
+}
+
+fn sort(word: &str) -> Result<Sort, CliError> {
+    Ok(match word {
+        "id" => Sort::Id,
+        "name" => Sort::Name,
+        "state" => Sort::State,
+        "time" => Sort::Duration,
+        metric if metric.contains('/') => Sort::Best(metric.to_owned()),
+        key if KEYS.iter().any(|k| k.name == key) => Sort::Key(key.to_owned()),
+        other => {
+            let known = ORDERS.iter().copied().chain(KEYS.iter().map(|k| k.name));
+            let near = nearest(other, known.chain(["val/acc", "val/loss", "test/acc"]));
+            let near = near.unwrap_or_else(|| "val/acc".to_owned());
+            return Err(CliError::Usage(format!(
+                "Runs cannot be sorted by `{other}`; did you mean `{near}`?"
+            )));
+        }
+    })
+}
+
+/// Runs as a table for people.
+pub fn table(runs: &[Run]) -> Table {
+    let mut table = Table::new(&[
+        "id",
+        "state",
+        "~name",
+        ">epoch",
+        ">val acc",
+        ">val loss",
+        ">test acc",
+        ">time",
+        "tags",
+    ]);
+    for run in runs {
+        let best = |metric: &str| figures::maybe(run.best.get(metric).copied());
+        table.row([
+            run.id.to_string().into(),
+            state(run),
+            run.name.as_str().into(),
+            figures::epochs(run.epoch, run.spec.epochs).into(),
+            best("val/acc").into(),
+            best("val/loss").into(),
+            figures::maybe(run.last.get("test/acc").copied()).into(),
+            elapsed(run).into(),
+            run.tags.join(" ").into(),
+        ]);
+    }
+    table
+}
+
+/// The state's word, and whether that is good news. A queued run that is held says so.
+pub fn state(run: &Run) -> Cell {
+    use crate::spec::{Outcome, Wish};
+    let tone = match &run.state {
+        RunState::Queued => Tone::Faint,
+        RunState::Ended(Outcome::Done) => Tone::Good,
+        RunState::Ended(Outcome::Failed { .. } | Outcome::Lost { .. }) => Tone::Bad,
+        RunState::Ended(_) => Tone::Plain,
+        _ => Tone::Live,
+    };
+    match (&run.state, run.wish) {
+        (RunState::Queued, Wish::Hold) => Cell::toned("held", tone),
+        _ => Cell::toned(run.state.to_string(), tone),
+    }
+}
+
+/// From the first start to the end, or to now.
+pub fn elapsed(run: &Run) -> String {
+    match (run.started, run.ended) {
+        (Some(start), Some(end)) => figures::duration(end - start),
+        (Some(start), None) if run.state.is_live() => figures::duration(figures::now() - start),
+        _ => figures::NOTHING.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_sort_is_understood_or_corrected() {
+        assert_eq!(sort("val/acc").unwrap(), Sort::Best("val/acc".into()));
+        assert_eq!(sort("lr").unwrap(), Sort::Key("lr".into()));
+        assert_eq!(sort("time").unwrap(), Sort::Duration);
+        for (word, near) in [("batchsize", "batch_size"), ("nam", "name"), ("acc", "val/acc")] {
+            let message = sort(word).unwrap_err().to_string();
+            assert!(message.contains(&format!("`{near}`")), "{message}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The command line: one file per verb, with its arguments, its help and what it does.
+//!
+//! [`args`] is exactly what was typed, [`verb`] what every verb gets, [`out`] the only place that
+//! prints, [`contract`] the JSON that scripts rely on, [`exit`] the exit codes.
+
+mod archive;
+mod args;
+mod completions;
+mod confusion;
+mod contract;
+mod data;
+mod doctor;
+mod error;
+mod exit;
+mod figures;
+mod hold;
+mod init;
+mod logs;
+mod ls;
+mod models;
+mod note;
+mod out;
+mod queue;
+mod reindex;
+mod rename;
+mod resume;
+mod retry;
+mod run;
+mod runner;
+mod show;
+mod stop;
+mod sweep;
+mod table;
+mod tag;
+mod verb;
+mod wait;
+mod wish;
+
+use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::Cli;
+use error::CliError;
+use out::Out;
+use verb::Context;
+
+/// Does what these arguments say; the result is the process's exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    guarded(|| match Cli::try_parse_from(&args) {
+        Ok(cli) => dispatch(cli),
+        Err(error) => explain(&error),
+    })
+}
+
+fn dispatch(cli: Cli) -> u8 {
+    let mut context = Context { out: Out::new(), json: cli.json, board_dir: cli.board };
+    let result = match cli.verb {
+        Some(verb) => verb.run(&mut context),
+        None => dashboard(&mut context),
+    };
+    finish(result.and_then(|code| context.out.flush().map(|()| code)))
+}
+
+fn finish(result: Result<u8, CliError>) -> u8 {
+    match result {
+        Ok(code) => code,
+        Err(CliError::BrokenPipe) => exit::OK,
+        Err(error) => {
+            out::complain(&format!("error: {error}"));
+            error.exit_code()
+        }
+    }
+}
+
+/// Without a verb: the dashboard where somebody can look at it, else the list of runs.
+fn dashboard(context: &mut Context) -> Result<u8, CliError> {
+    if context.out.tty && !context.json {
+        crate::tui::run(&context.board()?)?;
+        return Ok(exit::OK);
+    }
+    let code = ls::run(ls::Args::default(), context)?;
+    if !context.json {
+        context.out.aside("The dashboard needs a terminal; `tuneboard help` lists the verbs.")?;
+    }
+    Ok(code)
+}
+
+/// Help and version go to standard output; what was typed wrongly comes back, made harmless.
+fn explain(error: &clap::Error) -> u8 {
+    let text = error.render();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let mut out = Out::new();
+        let printed = out.styled(&text.ansi().to_string(), &text.to_string());
+        return finish(printed.and_then(|()| out.flush()).map(|()| exit::OK));
+    }
+    out::complain(text.to_string().trim_end());
+    exit::USAGE
+}
+
+/// A panic is a mistake of ours: it ends with one sentence and its own exit code.
+fn guarded(work: impl FnOnce() -> u8) -> u8 {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|l| format!(" ({l})")).unwrap_or_default();
+        let why = panic.payload_as_str().unwrap_or("no reason given");
+        out::complain(&format!("error: internal error{place}: {why}; please report it."));
+    }));
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(exit::INTERNAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_ends_with_its_own_exit_code() {
+        let before = panic::take_hook();
+        let code = guarded(|| panic!("on purpose"));
+        panic::set_hook(before);
+        assert_eq!(code, exit::INTERNAL);
+    }
+
+    #[test]
+    fn every_verb_explains_itself_with_examples_or_a_reason() {
+        for verb in Cli::command().get_subcommands().filter(|v| v.get_name() != "help") {
+            assert!(verb.get_about().is_some(), "{}", verb.get_name());
+            assert!(verb.get_after_help().is_some(), "{}", verb.get_name());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What `run` and `sweep` share: check everything, queue all or nothing, start the runner, wait.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::error::CliError;
+use super::figures::counted;
+use super::verb::{self, Context};
+use super::{exit, wait};
+use crate::board::Board;
+use crate::spec::{RunId, RunSpec, Sweep, Wish};
+use crate::store::{NewRun, NewSweep};
+use crate::{dataset, runner};
+
+/// Options of both verbs.
+#[derive(Debug, clap::Args)]
+#[group(id = "queueing")]
+pub struct Args {
+    /// A name for people
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Put a tag on it; may be given more than once
+    #[arg(long, value_name = "WORD")]
+    tag: Vec<String>,
+    /// Queue it, but leave it waiting for `tuneboard resume`
+    #[arg(long)]
+    hold: bool,
+    /// Show progress until the end; exit 0 only if all went well
+    #[arg(long, conflicts_with = "hold")]
+    wait: bool,
+}
+
+impl Args {
+    /// Checks name and tags, before anything else is done.
+    pub fn check(&self) -> Result<(), CliError> {
+        self.name.as_deref().map(verb::name).transpose()?;
+        self.tag.iter().try_for_each(|tag| verb::tag(tag).map(drop))
+    }
+
+    /// Queues these runs, tells about it, and waits if asked to.
+    pub fn queue(
+        self,
+        board: &Board,
+        sweep: Option<NewSweep>,
+        runs: &[(String, RunSpec)],
+        context: &mut Context,
+    ) -> Result<u8, CliError> {
+        let mut store = verb::store(board)?;
+        let wish = if self.hold { Wish::Hold } else { Wish::Run };
+        let new = |(name, spec): &(String, RunSpec)| NewRun {
+            name: name.clone(),
+            spec: spec.clone(),
+            wish,
+        };
+        let new: Vec<NewRun> = runs.iter().map(new).collect();
+        let (sweep, ids) = store.enqueue(sweep.as_ref(), &new)?;
+        let mut tags = self.tag.iter().map(|t| verb::tag(t)).collect::<Result<Vec<_>, _>>()?;
+        tags.dedup();
+        if !tags.is_empty() {
+            for id in &ids {
+                store.set_tags(*id, &tags)?;
+            }
+        }
+        drop(store);
+        if !self.hold {
+            runner::ensure(board)?;
+        }
+        let sweep = sweep.map(|s| s.to_string());
+        if context.json {
+            let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            context.out.json(&json!({ "sweep": sweep, "runs": words }))?;
+        } else {
+            self.tell(sweep.as_deref(), &ids, runs, context)?;
+        }
+        if self.wait { wait::wait(board, &ids, context) } else { Ok(exit::OK) }
+    }
+
+    fn tell(
+        &self,
+        sweep: Option<&str>,
+        ids: &[RunId],
+        runs: &[(String, RunSpec)],
+        context: &mut Context,
+    ) -> Result<(), CliError> {
+        let queued = if self.hold { "Queued and held" } else { "Queued" };
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(()) };
+        let (told, target, look) = if let Some(sweep) = sweep {
+            let n = counted(ids.len(), "run");
+            let look = format!("tuneboard ls --sweep {sweep}, or tuneboard stop {sweep}");
+            (format!("{sweep}: {n}, {first} to {last}"), sweep.to_owned(), look)
+        } else {
+            let name = runs.first().map(|r| r.0.as_str()).unwrap_or_default();
+            let look = format!("tuneboard show {first}, or tuneboard logs -f {first}");
+            (format!("{first} ({name})"), first.to_string(), look)
+        };
+        context.out.line(format!("{queued} {told}."))?;
+        match (self.hold, self.wait) {
+            (true, _) => context.out.line(format!("Next: tuneboard resume {target}")),
+            (false, true) => context.out.flush(),
+            (false, false) => context.out.line(format!("Next: tuneboard (the dashboard), {look}")),
+        }
+    }
+}
+
+/// Refuses what the trainer would refuse: each distinct model and data set is looked at once.
+pub fn check_inputs<'a>(
+    board: &Board,
+    specs: impl IntoIterator<Item = &'a RunSpec>,
+) -> Result<(), CliError> {
+    let mut seen = BTreeSet::new();
+    for spec in specs {
+        spec.check()?;
+        if seen.insert(vec![spec.model.clone()]) {
+            board.model(&spec.model)?;
+        }
+        let identity = DATA_KEYS.iter().map(|k| spec.get(k).unwrap_or_default()).collect();
+        if seen.insert(identity) {
+            dataset::load(spec, board.root())?;
+        }
+    }
+    Ok(())
+}
+
+/// The keys that decide which rows a run sees.
+const DATA_KEYS: [&str; 10] = [
+    "data",
+    "val",
+    "test",
+    "text",
+    "label",
+    "split",
+    "split_column",
+    "split_seed",
+    "stratify",
+    "limit",
+];
+
+/// A single run's name: `minilm-sms_spam`.
+pub fn name_of(spec: &RunSpec) -> String {
+    format!("{}-{}", stem(&spec.model), stem(&spec.data))
+}
+
+/// The name of one run of a sweep: `lr=3e-5 epochs=3 seed=1`.
+pub fn name_in(sweep: &Sweep, spec: &RunSpec) -> String {
+    let pair = |key: &str| format!("{key}={}", spec.get(key).unwrap_or_default());
+    let varied: Vec<String> = sweep.varied().map(pair).collect();
+    if varied.is_empty() { name_of(spec) } else { varied.join(" ") }
+}
+
+/// The last part of a path, without what stands behind its last dot.
+fn stem(path: &str) -> &str {
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    match last.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => last,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_is_special() {
+        let mut spec = RunSpec::default();
+        spec.set("model", "models/minilm/").unwrap();
+        spec.set("data", "data/sms_spam.csv").unwrap();
+        assert_eq!(name_of(&spec), "minilm-sms_spam");
+        let pairs = [("lr", "3e-5,1e-4"), ("seed", "0..1")];
+        let sweep = Sweep::parse(spec, pairs).unwrap();
+        assert_eq!(name_in(&sweep, &sweep.next(3).unwrap()), "lr=1e-4 seed=1");
+    }
+}

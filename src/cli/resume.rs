@@ -1,0 +1,41 @@
+use super::error::CliError;
+use super::verb::{self, Context, pick};
+use super::wait::wait;
+use super::wish::{Step, apply};
+use crate::spec::Wish;
+
+/// Let held, stopped or failed runs go on from their last checkpoint
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tuneboard resume r12
+  tuneboard resume s3        every run of the sweep that can go on
+  tuneboard resume s3 --wait")]
+pub struct Args {
+    /// Runs, or sweeps as s3
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+    /// Show progress until the end; exit 0 only if all went well
+    #[arg(long)]
+    wait: bool,
+}
+
+/// `tuneboard resume`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let step = |run: &crate::store::Run| match (run.state.outcome(), run.wish) {
+        (Some(outcome), _) if outcome.is_resumable() => Step::Requeue(false),
+        (Some(_), _) => Step::Cannot(format!(
+            "is done; `tuneboard retry --from-start {}` trains it again.",
+            run.id
+        )),
+        (None, Wish::Run) => Step::Already(format!("is {} already.", run.state)),
+        (None, Wish::Hold | Wish::Stop) => Step::Wish(Wish::Run),
+    };
+    let code = apply(&args.ids, "Resuming", step, context)?;
+    if !args.wait {
+        return Ok(code);
+    }
+    let board = context.board()?;
+    let ids: Vec<_> = pick(&verb::reader(&board)?, &args.ids)?.iter().map(|r| r.id).collect();
+    wait(&board, &ids, context)
+}

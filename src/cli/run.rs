@@ -1,0 +1,55 @@
+use super::error::CliError;
+use super::queue::{self, check_inputs, name_of};
+use super::verb::Context;
+use crate::spec::{SpecError, Strategy, Sweep, keys};
+
+/// Queue one run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Every key has a default but model and data; `tuneboard show` lists them all. Everything is checked
+before anything is queued, and the run goes on when this terminal is closed.
+
+Examples:
+  tuneboard run model=minilm data=data/sms_spam.csv
+  tuneboard run model=minilm data=data/sms_spam.csv lr=3e-5 epochs=2 seed=1 --wait
+  tuneboard run model=minilm data=news.tsv text=headline label=topic --name news --tag first")]
+pub struct Args {
+    /// What differs from the defaults of config.toml
+    #[arg(value_name = "KEY=VALUE", required = true)]
+    pairs: Vec<String>,
+    #[command(flatten)]
+    queue: queue::Args,
+}
+
+/// `tuneboard run`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    args.queue.check()?;
+    let pairs: Vec<_> = args.pairs.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| ["trials", "sweep_seed"].contains(key)) {
+        return Err(CliError::Usage(format!("`{key}` belongs to a sweep: use `tuneboard sweep`.")));
+    }
+    let sweep = Sweep::parse(board.config.defaults.clone(), pairs).map_err(drawn_at_random)?;
+    if let Some(axis) = sweep.axes.first() {
+        return Err(CliError::Usage(format!(
+            "`{}` has {} values and a run takes one: use `tuneboard sweep`.",
+            axis.key,
+            sweep.len()
+        )));
+    }
+    let spec = sweep.base;
+    debug_assert!(sweep.strategy == Strategy::Grid, "trials were refused above");
+    check_inputs(&board, [&spec])?;
+    let name = args.queue.name.clone().unwrap_or_else(|| name_of(&spec));
+    args.queue.queue(&board, None, &[(name, spec)], context)
+}
+
+/// A distribution is refused by the sweep for want of `trials`; here it has no place at all.
+fn drawn_at_random(error: SpecError) -> CliError {
+    match error {
+        SpecError::Sweep(_) => {
+            CliError::Usage("A run takes one value per key: use `tuneboard sweep`.".into())
+        }
+        other => other.into(),
+    }
+}

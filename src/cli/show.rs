@@ -1,0 +1,275 @@
+use serde_json::json;
+
+use super::contract::RunDetail;
+use super::error::CliError;
+use super::figures::{self, NOTHING};
+use super::table::{Cell, Table, Tone};
+use super::verb::{self, Context, one, sweep_runs};
+use super::{exit, ls};
+use crate::board::{Board, BoardError};
+use crate::events::Level;
+use crate::spec::keys::{KEYS, Key, Kind};
+use crate::spec::{Outcome, RunSpec, RunState, short};
+use crate::store::{Curve, Reader, Run, higher_is_better};
+
+/// Show everything about a run; without an id, all keys of a run and their defaults
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tuneboard show             every key, its default and what it takes
+  tuneboard show r12         settings, figures and curves of a run
+  tuneboard show s3          the runs of a sweep
+  tuneboard show r12 --json | jq '.curves[\"val/acc\"]'")]
+pub struct Args {
+    /// A run, or a sweep as s3
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
+
+/// `tuneboard show`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let Some(id) = args.id else { return keys(context) };
+    let board = context.board()?;
+    let reader = verb::reader(&board)?;
+    if id.starts_with('s') {
+        let runs = reader.runs(&sweep_runs(&reader, id.parse()?)?)?;
+        if context.json {
+            let objects: Vec<_> = runs.iter().map(super::contract::RunObject::new).collect();
+            context.out.json(&objects)?;
+        } else {
+            context.out.table(&ls::table(&runs))?;
+        }
+        return Ok(exit::OK);
+    }
+    let run = one(&reader, &id)?;
+    let curves = curves(&reader, &run)?;
+    if context.json {
+        context.out.json(&RunDetail::new(&run, &curves, &board.config.defaults))?;
+    } else {
+        head(&run, context)?;
+        settings(&run, &board, context)?;
+        figures(&run, &curves, context)?;
+        remarks(&reader, &run, context)?;
+        last_words(&run, context)?;
+    }
+    Ok(exit::OK)
+}
+
+fn curves(reader: &Reader, run: &Run) -> Result<Vec<(String, Curve)>, CliError> {
+    let names = reader.metrics(run.id)?;
+    names.into_iter().map(|name| Ok((name.clone(), reader.curve(run.id, &name, 0)?))).collect()
+}
+
+fn head(run: &Run, context: &mut Context) -> Result<(), CliError> {
+    let out = &mut context.out;
+    let sweep = run.sweep.map(|s| format!("  of sweep {s}")).unwrap_or_default();
+    out.line(format!(
+        "{}  {}  {}{sweep}",
+        run.id,
+        super::out::one_line(&run.name),
+        ls::state(run).text
+    ))?;
+    let epochs = figures::epochs(run.epoch, run.spec.epochs);
+    let mut facts = vec![format!("epoch {epochs}"), format!("step {}", figures::count(run.step))];
+    if let Some(place) = &run.placement {
+        facts.push(format!("{} {}", place.site, place.slot));
+    }
+    if run.attempt > 1 {
+        facts.push(format!("attempt {}", run.attempt));
+    }
+    let elapsed = ls::elapsed(run);
+    if elapsed != NOTHING {
+        facts.push(elapsed);
+    }
+    out.line(facts.join("  "))?;
+    let times = [("queued", Some(run.created)), ("started", run.started), ("ended", run.ended)];
+    let times =
+        times.iter().filter_map(|(what, t)| t.map(|t| format!("{what} {}", figures::local(t))));
+    out.line(times.collect::<Vec<_>>().join("  "))?;
+    if let Some(facts) = &run.facts {
+        let [train, val, test] = facts.rows.map(figures::count);
+        out.line(format!(
+            "{} weights  {} classes  rows {train} train, {val} val, {test} test  {} {}",
+            figures::count(facts.parameters),
+            facts.labels.len(),
+            facts.device,
+            facts.precision
+        ))?;
+    }
+    if !run.tags.is_empty() {
+        out.line(format!("tags {}", run.tags.join(" ")))?;
+    }
+    if !run.note.is_empty() {
+        out.line(format!("note {}", run.note))?;
+    }
+    Ok(())
+}
+
+fn settings(run: &Run, board: &Board, context: &mut Context) -> Result<(), CliError> {
+    let differing = run.spec.differing_keys(&board.config.defaults);
+    context.out.line("\nWhat differs from the defaults")?;
+    if differing.is_empty() {
+        return context.out.line("nothing");
+    }
+    let mut table = Table::new(&["key", "~value", "default"]);
+    for key in differing {
+        let text = |spec: &RunSpec| {
+            spec.get(key).filter(|v| !v.is_empty()).unwrap_or_else(|| NOTHING.to_owned())
+        };
+        let default = Cell::toned(text(&board.config.defaults), Tone::Faint);
+        table.row([key.into(), text(&run.spec).into(), default]);
+    }
+    context.out.table(&table)
+}
+
+fn figures(run: &Run, curves: &[(String, Curve)], context: &mut Context) -> Result<(), CliError> {
+    if curves.is_empty() && run.last.is_empty() {
+        return context.out.line("\nNothing was measured yet.");
+    }
+    context.out.line("")?;
+    let mut table = Table::new(&["metric", ">last", ">best", ">epoch", "curve"]);
+    for (metric, last) in &run.last {
+        let curve = curves.iter().find(|(name, _)| name == metric).map(|(_, curve)| curve);
+        let best = run.best.get(metric).copied();
+        let at = curve.and_then(|c| best_epoch(metric, c));
+        let spark = curve.map(|c| figures::sparkline(thin(&c.value), context.out.utf8));
+        table.row([
+            metric.as_str().into(),
+            figures::value(*last).into(),
+            figures::maybe(best).into(),
+            at.map_or_else(|| NOTHING.to_owned(), |e| short((e * 100.0).round() / 100.0)).into(),
+            spark.unwrap_or_default().into(),
+        ]);
+    }
+    context.out.table(&table)?;
+    if let Some(epoch) = run.best_epoch {
+        context.out.line(format!("The lowest val loss is that of epoch {epoch}."))?;
+    }
+    Ok(())
+}
+
+/// Where a curve is at its best; None for one that never was a number.
+fn best_epoch(metric: &str, curve: &Curve) -> Option<f64> {
+    let sign = if higher_is_better(metric) { -1.0 } else { 1.0 };
+    let points = curve.epoch.iter().zip(&curve.value).filter(|(_, v)| v.is_finite());
+    points.min_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1))).map(|(epoch, _)| *epoch)
+}
+
+/// At most as many values as a sparkline shows, evenly taken, the last one always.
+fn thin(values: &[f64]) -> Vec<f64> {
+    const WIDTH: usize = 40;
+    let n = values.len();
+    if n <= WIDTH {
+        return values.to_vec();
+    }
+    (1..=WIDTH).filter_map(|i| values.get(i * n / WIDTH - 1).copied()).collect()
+}
+
+/// What the trainer wanted a person to know, and what of its events could not be read.
+fn remarks(reader: &Reader, run: &Run, context: &mut Context) -> Result<(), CliError> {
+    let remarks = reader.remarks(run.id)?;
+    if !remarks.is_empty() {
+        context.out.line("")?;
+    }
+    for remark in remarks {
+        let level = if remark.level == Level::Warning { "warning: " } else { "" };
+        let text = super::out::one_line(&remark.text);
+        context.out.line(format!("step {}: {level}{text}", figures::count(remark.step)))?;
+    }
+    if let (lines @ 1.., why) = reader.strays(run.id)? {
+        let lines = figures::counted(lines as usize, "line");
+        let why = why.map(|why| format!(", the last: {}", super::out::one_line(&why)));
+        context.out.line(format!(
+            "\n{lines} of events.jsonl could not be read{}.",
+            why.unwrap_or_default().trim_end_matches('.')
+        ))?;
+    }
+    Ok(())
+}
+
+fn last_words(run: &Run, context: &mut Context) -> Result<(), CliError> {
+    let RunState::Ended(outcome) = &run.state else { return Ok(()) };
+    let Some(why) = outcome.why() else { return Ok(()) };
+    context.out.line(format!("\n{}: {}", outcome.word(), super::out::one_line(&why)))?;
+    if let Outcome::Failed { last_lines, .. } = outcome
+        && !last_lines.trim().is_empty()
+    {
+        context.out.line("Its last words:")?;
+        for line in last_lines.lines() {
+            context.out.line(format!("  {line}"))?;
+        }
+    }
+    let next = format!("Next: tuneboard logs {0}, or tuneboard resume {0}", run.id);
+    context.out.line(next)
+}
+
+/// Every key. Works without a board, then with the built-in defaults.
+fn keys(context: &mut Context) -> Result<u8, CliError> {
+    let defaults = match context.board() {
+        Ok(board) => board.config.defaults,
+        Err(CliError::Board(BoardError::NotFound(_))) if context.board_dir.is_none() => {
+            RunSpec::default()
+        }
+        Err(e) => return Err(e),
+    };
+    if context.json {
+        let object = |k: &Key| {
+            let default = Some((k.get)(&defaults)).filter(|v| !v.is_empty());
+            json!({ "key": k.name, "default": default, "takes": takes(k), "help": k.help })
+        };
+        context.out.json(&KEYS.iter().map(object).collect::<Vec<_>>())?;
+        return Ok(exit::OK);
+    }
+    let mut table = Table::new(&["key", "default", "takes", "~what it is"]);
+    for key in KEYS {
+        let default = (key.get)(&defaults);
+        let default = if default.is_empty() { NOTHING.to_owned() } else { default };
+        table.row([key.name.into(), default.into(), takes(key).into(), key.help.into()]);
+    }
+    context.out.table(&table)?;
+    context
+        .out
+        .line("\nDefaults are those of [defaults] in config.toml, else the built-in ones.")?;
+    Ok(exit::OK)
+}
+
+fn takes(key: &Key) -> String {
+    match key.kind {
+        Kind::Text if key.name == "device" => "auto, cpu, cuda:N".to_owned(),
+        Kind::Text => "text".to_owned(),
+        Kind::Path => "path".to_owned(),
+        Kind::Flag => "true, false".to_owned(),
+        Kind::Int(low, high) if high >= u64::from(u32::MAX) => format!("{low} or more"),
+        Kind::Int(low, high) => format!("{low} to {high}"),
+        Kind::Float(low, high) => format!("{} to {}", short(low), short(high)),
+        Kind::Choice(words) => words.join(", "),
+        Kind::Split => "three shares".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_epoch_is_the_lowest_loss_or_the_highest_accuracy() {
+        let curve = Curve {
+            epoch: vec![1.0, 2.0, 3.0],
+            value: vec![0.3, f64::NAN, 0.5],
+            ..Curve::default()
+        };
+        assert_eq!(best_epoch("val/loss", &curve), Some(1.0));
+        assert_eq!(best_epoch("val/acc", &curve), Some(3.0));
+        let lost = Curve { epoch: vec![1.0], value: vec![f64::NAN], ..Curve::default() };
+        assert_eq!(best_epoch("val/loss", &lost), None);
+    }
+
+    #[test]
+    fn thinning_keeps_the_end() {
+        let values: Vec<f64> = (0..1000).map(f64::from).collect();
+        let thinned = thin(&values);
+        assert_eq!(thinned.len(), 40);
+        assert_eq!(thinned.last(), Some(&999.0));
+        assert_eq!(thin(&values[..3]), values[..3]);
+    }
+}

@@ -1,0 +1,145 @@
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::error::CliError;
+use super::figures::{counted, value};
+use super::queue::{self, check_inputs, name_in};
+use super::table::{Cell, Table, Tone};
+use super::verb::{self, Context};
+use super::{exit, figures};
+use crate::board::Board;
+use crate::spec::keys::{self, nearest};
+use crate::spec::{RunId, RunSpec, Sweep};
+use crate::store::{NewSweep, Reader};
+
+/// Queue many runs: every combination of the values given, or random draws
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
+lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \\,
+NAME is a table [sweeps.NAME] of config.toml; pairs behind it win.
+
+Examples:
+  tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
+  tuneboard sweep first seed=0..2
+  tuneboard sweep 'lr=log(1e-6,1e-3)' trials=20 model=minilm data=data/sms_spam.csv --wait")]
+pub struct Args {
+    /// A named sweep, and pairs
+    #[arg(value_name = "NAME|KEY=VALUES", required = true)]
+    words: Vec<String>,
+    /// Check everything and show the runs, but queue nothing
+    #[arg(long, conflicts_with_all = ["wait", "hold"])]
+    dry_run: bool,
+    #[command(flatten)]
+    queue: queue::Args,
+}
+
+/// `tuneboard sweep`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    args.queue.check()?;
+    let (named, sweep) = parse(&args.words, &board)?;
+    let specs = sweep.expand()?;
+    check_inputs(&board, &specs)?;
+    if args.dry_run {
+        return dry_run(&board, &sweep, &specs, context);
+    }
+    let runs: Vec<(String, RunSpec)> =
+        specs.into_iter().map(|spec| (name_in(&sweep, &spec), spec)).collect();
+    let varied = sweep.varied().collect::<Vec<_>>().join(" x ");
+    let name = args.queue.name.clone().or(named).unwrap_or(varied);
+    let name = if name.is_empty() { queue::name_of(&sweep.base) } else { name };
+    args.queue.queue(&board, Some(NewSweep { name, sweep }), &runs, context)
+}
+
+/// Defaults, then `[sweeps.NAME]`, then the command line; the last word on a key counts.
+fn parse(words: &[String], board: &Board) -> Result<(Option<String>, Sweep), CliError> {
+    let (name, typed) = match words.split_first() {
+        Some((first, rest)) if !first.contains('=') => (Some(first), rest),
+        _ => (None, words),
+    };
+    let sweeps = &board.config.sweeps;
+    let stored = match name {
+        None => &Vec::new(),
+        Some(name) => sweeps.get(name).ok_or_else(|| no_sweep(name, board))?,
+    };
+    let stored = stored.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let typed: Vec<_> = typed.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
+    let sweep = Sweep::parse(board.config.defaults.clone(), stored.chain(typed))?;
+    Ok((name.cloned(), sweep))
+}
+
+fn no_sweep(name: &str, board: &Board) -> CliError {
+    let names = board.config.sweeps.keys().map(String::as_str);
+    let meant = match nearest(name, names.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.len() == 0 => format!(
+            "add [sweeps.{name}] to {} or write key=value pairs.",
+            board.config_file().display()
+        ),
+        None => format!("there are {}.", names.collect::<Vec<_>>().join(", ")),
+    };
+    CliError::Usage(format!("There is no sweep `{name}` in the config: {meant}"))
+}
+
+/// A run that was queued before with the same spec, and how well it did.
+struct Twin {
+    id: RunId,
+    score: String,
+}
+
+fn dry_run(
+    board: &Board,
+    sweep: &Sweep,
+    specs: &[RunSpec],
+    context: &mut Context,
+) -> Result<u8, CliError> {
+    // A dry run changes nothing, so it makes no database either.
+    let reader = board.database().exists().then(|| verb::reader(board)).transpose()?;
+    let mut twins: HashMap<usize, Twin> = HashMap::new();
+    for (i, spec) in specs.iter().enumerate() {
+        if let Some(twin) = reader.as_ref().map(|r| twin(r, spec)).transpose()?.flatten() {
+            twins.insert(i, twin);
+        }
+    }
+    let varied: Vec<&'static str> =
+        keys::KEYS.iter().map(|k| k.name).filter(|k| sweep.varied().any(|v| v == *k)).collect();
+    if context.json {
+        let run = |(i, spec): (usize, &RunSpec)| {
+            json!({
+                "name": name_in(sweep, spec),
+                "spec": spec,
+                "already": twins.get(&i).map(|t| t.id.to_string()),
+            })
+        };
+        let runs: Vec<_> = specs.iter().enumerate().map(run).collect();
+        context.out.json(&json!({ "varied": varied, "runs": runs }))?;
+        return Ok(exit::OK);
+    }
+    let mut columns = vec![">run"];
+    columns.extend(&varied);
+    columns.push("~already run");
+    let mut table = Table::new(&columns);
+    for (i, spec) in specs.iter().enumerate() {
+        let values = varied.iter().map(|k| Cell::from(spec.get(k).unwrap_or_default()));
+        let twin = twins.get(&i).map(|t| format!("{} {}", t.id, t.score)).unwrap_or_default();
+        let first = std::iter::once(Cell::from((i + 1).to_string()));
+        table.row(first.chain(values).chain([Cell::toned(twin, Tone::Faint)]));
+    }
+    context.out.table(&table)?;
+    let again = match twins.len() {
+        0 => String::new(),
+        n => format!(", {} already run", figures::count(n as u64)),
+    };
+    context.out.line(format!("{}{again}. Nothing was queued.", counted(specs.len(), "run")))?;
+    Ok(exit::OK)
+}
+
+fn twin(reader: &Reader, spec: &RunSpec) -> Result<Option<Twin>, CliError> {
+    let Some(id) = reader.same_spec(&spec.hash())?.first().copied() else { return Ok(None) };
+    let Some(run) = reader.run(id)? else { return Ok(None) };
+    let score = run.last.get("test/acc").or_else(|| run.best.get("val/acc"));
+    let score = score.map_or_else(|| run.state.to_string(), |x| value(*x));
+    Ok(Some(Twin { id, score }))
+}

@@ -1,0 +1,126 @@
+use std::path::PathBuf;
+
+use super::error::CliError;
+use super::out::Out;
+use crate::board::Board;
+use crate::spec::keys::nearest;
+use crate::spec::{RunId, SweepId};
+use crate::store::{Listing, Reader, Run, Store};
+
+/// What every verb gets.
+#[derive(Debug)]
+pub struct Context {
+    /// Where it prints.
+    pub out: Out,
+    /// Whether it prints JSON.
+    pub json: bool,
+    /// `--board`.
+    pub board_dir: Option<PathBuf>,
+}
+
+impl Context {
+    /// The board that is meant.
+    pub fn board(&self) -> Result<Board, CliError> {
+        Ok(Board::find(self.board_dir.as_deref())?)
+    }
+}
+
+/// A connection that reads. A board without a database gets an empty one.
+pub fn reader(board: &Board) -> Result<Reader, CliError> {
+    if !board.database().exists() {
+        Store::open(&board.database())?;
+    }
+    Ok(Reader::open(&board.database())?)
+}
+
+/// A connection that writes.
+pub fn store(board: &Board) -> Result<Store, CliError> {
+    Ok(Store::open(&board.database())?)
+}
+
+/// The runs that these words mean: `r42`, `42`, or `s3` for a whole sweep. All of them exist, or
+/// none is returned; each comes once, in the order of the words.
+pub fn pick(reader: &Reader, words: &[String]) -> Result<Vec<Run>, CliError> {
+    let mut ids: Vec<RunId> = Vec::new();
+    for word in words {
+        if word.starts_with('s') {
+            ids.extend(sweep_runs(reader, word.parse()?)?);
+        } else {
+            let id: RunId = word.parse()?;
+            ids.push(reader.run(id)?.map(|run| run.id).ok_or_else(|| no_run(reader, id))?);
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    ids.retain(|id| seen.insert(*id));
+    Ok(reader.runs(&ids)?)
+}
+
+/// The one run of that id.
+pub fn one(reader: &Reader, word: &str) -> Result<Run, CliError> {
+    let id: RunId = word.parse()?;
+    reader.run(id)?.ok_or_else(|| no_run(reader, id))
+}
+
+/// The runs of one sweep, which exists.
+pub fn sweep_runs(reader: &Reader, sweep: SweepId) -> Result<Vec<RunId>, CliError> {
+    let listing = Listing { sweep: Some(sweep), archived: true, ..Listing::default() };
+    let ids = reader.ids(&listing)?;
+    if !ids.is_empty() {
+        return Ok(ids);
+    }
+    let last = reader.sweeps()?.iter().map(|s| s.id).max();
+    Err(CliError::Usage(match last {
+        Some(last) => format!("There is no sweep {sweep}; the newest is {last}."),
+        None => format!("There is no sweep {sweep}: this board has no sweeps yet."),
+    }))
+}
+
+/// Says that a run does not exist, and which one may have been meant.
+fn no_run(reader: &Reader, id: RunId) -> CliError {
+    let all = Listing { archived: true, ..Listing::default() };
+    let ids = reader.ids(&all).unwrap_or_default();
+    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let near = nearest(&id.to_string(), words.iter().map(String::as_str));
+    CliError::Usage(match (near, ids.iter().max()) {
+        (Some(near), Some(newest)) if near != newest.to_string() => {
+            format!("There is no run {id}; did you mean {near}? The newest is {newest}.")
+        }
+        (_, Some(newest)) => format!("There is no run {id}; the newest is {newest}."),
+        (_, None) => format!(
+            "There is no run {id}: this board has no runs yet; `tuneboard run model=NAME \
+             data=FILE` queues one."
+        ),
+    })
+}
+
+/// Refuses a name, tag or note that would not be shown as it was written.
+pub fn readable(what: &str, text: &str, longest: usize) -> Result<String, CliError> {
+    let text = text.trim();
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(CliError::Usage(format!("The {what} must not hold control characters.")));
+    }
+    if text.chars().count() > longest {
+        return Err(CliError::Usage(format!("The {what} has more than {longest} characters.")));
+    }
+    Ok(text.to_owned())
+}
+
+/// A name: one line that is not empty.
+pub fn name(text: &str) -> Result<String, CliError> {
+    let name = readable("name", text, 200)?;
+    if name.is_empty() || name.contains('\n') {
+        return Err(CliError::Usage("The name must be one line and not empty.".into()));
+    }
+    Ok(name)
+}
+
+/// A tag: one short word, so that `tag:best` can be searched for.
+pub fn tag(text: &str) -> Result<String, CliError> {
+    let tag = readable("tag", text, 50)?;
+    if tag.is_empty() || tag.contains([',', ':']) || tag.contains(char::is_whitespace) {
+        return Err(CliError::Usage(format!(
+            "`{tag}` cannot be a tag: a tag is one word without spaces, commas and colons."
+        )));
+    }
+    Ok(tag)
+}

@@ -1,0 +1,157 @@
+//! `--wait`: follows queued runs to their end.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use super::error::CliError;
+use super::figures::{self, counted};
+use super::verb::{self, Context};
+use super::{exit, ls};
+use crate::board::Board;
+use crate::runner;
+use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::store::Run;
+
+const POLL: Duration = Duration::from_millis(150);
+/// As many runs as get a bar of their own; a sweep may have thousands.
+const BARS: usize = 12;
+
+/// Waits until all have ended; OK only if all are done.
+pub fn wait(board: &Board, ids: &[RunId], context: &mut Context) -> Result<u8, CliError> {
+    let reader = verb::reader(board)?;
+    let interrupted = runner::interrupted().map_err(|e| CliError::Place(e.to_string()))?;
+    let animated = context.out.tty && !context.json;
+    let mut told = Told::default();
+    let mut version = None;
+    loop {
+        let now = reader.data_version()?;
+        let runs = if version == Some(now) { None } else { Some(reader.runs(ids)?) };
+        version = Some(now);
+        if let Some(runs) = runs {
+            if animated {
+                context.out.redraw(&bars(&runs))?;
+            } else if !context.json {
+                for line in told.news(&runs) {
+                    context.out.line(line)?;
+                }
+            }
+            context.out.flush()?;
+            if runs.iter().all(|r| r.state.outcome().is_some()) {
+                return conclude(&runs, context);
+            }
+        }
+        if interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+            context.out.aside("No longer waiting; the runs go on. `tuneboard ls` shows them.")?;
+            return Ok(exit::FAILED);
+        }
+        // A runner that was killed leaves runs behind; the next one takes them over.
+        if !reader.runner()?.is_some_and(|info| runner::alive(&info)) {
+            runner::ensure(board)?;
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn conclude(runs: &[Run], context: &mut Context) -> Result<u8, CliError> {
+    let bad: Vec<&Run> =
+        runs.iter().filter(|r| r.state != RunState::Ended(Outcome::Done)).collect();
+    if bad.is_empty() {
+        return Ok(exit::OK);
+    }
+    let words: Vec<String> = bad.iter().map(|r| format!("{} {}", r.id, r.state)).collect();
+    context.out.aside(format!(
+        "{} of {} did not end well: {}; `tuneboard show {}` says why.",
+        bad.len(),
+        counted(runs.len(), "run"),
+        words.join(", "),
+        bad.first().map(|r| r.id.to_string()).unwrap_or_default()
+    ))?;
+    Ok(exit::FAILED)
+}
+
+/// What was told already, so that each epoch and each end is told once.
+#[derive(Debug, Default)]
+struct Told {
+    seen: BTreeMap<RunId, (String, u32)>,
+}
+
+impl Told {
+    fn news(&mut self, runs: &[Run]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for run in runs {
+            let state = ls::state(run).text;
+            let epoch = run.epoch.floor() as u32;
+            let (old_state, old_epoch) =
+                self.seen.insert(run.id, (state.clone(), epoch)).unwrap_or_default();
+            if epoch > old_epoch {
+                lines.push(format!(
+                    "{} epoch {epoch}/{}{}",
+                    run.id,
+                    run.spec.epochs,
+                    measured(run, &["train/loss", "train/acc", "val/loss", "val/acc"])
+                ));
+            }
+            if state != old_state {
+                lines.push(match run.state.outcome() {
+                    None => format!("{} {state}", run.id),
+                    Some(outcome) => {
+                        let why = outcome.why().map(|w| format!(": {w}")).unwrap_or_default();
+                        let figures = measured(run, &["test/loss", "test/acc", "test/f1"]);
+                        format!("{} {state} in {}{figures}{why}", run.id, ls::elapsed(run))
+                    }
+                });
+            }
+        }
+        lines
+    }
+}
+
+fn measured(run: &Run, metrics: &[&str]) -> String {
+    let known = metrics.iter().filter_map(|m| run.last.get(*m).map(|x| (m, x)));
+    let words: Vec<String> = known.map(|(m, x)| format!("  {m} {}", figures::value(*x))).collect();
+    words.concat()
+}
+
+/// One line per run, the live ones first, and a line for the rest.
+fn bars(runs: &[Run]) -> Vec<String> {
+    let mut order: Vec<&Run> = runs.iter().collect();
+    order.sort_by_key(|r| (rank(r), r.id));
+    let mut lines: Vec<String> = order.iter().take(BARS).map(|run| bar(run)).collect();
+    if runs.len() > 1 {
+        let ended = runs.iter().filter(|r| r.state.outcome().is_some()).count();
+        lines.push(format!("{ended} of {} ended. Ctrl-C stops waiting, not the runs.", runs.len()));
+    }
+    lines
+}
+
+/// With more runs than bars, those that train matter most.
+fn rank(run: &Run) -> u8 {
+    match &run.state {
+        state if state.is_live() => 0,
+        RunState::Ended(Outcome::Done) => 3,
+        RunState::Ended(_) => 1,
+        _ if run.wish == Wish::Hold => 4,
+        _ => 2,
+    }
+}
+
+fn bar(run: &Run) -> String {
+    const WIDTH: usize = 20;
+    let share = (run.epoch / f64::from(run.spec.epochs.max(1))).clamp(0.0, 1.0);
+    let full = (share * WIDTH as f64) as usize;
+    let metrics = match run.state {
+        RunState::Ended(_) => measured(run, &["test/loss", "test/acc"]),
+        _ => measured(run, &["train/step_loss", "val/loss", "val/acc"]),
+    };
+    format!(
+        "{:<5} {:<8} [{}{}] {:>7}  {:>7}  {}{metrics}",
+        run.id,
+        ls::state(run).text,
+        "#".repeat(full),
+        ".".repeat(WIDTH - full),
+        figures::epochs(run.epoch, run.spec.epochs),
+        ls::elapsed(run),
+        run.name
+    )
+}

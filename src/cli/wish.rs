@@ -1,0 +1,96 @@
+//! What `stop`, `hold`, `resume` and `retry` share: pick runs, change those that can be changed, and
+//! say for each of the others why not.
+
+use serde_json::json;
+
+use super::error::CliError;
+use super::exit;
+use super::figures::counted;
+use super::verb::{self, Context, pick};
+use crate::runner;
+use crate::spec::{RunId, Wish};
+use crate::store::{Run, Store};
+
+/// What is to be done with a run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Another wish.
+    Wish(Wish),
+    /// Back into the queue, from the last checkpoint or (true) from the start.
+    Requeue(bool),
+    /// It is so already: not a mistake.
+    Already(String),
+    /// It cannot be done, and why.
+    Cannot(String),
+}
+
+/// Does it to all runs that these words mean. `done` says what happened, as in "Stopping".
+pub fn apply(
+    words: &[String],
+    done: &str,
+    step: impl Fn(&Run) -> Step,
+    context: &mut Context,
+) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let runs = pick(&verb::reader(&board)?, words)?;
+    let (mut changed, mut spared, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut wishes, mut queue) = (Vec::<(Wish, RunId)>::new(), Vec::<(bool, RunId)>::new());
+    for run in &runs {
+        match step(run) {
+            Step::Wish(wish) => wishes.push((wish, run.id)),
+            Step::Requeue(from_start) => queue.push((from_start, run.id)),
+            Step::Already(why) => {
+                spared.push(format!("{} {why}", run.id));
+                continue;
+            }
+            Step::Cannot(why) => {
+                refused.push(format!("{} {why}", run.id));
+                continue;
+            }
+        }
+        changed.push(run.id.to_string());
+    }
+    if changed.is_empty() && spared.is_empty() {
+        return Err(CliError::Usage(refused.join("\n")));
+    }
+    if !changed.is_empty() {
+        let mut store = verb::store(&board)?;
+        write(&mut store, &wishes, &queue)?;
+        drop(store);
+        runner::ensure(&board)?;
+    }
+    if context.json {
+        let untouched: Vec<String> = spared.into_iter().chain(refused).collect();
+        context.out.json(&json!({ "runs": changed, "untouched": untouched }))?;
+        return Ok(exit::OK);
+    }
+    match changed.len() {
+        0 => {}
+        1..=8 => context.out.line(format!("{done} {}.", changed.join(", ")))?,
+        n => context.out.line(format!("{done} {}.", counted(n, "run")))?,
+    }
+    for why in spared.iter().chain(&refused) {
+        context.out.line(why)?;
+    }
+    Ok(exit::OK)
+}
+
+fn write(
+    store: &mut Store,
+    wishes: &[(Wish, RunId)],
+    queue: &[(bool, RunId)],
+) -> Result<(), CliError> {
+    for wish in [Wish::Run, Wish::Hold, Wish::Stop] {
+        let ids: Vec<RunId> = wishes.iter().filter(|w| w.0 == wish).map(|w| w.1).collect();
+        if !ids.is_empty() {
+            store.set_wish(&ids, wish)?;
+        }
+    }
+    for from_start in [false, true] {
+        let ids: Vec<RunId> = queue.iter().filter(|q| q.0 == from_start).map(|q| q.1).collect();
+        if !ids.is_empty() {
+            store.requeue(&ids, from_start)?;
+        }
+    }
+    Ok(())
+}

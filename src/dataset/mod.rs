@@ -1,0 +1,34 @@
+//! Files of texts and labels: finds the columns, reads them, names the classes, splits the rows.
+//!
+//! ```text
+//! source (delimited | json_lines | parquet) -> columns -> labels -> split -> Dataset
+//! ```
+//! [`load`] is what the trainer calls, [`profile()`] what `tuneboard data FILE` prints, and
+//! [`predictions`] the Parquet files that each pass leaves behind. Everything in a data file is
+//! untrusted: no message carries its control characters.
+//!
+//! CSV and JSON Lines are read by our own small readers and Parquet by polars. polars 0.55 refuses
+//! CSV files that pandas and Python's csv read (a quote inside an unquoted field, text behind a
+//! closing quote, CR line ends), fills short rows up without a word, takes a blank line for a row, and
+//! refuses a JSON column that holds both `true` and `0`; none of its messages names the row.
+//!
+//! Rows are numbered as a person counts them: from 1, without the header and without blank lines.
+
+mod columns;
+mod delimited;
+mod error;
+mod hash;
+mod json_lines;
+mod labels;
+mod load;
+mod parquet;
+pub mod predictions;
+mod profile;
+mod rows;
+mod shuffle;
+mod source;
+mod split;
+
+pub use error::DataError;
+pub use load::{Dataset, load};
+pub use profile::{ClassRows, Duplicates, Lengths, Profile, SplitRows, profile};

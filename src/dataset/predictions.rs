@@ -1,0 +1,158 @@
+//! What a pass predicted for every row of a split: one Parquet file per pass, written by the trainer
+//! and read by `confusion`, `errors`, `compare` and anything else that reads Parquet.
+//!
+//! Columns: `row` (number in the data file, from 1), `label` and `predicted` (class names), `loss`
+//! (cross-entropy, natural logarithm), and `p_CLASS` with the probability of each class, in class order.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::Path;
+
+use polars::prelude::*;
+
+use super::error::DataError;
+use super::parquet;
+use crate::spec::printable;
+
+/// The predictions of one pass. All vectors but `label_names` and `probabilities` have one entry per row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Predictions {
+    /// Numbers of the rows in their data file, from 1.
+    pub rows: Vec<u64>,
+    /// True classes, indices into `label_names`.
+    pub labels: Vec<u32>,
+    /// Predicted classes, indices into `label_names`.
+    pub predicted: Vec<u32>,
+    /// Cross-entropy of each row.
+    pub loss: Vec<f32>,
+    /// `[class][row]`.
+    pub probabilities: Vec<Vec<f32>>,
+    /// The classes.
+    pub label_names: Vec<String>,
+}
+
+/// Writes the file whole or not at all: a temporary file beside it is synced and renamed.
+///
+/// # Errors
+/// Vectors that do not fit together, a folder that cannot be written, a full disk.
+pub fn write(path: &Path, predictions: &Predictions) -> Result<(), DataError> {
+    let shown = path.display().to_string();
+    let mut frame = to_frame(predictions).map_err(|e| odd(&shown, &e))?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let written = File::create(&temporary).map_err(|e| DataError::io(&shown, e)).and_then(|file| {
+        ParquetWriter::new(&file).finish(&mut frame).map_err(|e| odd(&shown, &e))?;
+        file.sync_all().map_err(|e| DataError::io(&shown, e))?;
+        fs::rename(&temporary, path).map_err(|e| DataError::io(&shown, e))
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Reads a file that [`write`] made.
+///
+/// # Errors
+/// A file that is missing, torn, or without the columns that [`write`] gives it.
+pub fn read(path: &Path) -> Result<Predictions, DataError> {
+    let shown = path.display().to_string();
+    let file = File::open(path).map_err(|e| DataError::io(&shown, e))?;
+    let frame = parquet::frame(file, None).map_err(|e| odd(&shown, &e))?;
+    from_frame(&frame).map_err(|e| odd(&shown, &e))
+}
+
+fn to_frame(p: &Predictions) -> PolarsResult<DataFrame> {
+    let name = |class: &u32| p.label_names.get(*class as usize).map(String::as_str);
+    let names = |classes: &[u32]| classes.iter().map(name).collect::<StringChunked>();
+    let mut columns = vec![
+        Column::new("row".into(), &p.rows),
+        names(&p.labels).with_name("label".into()).into_column(),
+        names(&p.predicted).with_name("predicted".into()).into_column(),
+        Column::new("loss".into(), &p.loss),
+    ];
+    for (class, values) in p.label_names.iter().zip(&p.probabilities) {
+        columns.push(Column::new(format!("p_{class}").into(), values));
+    }
+    DataFrame::new(p.rows.len(), columns)
+}
+
+fn from_frame(frame: &DataFrame) -> PolarsResult<Predictions> {
+    let (label_names, classes): (Vec<String>, Vec<&Column>) = frame
+        .columns()
+        .iter()
+        .filter_map(|c| Some((c.name().strip_prefix("p_")?.to_owned(), c)))
+        .unzip();
+    let ids: HashMap<&str, u32> = label_names.iter().map(String::as_str).zip(0..).collect();
+    let ids_of = |column: &str| -> PolarsResult<Vec<u32>> {
+        let known = |name: Option<&str>| {
+            let id = name.and_then(|n| ids.get(n)).copied();
+            id.ok_or_else(|| polars_err!(ComputeError: "a class without its p_ column"))
+        };
+        frame.column(column)?.str()?.iter().map(known).collect()
+    };
+    let (labels, predicted) = (ids_of("label")?, ids_of("predicted")?);
+    let floats = |column: &Column| -> PolarsResult<Vec<f32>> {
+        Ok(column.f32()?.iter().map(|x| x.unwrap_or(f32::NAN)).collect())
+    };
+    let probabilities = classes.iter().map(|c| floats(c)).collect::<PolarsResult<_>>()?;
+    Ok(Predictions {
+        rows: frame.column("row")?.u64()?.iter().map(Option::unwrap_or_default).collect(),
+        labels,
+        predicted,
+        loss: floats(frame.column("loss")?)?,
+        probabilities,
+        label_names,
+    })
+}
+
+fn odd(path: &str, error: &PolarsError) -> DataError {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    DataError::within(path, format!("not a file of predictions ({})", printable(first, 120)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Predictions {
+        Predictions {
+            rows: vec![17, 4],
+            labels: vec![0, 1],
+            predicted: vec![1, 1],
+            loss: vec![1.25, 0.5],
+            probabilities: vec![vec![0.25, 0.5], vec![0.75, 0.5]],
+            label_names: vec!["p_odd \u{1b}[2J".into(), "日本".into()],
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_and_no_other_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.parquet");
+        for predictions in [sample(), Predictions { label_names: vec![], ..Predictions::default() }]
+        {
+            write(&path, &predictions).unwrap();
+            assert_eq!(read(&path).unwrap(), predictions);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_written_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.parquet");
+        let uneven = Predictions { loss: vec![], ..sample() };
+        assert!(
+            write(&path, &uneven).unwrap_err().to_string().contains("not a file of predictions")
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        fs::write(&path, b"PAR1 torn").unwrap();
+        assert!(
+            read(&path).unwrap_err().to_string().contains("x.parquet: not a file of predictions")
+        );
+        assert!(
+            read(&folder.path().join("none")).unwrap_err().to_string().contains("No such file")
+        );
+    }
+}

@@ -1,0 +1,255 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::error::DataError;
+use super::load::{Dataset, assemble};
+use super::rows::Rows;
+use super::split::split;
+use crate::spec::RunSpec;
+
+/// What `tuneboard data FILE` tells of a data set; its JSON form is this struct, field by field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Profile {
+    /// The files as given: `data`, then `val` and `test` if there are any.
+    pub files: Vec<String>,
+    /// All columns of `data`, in the order of the file.
+    pub columns: Vec<String>,
+    /// The column with the texts.
+    pub text_column: String,
+    /// The column with the labels.
+    pub label_column: String,
+    /// Rows of all files.
+    pub rows: u64,
+    /// The classes, in class order.
+    pub classes: Vec<ClassRows>,
+    /// Rows of each part; `None` if the rows cannot be split as asked, and a note says why.
+    pub splits: Option<SplitRows>,
+    /// Lengths of the texts in characters (Unicode code points).
+    pub characters: Lengths,
+    /// Lengths of the texts in words (by white space).
+    pub words: Lengths,
+    /// Texts of nothing but white space.
+    pub empty_texts: u64,
+    /// Texts with a line break.
+    pub multi_line_texts: u64,
+    /// Texts with control characters other than line breaks and tabs.
+    pub control_texts: u64,
+    /// Texts that occur more than once.
+    pub duplicates: Duplicates,
+    /// [`Dataset::hash`]; empty without a split.
+    pub hash: String,
+    /// Sentences about what is odd.
+    pub notes: Vec<String>,
+}
+
+/// The rows of one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassRows {
+    /// Its name.
+    pub name: String,
+    /// In all files.
+    pub rows: u64,
+    /// Of all rows, 0 to 1.
+    pub share: f64,
+    /// In each part; `None` if there is no split.
+    pub splits: Option<SplitRows>,
+}
+
+/// Rows of each part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct SplitRows {
+    /// To learn from.
+    pub train: u64,
+    /// To choose the best epoch.
+    pub val: u64,
+    /// To test.
+    pub test: u64,
+}
+
+/// How long texts are. Median and 95th percentile are values that occur (nearest rank).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Lengths {
+    /// The shortest.
+    pub min: u64,
+    /// Half are at most so long.
+    pub median: u64,
+    /// 95 of 100 are at most so long.
+    pub p95: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+/// Texts that are equal to the last character.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Duplicates {
+    /// Rows whose text occurred in an earlier row.
+    pub rows: u64,
+    /// Different texts that occur with more than one label.
+    pub conflicting: u64,
+    /// Val rows whose text is also a train row's.
+    pub val_in_train: u64,
+    /// Test rows whose text is also a train row's: they flatter the test score.
+    pub test_in_train: u64,
+    /// Test rows whose text is also a val row's.
+    pub test_in_val: u64,
+}
+
+impl Lengths {
+    /// The summary of some lengths, in any order; all zero without any.
+    pub fn of(mut lengths: Vec<u64>) -> Self {
+        lengths.sort_unstable();
+        let rank = |share: f64| {
+            let rank = (share * lengths.len() as f64).ceil() as usize;
+            lengths.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        };
+        Self { min: rank(0.0), median: rank(0.5), p95: rank(0.95), max: rank(1.0) }
+    }
+}
+
+/// Reads the files of a spec and tells what is in them. Rows that cannot be split as asked are no error
+/// here but a note.
+///
+/// # Errors
+/// As [`super::load`], but for the split.
+pub fn profile(spec: &RunSpec, root: &Path) -> Result<Profile, DataError> {
+    let mut rows = Rows::read(spec, root)?;
+    let files = [Some(&spec.data), spec.val.as_ref(), spec.test.as_ref()];
+    let columns = std::mem::take(&mut rows.columns);
+    let text_column = std::mem::take(&mut rows.text_column);
+    let label_column = std::mem::take(&mut rows.label_column);
+    let parts = split(&mut rows, spec).map_err(|e| rows.notes.push(e.to_string())).ok();
+    let is_split = parts.is_some();
+    let dataset = assemble(rows, parts.unwrap_or_default());
+    let lengths = |length: fn(&str) -> usize| {
+        Lengths::of(dataset.texts.iter().map(|t| length(t) as u64).collect())
+    };
+    let count = |is: fn(&str) -> bool| dataset.texts.iter().filter(|t| is(t)).count() as u64;
+    let splits = dataset.parts().map(|(_, part)| part.len() as u64);
+    Ok(Profile {
+        files: files.into_iter().flatten().cloned().collect(),
+        columns,
+        text_column,
+        label_column,
+        rows: dataset.texts.len() as u64,
+        classes: classes(&dataset, is_split),
+        splits: is_split.then(|| split_rows(splits)),
+        characters: lengths(|t| t.chars().count()),
+        words: lengths(|t| t.split_whitespace().count()),
+        empty_texts: count(|t| t.trim().is_empty()),
+        multi_line_texts: count(|t| t.contains(['\n', '\r'])),
+        control_texts: count(|t| t.chars().any(|c| c.is_control() && !"\n\r\t".contains(c))),
+        duplicates: duplicates(&dataset),
+        hash: if is_split { dataset.hash } else { String::new() },
+        notes: dataset.notes,
+    })
+}
+
+fn split_rows([train, val, test]: [u64; 3]) -> SplitRows {
+    SplitRows { train, val, test }
+}
+
+fn classes(dataset: &Dataset, is_split: bool) -> Vec<ClassRows> {
+    let count = |rows: &mut dyn Iterator<Item = u32>| {
+        let mut counts = vec![0_u64; dataset.label_names.len()];
+        for label in rows {
+            if let Some(n) = counts.get_mut(label as usize) {
+                *n += 1;
+            }
+        }
+        counts
+    };
+    let all = count(&mut dataset.labels.iter().copied());
+    let parts = dataset.parts().map(|(_, part)| {
+        count(&mut part.iter().filter_map(|row| dataset.labels.get(*row as usize).copied()))
+    });
+    let of = |counts: &[u64], class: usize| counts.get(class).copied().unwrap_or_default();
+    let describe = |(class, name): (usize, &String)| ClassRows {
+        name: name.clone(),
+        rows: of(&all, class),
+        share: of(&all, class) as f64 / dataset.labels.len().max(1) as f64,
+        splits: is_split.then(|| split_rows([0, 1, 2].map(|i: usize| of(&parts[i], class)))),
+    };
+    dataset.label_names.iter().enumerate().map(describe).collect()
+}
+
+fn duplicates(dataset: &Dataset) -> Duplicates {
+    const TRAIN: u8 = 1;
+    const VAL: u8 = 2;
+    struct Seen {
+        first: u32,
+        conflicting: bool,
+        parts: u8,
+    }
+    let mut found = Duplicates::default();
+    let mut texts: HashMap<&str, Seen> = HashMap::with_capacity(dataset.texts.len());
+    for (text, label) in dataset.texts.iter().zip(&dataset.labels) {
+        texts
+            .entry(text)
+            .and_modify(|seen| {
+                found.rows += 1;
+                found.conflicting += u64::from(seen.first != *label && !seen.conflicting);
+                seen.conflicting |= seen.first != *label;
+            })
+            .or_insert(Seen { first: *label, conflicting: false, parts: 0 });
+    }
+    for (part, flag) in [(&dataset.train, TRAIN), (&dataset.val, VAL), (&dataset.test, 0)] {
+        let of_part: Vec<&str> = part
+            .iter()
+            .filter_map(|row| dataset.texts.get(*row as usize))
+            .map(String::as_str)
+            .collect();
+        for text in &of_part {
+            let parts = texts.get(text).map_or(0, |seen| seen.parts);
+            match flag {
+                TRAIN => {}
+                VAL => found.val_in_train += u64::from(parts & TRAIN != 0),
+                _ => {
+                    found.test_in_train += u64::from(parts & TRAIN != 0);
+                    found.test_in_val += u64::from(parts & VAL != 0);
+                }
+            }
+        }
+        for text in of_part {
+            if let Some(seen) = texts.get_mut(text) {
+                seen.parts |= flag;
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_values_that_occur() {
+        assert_eq!(Lengths::of(vec![]), Lengths::default());
+        assert_eq!(Lengths::of(vec![7]), Lengths { min: 7, median: 7, p95: 7, max: 7 });
+        let hundred = Lengths::of((1..=100).rev().collect());
+        assert_eq!(hundred, Lengths { min: 1, median: 50, p95: 95, max: 100 });
+    }
+
+    #[test]
+    fn duplicates_are_counted_within_and_across_parts() {
+        let dataset = Dataset {
+            texts: ["a", "a", "b", "a", "b", "c", "d"].map(str::to_owned).to_vec(),
+            labels: vec![0, 1, 0, 1, 0, 0, 0],
+            label_names: vec!["x".into(), "y".into()],
+            train: vec![0, 1, 2],
+            val: vec![3, 5],
+            test: vec![4, 6],
+            ..Dataset::default()
+        };
+        let want = Duplicates {
+            rows: 3,
+            conflicting: 1,
+            val_in_train: 1,
+            test_in_train: 1,
+            test_in_val: 0,
+        };
+        assert_eq!(duplicates(&dataset), want);
+    }
+}

@@ -1,0 +1,203 @@
+//! The runner's files in a run's folder: `spec.toml` for the trainer, `meta.json` for `reindex` and for
+//! the next runner, `out.log` with what the trainer prints. Everything else there is the trainer's.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::board::Board;
+use crate::spec::{Outcome, Placement, RunId, Sweep, SweepId, Wish, printable};
+use crate::store::{Millis, NewSweep, Run};
+
+use super::lock::try_lock;
+
+/// What the events file does not tell of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Meta {
+    /// For people.
+    pub name: String,
+    /// Words the user had put on it when it was last started.
+    pub tags: Vec<String>,
+    /// What the user had written about it by then.
+    pub note: String,
+    /// When it was queued.
+    pub created: Millis,
+    /// The sweep it belongs to.
+    pub sweep: Option<MetaSweep>,
+    /// The last attempt, 1 for the first.
+    pub attempt: u32,
+    /// Where that was put.
+    pub placement: Option<Placement>,
+    /// How often it was resumed by itself since an epoch was last completed.
+    pub resumes: u32,
+    /// The epochs complete at the last of these.
+    pub resumed_at: u32,
+    /// What the user wanted when it ended.
+    pub wish: Option<Wish>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// The sweep of a run, whole: the first folder that is found makes it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct MetaSweep {
+    /// Its number.
+    pub id: SweepId,
+    /// For people.
+    pub name: String,
+    /// What was queued.
+    pub sweep: Sweep,
+}
+
+impl MetaSweep {
+    /// The sweep under its number.
+    pub(super) fn new(id: SweepId, known: NewSweep) -> Self {
+        Self { id, name: known.name, sweep: known.sweep }
+    }
+}
+
+/// Where a run's [`Meta`] lies.
+fn meta_file(board: &Board, id: RunId) -> std::path::PathBuf {
+    board.run(id).join("meta.json")
+}
+
+impl Meta {
+    /// As last written; a missing or foreign file is an empty one.
+    pub(super) fn read(board: &Board, id: RunId) -> Self {
+        let text = fs::read(meta_file(board, id)).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Replaces the file at once.
+    pub(super) fn write(&self, board: &Board, id: RunId) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        replace(&meta_file(board, id), &text)
+    }
+}
+
+/// Writes a file so that a reader, and a crash, sees the old or the new text and nothing between.
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("part");
+    let mut file = File::create(&beside)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// Makes the folder ready for the next attempt of `run` and gives its locked `out.log`; `None` if a
+/// trainer is still at work in there. The lock goes to the trainer with its stdout, so it ends with it.
+pub(super) fn prepare(
+    board: &Board,
+    run: &Run,
+    placement: &Placement,
+    sweep: Option<MetaSweep>,
+) -> io::Result<Option<File>> {
+    let folder = board.run(run.id);
+    fs::create_dir_all(&folder)?;
+    let Some(mut log) = try_lock(&board.out_log(run.id))? else { return Ok(None) };
+    let old = Meta::read(board, run.id);
+    let mut meta = Meta {
+        name: run.name.clone(),
+        tags: run.tags.clone(),
+        note: run.note.clone(),
+        created: run.created,
+        sweep,
+        placement: Some(placement.clone()),
+        ..Meta::default()
+    };
+    if run.attempt > 0 {
+        meta.resumes = old.resumes;
+        meta.resumed_at = old.resumed_at;
+    } else if fs::exists(board.events(run.id))? {
+        if old.created != run.created {
+            // Another board's run of this number, left by a database that is gone: not ours to delete.
+            let aside = board.runs().join(format!("{}.old-{}", run.id, old.created));
+            fs::rename(&folder, aside)?;
+            drop(log);
+            return prepare(board, run, placement, meta.sweep);
+        }
+        clear(board, run.id)?;
+        log.set_len(0)?;
+    }
+    meta.attempt = run.attempt + 1;
+    meta.write(board, run.id)?;
+    replace(&board.spec_file(run.id), run.spec.to_toml().as_bytes())?;
+    if meta.attempt > 1 {
+        writeln!(log, "--- attempt {} ---", meta.attempt)?;
+    }
+    Ok(Some(log))
+}
+
+/// True while a process holds the run's `out.log`, be it on another machine.
+pub(super) fn is_in_use(board: &Board, id: RunId) -> bool {
+    let path = board.out_log(id);
+    path.exists() && try_lock(&path).is_ok_and(|lock| lock.is_none())
+}
+
+/// Removes what earlier attempts reported and saved.
+fn clear(board: &Board, id: RunId) -> io::Result<()> {
+    // The events go last: until they are gone, a cut-off clearing is begun anew.
+    for folder in [board.checkpoints(id), board.predictions(id)] {
+        match fs::remove_dir_all(folder) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    fs::remove_file(board.events(id))
+}
+
+/// The last lines of a log, without control characters.
+pub(super) fn last_lines(path: &Path, lines: usize) -> String {
+    const WINDOW: u64 = 16 << 10;
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW)))?;
+        let mut bytes = Vec::new();
+        file.take(WINDOW).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let clean: Vec<String> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
+    clean.get(clean.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
+}
+
+/// One line as a terminal would leave it standing: what a carriage return overwrote is gone, and so are
+/// colours and whatever else is not print.
+pub(super) fn clean(line: &str) -> String {
+    const LONGEST: usize = 500;
+    let shown = line.trim_end().rsplit('\r').next().unwrap_or_default();
+    let mut text = String::with_capacity(shown.len());
+    let mut parts = shown.split("\u{1b}[");
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        // The parameters of the sequence, up to the letter that ends it.
+        text.push_str(
+            part.trim_start_matches(|c: char| (' '..='?').contains(&c))
+                .get(1..)
+                .unwrap_or_default(),
+        );
+    }
+    printable(&text, LONGEST).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_lines_are_fit_for_a_terminal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.log");
+        let mut bytes = b"one\n".repeat(9_000);
+        bytes.extend(b"10%\r50%\r100%\n\x1b[31mred\x1b[0m\ttext\x07\n\xff\xfe\nlast");
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(last_lines(&path, 5), "one\n100%\nred text\n\u{fffd}\u{fffd}\nlast");
+        assert_eq!(last_lines(Path::new("/nowhere"), 5), "");
+    }
+}

@@ -1,0 +1,53 @@
+use std::fs;
+
+use crate::events::Tail;
+use crate::spec::{RunId, RunState};
+
+use super::run::Runner;
+use super::{Result, RunnerError};
+
+/// Bytes of one run's events per transaction. A run that reported gigabytes while no runner was there
+/// must not hold up the others' rows for seconds.
+const BATCH: u64 = 4 << 20;
+
+impl Runner<'_> {
+    /// Takes in what live trainers have reported.
+    pub(super) fn ingest(&mut self) -> Result<()> {
+        self.each_live(|runner, id| runner.ingest_batch(id).map(drop))
+    }
+
+    /// Takes in all that a trainer has reported.
+    pub(super) fn ingest_rest(&mut self, id: RunId) -> Result<()> {
+        while self.ingest_batch(id)? {}
+        Ok(())
+    }
+
+    /// Takes in at most [`BATCH`] bytes. True if there may be more.
+    fn ingest_batch(&mut self, id: RunId) -> Result<bool> {
+        let Some(live) = self.live.get_mut(&id) else { return Ok(false) };
+        let path = self.board.events(id);
+        if fs::metadata(&path).map_or(0, |m| m.len()) <= live.offset {
+            return Ok(false);
+        }
+        let from = live.offset;
+        let batch = Tail::at(from).read(&path, BATCH).map_err(RunnerError::io(&path))?;
+        if batch.offset == from {
+            return Ok(false);
+        }
+        self.store.ingest(id, from, &batch)?;
+        live.offset = batch.offset;
+        let starting = live.run.state == RunState::Starting;
+        if let Some(foreign) = batch.foreign.first() {
+            self.note(&format!(
+                "{id}: passed over {} lines of its events file; at byte {}: {}",
+                batch.foreign.len(),
+                foreign.offset,
+                foreign.why
+            ));
+        }
+        if starting && !batch.events.is_empty() {
+            self.enter(id, RunState::Running)?;
+        }
+        Ok(batch.more)
+    }
+}

@@ -1,0 +1,114 @@
+use std::env;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use crate::board::Board;
+use crate::spec::{Placement, RunId};
+
+use super::super::folder::clean;
+use super::super::process::{own_session, trainer_argument};
+use super::super::{Result, RunnerError};
+
+/// The trainer's name, beside `tuneboard` and on `PATH`.
+const TRAINER: &str = "tuneboard-train";
+
+/// The trainer: what `[sites.local] trainer` names, else `$TUNEBOARD_TRAIN`, else `tuneboard-train`
+/// beside this executable, else on `PATH`.
+///
+/// # Errors
+/// [`RunnerError::NoTrainer`], which says how to build it.
+pub fn trainer_command(board: &Board) -> Result<PathBuf> {
+    let configured = board.config.sites.get("local").map(|site| site.trainer.clone());
+    let named = [
+        (configured, "`trainer` of [sites.local] in config.toml"),
+        (env::var_os("TUNEBOARD_TRAIN").map(PathBuf::from), "TUNEBOARD_TRAIN"),
+    ];
+    for (path, by) in named {
+        if let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) {
+            let path = board.root().join(path);
+            return if path.is_file() {
+                Ok(path)
+            } else {
+                Err(RunnerError::NoTrainer(format!(
+                    "{} is not there, though {by} names it",
+                    path.display()
+                )))
+            };
+        }
+    }
+    let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
+    let path = env::var_os("PATH").unwrap_or_default();
+    beside
+        .into_iter()
+        .chain(env::split_paths(&path))
+        .map(|folder| folder.join(TRAINER))
+        .find(|file| file.is_file())
+        .ok_or_else(|| {
+            RunnerError::NoTrainer(format!("{TRAINER} is neither beside tuneboard nor on PATH"))
+        })
+}
+
+/// Starts the trainer on a run whose folder is ready. `log` gets what it prints.
+pub(in crate::runner) fn start(
+    board: &Board,
+    trainer: &Path,
+    id: RunId,
+    at: &Placement,
+    log: File,
+) -> io::Result<Child> {
+    let mut command = Command::new(trainer);
+    command
+        .arg(trainer_argument(id))
+        .current_dir(board.root())
+        .env("TUNEBOARD_DEVICE", &at.device)
+        .env("TUNEBOARD_THREADS", at.threads.to_string())
+        .env("TUNEBOARD_QUIET", "1")
+        .env("OMP_NUM_THREADS", at.threads.to_string())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    if at.device == "cpu" {
+        // Opening the driver would cost time, and memory on a GPU that another run is using.
+        command.env("CUDA_VISIBLE_DEVICES", "");
+    } else if env::var_os("CUDA_DEVICE_ORDER").is_none() {
+        // The driver's order, which is the one the seats are numbered in; CUDA's own is by speed.
+        command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    }
+    own_session(&mut command);
+    command.spawn()
+}
+
+/// Runs the trainer in the board's folder until it ends, gives it `stdin` and returns what it printed:
+/// `tuneboard-train probe|lengths|tokenize ...`.
+///
+/// # Errors
+/// No trainer, or its last words if it did not exit with 0.
+pub fn trainer_output(board: &Board, args: &[&str], stdin: &str) -> Result<String> {
+    let trainer = trainer_command(board)?;
+    let failed = |why: String| RunnerError::Trainer { args: args.join(" "), why };
+    let mut child = Command::new(&trainer)
+        .args(args)
+        .current_dir(board.root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| failed(format!("{}: {e}", trainer.display())))?;
+    let pipe = child.stdin.take();
+    let output = thread::scope(|scope| {
+        // A trainer that prints while it reads would block on a full pipe if we wrote first. That it
+        // may stop reading early is its business.
+        scope.spawn(move || pipe.map(|mut pipe| pipe.write_all(stdin.as_bytes())));
+        child.wait_with_output()
+    });
+    let output = output.map_err(|e| failed(e.to_string()))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let last = words.lines().map(clean).rfind(|line| !line.is_empty());
+    Err(failed(last.unwrap_or_else(|| output.status.to_string())))
+}

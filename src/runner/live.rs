@@ -1,0 +1,63 @@
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use crate::spec::{Placement, RunId};
+use crate::store::{Process, Run};
+
+/// A run whose trainer this runner watches.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// As in the database; the state is kept up to date here.
+    pub run: Run,
+    /// Where it sits.
+    pub placement: Placement,
+    /// Its trainer; `None` while the last runner's child has not been found yet.
+    pub process: Option<Process>,
+    /// True once the database knows the process.
+    pub recorded: bool,
+    /// True if a thread waits for it and will tell of its end; others are looked up in `/proc`.
+    pub is_child: bool,
+    /// Where its events were read to.
+    pub offset: u64,
+    /// Its end, once it is known.
+    pub exit: Option<Exit>,
+    /// When it was asked to end.
+    pub asked: Option<Instant>,
+    /// True once it was no longer asked.
+    pub killed: bool,
+    /// [`super::process::memory_kills`] when it was first seen.
+    pub memory_kills: u64,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// Unseen: it was no child of ours.
+    Vanished,
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            // A shell around the trainer tells of a signal in this way.
+            (Some(code @ 129..=159), _) => Self::Signal(code - 128),
+            (Some(code), _) => Self::Code(code),
+            (None, Some(signal)) => Self::Signal(signal),
+            (None, None) => Self::Vanished,
+        }
+    }
+}
+
+/// What ends the runner's sleep early.
+#[derive(Debug)]
+pub(super) enum Wake {
+    /// A trainer ended.
+    Exited(RunId, Exit),
+    /// The runner was asked to leave.
+    Leave,
+}

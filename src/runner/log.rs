@@ -1,0 +1,29 @@
+//! `runs/runner.log`: one line per thing done, for whoever asks why.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use chrono::Utc;
+
+use super::folder::clean;
+
+/// The open log.
+#[derive(Debug)]
+pub(super) struct Log {
+    file: File,
+}
+
+impl Log {
+    /// Opens it for appending.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: OpenOptions::new().create(true).append(true).open(path)? })
+    }
+
+    /// Adds a line. A log that cannot be written must not stop the work it tells of.
+    pub(super) fn line(&mut self, text: &str) {
+        let now = Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let text: String = text.lines().map(clean).collect::<Vec<_>>().join(" | ");
+        let _ = self.file.write_all(format!("{now} {text}\n").as_bytes());
+    }
+}

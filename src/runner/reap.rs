@@ -1,0 +1,120 @@
+use crate::spec::{Outcome, RunId, RunState};
+
+use super::folder::{self, Meta};
+use super::live::Exit;
+use super::process::{
+    Signal, find_trainer, identify, is_alive, memory_kills, myself, signal_group,
+};
+use super::run::Runner;
+use super::verdict::{End, Verdict};
+use super::{Result, RunnerError};
+
+/// How much of `out.log` a failed run keeps.
+const LAST_LINES: usize = 20;
+
+impl Runner<'_> {
+    /// Notices ended trainers and decides what becomes of their runs.
+    pub(super) fn reap(&mut self) -> Result<()> {
+        self.each_live(|runner, id| {
+            runner.look_after(id)?;
+            match runner.live.get(&id).and_then(|live| live.exit) {
+                Some(exit) => runner.settle(id, exit),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Finds out whether a trainer that is not our child still lives, and writes down its process if
+    /// that has not been done.
+    fn look_after(&mut self, id: RunId) -> Result<()> {
+        let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
+        if !live.is_child && live.exit.is_none() {
+            if live.process.is_none() {
+                live.process = find_trainer(self.board.root(), id);
+            }
+            let alive = match &live.process {
+                Some(process) if process.host == myself().host => is_alive(process),
+                // Another machine's, or one that has not become the trainer yet: it holds the log.
+                _ => folder::is_in_use(self.board, id),
+            };
+            if !alive {
+                live.exit = Some(Exit::Vanished);
+            }
+        }
+        if let (false, Some(process)) = (live.recorded, &live.process) {
+            self.store.lease(id, live.run.attempt, &live.placement, Some(process))?;
+            live.recorded = true;
+        }
+        Ok(())
+    }
+
+    /// Takes in a dead trainer's last events and gives its run the state that follows.
+    fn settle(&mut self, id: RunId, exit: Exit) -> Result<()> {
+        self.end_leftovers(id);
+        self.ingest_rest(id)?;
+        let Some(live) = self.live.get(&id) else { return Ok(()) };
+        // The row as it is now: the last events moved its epoch, and a client may have moved its wish.
+        let Some(mut run) = self.store.reader().run(id)? else {
+            self.live.remove(&id);
+            return Ok(());
+        };
+        let mut meta = Meta::read(self.board, id);
+        let epochs = run.epoch as u32;
+        if epochs > meta.resumed_at {
+            meta.resumes = 0;
+        }
+        let end = End {
+            wish: run.wish,
+            exit,
+            said: self.store.ending(id)?,
+            asked: live.asked.is_some() || live.run.state == RunState::Stopping,
+            memory: memory_kills() > live.memory_kills,
+            resumes: meta.resumes,
+        };
+        let (state, why) = match end.verdict() {
+            Verdict::Over(Outcome::Failed { why, .. }) => {
+                let last_lines = folder::last_lines(&self.board.out_log(id), LAST_LINES);
+                (RunState::Ended(Outcome::Failed { why: why.clone(), last_lines }), why)
+            }
+            Verdict::Over(outcome) => {
+                let why = outcome.why().unwrap_or_default();
+                (RunState::Ended(outcome), why)
+            }
+            Verdict::Queue => (RunState::Queued, "as wished".to_owned()),
+            Verdict::Resume(why) => {
+                meta.resumes += 1;
+                (RunState::Queued, format!("goes on from its last checkpoint: {why}"))
+            }
+        };
+        if state.outcome().is_some() {
+            // Whoever resumes it by hand gives it a new chance.
+            meta.resumes = 0;
+        }
+        meta.resumed_at = epochs;
+        meta.wish = Some(end.wish);
+        meta.outcome = state.outcome().cloned();
+        meta.write(self.board, id).map_err(RunnerError::io(&self.board.run(id)))?;
+        self.store.set_state(id, &state)?;
+        self.note(&format!("{id}: {exit:?}, now {state}: {why}"));
+        self.live.remove(&id);
+        if state == RunState::Queued {
+            run.state = state;
+            self.queue.insert(id, run);
+        }
+        self.replan = true;
+        Ok(())
+    }
+
+    /// Ends what a dead trainer started and left behind, so that it neither writes into the run's
+    /// folder nor keeps the device. The log is still held then, which proves the group to be ours.
+    fn end_leftovers(&self, id: RunId) {
+        let leader = self.live.get(&id).and_then(|live| live.process.as_ref());
+        if let Some(leader) = leader
+            && leader.host == myself().host
+            && identify(leader.pid).is_none()
+            && folder::is_in_use(self.board, id)
+        {
+            let _ = signal_group(leader, Signal::Kill);
+        }
+    }
+}

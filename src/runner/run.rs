@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::board::{Board, Site};
+use crate::spec::{RunId, Wish};
+use crate::store::{Run, Store};
+
+use super::live::{Live, Wake};
+use super::lock::Lock;
+use super::log::Log;
+use super::report::Report;
+use super::slots::Slots;
+use super::{Result, RunnerError};
+
+/// How long new work, or an adopted trainer's end, may go unnoticed. A child's end wakes the runner.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The pauses after an error: a full disk is not emptied by asking ten times a second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// Why a runner is no longer there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing was left to do.
+    Idle,
+    /// It got SIGTERM or SIGINT. The trainers go on; the next runner takes them over.
+    Asked,
+    /// Another one serves the board.
+    Another,
+    /// The board's folder was removed.
+    Gone,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Idle => "Nothing is left to do.",
+            Self::Asked => "The runner was asked to leave; the next one takes its runs over.",
+            Self::Another => "Another runner serves this board.",
+            Self::Gone => "The board's folder is gone.",
+        })
+    }
+}
+
+/// The one runner of a board.
+#[derive(Debug)]
+pub(super) struct Runner<'b> {
+    pub board: &'b Board,
+    pub store: Store,
+    pub log: Log,
+    pub slots: Slots,
+    pub report: Report,
+    /// The head of the queue: runs that wait, by number.
+    pub queue: BTreeMap<RunId, Run>,
+    /// True if there are more of them than are kept here.
+    pub more: bool,
+    /// Queued runs that are to be stopped.
+    pub unwanted: Vec<RunId>,
+    /// Runs with a trainer.
+    pub live: BTreeMap<RunId, Live>,
+    /// The database's version when the queue was last read; `None` = read it anew.
+    pub seen: Option<i64>,
+    /// True if seats or queue have changed since the last plan.
+    pub replan: bool,
+    /// For the threads that wait for children.
+    pub waker: Sender<Wake>,
+    wakes: Receiver<Wake>,
+}
+
+/// Serves the board until nothing is left to do: starts what is queued, writes down what is reported,
+/// stops what is to be stopped. Returns at once if another runner does so already.
+///
+/// # Errors
+/// The lock, the log or the database cannot be opened. Later errors are logged and tried again.
+pub fn run(board: &Board) -> Result<Left> {
+    let path = board.runner_lock();
+    let Some(mut lock) = Lock::take(&path).map_err(RunnerError::io(&path))? else {
+        return Ok(Left::Another);
+    };
+    let mut runner = Runner::new(board)?;
+    runner.heed_signals().map_err(RunnerError::io(&path))?;
+    loop {
+        runner.note("signs on");
+        let left = runner.serve();
+        runner.note(&left.to_string());
+        // Before the lock is free, lest it wipes out the next runner's name.
+        if let Err(e) = runner.store.sign_off() {
+            runner.note(&e.to_string());
+        }
+        drop(lock);
+        // A client that queued work while the lock was held started no runner. It did so before this
+        // look, so the look sees it.
+        if matches!(left, Left::Asked | Left::Gone) || !runner.is_wanted()? {
+            return Ok(left);
+        }
+        match Lock::take(&path).map_err(RunnerError::io(&path))? {
+            Some(again) => lock = again,
+            None => return Ok(Left::Another),
+        }
+    }
+}
+
+impl<'b> Runner<'b> {
+    fn new(board: &'b Board) -> Result<Self> {
+        let path = board.runner_log();
+        let (waker, wakes) = mpsc::channel();
+        let site = board.config.sites.get("local").cloned().unwrap_or_else(Site::default);
+        Ok(Self {
+            board,
+            store: Store::open(&board.database())?,
+            log: Log::open(&path).map_err(RunnerError::io(&path))?,
+            slots: Slots::of(&site),
+            report: Report::default(),
+            queue: BTreeMap::new(),
+            more: false,
+            unwanted: Vec::new(),
+            live: BTreeMap::new(),
+            seen: None,
+            replan: true,
+            waker,
+            wakes,
+        })
+    }
+
+    /// SIGTERM and SIGINT mean: leave. SIGHUP means nothing: the terminal that started us may die.
+    fn heed_signals(&self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let waker = self.waker.clone();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in signals.forever().filter(|signal| *signal != SIGHUP) {
+                let _ = (signal, waker.send(Wake::Leave));
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Ticks until there is nothing to do, or until asked to leave.
+    fn serve(&mut self) -> Left {
+        self.report.sign_on();
+        self.seen = None;
+        let (patience, mut idle, mut pause) = (patience(), Instant::now(), TICK);
+        loop {
+            match self.tick() {
+                Ok(()) => pause = TICK,
+                // Not to be waited for: a folder of this name would be another board.
+                Err(_) if !self.board.runs().is_dir() => return Left::Gone,
+                Err(e) => {
+                    pause = (pause * 2).clamp(PAUSES.0, PAUSES.1);
+                    self.seen = None;
+                    self.note(&format!("{e} The next try is in {:.1} s.", pause.as_secs_f32()));
+                }
+            }
+            if self.has_work() || pause > TICK {
+                idle = Instant::now();
+            } else if idle.elapsed() >= patience {
+                return Left::Idle;
+            }
+            if self.sleep(pause) {
+                return Left::Asked;
+            }
+        }
+    }
+
+    /// Waits for something to happen, at most that long. True if asked to leave.
+    fn sleep(&mut self, longest: Duration) -> bool {
+        let mut wake = self.wakes.recv_timeout(longest);
+        loop {
+            match wake {
+                Ok(Wake::Exited(id, exit)) => {
+                    if let Some(live) = self.live.get_mut(&id) {
+                        live.exit = Some(exit);
+                    }
+                }
+                Ok(Wake::Leave) => return true,
+                // We hold a sender ourselves.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+            }
+            wake = self.wakes.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+        }
+    }
+
+    /// True if a trainer lives or a run waits for a seat.
+    fn has_work(&self) -> bool {
+        let wanted = |run: &Run| run.wish == Wish::Run;
+        !self.live.is_empty() || !self.unwanted.is_empty() || self.queue.values().any(wanted)
+    }
+
+    /// The same, asked of the database.
+    fn is_wanted(&mut self) -> Result<bool> {
+        // The first of those that wait is held only if all are.
+        let first = self.store.reader().open_runs(1)?;
+        Ok(first.iter().any(|run| run.state.is_live() || run.wish != Wish::Hold))
+    }
+
+    /// Writes a line to the log.
+    pub(super) fn note(&mut self, text: &str) {
+        self.log.line(text);
+    }
+}
+
+/// How long a runner without work stays, for the next command of the same user.
+fn patience() -> Duration {
+    super::milliseconds("TUNEBOARD_IDLE_MS", 3_000)
+}

@@ -1,0 +1,140 @@
+use std::fs;
+use std::io;
+use std::thread;
+
+use crate::spec::{Outcome, Placement, RunId, RunState, Wish};
+use crate::store::Run;
+
+use super::folder::{self, MetaSweep};
+use super::live::{Exit, Live, Wake};
+use super::plan::{Plan, Waiting, plan};
+use super::process::{find_trainer, identify, memory_kills};
+use super::run::Runner;
+use super::{Result, RunnerError, launch, trainer_command};
+
+impl Runner<'_> {
+    /// Gives free seats to waiting runs.
+    pub(super) fn start(&mut self) -> Result<()> {
+        if !self.replan {
+            return Ok(());
+        }
+        let wanted = self.queue.values().filter(|run| run.wish == Wish::Run);
+        let waiting: Vec<Waiting> = wanted.map(|run| Waiting::new(run.id, &run.spec)).collect();
+        let taken = self.live.values().map(|live| live.placement.slot.clone()).collect();
+        let plan = plan(&waiting, &self.slots.seats, &taken);
+        let moved = plan != Plan::default();
+        for (id, why) in plan.never {
+            self.fail(id, why)?;
+        }
+        for (id, placement) in plan.start {
+            let Some(run) = self.queue.get(&id).cloned() else { continue };
+            if let Err(e) = self.start_run(run, placement) {
+                let passing = match &e {
+                    RunnerError::Io { source, .. } => is_passing(source),
+                    RunnerError::Store(_) => true,
+                    _ => false,
+                };
+                if passing {
+                    return Err(e);
+                }
+                self.fail(id, e.to_string())?;
+            }
+        }
+        self.replan = false;
+        if moved && self.more {
+            // Fill up the head of the queue.
+            self.seen = None;
+        }
+        Ok(())
+    }
+
+    /// Starts one run, or takes its trainer over if one is at work in its folder already.
+    fn start_run(&mut self, mut run: Run, placement: Placement) -> Result<()> {
+        let id = run.id;
+        let trainer = trainer_command(self.board)?;
+        let sweep = self.sweep(&run)?;
+        let folder = self.board.run(id);
+        let ready = folder::prepare(self.board, &run, &placement, sweep);
+        let ready = ready.map_err(RunnerError::io(&folder))?;
+        let events = fs::metadata(self.board.events(id)).map_or(0, |m| m.len());
+        let mut offset = self.store.offset(id)?;
+        if offset > events {
+            // The disk lost what the database remembers (a power cut). The file is the truth.
+            self.store.forget(id)?;
+            offset = 0;
+        }
+        run.attempt += u32::from(ready.is_some());
+        self.store.lease(id, run.attempt, &placement, None)?;
+        run.state = RunState::Starting;
+        self.queue.remove(&id);
+        let mut live = Live {
+            run,
+            placement,
+            process: None,
+            recorded: false,
+            is_child: false,
+            offset,
+            exit: None,
+            asked: None,
+            killed: false,
+            memory_kills: memory_kills(),
+        };
+        match ready {
+            None => live.process = find_trainer(self.board.root(), id),
+            Some(log) => match launch::start(self.board, &trainer, id, &live.placement, log) {
+                Ok(mut child) => {
+                    let pid = child.id();
+                    // Before anybody waits for it: until then even its zombie keeps the pid.
+                    live.process = identify(pid);
+                    let waker = self.waker.clone();
+                    let waiter = thread::Builder::new().name(id.to_string()).spawn(move || {
+                        let exit = child.wait().map_or(Exit::Vanished, Exit::from);
+                        let _ = waker.send(Wake::Exited(id, exit));
+                    });
+                    live.is_child = waiter.is_ok();
+                    self.note(&format!("{id}: started on {}, process {pid}", live.placement.slot));
+                }
+                Err(e) => {
+                    self.store.set_state(id, &RunState::Queued)?;
+                    self.seen = None;
+                    return Err(RunnerError::io(&trainer)(e));
+                }
+            },
+        }
+        if let Some(process) = &live.process {
+            // Should this fail, `look_after` makes up for it.
+            live.recorded =
+                self.store.lease(id, live.run.attempt, &live.placement, Some(process)).is_ok();
+        }
+        self.live.insert(id, live);
+        Ok(())
+    }
+
+    /// Ends a run that cannot be started.
+    fn fail(&mut self, id: RunId, why: String) -> Result<()> {
+        self.note(&format!("{id}: cannot be started: {why}"));
+        let outcome = Outcome::Failed { why, last_lines: String::new() };
+        self.store.set_state(id, &RunState::Ended(outcome))?;
+        self.queue.remove(&id);
+        Ok(())
+    }
+
+    fn sweep(&self, run: &Run) -> Result<Option<MetaSweep>> {
+        let Some(id) = run.sweep else { return Ok(None) };
+        Ok(self.store.reader().sweep(id)?.map(|known| MetaSweep::new(id, known)))
+    }
+}
+
+/// True for errors that pass: the run stays in the queue and is tried again.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::StorageFull
+            | K::QuotaExceeded
+            | K::OutOfMemory
+            | K::WouldBlock
+            | K::Interrupted
+            | K::ExecutableFileBusy
+    ) || error.raw_os_error() == Some(libc::EMFILE)
+}

@@ -1,0 +1,49 @@
+use std::time::{Duration, Instant};
+
+use crate::spec::{Outcome, RunId, RunState, Wish};
+
+use super::Result;
+use super::process::{Signal, is_alive, signal_group};
+use super::run::Runner;
+
+impl Runner<'_> {
+    /// Ends queued runs that are to be stopped, and asks live ones that are no longer wanted to save
+    /// and end; after the grace they are killed.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        while let Some(id) = self.unwanted.last().copied() {
+            self.store.set_state(id, &RunState::Ended(Outcome::Stopped))?;
+            self.unwanted.pop();
+            self.queue.remove(&id);
+            self.note(&format!("{id}: stopped before it started"));
+        }
+        let grace = super::milliseconds("TUNEBOARD_GRACE_MS", 60_000);
+        self.each_live(|runner, id| runner.stop_live(id, grace))
+    }
+
+    fn stop_live(&mut self, id: RunId, grace: Duration) -> Result<()> {
+        let wish = self.wish(id);
+        let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
+        let Some(process) = live.process.as_ref().filter(|process| is_alive(process)) else {
+            return Ok(());
+        };
+        let signal = match live.asked {
+            None if wish != Wish::Run => Signal::Terminate,
+            Some(asked) if !live.killed && asked.elapsed() >= grace => Signal::Kill,
+            None => return Ok(()),
+            Some(_) => return self.enter(id, RunState::Stopping),
+        };
+        // It may end between the look and the signal; then there is nobody to ask.
+        let _ = signal_group(process, signal);
+        live.killed = signal == Signal::Kill;
+        live.asked = live.asked.or(Some(Instant::now()));
+        self.note(&format!(
+            "{id}: {}",
+            match signal {
+                Signal::Terminate => format!("asked to end ({wish})"),
+                Signal::Kill => format!("killed, {:.1} s after it was asked", grace.as_secs_f32()),
+            }
+        ));
+        // Written after the signal, so that the state never claims what was not done.
+        self.enter(id, RunState::Stopping)
+    }
+}

@@ -1,0 +1,109 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            /// Every word, in the order of the documentation.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Self::$variant => $word),+ })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ();
+            fn from_str(text: &str) -> Result<Self, ()> {
+                match text { $($word => Ok(Self::$variant),)+ _ => Err(()) }
+            }
+        }
+    };
+}
+
+choice! {
+    /// What is learnt.
+    Task {
+        /// Text classification.
+        Classify = "classify",
+    }
+}
+choice! {
+    /// Where the weights come from.
+    Init {
+        /// The checkpoint's weights.
+        Pretrained = "pretrained",
+        /// Random weights of the checkpoint's shape, drawn from `seed`.
+        Random = "random",
+    }
+}
+choice! {
+    /// How the token vectors of a text become one vector.
+    Pool {
+        /// The first token, through the checkpoint's pooler where it has one.
+        Cls = "cls",
+        /// The mean over real tokens.
+        Mean = "mean",
+        /// The maximum over real tokens, per dimension.
+        Max = "max",
+    }
+}
+choice! {
+    /// The optimiser.
+    Optimizer {
+        /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+        AdamW = "adamw",
+        /// Adam (Kingma & Ba 2015); `weight_decay` is ignored.
+        Adam = "adam",
+        /// Plain stochastic gradient descent.
+        Sgd = "sgd",
+    }
+}
+choice! {
+    /// The learning rate after warm-up.
+    Schedule {
+        /// Falls linearly to zero.
+        Linear = "linear",
+        /// Falls to zero along half a cosine.
+        Cosine = "cosine",
+        /// Stays.
+        Constant = "constant",
+    }
+}
+choice! {
+    /// Which weights learn.
+    Unfreeze {
+        /// All of them.
+        All = "all",
+        /// The classification head only.
+        Head = "head",
+    }
+}
+choice! {
+    /// The weight of each class in the loss.
+    ClassWeights {
+        /// All equal.
+        None = "none",
+        /// `rows / (classes * rows of the class)`, as scikit-learn's `balanced`.
+        Balanced = "balanced",
+    }
+}
+choice! {
+    /// The number format of the matrix products.
+    Precision {
+        /// bf16 where the device is fast at it, else fp32.
+        Auto = "auto",
+        /// 32-bit floats throughout.
+        Fp32 = "fp32",
+        /// bfloat16 products, 32-bit master weights.
+        Bf16 = "bf16",
+    }
+}

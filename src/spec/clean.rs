@@ -1,0 +1,98 @@
+use std::borrow::Cow;
+
+/// Makes text from outside (data, logs, model and file names, labels) fit for one line of a terminal,
+/// a table or an error sentence.
+///
+/// Line breaks and tabs become single spaces; every other control character goes, and so do the
+/// characters that turn the direction of writing, which can make a line read as what it is not.
+/// Text of more than `max` characters is cut to `max - 1` and an ellipsis. Costs nothing but the
+/// look when there is nothing to change.
+pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
+    let mut fits = 0;
+    for c in text.chars() {
+        fits += 1;
+        if fits > max || keep(c) != Some(c) {
+            return Cow::Owned(rewrite(text, max));
+        }
+    }
+    Cow::Borrowed(text)
+}
+
+fn rewrite(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    // Where the text would be cut, should it turn out to be too long.
+    let mut cut = 0;
+    let mut kept = 0;
+    let mut after_return = false;
+    for c in text.chars() {
+        // A CR LF pair is one break.
+        let second_half = after_return && c == '\n';
+        after_return = c == '\r';
+        let Some(c) = keep(c).filter(|_| !second_half) else { continue };
+        if kept + 1 == max {
+            cut = out.len();
+        }
+        if kept == max {
+            out.truncate(cut);
+            if max > 0 {
+                out.push('…');
+            }
+            return out;
+        }
+        out.push(c);
+        kept += 1;
+    }
+    out
+}
+
+fn keep(c: char) -> Option<char> {
+    match c {
+        '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => Some(' '),
+        // Direction marks, embeddings, overrides and isolates; the byte order mark; tag characters.
+        '\u{061C}'
+        | '\u{200E}'
+        | '\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{FEFF}'
+        | '\u{E0000}'..='\u{E007F}' => None,
+        // C0, DEL and C1; without ESC and CSI what is left of an escape sequence is plain text.
+        c if c.is_control() => None,
+        c => Some(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_clean_is_borrowed() {
+        for text in ["", "spam", "naïve 🙂 日本語", "exactly ten"] {
+            assert!(matches!(printable(text, 11), Cow::Borrowed(t) if t == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_moves_a_cursor_or_turns_text_survives() {
+        for (dirty, clean) in [
+            ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+            ("\u{9b}2Jgone", "2Jgone"),
+            ("\x1b]0;title\x07x", "]0;titlex"),
+            ("a\r\nb\nc\td", "a b c d"),
+            ("evil\u{202e}gpj.exe", "evilgpj.exe"),
+            ("\u{feff}a\0b\x7f", "ab"),
+        ] {
+            assert_eq!(printable(dirty, 80), clean);
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_to_the_length_asked_for() {
+        assert_eq!(printable("abcdef", 6), "abcdef");
+        assert_eq!(printable("abcdefg", 6), "abcde…");
+        assert_eq!(printable("日本語日本語", 3), "日本…");
+        assert_eq!(printable("abc", 0), "");
+        assert_eq!(printable("a\x1bb\x1bc", 3), "abc", "dropped characters take no room");
+    }
+}

@@ -1,0 +1,25 @@
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::RunSpec;
+use super::keys::KEYS;
+
+impl RunSpec {
+    /// Identifies what decides the result: the first 16 hex digits of SHA-256 over the sorted
+    /// `key=value` lines. `device` and `threads` are left out: the same experiment on another
+    /// machine is the same experiment.
+    pub fn hash(&self) -> String {
+        let mut lines: Vec<String> = KEYS
+            .iter()
+            .filter(|k| k.decides)
+            .map(|k| format!("{}={}\n", k.name, self.get(k.name).unwrap_or_default()))
+            .collect();
+        lines.sort();
+        let digest = Sha256::digest(lines.concat().as_bytes());
+        digest.iter().take(8).fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! WHAT a run is: pure data, no clock, no input or output.
+//!
+//! [`RunSpec`] holds everything that decides a result. Its keys are listed once, in [`keys::KEYS`];
+//! the command line, `config.toml`, tables, the diff of two runs and shell completion all read
+//! that list. [`Sweep`] turns one base spec and some [`Axis`] values into many specs.
+
+mod axis;
+mod choice;
+mod clean;
+mod error;
+mod hash;
+mod ids;
+pub mod keys;
+pub mod locate;
+mod number;
+mod run;
+mod state;
+mod sweep;
+
+pub use axis::{Axis, Values};
+pub use choice::{ClassWeights, Init, Optimizer, Pool, Precision, Schedule, Task, Unfreeze};
+pub use clean::printable;
+pub use error::SpecError;
+pub use ids::{RunId, SweepId};
+pub use number::short;
+pub use run::RunSpec;
+pub use state::{Outcome, Placement, RunState, Wish};
+pub use sweep::{Strategy, Sweep};

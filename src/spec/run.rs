@@ -1,0 +1,171 @@
+use serde::{Deserialize, Serialize};
+
+use super::keys::{self, KEYS};
+use super::{ClassWeights, Init, Optimizer, Pool, Precision, Schedule, SpecError, Task, Unfreeze};
+
+/// Everything that decides a run's result. What each field means: [`keys::KEYS`].
+///
+/// Stored as JSON in the database and as `spec.toml` in the run's folder. A field that an older
+/// tuneboard did not write takes its default.
+#[expect(missing_docs, reason = "each field is documented by the key of its name")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunSpec {
+    pub task: Task,
+    pub model: String,
+    pub init: Init,
+    pub pool: Pool,
+    pub data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    pub split: [f64; 3],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_column: Option<String>,
+    pub split_seed: u64,
+    pub stratify: bool,
+    pub max_length: u32,
+    pub limit: u64,
+    pub lr: f64,
+    pub epochs: u32,
+    pub batch_size: u32,
+    pub accumulate: u32,
+    pub optimizer: Optimizer,
+    pub weight_decay: f64,
+    pub schedule: Schedule,
+    pub warmup: f64,
+    pub layer_decay: f64,
+    pub unfreeze: Unfreeze,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
+    pub clip: f64,
+    pub label_smoothing: f64,
+    pub class_weights: ClassWeights,
+    pub precision: Precision,
+    pub seed: u64,
+    pub early_stop: u32,
+    pub device: String,
+    pub threads: u32,
+}
+
+impl Default for RunSpec {
+    fn default() -> Self {
+        Self {
+            task: Task::Classify,
+            model: String::new(),
+            init: Init::Pretrained,
+            pool: Pool::Mean,
+            data: String::new(),
+            val: None,
+            test: None,
+            text: None,
+            label: None,
+            split: [0.8, 0.1, 0.1],
+            split_column: None,
+            split_seed: 35,
+            stratify: false,
+            max_length: 128,
+            limit: 0,
+            lr: 5e-5,
+            epochs: 3,
+            batch_size: 32,
+            accumulate: 1,
+            optimizer: Optimizer::AdamW,
+            weight_decay: 0.01,
+            schedule: Schedule::Linear,
+            warmup: 0.1,
+            layer_decay: 1.0,
+            unfreeze: Unfreeze::All,
+            dropout: None,
+            clip: 1.0,
+            label_smoothing: 0.0,
+            class_weights: ClassWeights::None,
+            precision: Precision::Auto,
+            seed: 0,
+            early_stop: 0,
+            device: "auto".to_owned(),
+            threads: 0,
+        }
+    }
+}
+
+impl RunSpec {
+    /// Sets one key from its text.
+    ///
+    /// # Errors
+    /// An unknown key, or a value outside what the key takes.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
+        let known = keys::find(key)?;
+        (known.set)(self, value.trim()).map_err(|why| SpecError::BadValue {
+            key: key.to_owned(),
+            value: value.trim().to_owned(),
+            why,
+        })
+    }
+
+    /// The text of one key, as `set` would take it; `None` for a key that does not exist.
+    pub fn get(&self, key: &str) -> Option<String> {
+        KEYS.iter().find(|k| k.name == key).map(|k| (k.get)(self))
+    }
+
+    /// Checks what no single key can: required keys, and keys that exclude each other.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn check(&self) -> Result<(), SpecError> {
+        let missing = |key: &str, hint: &str| {
+            Err(SpecError::Missing { key: key.to_owned(), hint: hint.to_owned() })
+        };
+        if self.model.is_empty() {
+            return missing("model", "give model=NAME, a folder under models/ or a path");
+        }
+        if self.data.is_empty() {
+            return missing("data", "give data=FILE, a CSV, TSV, JSON Lines or Parquet file");
+        }
+        if self.split_column.is_some() && (self.val.is_some() || self.test.is_some()) {
+            return Err(SpecError::BadValue {
+                key: "split_column".into(),
+                value: self.split_column.clone().unwrap_or_default(),
+                why: "the rows already come split through val= or test=; drop one of the two"
+                    .into(),
+            });
+        }
+        if self.split_column.is_none() && self.test.is_none() && self.split[2] == 0.0 {
+            return Err(SpecError::BadValue {
+                key: "split".into(),
+                value: self.get("split").unwrap_or_default(),
+                why: "the test share is 0 and no test= file is given".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The keys whose text differs from `other`'s, in the order of [`KEYS`].
+    pub fn differing_keys(&self, other: &Self) -> Vec<&'static str> {
+        KEYS.iter().filter(|k| (k.get)(self) != (k.get)(other)).map(|k| k.name).collect()
+    }
+
+    /// Reads a `spec.toml` (or the `[defaults]` of a config) over `self`.
+    ///
+    /// # Errors
+    /// TOML that does not parse (with line and column), unknown keys, bad values.
+    pub fn read_toml(&mut self, text: &str) -> Result<(), SpecError> {
+        let table: toml::Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| SpecError::Toml(e.to_string().trim_end().to_owned()))?;
+        for (key, value) in &table {
+            self.set(key, &keys::toml_text(key, value)?)?;
+        }
+        Ok(())
+    }
+
+    /// The `spec.toml` of a run's folder: every key that has a value.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+}

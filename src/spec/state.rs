@@ -1,0 +1,156 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What the user wants of a run. Written by clients only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Start it when a slot is free; resume it if it stopped.
+    Run,
+    /// Leave it in the queue; if it runs, save and give the slot back.
+    Hold,
+    /// Save and end it.
+    Stop,
+}
+
+/// What a run is doing. Written by the runner only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits for a slot.
+    Queued,
+    /// The trainer's process exists and has written no event yet.
+    Starting,
+    /// The trainer reports events.
+    Running,
+    /// The trainer was asked to save and end.
+    Stopping,
+    /// It is over.
+    Ended(Outcome),
+}
+
+/// How a run ended. There is no "unknown".
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Trained and tested to the end.
+    Done,
+    /// The trainer said why, or its exit did; with the last lines it printed.
+    Failed {
+        /// One sentence.
+        why: String,
+        /// The end of `out.log`, control characters removed.
+        last_lines: String,
+    },
+    /// The user asked for it; it can be resumed.
+    Stopped,
+    /// Cut by a sweep's strategy.
+    Pruned {
+        /// The rung at which it was cut.
+        rung: u32,
+        /// The value it had to reach.
+        threshold: String,
+    },
+    /// The process vanished without a word (killed, machine rebooted).
+    Lost {
+        /// One sentence.
+        why: String,
+    },
+}
+
+impl RunState {
+    /// The word of tables and `ls --json`: `queued`, `starting`, `running`, `stopping`, `ended`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Ended(_) => "ended",
+        }
+    }
+
+    /// The outcome, once there is one.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// True while a trainer process may exist.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+}
+
+impl fmt::Display for RunState {
+    /// The state, or for an ended run its outcome's word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.outcome().map_or(self.word(), Outcome::word))
+    }
+}
+
+impl Outcome {
+    /// `done`, `failed`, `stopped`, `pruned` or `lost`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed { .. } => "failed",
+            Self::Stopped => "stopped",
+            Self::Pruned { .. } => "pruned",
+            Self::Lost { .. } => "lost",
+        }
+    }
+
+    /// The reason, where there is one to tell.
+    pub fn why(&self) -> Option<String> {
+        match self {
+            Self::Done | Self::Stopped => None,
+            Self::Failed { why, .. } | Self::Lost { why } => Some(why.clone()),
+            Self::Pruned { rung, threshold } => Some(format!("below {threshold} at rung {rung}")),
+        }
+    }
+
+    /// True if `resume` may continue it from its last checkpoint.
+    pub fn is_resumable(&self) -> bool {
+        !matches!(self, Self::Done)
+    }
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Run => "run",
+            Self::Hold => "hold",
+            Self::Stop => "stop",
+        })
+    }
+}
+
+impl FromStr for Wish {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "run" => Ok(Self::Run),
+            "hold" => Ok(Self::Hold),
+            "stop" => Ok(Self::Stop),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Where a run was put.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Placement {
+    /// A site's name in `config.toml`.
+    pub site: String,
+    /// The seat there: `cuda:0`, `cpu/1`.
+    pub slot: String,
+    /// What the trainer gets as `device`: `cpu` or `cuda:N`.
+    pub device: String,
+    /// CPU threads the trainer may use.
+    pub threads: u32,
+}

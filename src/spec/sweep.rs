@@ -1,0 +1,225 @@
+use serde::{Deserialize, Serialize};
+
+use super::keys::{self, Kind};
+use super::{Axis, RunSpec, SpecError, Values, short};
+
+/// A base spec, axes, and how the axes are walked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// What all runs share.
+    pub base: RunSpec,
+    /// The varied keys, in the order they were written.
+    pub axes: Vec<Axis>,
+    /// How.
+    pub strategy: Strategy,
+}
+
+/// How a sweep walks its axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Every combination; the last axis varies fastest.
+    Grid,
+    /// That many draws, the same ones for the same `seed`.
+    Random {
+        /// Number of runs.
+        trials: u32,
+        /// Seed of the draws.
+        seed: u64,
+    },
+}
+
+/// More runs than this from one command is a slip of the finger.
+pub const MAX_RUNS: usize = 100_000;
+
+impl Sweep {
+    /// Reads `key=value` pairs over `base`. `trials=N` makes it a random search, `sweep_seed=N` seeds
+    /// the draws; neither is a key of a run.
+    ///
+    /// # Errors
+    /// Unknown keys, bad values, a distribution without `trials`, too many runs.
+    pub fn parse<'a>(
+        base: RunSpec,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, SpecError> {
+        let (mut base, mut axes) = (base, Vec::<Axis>::new());
+        let (mut trials, mut seed) = (None, 0);
+        for (key, value) in pairs {
+            match key {
+                "trials" => trials = Some(whole(key, value)?),
+                "sweep_seed" => seed = whole(key, value)?,
+                _ => {
+                    // A key given again replaces what stood before.
+                    axes.retain(|a| a.key != key);
+                    match Axis::parse(key, value)? {
+                        Some(axis) => axes.push(axis),
+                        None => base.set(key, &value.replace("\\,", ","))?,
+                    }
+                }
+            }
+        }
+        let drawn = axes.iter().find(|a| !matches!(a.values, Values::List(_)));
+        let strategy = match (trials, drawn) {
+            (Some(0), _) => return Err(SpecError::Sweep("trials must be at least 1".into())),
+            (Some(n), _) if n as usize > MAX_RUNS => {
+                return Err(SpecError::Sweep(format!("trials may be at most {MAX_RUNS}")));
+            }
+            (Some(n), _) => Strategy::Random { trials: n as u32, seed },
+            (None, Some(axis)) => {
+                let key = &axis.key;
+                return Err(SpecError::Sweep(format!(
+                    "`{key}` is drawn at random, so say how often: add trials=20"
+                )));
+            }
+            (None, None) => Strategy::Grid,
+        };
+        let sweep = Self { base, axes, strategy };
+        if sweep.len() > MAX_RUNS {
+            return Err(SpecError::Sweep(format!(
+                "it would make {} runs, and at most {MAX_RUNS} are allowed",
+                sweep.len()
+            )));
+        }
+        Ok(sweep)
+    }
+
+    /// Number of runs.
+    pub fn len(&self) -> usize {
+        match self.strategy {
+            Strategy::Random { trials, .. } => trials as usize,
+            Strategy::Grid => self
+                .axes
+                .iter()
+                .map(|a| if let Values::List(v) = &a.values { v.len() } else { 1 })
+                .fold(1, usize::saturating_mul),
+        }
+    }
+
+    /// Never true: a sweep without axes is one run.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The varied keys.
+    pub fn varied(&self) -> impl Iterator<Item = &str> {
+        self.axes.iter().map(|a| a.key.as_str())
+    }
+
+    /// The spec of run number `index`: pure, so any run can be made again from the sweep alone.
+    ///
+    /// # Errors
+    /// A value that its key refuses; `parse` has checked them, a hand-made sweep may not have been.
+    pub fn next(&self, index: usize) -> Result<RunSpec, SpecError> {
+        let mut spec = self.base.clone();
+        let mut rest = index;
+        for (position, axis) in self.axes.iter().enumerate().rev() {
+            let text = match (self.strategy, &axis.values) {
+                (Strategy::Grid, Values::List(values)) => {
+                    let text = values[rest % values.len()].clone();
+                    rest /= values.len();
+                    text
+                }
+                (Strategy::Random { seed, .. }, values) => {
+                    draw(values, unit(seed, index as u64, position as u64), &axis.key)?
+                }
+                (Strategy::Grid, _) => {
+                    return Err(SpecError::Sweep(format!("`{}` needs trials=N", axis.key)));
+                }
+            };
+            spec.set(&axis.key, &text)?;
+        }
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// All runs, in order.
+    ///
+    /// # Errors
+    /// As [`Sweep::next`].
+    pub fn expand(&self) -> Result<Vec<RunSpec>, SpecError> {
+        (0..self.len()).map(|i| self.next(i)).collect()
+    }
+}
+
+fn whole(key: &str, value: &str) -> Result<u64, SpecError> {
+    value.parse().map_err(|_| SpecError::BadValue {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        why: "a whole number is expected".into(),
+    })
+}
+
+fn draw(values: &Values, u: f64, key: &str) -> Result<String, SpecError> {
+    let x = match values {
+        Values::List(v) => return Ok(v[((u * v.len() as f64) as usize).min(v.len() - 1)].clone()),
+        Values::Uniform(low, high) => low + u * (high - low),
+        Values::Log(low, high) => (low.ln() + u * (high.ln() - low.ln())).exp(),
+    };
+    Ok(match keys::find(key)?.kind {
+        Kind::Int(..) => short(x.round()),
+        // Three digits are as many as a person wants to read in a table.
+        _ => format!("{x:.2e}"),
+    })
+}
+
+/// A number in [0, 1) that depends on nothing but its arguments: SplitMix64 (Steele et al. 2014).
+fn unit(seed: u64, trial: u64, axis: u64) -> f64 {
+    let mut z = seed
+        .wrapping_add(trial.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .wrapping_add((axis + 1).wrapping_mul(0xD1B5_4A32_D192_ED03));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(pairs: &[(&'static str, &'static str)]) -> Result<Sweep, SpecError> {
+        let base = RunSpec { model: "m".into(), data: "d".into(), ..RunSpec::default() };
+        Sweep::parse(base, pairs.iter().copied())
+    }
+
+    #[test]
+    fn a_grid_is_cartesian_and_the_last_axis_is_fastest() {
+        let s = sweep(&[("lr", "1e-5,3e-5"), ("epochs", "1,3"), ("seed", "0..2")]).unwrap();
+        let runs = s.expand().unwrap();
+        assert_eq!(runs.len(), 12);
+        let first: Vec<_> = runs.iter().take(4).map(|r| (r.lr, r.epochs, r.seed)).collect();
+        assert_eq!(first, [(1e-5, 1, 0), (1e-5, 1, 1), (1e-5, 1, 2), (1e-5, 3, 0)]);
+    }
+
+    #[test]
+    fn draws_depend_on_the_seed_alone_and_stay_in_range() {
+        let pairs = [("lr", "log(1e-6,1e-3)"), ("trials", "50"), ("pool", "cls,mean")];
+        let runs = sweep(&pairs).unwrap().expand().unwrap();
+        assert_eq!(runs, sweep(&pairs).unwrap().expand().unwrap());
+        assert!(runs.iter().all(|r| (1e-6..=1e-3).contains(&r.lr)));
+        assert!(runs.iter().filter(|r| r.lr < 3e-5).count() > 10);
+        assert!(runs.iter().any(|r| r.pool != runs[0].pool));
+    }
+
+    #[test]
+    fn what_cannot_be_expanded_says_why() {
+        for (pairs, want) in [
+            (&[("lr", "log(1e-6,1e-3)")][..], "add trials=20"),
+            (&[("lr", "1e-5,1e-5")], "listed twice"),
+            (&[("seed", "5..1")], "goes upwards"),
+            (&[("model", "log(1,2)")], "only keys that take numbers"),
+            (&[("lr", "log(0,1)")], "above 0 for log"),
+            (&[("seed", "0..9999"), ("epochs", "1..100")], "1000000 runs"),
+            (&[("lrr", "1")], "did you mean `lr`"),
+        ] {
+            let got = sweep(pairs).unwrap_err().to_string();
+            assert!(got.contains(want), "{got}");
+        }
+    }
+
+    #[test]
+    fn a_split_and_an_escaped_comma_are_single_values() {
+        let s = sweep(&[("split", "0.7,0.2,0.1"), ("data", r"a\,b.csv")]).unwrap();
+        assert_eq!(s.len(), 1);
+        assert_eq!(s.expand().unwrap()[0].data, "a,b.csv");
+    }
+}

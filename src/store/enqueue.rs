@@ -1,0 +1,127 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, Result, params};
+
+use super::words;
+use super::{Millis, NewRun, NewSweep, Store};
+use crate::spec::{RunId, SweepId, printable};
+
+pub(super) fn now() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis
+}
+
+impl Store {
+    /// Queues runs, all or none; `sweep` names a sweep that is made for them.
+    ///
+    /// # Errors
+    /// What SQLite refuses; nothing was queued then.
+    pub fn enqueue(
+        &mut self,
+        sweep: Option<&NewSweep>,
+        runs: &[NewRun],
+    ) -> super::Result<(Option<SweepId>, Vec<RunId>)> {
+        // Made before the lock is taken: a hash and two texts for each of 100,000 runs take a while.
+        let rows: Vec<Row> = runs.iter().map(Row::of).collect();
+        let now = now();
+        self.change(|tx| {
+            let sweep = sweep.map(|new| insert_sweep(tx, None, new, now)).transpose()?;
+            let ids = rows.iter().map(|row| row.insert(tx, None, sweep, now));
+            Ok((sweep, ids.collect::<Result<_>>()?))
+        })
+    }
+
+    /// Puts a run found in the runs folder into an empty database, under its old number and in its
+    /// old sweep. A run or sweep that the database knows stays as it is.
+    pub fn adopt(
+        &mut self,
+        id: RunId,
+        run: &NewRun,
+        created: Millis,
+        sweep: Option<(SweepId, &NewSweep)>,
+    ) -> super::Result<()> {
+        let row = Row::of(run);
+        self.change(|tx| {
+            if let Some((number, new)) = sweep
+                && !exists(tx, "SELECT 1 FROM sweep WHERE id = ?1", number.0)?
+            {
+                insert_sweep(tx, Some(number), new, created)?;
+            }
+            if !exists(tx, "SELECT 1 FROM run WHERE id = ?1", id.0)? {
+                row.insert(tx, Some(id), sweep.map(|(number, _)| number), created)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn exists(db: &Connection, sql: &str, id: u32) -> Result<bool> {
+    db.prepare_cached(sql)?.exists([id])
+}
+
+fn insert_sweep(
+    db: &Connection,
+    number: Option<SweepId>,
+    new: &NewSweep,
+    created: Millis,
+) -> Result<SweepId> {
+    let varied: Vec<&str> = new.sweep.varied().collect();
+    db.prepare_cached(
+        "INSERT INTO sweep(id, name, sweep, varied, created) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        number.map(|n| n.0),
+        printable(&new.name, words::NAME),
+        serde_json::to_string(&new.sweep).unwrap_or_default(),
+        serde_json::to_string(&varied).unwrap_or_default(),
+        created
+    ])?;
+    Ok(SweepId(db.last_insert_rowid() as u32))
+}
+
+/// A new run's columns.
+struct Row {
+    name: String,
+    wish: String,
+    spec: String,
+    hash: String,
+    words: String,
+}
+
+impl Row {
+    fn of(run: &NewRun) -> Self {
+        let name = printable(&run.name, words::NAME).into_owned();
+        Self {
+            wish: run.wish.to_string(),
+            spec: serde_json::to_string(&run.spec).unwrap_or_default(),
+            hash: run.spec.hash(),
+            words: words::text(&name, &run.spec, &[], ""),
+            name,
+        }
+    }
+
+    fn insert(
+        &self,
+        db: &Connection,
+        id: Option<RunId>,
+        sweep: Option<SweepId>,
+        created: Millis,
+    ) -> Result<RunId> {
+        db.prepare_cached(
+            "INSERT INTO run(id, name, sweep, wish, state, created, spec_hash, spec)
+             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            id.map(|id| id.0),
+            self.name,
+            sweep.map(|s| s.0),
+            self.wish,
+            created,
+            self.hash,
+            self.spec
+        ])?;
+        let id = RunId(db.last_insert_rowid() as u32);
+        db.prepare_cached("INSERT INTO words(run, text) VALUES (?1, ?2)")?
+            .execute((id.0, &self.words))?;
+        Ok(id)
+    }
+}

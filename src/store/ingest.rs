@@ -1,0 +1,322 @@
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::curve;
+use super::points::{Point, settle_epoch};
+use super::series::{self, metric_id};
+use super::{Curve, Reader, SPARK, Store, confusion};
+use crate::events::{Batch, Event, Kind, Split, Started};
+use crate::spec::{RunId, printable};
+
+/// Longest name of a metric, text of a remark, and number of remarks that are kept of a run.
+const NAME: usize = 200;
+const REMARK: usize = 2000;
+const REMARKS: i64 = 200;
+
+impl Store {
+    /// Applies a batch of one run's events and moves the run's byte offset, in one transaction.
+    ///
+    /// A batch that starts anywhere but at the stored offset changes nothing, so that ingesting any
+    /// prefix twice equals once.
+    ///
+    /// # Errors
+    /// [`super::StoreError::NoRun`], and what SQLite refuses. Lines that say nothing we know are
+    /// counted, never an error.
+    pub fn ingest(&mut self, id: RunId, from: u64, batch: &Batch) -> super::Result<()> {
+        let known = self.change(|tx| {
+            let position = tx
+                .prepare_cached("SELECT position FROM run WHERE id = ?1")?
+                .query_row([id.0], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if position == Some(from as i64) && batch.offset != from {
+                apply(tx, id, batch)?;
+            }
+            Ok(position.is_some())
+        })?;
+        if known { Ok(()) } else { Err(super::StoreError::NoRun(id)) }
+    }
+
+    /// Where the run's events file was read to.
+    pub fn offset(&self, id: RunId) -> super::Result<u64> {
+        let position: Option<i64> = self.reader.ask(|db| {
+            db.prepare_cached("SELECT position FROM run WHERE id = ?1")?
+                .query_row([id.0], |row| row.get(0))
+                .optional()
+        })?;
+        position.map(|p| p as u64).ok_or(super::StoreError::NoRun(id))
+    }
+}
+
+/// Where a run is, as the last of its events says.
+struct Progress {
+    time: Option<i64>,
+    step: u64,
+    epoch: f64,
+}
+
+fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
+    let mut progress = db
+        .prepare_cached("SELECT last_event, step, epoch FROM run WHERE id = ?1")?
+        .query_row([id.0], |r| {
+            Ok(Progress { time: r.get(0)?, step: r.get::<_, i64>(1)? as u64, epoch: r.get(2)? })
+        })?;
+    let mut pending = Pending::default();
+    let mut changed = Changed::default();
+    for event in &batch.events {
+        progress.follow(event);
+        match &event.kind {
+            Kind::Metrics { epoch, values } => {
+                for (name, value) in values {
+                    pending.add(None, name, point(event, *epoch, value.0));
+                }
+            }
+            Kind::Eval { split, epoch, values } => {
+                for (name, value) in values {
+                    pending.add(Some(*split), name, point(event, f64::from(*epoch), value.0));
+                }
+            }
+            Kind::Started(started) => begin(db, id, event, started)?,
+            Kind::Resumed { epoch, attempt } => {
+                pending.flush(db, id, &mut changed)?;
+                series::void_after(db, id, event.step)?;
+                confusion::void_after(db, id, *epoch)?;
+                changed.val = true;
+                go_on(db, id, *attempt)?;
+            }
+            Kind::Confusion { split, epoch, counts } => {
+                if !confusion::keep(db, id, *split, *epoch, event.step, counts)? {
+                    changed.stray("confusion counts that are not square");
+                }
+            }
+            Kind::Note { level, text } => remark(db, id, event, &level.to_string(), text)?,
+            Kind::Ended { ending, why, .. } => {
+                db.prepare_cached(
+                    "UPDATE run SET ending = ?2, ending_why = ?3, ending_at = ?4 WHERE id = ?1",
+                )?
+                .execute(params![
+                    id.0,
+                    ending.to_string(),
+                    printable(why, REMARK),
+                    event.t
+                ])?;
+            }
+            // The folder itself tells what is in it.
+            Kind::Saved { .. } => {}
+        }
+    }
+    pending.flush(db, id, &mut changed)?;
+    for line in &batch.foreign {
+        changed.stray(&line.why);
+    }
+    if changed.val || changed.train {
+        derive(db, id)?;
+    }
+    db.prepare_cached(
+        "UPDATE run SET position = ?2, last_event = ?3, step = ?4, epoch = ?5,
+           strays = strays + ?6, last_stray = coalesce(?7, last_stray) WHERE id = ?1",
+    )?
+    .execute(params![
+        id.0,
+        batch.offset as i64,
+        progress.time,
+        progress.step as i64,
+        progress.epoch,
+        changed.strays,
+        changed.last_stray
+    ])?;
+    Ok(())
+}
+
+fn point(event: &Event, epoch: f64, value: f64) -> Point {
+    // SQLite's integers are signed; no training takes that many steps.
+    let step = event.step.min(i64::MAX as u64);
+    Point { step, epoch: settle_epoch(epoch), time: event.t, value }
+}
+
+impl Progress {
+    fn follow(&mut self, event: &Event) {
+        self.time = Some(event.t);
+        let epoch = match &event.kind {
+            // A test pass is of the best epoch, not of the last.
+            Kind::Eval { split: Split::Test, .. }
+            | Kind::Confusion { .. }
+            | Kind::Saved { .. }
+            | Kind::Ended { .. } => None,
+            Kind::Eval { epoch, .. } | Kind::Resumed { epoch, .. } => Some(f64::from(*epoch)),
+            Kind::Metrics { epoch, .. } => Some(settle_epoch(*epoch)),
+            // A later attempt starts before it has read how far it was.
+            Kind::Started(_) | Kind::Note { .. } => return,
+        };
+        self.step = event.step.min(i64::MAX as u64);
+        self.epoch = epoch.unwrap_or(self.epoch);
+    }
+}
+
+/// What a batch touched that other columns are made from.
+#[derive(Default)]
+struct Changed {
+    val: bool,
+    train: bool,
+    strays: i64,
+    last_stray: Option<String>,
+}
+
+impl Changed {
+    fn stray(&mut self, why: &str) {
+        self.strays += 1;
+        self.last_stray = Some(printable(why, NAME).into_owned());
+    }
+}
+
+/// Points of a batch, curve by curve, so that each curve is opened once.
+#[derive(Default)]
+struct Pending<'a> {
+    places: HashMap<(Option<Split>, &'a str), usize>,
+    curves: Vec<(Option<Split>, &'a str, Vec<Point>)>,
+}
+
+impl<'a> Pending<'a> {
+    fn add(&mut self, split: Option<Split>, name: &'a str, point: Point) {
+        // `train/loss` between epochs and the `loss` of a pass over `train` are one curve, and its
+        // points must stay in the order they came in.
+        let (split, name) = match name.split_once('/') {
+            Some((word, rest)) if split.is_none() => {
+                word.parse().map_or((None, name), |split| (Some(split), rest))
+            }
+            _ => (split, name),
+        };
+        let place = *self.places.entry((split, name)).or_insert_with(|| {
+            self.curves.push((split, name, Vec::new()));
+            self.curves.len() - 1
+        });
+        if let Some((_, _, points)) = self.curves.get_mut(place) {
+            points.push(point);
+        }
+    }
+
+    fn flush(&mut self, db: &Connection, id: RunId, changed: &mut Changed) -> Result<()> {
+        self.places.clear();
+        for (split, short, points) in self.curves.drain(..) {
+            let short = printable(short, NAME);
+            let name = match split {
+                Some(split) => format!("{split}/{short}"),
+                None => short.clone().into_owned(),
+            };
+            changed.val |= name == "val/loss";
+            changed.train |= TRAIN_LOSS.contains(&name.as_str());
+            if short.trim().is_empty() || !series::append(db, id, &name, &points)? {
+                changed.stray("a metric without a name, or more metrics than are kept");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stand in for val loss before the first pass over the validation rows.
+const TRAIN_LOSS: [&str; 2] = ["train/loss", "train/step_loss"];
+
+fn begin(db: &Connection, id: RunId, event: &Event, started: &Started) -> Result<()> {
+    let facts = serde_json::to_string(started).unwrap_or_default();
+    db.prepare_cached(
+        "UPDATE run SET facts = ?2, started = coalesce(started, ?3), last_event = ?3 WHERE id = ?1",
+    )?
+    .execute(params![id.0, facts, event.t])?;
+    go_on(db, id, started.attempt)
+}
+
+/// An attempt is alive: what an earlier one said of its end no longer holds.
+fn go_on(db: &Connection, id: RunId, attempt: u32) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE run SET attempt = max(attempt, ?2), ending = NULL, ending_why = NULL,
+           ending_at = NULL, state = CASE WHEN state IN ('queued', 'starting') THEN 'running'
+           ELSE state END WHERE id = ?1",
+    )?
+    .execute((id.0, attempt))?;
+    Ok(())
+}
+
+fn remark(db: &Connection, id: RunId, event: &Event, level: &str, text: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO remark SELECT ?1, n, ?2, ?3, ?4, ?5
+           FROM (SELECT count(*) AS n FROM remark WHERE run = ?1) WHERE n < ?6",
+    )?
+    .execute(params![
+        id.0,
+        event.t,
+        event.step as i64,
+        level,
+        printable(text, REMARK),
+        REMARKS
+    ])?;
+    Ok(())
+}
+
+/// Makes the sparkline and the best epoch again, from the whole curve, so that they depend on what
+/// the curve holds and not on how it came.
+fn derive(db: &Connection, id: RunId) -> Result<()> {
+    let whole = |name: &str| -> Result<Curve> {
+        match metric_id(db, name)? {
+            Some(metric) => curve::read(db, id, metric, 0),
+            None => Ok(Curve::default()),
+        }
+    };
+    let mut loss = whole("val/loss")?;
+    let lowest = loss.value.iter().enumerate().filter(|(_, v)| v.is_finite());
+    let best_epoch = lowest
+        .min_by(|a, b| a.1.total_cmp(b.1))
+        .and_then(|(place, _)| loss.epoch.get(place))
+        .map(|epoch| *epoch as u32);
+    for name in TRAIN_LOSS {
+        if loss.value.is_empty() {
+            loss = whole(name)?;
+        }
+    }
+    let spark: Vec<u8> = spark(&loss.value).iter().flat_map(|v| v.to_le_bytes()).collect();
+    db.prepare_cached("UPDATE run SET spark = ?2, best_epoch = ?3 WHERE id = ?1")?
+        .execute(params![id.0, spark, best_epoch])?;
+    Ok(())
+}
+
+/// At most [`SPARK`] values, each the lowest of its stretch; NaN where nothing is finite.
+fn spark(values: &[f64]) -> Vec<f32> {
+    let wide = values.len().min(SPARK);
+    let stretch = |i: usize| values.get(i * values.len() / wide..(i + 1) * values.len() / wide);
+    (0..wide)
+        .map(|i| {
+            let finite = stretch(i).unwrap_or_default().iter().filter(|v| v.is_finite());
+            finite.copied().reduce(f64::min).map_or(f32::NAN, |v| v as f32)
+        })
+        .collect()
+}
+
+impl Reader {
+    /// How many lines of the run's events file said nothing we know, and what was wrong with the
+    /// last.
+    pub fn strays(&self, id: RunId) -> super::Result<(u64, Option<String>)> {
+        let row = self.ask(|db| {
+            db.prepare_cached("SELECT strays, last_stray FROM run WHERE id = ?1")?
+                .query_row([id.0], |r| Ok((r.get::<_, i64>(0)? as u64, r.get(1)?)))
+                .optional()
+        })?;
+        row.ok_or(super::StoreError::NoRun(id))
+    }
+
+    /// What the trainer had to say to people, oldest first; at most 200 remarks of a run are kept.
+    pub fn remarks(&self, id: RunId) -> super::Result<Vec<super::Remark>> {
+        self.ask(|db| {
+            let mut query = db.prepare_cached(
+                "SELECT time, step, level, text FROM remark WHERE run = ?1 ORDER BY number",
+            )?;
+            let rows = query.query_map([id.0], |r| {
+                Ok(super::Remark {
+                    time: r.get(0)?,
+                    step: r.get::<_, i64>(1)? as u64,
+                    level: r.get::<_, String>(2)?.parse().unwrap_or(crate::events::Level::Warning),
+                    text: r.get(3)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+}

@@ -1,0 +1,163 @@
+use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
+
+/// One step from an older database to a newer one. The list only grows: a step that has been
+/// released is never edited, so that a database of any age arrives at the same tables.
+struct Migration {
+    /// Why the step exists and what it costs; kept in the database's own history table.
+    reason: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
+             point costs about 40 bytes and an index entry; words to search lie apart from the \
+             runs, so that a filter reads nothing else.",
+    sql: "
+CREATE TABLE sweep(
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  name    TEXT NOT NULL,
+  sweep   TEXT NOT NULL,              -- spec::Sweep as JSON
+  varied  TEXT NOT NULL,              -- the varied keys, a JSON array
+  created INTEGER NOT NULL            -- every time: milliseconds since the Unix epoch
+);
+
+-- AUTOINCREMENT: the number of a removed run is never given to another one.
+CREATE TABLE run(
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  name       TEXT NOT NULL,
+  sweep      INTEGER REFERENCES sweep(id),
+  wish       TEXT NOT NULL,
+  state      TEXT NOT NULL,           -- queued, starting, running, stopping, or the outcome's word
+  class      INTEGER AS (CASE state   -- what counts and lists tell apart; see rows.rs
+               WHEN 'queued' THEN wish = 'hold'
+               WHEN 'done' THEN 3 WHEN 'failed' THEN 4 WHEN 'lost' THEN 4
+               WHEN 'stopped' THEN 5 WHEN 'pruned' THEN 5 ELSE 2 END) VIRTUAL,
+  outcome    TEXT,                    -- spec::Outcome as JSON, once ended
+  archived   INTEGER NOT NULL DEFAULT 0,
+  created    INTEGER NOT NULL,
+  started    INTEGER,
+  ended      INTEGER,
+  last_event INTEGER,
+  attempt    INTEGER NOT NULL DEFAULT 0,
+  step       INTEGER NOT NULL DEFAULT 0,
+  epoch      REAL NOT NULL DEFAULT 0,
+  best_epoch INTEGER,
+  spark      BLOB NOT NULL DEFAULT x'', -- f32, little endian
+  position   INTEGER NOT NULL DEFAULT 0, -- bytes of events.jsonl that these rows know of
+  strays     INTEGER NOT NULL DEFAULT 0, -- foreign lines, and metrics beyond the limits
+  last_stray TEXT,
+  ending     TEXT,                    -- the trainer's own last word, and why
+  ending_why TEXT,
+  ending_at  INTEGER,
+  spec_hash  TEXT NOT NULL,
+  tags       TEXT NOT NULL DEFAULT '[]',
+  note       TEXT NOT NULL DEFAULT '',
+  placement  TEXT,                    -- JSON
+  process    TEXT,                    -- JSON
+  facts      TEXT,                    -- events::Started as JSON
+  spec       TEXT NOT NULL            -- spec::RunSpec as JSON
+);
+-- Everything a list without words is filtered and sorted by, in the order of a list.
+CREATE INDEX run_list ON run(archived, id, class, state, sweep, started, ended);
+CREATE INDEX run_spec ON run(spec_hash);
+-- What the runner asks for on every tick, however many runs have ended.
+CREATE INDEX run_open ON run(class, id) WHERE state IN ('queued', 'starting', 'running', 'stopping')
+  OR (state = 'stopped' AND wish = 'run');
+
+-- Name, tags, key=value pairs and note in lower case, one per line; see words.rs.
+CREATE TABLE words(run INTEGER PRIMARY KEY REFERENCES run(id), text TEXT NOT NULL);
+
+-- Runs by sweep (0 = none) and class, archived ones left out, so that nobody has to count.
+CREATE TABLE tally(
+  sweep INTEGER NOT NULL, class INTEGER NOT NULL, runs INTEGER NOT NULL,
+  PRIMARY KEY (sweep, class)
+) WITHOUT ROWID;
+CREATE TRIGGER tally_in AFTER INSERT ON run WHEN new.archived = 0 BEGIN
+  INSERT INTO tally VALUES (coalesce(new.sweep, 0), new.class, 1)
+    ON CONFLICT DO UPDATE SET runs = runs + 1;
+END;
+CREATE TRIGGER tally_out AFTER DELETE ON run WHEN old.archived = 0 BEGIN
+  UPDATE tally SET runs = runs - 1 WHERE sweep = coalesce(old.sweep, 0) AND class = old.class;
+END;
+CREATE TRIGGER tally_over AFTER UPDATE OF state, wish, archived, sweep ON run
+WHEN old.class <> new.class OR old.archived <> new.archived OR old.sweep IS NOT new.sweep BEGIN
+  UPDATE tally SET runs = runs - 1
+    WHERE sweep = coalesce(old.sweep, 0) AND class = old.class AND old.archived = 0;
+  INSERT INTO tally SELECT coalesce(new.sweep, 0), new.class, 1 WHERE new.archived = 0
+    ON CONFLICT DO UPDATE SET runs = runs + 1;
+END;
+
+CREATE TABLE metric(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+-- One curve. By metric first, so that sorting all runs by one metric reads one stretch of pages.
+CREATE TABLE series(
+  metric INTEGER NOT NULL REFERENCES metric(id),
+  run    INTEGER NOT NULL REFERENCES run(id),
+  points INTEGER NOT NULL,
+  tail   INTEGER NOT NULL,            -- number of the last chunk
+  last   REAL,                        -- NULL is NaN
+  best   REAL,                        -- NULL: no finite value yet
+  PRIMARY KEY (metric, run)
+) WITHOUT ROWID;
+CREATE INDEX series_run ON series(run, metric);
+
+-- The key holds run, metric and number (see series.rs): no second tree to keep.
+CREATE TABLE chunk(
+  id      INTEGER PRIMARY KEY,
+  outline BLOB,                       -- of a full chunk: first, lowest, highest, last point
+  points  BLOB NOT NULL
+);
+
+CREATE TABLE confusion(
+  run   INTEGER NOT NULL REFERENCES run(id),
+  split INTEGER NOT NULL,             -- 0 train, 1 val, 2 test
+  epoch INTEGER NOT NULL,
+  step  INTEGER NOT NULL,
+  counts BLOB NOT NULL,               -- see confusion.rs
+  PRIMARY KEY (run, split, epoch)
+) WITHOUT ROWID;
+
+-- What the trainer had to say to people.
+CREATE TABLE remark(
+  run INTEGER NOT NULL REFERENCES run(id), number INTEGER NOT NULL, time INTEGER NOT NULL,
+  step INTEGER NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+
+CREATE TABLE runner(
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  process TEXT NOT NULL, heartbeat INTEGER NOT NULL, version TEXT NOT NULL
+);
+CREATE TABLE slot(number INTEGER PRIMARY KEY, slot TEXT NOT NULL);
+",
+}];
+
+/// The version of a database that has taken every step.
+pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+/// "tune", so that `file` and we know our own.
+pub(super) const APPLICATION: i64 = 0x7475_6e65;
+
+pub(super) fn version(db: &Connection) -> Result<i64> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Takes the steps that are missing, each in a transaction of its own. The version is read again
+/// under the write lock, because another process may be doing the same.
+pub(super) fn migrate(db: &Connection) -> Result<()> {
+    while version(db)? < NEWEST {
+        let tx = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+        let done = version(&tx)?;
+        if let Some(step) = MIGRATIONS.get(done as usize) {
+            tx.execute_batch(
+                "CREATE TABLE IF NOT EXISTS migration(version INTEGER PRIMARY KEY, reason TEXT)",
+            )?;
+            tx.execute_batch(step.sql)?;
+            tx.execute("INSERT INTO migration VALUES (?1, ?2)", (done + 1, step.reason))?;
+            tx.pragma_update(None, "user_version", done + 1)?;
+            tx.pragma_update(None, "application_id", APPLICATION)?;
+        }
+        tx.commit()?;
+    }
+    Ok(())
+}

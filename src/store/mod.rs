@@ -1,0 +1,99 @@
+//! The one SQLite file: what is known of every run. Only this module names rusqlite.
+//!
+//! [`Reader`] never writes and never waits for a writer; [`Store`] is what clients (specs, wishes,
+//! tags, notes) and the runner (states, metrics, offsets) write through. All calls block: the
+//! dashboard makes them on its loader thread only.
+//!
+//! Each file is one family of questions or changes. Curves lie in chunks of points: `points` is the
+//! byte format, `series` writes, `curve` reads.
+
+mod confusion;
+mod curve;
+mod enqueue;
+mod error;
+mod ingest;
+mod lease;
+mod list;
+mod migrations;
+mod open;
+mod points;
+mod rows;
+mod run;
+mod runner_info;
+mod series;
+mod sweeps;
+mod wishes;
+mod words;
+
+use std::path::PathBuf;
+
+use crate::spec::{RunSpec, Sweep, Wish};
+
+pub use crate::events::Split;
+use error::Result;
+pub use error::StoreError;
+pub use run::{
+    Confusion, Counts, Curve, Listing, Millis, Process, Remark, Run, RunnerInfo, SPARK, SlotInfo,
+    Sort, SweepRow, higher_is_better,
+};
+
+/// A read-only connection.
+#[derive(Debug)]
+pub struct Reader {
+    db: rusqlite::Connection,
+    path: PathBuf,
+    /// Which file was opened.
+    file: Option<open::FileId>,
+}
+
+/// A connection that writes. Every change is one short transaction; other writers wait their turn.
+#[derive(Debug)]
+pub struct Store {
+    reader: Reader,
+}
+
+impl Reader {
+    /// Changes when anybody else has committed; costs microseconds.
+    pub fn data_version(&self) -> Result<i64> {
+        open::patiently(&self.path, || {
+            self.db.pragma_query_value(None, "data_version", |row| row.get(0))
+        })
+    }
+
+    /// What SQLite finds wrong with the file; empty if nothing. Reads all of it.
+    pub fn integrity(&self) -> Result<Vec<String>> {
+        self.ask(|db| {
+            let mut query = db.prepare("PRAGMA integrity_check")?;
+            let found: rusqlite::Result<Vec<String>> =
+                query.query_map((), |row| row.get(0))?.collect();
+            found.map(|lines| lines.into_iter().filter(|line| line != "ok").collect())
+        })
+    }
+}
+
+impl Store {
+    /// The same connection, for reading what was just written.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+/// A run to be queued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// For people.
+    pub name: String,
+    /// Checked.
+    pub spec: RunSpec,
+    /// `Run` or `Hold`.
+    pub wish: Wish,
+}
+
+/// A sweep to be queued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSweep {
+    /// For people.
+    pub name: String,
+    /// The sweep itself.
+    pub sweep: Sweep,
+}

@@ -1,0 +1,192 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::error::{Result, StoreError, passes};
+use super::migrations::{self, APPLICATION, NEWEST};
+use super::{Reader, Store};
+
+/// How long a call waits for other writers before it gives up. A write takes milliseconds, so a
+/// minute means that somebody sits on the lock.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Measured (docs/benchmarks.md): of 4, 8 and 16 KiB the one at which neither boards of many short
+/// curves (17.5, 15.4, 15.5 bytes a point) nor long curves (12.3, 16.2, 16.3) waste much.
+const PAGE_SIZE: i64 = 4096;
+
+/// Pages of the write-ahead log before it is folded into the database.
+const CHECKPOINT_PAGES: i64 = 2000;
+
+/// KiB of page cache.
+const CACHE_KIB: i64 = 4096;
+
+impl Reader {
+    /// Opens an existing database for reading; one of an older version is brought up to date first.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Newer`], [`StoreError::Damaged`].
+    pub fn open(database: &Path) -> Result<Self> {
+        if !database.exists() {
+            return Err(StoreError::NotFound(database.to_path_buf()));
+        }
+        let reader = Self::connect(database)?;
+        if reader.checked_version()? == NEWEST {
+            return Ok(reader);
+        }
+        // Old, or just being made by another process.
+        drop(reader);
+        Store::open(database)?;
+        Self::connect(database)
+    }
+
+    fn connect(database: &Path) -> Result<Self> {
+        let db = patiently(database, || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut db = Connection::open_with_flags(database, flags)?;
+            prepare(&mut db)?;
+            Ok(db)
+        })?;
+        Ok(Self { db, path: database.to_path_buf(), file: file_id(database) })
+    }
+
+    /// True if another file lies at the database's path now (`tuneboard reindex` makes a new one), so
+    /// that this reader should be opened again.
+    pub fn is_replaced(&self) -> bool {
+        file_id(&self.path) != self.file
+    }
+
+    /// The database's version, if it is ours and not newer than this build.
+    fn checked_version(&self) -> Result<i64> {
+        let damaged = |why: &str| StoreError::Damaged { path: self.path.clone(), why: why.into() };
+        let (found, application, tables) = self.ask(|db| {
+            let application: i64 = db.pragma_query_value(None, "application_id", |r| r.get(0))?;
+            let tables: i64 =
+                db.query_row("SELECT count(*) FROM sqlite_schema", (), |r| r.get(0))?;
+            Ok((migrations::version(db)?, application, tables))
+        })?;
+        if application != APPLICATION && (application != 0 || tables > 0) {
+            return Err(damaged("it belongs to another program"));
+        }
+        if found > NEWEST {
+            return Err(StoreError::Newer { path: self.path.clone(), found, known: NEWEST });
+        }
+        Ok(found)
+    }
+
+    /// Runs a question in one read transaction: everything it sees is of one moment.
+    pub(super) fn ask<T>(&self, f: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        patiently(&self.path, || {
+            let tx = self.db.unchecked_transaction()?;
+            let answer = f(&tx)?;
+            tx.commit()?;
+            Ok(answer)
+        })
+    }
+}
+
+impl Store {
+    /// Opens or creates the database and brings it to the newest migration.
+    ///
+    /// # Errors
+    /// A database that is newer, damaged or not ours is left untouched.
+    pub fn open(database: &Path) -> Result<Self> {
+        let db = patiently(database, || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut db = Connection::open_with_flags(database, flags)?;
+            prepare(&mut db)?;
+            Ok(db)
+        })?;
+        let reader = Reader { db, path: database.to_path_buf(), file: file_id(database) };
+        reader.checked_version()?;
+        patiently(database, || {
+            let db = &reader.db;
+            // Without effect once there are tables.
+            db.pragma_update(None, "page_size", PAGE_SIZE)?;
+            let mode: String = db.pragma_query_value(None, "journal_mode", |r| r.get(0))?;
+            if mode != "wal" {
+                db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+            }
+            db.pragma_update(None, "synchronous", "NORMAL")?;
+            db.pragma_update(None, "foreign_keys", "ON")?;
+            db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+            db.pragma_update_and_check(None, "journal_size_limit", 32 << 20, |_| Ok(()))?;
+            migrations::migrate(db)
+        })?;
+        Ok(Self { reader })
+    }
+
+    /// Runs a change in one transaction that takes the write lock at once: a transaction that reads
+    /// first and locks later may find that it has to start again. What would go into a database that
+    /// has been replaced goes into the one in its place.
+    pub(super) fn change<T>(
+        &mut self,
+        f: impl Fn(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        if self.reader.is_replaced() {
+            *self = Self::open(&self.reader.path.clone())?;
+        }
+        patiently(&self.reader.path, || {
+            let tx = Transaction::new_unchecked(&self.reader.db, TransactionBehavior::Immediate)?;
+            let answer = f(&tx)?;
+            tx.commit()?;
+            Ok(answer)
+        })
+    }
+}
+
+/// Device and inode.
+pub(super) type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    let data = fs::metadata(path).ok()?;
+    Some((data.dev(), data.ino()))
+}
+
+#[doc(hidden)]
+impl Store {
+    /// Lets the file grow no further: what a full disk looks like, for tests.
+    pub fn limit_pages(&self, pages: i64) -> Result<()> {
+        patiently(&self.reader.path, || {
+            self.reader.db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+        })
+    }
+}
+
+fn prepare(db: &mut Connection) -> rusqlite::Result<()> {
+    db.busy_handler(Some(wait))?;
+    db.set_prepared_statement_cache_capacity(64);
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // The header is read here, so that a file that is no database is told at once.
+    db.pragma_query_value(None, "schema_version", |_| Ok(()))
+}
+
+/// Waits for the lock: shorter than SQLite's own steps of up to 100 ms, so that a reader of keys
+/// gets in between two batches of the runner, and unevenly, so that waiters don't march in step.
+fn wait(tries: i32) -> bool {
+    const LONGEST_MS: u64 = 8;
+    let uneven = u64::from(std::process::id()).wrapping_mul(31).wrapping_add(tries as u64 * 7);
+    let pause = 1 + uneven % LONGEST_MS.min(1 + tries as u64);
+    thread::sleep(Duration::from_millis(pause));
+    (tries as u128) < PATIENCE.as_millis() / u128::from(LONGEST_MS / 2)
+}
+
+/// Repeats what was refused because of another connection, and puts the refusals that don't pass
+/// into words.
+pub(super) fn patiently<T>(path: &Path, mut f: impl FnMut() -> rusqlite::Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        match f() {
+            Ok(answer) => return Ok(answer),
+            Err(e) if passes(&e) && start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(e) => return Err(StoreError::from_sqlite(path, e)),
+        }
+    }
+}

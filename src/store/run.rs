@@ -1,0 +1,225 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::{Level, Split, Started};
+use crate::spec::{Placement, RunId, RunSpec, RunState, SweepId, Wish};
+
+/// Times are milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// A run as the database knows it. Rows are rebuilt by `reindex` from the run's folder, but for
+/// what people wrote (name, tags, note) and the wish.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// For people; a single run's is made from its spec, a sweep's run is named by its varied keys.
+    pub name: String,
+    /// Everything that decides its result.
+    pub spec: RunSpec,
+    /// [`RunSpec::hash`].
+    pub spec_hash: String,
+    /// The sweep it belongs to.
+    pub sweep: Option<SweepId>,
+    /// What the user wants.
+    pub wish: Wish,
+    /// What is.
+    pub state: RunState,
+    /// Where it runs or ran.
+    pub placement: Option<Placement>,
+    /// When it was queued.
+    pub created: Millis,
+    /// When its first attempt started.
+    pub started: Option<Millis>,
+    /// When its last attempt ended.
+    pub ended: Option<Millis>,
+    /// When its last event was written.
+    pub last_event: Option<Millis>,
+    /// 0 before the first attempt.
+    pub attempt: u32,
+    /// Optimiser steps taken.
+    pub step: u64,
+    /// Epochs done, with a fraction.
+    pub epoch: f64,
+    /// What the trainer said of the last attempt: labels, rows, device, total steps.
+    pub facts: Option<Started>,
+    /// The latest value of every metric, by full name (`val/acc`).
+    pub last: BTreeMap<String, f64>,
+    /// The best value: the lowest of losses, the highest of everything else.
+    pub best: BTreeMap<String, f64>,
+    /// The epoch of the lowest val loss.
+    pub best_epoch: Option<u32>,
+    /// Val loss per epoch, thinned to at most [`SPARK`] values (train loss before the first).
+    pub spark: Vec<f32>,
+    /// Words the user put on it.
+    pub tags: Vec<String>,
+    /// What the user wrote about it.
+    pub note: String,
+    /// Hidden from lists.
+    pub archived: bool,
+}
+
+/// The length of a run's sparkline.
+pub const SPARK: usize = 32;
+
+/// True if a higher value of the metric is better; losses, times and memory are better low.
+pub fn higher_is_better(metric: &str) -> bool {
+    let name = metric.rsplit('/').next().unwrap_or(metric);
+    !(name.contains("loss") || name.contains("perplexity") || name.ends_with("_bytes"))
+}
+
+/// Runs by what they do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// In the queue with the wish to run.
+    pub queued: u64,
+    /// In the queue, held.
+    pub held: u64,
+    /// Starting, running or stopping.
+    pub live: u64,
+    /// Ended well.
+    pub done: u64,
+    /// Failed or lost.
+    pub failed: u64,
+    /// Stopped or pruned.
+    pub stopped: u64,
+}
+
+/// Which runs a list shows, and in which order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Listing {
+    /// Words that must all occur in id, name, spec, state, tags or note, regardless of case.
+    pub words: Vec<String>,
+    /// Only these states' words (`running`, `done`, `failed` ...); empty = all.
+    pub states: Vec<String>,
+    /// Only this sweep.
+    pub sweep: Option<SweepId>,
+    /// Archived runs too.
+    pub archived: bool,
+    /// The order.
+    pub sort: Sort,
+    /// Turned round.
+    pub descending: bool,
+}
+
+/// What a list is sorted by. Runs without the value come last; ties are broken by id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// The number, hence the time it was queued.
+    #[default]
+    Id,
+    /// The name.
+    Name,
+    /// Live first, then queued, then ended.
+    State,
+    /// A key of the spec.
+    Key(String),
+    /// The best value of a metric.
+    Best(String),
+    /// The last value of a metric.
+    Last(String),
+    /// Wall-clock time between start and end (or now).
+    Duration,
+}
+
+/// A curve, thinned to what a screen can show. All four vectors have the same length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Curve {
+    /// Optimiser steps.
+    pub step: Vec<u64>,
+    /// Epochs, with a fraction.
+    pub epoch: Vec<f64>,
+    /// Milliseconds since the Unix epoch.
+    pub time: Vec<Millis>,
+    /// The values; NaN and infinities as they were reported.
+    pub value: Vec<f64>,
+    /// Points before thinning.
+    pub total: usize,
+}
+
+/// Confusion counts of one pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confusion {
+    /// Which rows.
+    pub split: Split,
+    /// Epochs done.
+    pub epoch: u32,
+    /// Class names, in the order of rows and columns.
+    pub labels: Vec<String>,
+    /// `[true][predicted]`.
+    pub counts: Vec<Vec<u64>>,
+}
+
+/// A sweep as the database knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepRow {
+    /// Its number.
+    pub id: SweepId,
+    /// As in `[sweeps.NAME]`, or made from the varied keys.
+    pub name: String,
+    /// The varied keys, in order.
+    pub varied: Vec<String>,
+    /// When it was queued.
+    pub created: Millis,
+    /// Its runs by what they do.
+    pub counts: Counts,
+}
+
+/// A process, so named that a reboot or a reused pid is noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process id, also its process group.
+    pub pid: u32,
+    /// Start time in kernel ticks since boot (`/proc/PID/stat`, field 22).
+    pub start: u64,
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// Machine.
+    pub host: String,
+}
+
+/// The runner, as it last signed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerInfo {
+    /// Its process.
+    pub process: Process,
+    /// When it last signed.
+    pub heartbeat: Millis,
+    /// Version of tuneboard.
+    pub version: String,
+}
+
+/// A seat for one run, with what the device tells of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotInfo {
+    /// A site of the config.
+    pub site: String,
+    /// `cpu/0`, `cuda:1`.
+    pub slot: String,
+    /// The device's name, for people.
+    pub label: String,
+    /// The run on it.
+    pub run: Option<RunId>,
+    /// Bytes in use on the device.
+    pub memory_used: Option<u64>,
+    /// Bytes in all.
+    pub memory_total: Option<u64>,
+    /// Percent of time busy.
+    pub busy: Option<f32>,
+    /// Degrees Celsius.
+    pub temperature: Option<u32>,
+}
+
+/// Something the trainer had to say to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// When.
+    pub time: Millis,
+    /// Optimiser steps taken by then.
+    pub step: u64,
+    /// How serious.
+    pub level: Level,
+    /// One sentence, fit for a terminal.
+    pub text: String,
+}

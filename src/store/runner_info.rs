@@ -1,0 +1,74 @@
+//! Who runs this board, and on which seats.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Millis, Process, Reader, RunnerInfo, SlotInfo, Store};
+
+impl Reader {
+    /// The runner, as it last signed on; whether it is alive is for the caller to judge.
+    pub fn runner(&self) -> super::Result<Option<RunnerInfo>> {
+        self.ask(|db| {
+            let row = db
+                .prepare_cached("SELECT process, heartbeat, version FROM runner")?
+                .query_row((), |r| {
+                    let process: Option<Process> = super::rows::json(r, "process")?;
+                    Ok((process, r.get(1)?, r.get(2)?))
+                })
+                .optional()?;
+            Ok(row.and_then(|(process, heartbeat, version)| {
+                process.map(|process| RunnerInfo { process, heartbeat, version })
+            }))
+        })
+    }
+
+    /// The seats, in the order the runner gave them.
+    pub fn slots(&self) -> super::Result<Vec<SlotInfo>> {
+        self.ask(|db| {
+            let mut query = db.prepare_cached("SELECT slot FROM slot ORDER BY number")?;
+            let rows = query.query_map((), |r| super::rows::json(r, "slot"))?;
+            rows.filter_map(std::result::Result::transpose).collect()
+        })
+    }
+}
+
+impl Store {
+    /// The runner of this board is this one.
+    pub fn sign_on(&mut self, runner: &RunnerInfo) -> super::Result<()> {
+        let process = serde_json::to_string(&runner.process).unwrap_or_default();
+        self.change(|tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO runner VALUES (1, ?1, ?2, ?3)",
+                params![process, runner.heartbeat, runner.version],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// The runner is alive.
+    pub fn beat(&mut self, now: Millis) -> super::Result<()> {
+        self.change(|tx| tx.prepare_cached("UPDATE runner SET heartbeat = ?1")?.execute([now]))?;
+        Ok(())
+    }
+
+    /// The runner leaves, and its seats with it.
+    pub fn sign_off(&mut self) -> super::Result<()> {
+        self.change(|tx| tx.execute_batch("DELETE FROM runner; DELETE FROM slot"))
+    }
+
+    /// The seats and what they are doing. Writes only what is new, so that an idle board stays still.
+    pub fn set_slots(&mut self, slots: &[SlotInfo]) -> super::Result<()> {
+        if self.reader.slots()? == slots {
+            return Ok(());
+        }
+        let rows: Vec<String> =
+            slots.iter().map(|s| serde_json::to_string(s).unwrap_or_default()).collect();
+        self.change(|tx| {
+            tx.execute("DELETE FROM slot", ())?;
+            for (number, slot) in rows.iter().enumerate() {
+                tx.prepare_cached("INSERT INTO slot VALUES (?1, ?2)")?
+                    .execute((number as i64, slot))?;
+            }
+            Ok(())
+        })
+    }
+}

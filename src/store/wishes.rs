@@ -1,0 +1,122 @@
+//! What people write: wishes, names, tags, notes.
+
+use rusqlite::{Connection, Result, Transaction, params};
+
+use super::{Store, StoreError, series, words};
+use crate::spec::{RunId, Wish, printable};
+
+impl Store {
+    /// What the user wants of these runs.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRun`] for the first that does not exist; nothing was changed then.
+    pub fn set_wish(&mut self, ids: &[RunId], wish: Wish) -> super::Result<()> {
+        self.change_runs(ids, |tx, id| {
+            tx.prepare_cached("UPDATE run SET wish = ?2 WHERE id = ?1")?
+                .execute((id.0, wish.to_string()))
+        })
+    }
+
+    /// Puts ended runs back into the queue: their state is `Queued` at once, their wish `Run`. A run
+    /// that has not ended only gets the wish.
+    ///
+    /// `from_start` also forgets everything that was reported, the attempts included: the runner
+    /// clears the folder of a run before it starts its first attempt. Otherwise the next attempt goes
+    /// on from the last checkpoint.
+    pub fn requeue(&mut self, ids: &[RunId], from_start: bool) -> super::Result<()> {
+        self.change_runs(ids, |tx, id| {
+            tx.prepare_cached("UPDATE run SET wish = 'run' WHERE id = ?1")?.execute([id.0])?;
+            let back = tx
+                .prepare_cached(
+                    "UPDATE run SET state = 'queued', outcome = NULL, ended = NULL,
+                       process = NULL, placement = NULL WHERE id = ?1 AND class > 2",
+                )?
+                .execute([id.0])?;
+            if from_start && back > 0 {
+                forget(tx, id)?;
+            }
+            Ok(1)
+        })
+    }
+
+    /// Forgets points, confusion, offset, attempts and facts of a run (for a retry from the start).
+    pub fn forget(&mut self, id: RunId) -> super::Result<()> {
+        self.change_runs(&[id], |tx, id| forget(tx, id))
+    }
+
+    /// Gives a run another name.
+    pub fn rename(&mut self, id: RunId, name: &str) -> super::Result<()> {
+        self.change_runs(&[id], |tx, id| {
+            tx.prepare_cached("UPDATE run SET name = ?2 WHERE id = ?1")?
+                .execute((id.0, printable(name.trim(), words::NAME)))?;
+            words::renew(tx, id)
+        })
+    }
+
+    /// Replaces a run's tags; empty and repeated ones are dropped.
+    pub fn set_tags(&mut self, id: RunId, tags: &[String]) -> super::Result<()> {
+        let mut kept: Vec<String> = Vec::new();
+        for tag in tags {
+            let tag = printable(tag.trim(), words::TAG).into_owned();
+            if !tag.is_empty() && !kept.contains(&tag) {
+                kept.push(tag);
+            }
+        }
+        let json = serde_json::to_string(&kept).unwrap_or_default();
+        self.change_runs(&[id], |tx, id| {
+            tx.prepare_cached("UPDATE run SET tags = ?2 WHERE id = ?1")?.execute((id.0, &json))?;
+            words::renew(tx, id)
+        })
+    }
+
+    /// Replaces what the user wrote about a run; line breaks stay.
+    pub fn set_note(&mut self, id: RunId, note: &str) -> super::Result<()> {
+        let clean: Vec<_> = note.lines().map(|line| printable(line, usize::MAX)).collect();
+        let clean = clean.join("\n");
+        self.change_runs(&[id], |tx, id| {
+            tx.prepare_cached("UPDATE run SET note = ?2 WHERE id = ?1")?.execute((id.0, &clean))?;
+            words::renew(tx, id)
+        })
+    }
+
+    /// Hides runs from lists, or shows them again.
+    pub fn set_archived(&mut self, ids: &[RunId], archived: bool) -> super::Result<()> {
+        self.change_runs(ids, |tx, id| {
+            tx.prepare_cached("UPDATE run SET archived = ?2 WHERE id = ?1")?
+                .execute((id.0, archived))
+        })
+    }
+
+    /// One change to each of some runs, all or none.
+    pub(super) fn change_runs(
+        &mut self,
+        ids: &[RunId],
+        f: impl Fn(&Transaction, RunId) -> Result<usize>,
+    ) -> super::Result<()> {
+        let missing = self.change(|tx| {
+            for id in ids {
+                if !tx.prepare_cached("SELECT 1 FROM run WHERE id = ?1")?.exists([id.0])? {
+                    return Ok(Some(*id));
+                }
+            }
+            for id in ids {
+                f(tx, *id)?;
+            }
+            Ok(None)
+        })?;
+        missing.map_or(Ok(()), |id| Err(StoreError::NoRun(id)))
+    }
+}
+
+fn forget(db: &Connection, id: RunId) -> Result<usize> {
+    series::clear(db, id)?;
+    for table in ["confusion", "remark"] {
+        db.execute(&format!("DELETE FROM {table} WHERE run = ?1"), [id.0])?;
+    }
+    db.prepare_cached(
+        "UPDATE run SET started = NULL, last_event = NULL, attempt = 0, step = 0, epoch = 0,
+           best_epoch = NULL, spark = x'', position = 0, strays = 0, last_stray = NULL,
+           ending = NULL, ending_why = NULL, ending_at = NULL, facts = NULL WHERE id = ?1",
+    )?
+    .execute(params![id.0])
+}

@@ -1,0 +1,44 @@
+//! What a filter's words are looked for in: one text per run, in lower case, one part per line:
+//! the name, the tags, every key that has a value as `key=value`, the note.
+
+use rusqlite::{Connection, Result};
+
+use crate::spec::keys::KEYS;
+use crate::spec::{RunId, RunSpec, printable};
+
+/// Longest name, tag and note that are kept.
+pub(super) const NAME: usize = 200;
+pub(super) const TAG: usize = 60;
+
+pub(super) fn text(name: &str, spec: &RunSpec, tags: &[String], note: &str) -> String {
+    let mut text = format!("{name}\n{}", tags.join("\n"));
+    for key in KEYS {
+        let value = (key.get)(spec);
+        if !value.is_empty() {
+            // A path may hold a line break.
+            text.extend(["\n", key.name, "=", &printable(&value, usize::MAX)]);
+        }
+    }
+    // Notes have lines of their own.
+    text.extend(["\n", &printable(note, usize::MAX)]);
+    text.to_lowercase()
+}
+
+/// The value of one key in such a text.
+pub(super) fn value<'a>(text: &'a str, key_equals: &str) -> Option<&'a str> {
+    text.split('\n').skip(1).find_map(|line| line.strip_prefix(key_equals))
+}
+
+/// Writes the text of a run whose name, tags or note were changed.
+pub(super) fn renew(db: &Connection, id: RunId) -> Result<usize> {
+    let (name, spec, tags, note) = db
+        .prepare_cached("SELECT name, spec, tags, note FROM run WHERE id = ?1")?
+        .query_row([id.0], |r| {
+            let spec = super::rows::spec(&r.get::<_, String>(1)?);
+            let tags: Vec<String> =
+                serde_json::from_str(&r.get::<_, String>(2)?).unwrap_or_default();
+            Ok((r.get::<_, String>(0)?, spec, tags, r.get::<_, String>(3)?))
+        })?;
+    db.prepare_cached("UPDATE words SET text = ?2 WHERE run = ?1")?
+        .execute((id.0, text(&name, &spec, &tags, &note)))
+}

@@ -1,0 +1,125 @@
+//! Which rows go together, and how they become tensors.
+
+use tch::{Device, Tensor};
+
+use crate::error::TrainError;
+use crate::model::Inputs;
+use crate::rng::{Purpose, Rng};
+use crate::tokenize::Tokens;
+
+/// Batches whose rows are sorted together before they are shuffled: enough to make rows of a batch
+/// alike in length, few enough to keep the order of an epoch random.
+const MEGA_BATCH: usize = 50;
+
+/// The batches of one epoch of training: rows shuffled, sorted by length within stretches of
+/// [`MEGA_BATCH`] batches, cut, and the batches shuffled. A function of seed and epoch alone.
+pub fn training(
+    rows: &[u32],
+    tokens: &Tokens,
+    batch_size: usize,
+    seed: u64,
+    epoch: u32,
+) -> Vec<Vec<u32>> {
+    let mut rng = Rng::new(seed, Purpose::Order, u64::from(epoch));
+    let mut rows = rows.to_vec();
+    rng.shuffle(&mut rows);
+    let mut batches = Vec::with_capacity(rows.len().div_ceil(batch_size));
+    for stretch in rows.chunks_mut(batch_size * MEGA_BATCH) {
+        stretch.sort_by_key(|row| std::cmp::Reverse(tokens.get(*row).len()));
+        batches.extend(stretch.chunks(batch_size).map(<[u32]>::to_vec));
+    }
+    rng.shuffle(&mut batches);
+    batches
+}
+
+/// The batches of an evaluation, longest texts first, as positions in `rows`. The longest come
+/// first so that memory that does not suffice is noticed at once.
+pub fn evaluation(rows: &[u32], tokens: &Tokens, batch_size: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    let length = |at: &usize| rows.get(*at).map_or(0, |row| tokens.get(*row).len());
+    order.sort_by_key(|at| std::cmp::Reverse(length(at)));
+    order.chunks(batch_size).map(<[usize]>::to_vec).collect()
+}
+
+/// The ids of some rows, padded on the right to the longest of them.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn collate(
+    rows: impl ExactSizeIterator<Item = u32> + Clone,
+    tokens: &Tokens,
+    padding: i64,
+    device: Device,
+) -> Result<Inputs, TrainError> {
+    let count = rows.len();
+    let length = rows.clone().map(|row| tokens.get(row).len()).max().unwrap_or(0).max(1);
+    let mut ids = Vec::with_capacity(count * length);
+    let mut mask = Vec::with_capacity(count * length);
+    for row in rows {
+        let text = tokens.get(row);
+        ids.extend(text.iter().map(|id| i64::from(*id)));
+        mask.extend(text.iter().map(|_| 1i64));
+        ids.resize(ids.len() + length - text.len(), padding);
+        mask.resize(ids.len(), 0);
+    }
+    let padded = mask.contains(&0);
+    let place = |data: &[i64]| -> Result<Tensor, TrainError> {
+        let tensor = Tensor::f_from_slice(data)?.f_view([count as i64, length as i64])?;
+        Ok(tensor.f_to_device(device)?)
+    };
+    Ok(Inputs {
+        ids: place(&ids)?,
+        mask: if padded { Some(place(&mask)?) } else { None },
+        segments: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(lengths: &[usize]) -> Tokens {
+        let mut tokens = Tokens::default();
+        for length in lengths {
+            tokens.push(&vec![7; *length]);
+        }
+        tokens
+    }
+
+    #[test]
+    fn every_row_comes_once_and_lengths_are_alike() {
+        let lengths: Vec<usize> = (0..1000).map(|i| 1 + (i * 37) % 90).collect();
+        let tokens = tokens(&lengths);
+        let rows: Vec<u32> = (0..1000).rev().collect();
+        let batches = training(&rows, &tokens, 8, 3, 0);
+        let mut seen: Vec<u32> = batches.concat();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..1000).collect::<Vec<_>>());
+        let padded: usize = batches
+            .iter()
+            .map(|b| b.len() * b.iter().map(|r| lengths[*r as usize]).max().unwrap())
+            .sum();
+        let real: usize = lengths.iter().sum();
+        assert!((padded as f64) < 1.06 * real as f64, "{padded} of {real}");
+        assert_eq!(batches, training(&rows, &tokens, 8, 3, 0));
+        assert_ne!(batches, training(&rows, &tokens, 8, 3, 1));
+        assert_ne!(batches, training(&rows, &tokens, 8, 4, 0));
+    }
+
+    #[test]
+    fn evaluation_goes_from_long_to_short() {
+        let tokens = tokens(&[1, 5, 3, 4]);
+        assert_eq!(evaluation(&[3, 0, 1], &tokens, 2), [vec![2, 0], vec![1]]);
+    }
+
+    #[test]
+    fn a_batch_is_padded_to_its_longest_row() {
+        let tokens = tokens(&[2, 3]);
+        let inputs = collate([1, 0].into_iter(), &tokens, 9, Device::Cpu).unwrap();
+        let ids: Vec<Vec<i64>> = Vec::try_from(&inputs.ids).unwrap();
+        assert_eq!(ids, [[7, 7, 7], [7, 7, 9]]);
+        let mask: Vec<Vec<i64>> = Vec::try_from(inputs.mask.as_ref().unwrap()).unwrap();
+        assert_eq!(mask, [[1, 1, 1], [1, 1, 0]]);
+        assert!(collate([1].into_iter(), &tokens, 9, Device::Cpu).unwrap().mask.is_none());
+    }
+}

@@ -1,0 +1,261 @@
+//! Folders that a killed trainer can go on from, and the folder with the best weights.
+//!
+//! A checkpoint is written beside its place, synced, and renamed into it:
+//!
+//! ```text
+//! last.tmp-PID   being written, or left by a killed trainer: worthless
+//! last.new       complete, about to become `last`
+//! last           the checkpoint
+//! last.old       its predecessor, about to be deleted
+//! ```
+//! At every moment the first that exists of `last.new`, `last`, `last.old` is whole and the newest.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tch::Tensor;
+use tuneboard::spec::Pool;
+
+use crate::error::TrainError;
+use crate::model::{Parameter, weights};
+use crate::optim::Optimizer;
+use crate::state::State;
+
+const WEIGHTS: &str = "model.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "trainer_state.json";
+/// Copied from the model's folder where they exist.
+const TOKENIZER_FILES: [&str; 4] =
+    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"];
+
+/// The folder `checkpoints/` of a run.
+pub struct Checkpoints {
+    folder: PathBuf,
+}
+
+/// What a checkpoint holds besides weights, so that transformers can load it.
+pub struct Assets {
+    /// The text of `config.json`.
+    config: String,
+    /// Names and contents.
+    tokenizer: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Assets {
+    /// Takes over what the model's folder holds; `config` is its `config.json`.
+    ///
+    /// # Errors
+    /// A tokenizer file that cannot be read.
+    pub fn new(
+        model_folder: &Path,
+        config: &Value,
+        labels: &[String],
+        pool: Pool,
+    ) -> Result<Self, TrainError> {
+        let mut config = config.clone();
+        if let Some(config) = config.as_object_mut() {
+            let by_id = labels.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
+            let by_label = labels.iter().enumerate().map(|(i, l)| (l.clone(), json!(i)));
+            config.insert("architectures".into(), json!(["BertForSequenceClassification"]));
+            config.insert("id2label".into(), Value::Object(by_id.collect()));
+            config.insert("label2id".into(), Value::Object(by_label.collect()));
+            config.insert("tuneboard_pool".into(), json!(pool));
+        }
+        let mut tokenizer = Vec::new();
+        for name in TOKENIZER_FILES {
+            let path = model_folder.join(name);
+            if path.is_file() {
+                tokenizer.push((name, fs::read(&path).map_err(TrainError::read(&path))?));
+            }
+        }
+        Ok(Self { config: format!("{config:#}\n"), tokenizer })
+    }
+}
+
+impl Checkpoints {
+    /// The checkpoints of a run's folder. Finishes or clears away what a killed trainer left.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn open(run: &Path) -> Result<Self, TrainError> {
+        let folder = run.join("checkpoints");
+        fs::create_dir_all(&folder).map_err(TrainError::write(&folder))?;
+        let checkpoints = Self { folder };
+        for name in ["last", "best"] {
+            checkpoints.settle(name)?;
+        }
+        let entries = fs::read_dir(&checkpoints.folder);
+        for entry in entries.map_err(TrainError::read(&checkpoints.folder))?.flatten() {
+            if entry.file_name().to_string_lossy().contains(".tmp-") {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(checkpoints)
+    }
+
+    /// Where the run stands by its last checkpoint; `None` before the first.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub fn state(&self) -> Result<Option<State>, TrainError> {
+        let path = self.folder.join("last").join(STATE);
+        match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(TrainError::read(&path)(e)),
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+                TrainError::Input(format!(
+                    "{} is damaged ({e}); delete checkpoints/last to start over.",
+                    path.display()
+                ))
+            }),
+        }
+    }
+
+    /// Writes `last`: everything that going on takes.
+    ///
+    /// # Errors
+    /// A full disk, say; the checkpoint before it stays.
+    pub fn save_last(
+        &self,
+        assets: &Assets,
+        parameters: &[Parameter],
+        optimizer: &Optimizer,
+        state: &State,
+    ) -> Result<(), TrainError> {
+        let json = serde_json::to_vec_pretty(state)
+            .map_err(|e| TrainError::Failed(format!("The run's state cannot be written: {e}.")))?;
+        self.save("last", assets, parameters, |write| {
+            write(OPTIMIZER, &weights::to_bytes(&optimizer.state())?)?;
+            write(STATE, &json)
+        })
+    }
+
+    /// Writes `best`: weights, config and tokenizer.
+    ///
+    /// # Errors
+    /// As `save_last`.
+    pub fn save_best(&self, assets: &Assets, parameters: &[Parameter]) -> Result<(), TrainError> {
+        self.save("best", assets, parameters, |_| Ok(()))
+    }
+
+    /// Puts the weights of `last` or `best` into the model.
+    ///
+    /// # Errors
+    /// A checkpoint that is missing, damaged or of another model.
+    pub fn load_weights(&self, name: &str, parameters: &[Parameter]) -> Result<(), TrainError> {
+        let path = self.folder.join(name).join(WEIGHTS);
+        let saved = weights::read_all(&path)?;
+        let _guard = tch::no_grad_guard();
+        for parameter in parameters {
+            let missing = || TrainError::MissingTensor {
+                name: parameter.name.clone(),
+                file: path.display().to_string(),
+            };
+            let tensor: &Tensor = saved.get(&parameter.name).ok_or_else(missing)?;
+            if tensor.size() != parameter.tensor.size() {
+                let sizes = |t: &Tensor| t.size().iter().map(|n| *n as usize).collect();
+                return Err(TrainError::WrongShape {
+                    name: parameter.name.clone(),
+                    file: path.display().to_string(),
+                    got: sizes(tensor),
+                    want: sizes(&parameter.tensor),
+                });
+            }
+            parameter.tensor.shallow_clone().f_copy_(tensor)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the memory of `last` into the optimiser.
+    ///
+    /// # Errors
+    /// A checkpoint that is damaged or of another optimiser.
+    pub fn load_optimizer(&self, optimizer: &mut Optimizer, steps: u64) -> Result<(), TrainError> {
+        let path = self.folder.join("last").join(OPTIMIZER);
+        optimizer.restore(&weights::read_all(&path)?, steps)
+    }
+
+    fn save(
+        &self,
+        name: &str,
+        assets: &Assets,
+        parameters: &[Parameter],
+        more: impl FnOnce(&Put) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
+        let temporary = self.folder.join(format!("{name}.tmp-{}", std::process::id()));
+        let written = fill(&temporary, assets, parameters, more);
+        if written.is_err() {
+            // Whatever was written only fills the disk.
+            let _ = fs::remove_dir_all(&temporary);
+            return written;
+        }
+        let new = self.folder.join(format!("{name}.new"));
+        remove(&new)?;
+        rename(&temporary, &new)?;
+        sync(&self.folder)?;
+        self.settle(name)
+    }
+
+    /// Brings `name` to its place from wherever a save was interrupted.
+    fn settle(&self, name: &str) -> Result<(), TrainError> {
+        let [new, place, old] = [format!("{name}.new"), name.to_owned(), format!("{name}.old")]
+            .map(|n| self.folder.join(n));
+        if new.exists() {
+            if place.exists() {
+                remove(&old)?;
+                rename(&place, &old)?;
+            }
+            rename(&new, &place)?;
+        } else if !place.exists() && old.exists() {
+            rename(&old, &place)?;
+        }
+        sync(&self.folder)?;
+        remove(&old)
+    }
+}
+
+/// Writes all files of a checkpoint into `folder`, and syncs them.
+fn fill(
+    folder: &Path,
+    assets: &Assets,
+    parameters: &[Parameter],
+    more: impl FnOnce(&Put) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    remove(folder)?;
+    fs::create_dir_all(folder).map_err(TrainError::write(folder))?;
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        let mut file = File::create(&path).map_err(TrainError::write(&path))?;
+        file.write_all(bytes).map_err(TrainError::write(&path))?;
+        file.sync_all().map_err(TrainError::write(&path))
+    };
+    let tensors: Vec<_> =
+        parameters.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone())).collect();
+    write(WEIGHTS, &weights::to_bytes(&tensors)?)?;
+    write("config.json", assets.config.as_bytes())?;
+    for (name, bytes) in &assets.tokenizer {
+        write(name, bytes)?;
+    }
+    more(&write)?;
+    sync(folder)
+}
+
+type Put<'a> = dyn Fn(&str, &[u8]) -> Result<(), TrainError> + 'a;
+
+fn rename(from: &Path, to: &Path) -> Result<(), TrainError> {
+    fs::rename(from, to).map_err(TrainError::write(to))
+}
+
+fn remove(folder: &Path) -> Result<(), TrainError> {
+    match fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(TrainError::write(folder)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes renames in a folder durable.
+fn sync(folder: &Path) -> Result<(), TrainError> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(TrainError::write(folder))
+}

@@ -1,0 +1,51 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::lines::Shape;
+
+/// Trains one run of a tuneboard, or shows the inside of a model.
+#[derive(Debug, Parser)]
+#[command(name = "tuneboard-train", version, args_conflicts_with_subcommands = true)]
+#[command(arg_required_else_help = true)]
+pub struct Args {
+    /// A folder with a spec.toml; events, checkpoints and predictions are written into it.
+    pub run_dir: Option<PathBuf>,
+    /// Something else than training.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What else it can do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// JSON lines {"text"} on stdin -> {"tokens","ids"} on stdout.
+    Tokenize {
+        /// A folder with a tokenizer.json, or a name under models/.
+        model: String,
+        /// Specials, cutting, padding.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// JSON lines {"text"} on stdin -> the number of tokens of each on stdout.
+    Lengths {
+        /// A folder with a tokenizer.json, or a name under models/.
+        model: String,
+    },
+    /// One pass over given ids: input_ids, attention_mask, token_type_ids -> last_hidden_state,
+    /// pooler_output, logits.
+    Forward {
+        /// A checkpoint folder, or a name under models/.
+        model: String,
+        /// A safetensors file with int64 tensors [batch, length].
+        #[arg(long)]
+        input: PathBuf,
+        /// The safetensors file to write.
+        #[arg(long)]
+        output: PathBuf,
+    },
+    /// What libtorch finds on this machine, as JSON.
+    Probe,
+}

@@ -1,0 +1,168 @@
+//! Where the tensors lie, how many threads work on them, and in which number format.
+
+use std::env;
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::thread;
+
+use tch::{Cuda, Device, Kind};
+use tuneboard::spec::{Precision, RunSpec};
+
+use crate::error::TrainError;
+
+/// The machine's part in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// CPU or one GPU.
+    pub device: Device,
+    /// CPU threads of libtorch and the tokenizer.
+    pub threads: usize,
+    /// Number format of the matrix products: `Float` or `BFloat16`.
+    pub kind: Kind,
+}
+
+impl Place {
+    /// Decides for a run. The runner's choice in `TUNEBOARD_DEVICE` and `TUNEBOARD_THREADS` fills in
+    /// what the spec leaves open.
+    ///
+    /// # Errors
+    /// A GPU that is asked for and not there, with the reason.
+    pub fn choose(spec: &RunSpec) -> Result<Self, TrainError> {
+        let threads = threads(spec.threads as usize);
+        let wanted = match spec.device.as_str() {
+            "auto" => env::var("TUNEBOARD_DEVICE").unwrap_or_else(|_| "auto".into()),
+            given => given.to_owned(),
+        };
+        let device = device(&wanted)?;
+        let kind = match spec.precision {
+            Precision::Bf16 => Kind::BFloat16,
+            Precision::Auto if bf16_is_fast(device) => Kind::BFloat16,
+            Precision::Auto | Precision::Fp32 => Kind::Float,
+        };
+        Ok(Self { device, threads, kind })
+    }
+
+    /// `cpu` or `cuda:N`.
+    pub fn device_name(&self) -> String {
+        match self.device {
+            Device::Cuda(index) => format!("cuda:{index}"),
+            _ => "cpu".to_owned(),
+        }
+    }
+
+    /// `fp32` or `bf16`.
+    pub fn precision_name(&self) -> &'static str {
+        if self.kind == Kind::BFloat16 { "bf16" } else { "fp32" }
+    }
+
+    /// Bytes in use: of the GPU's memory, or of this process's on the CPU.
+    pub fn memory(&self) -> Option<u64> {
+        if let Device::Cuda(index) = self.device {
+            let gpu = nvml()?.device_by_index(index as u32).ok()?;
+            return Some(gpu.memory_info().ok()?.used);
+        }
+        let text = fs::read_to_string("/proc/self/statm").ok()?;
+        let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+        // SAFETY: sysconf reads a constant of the system and touches no memory of ours.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        Some(pages * u64::try_from(page).ok()?)
+    }
+}
+
+/// Sets libtorch's thread counts and gives the number. `wanted` 0 = as the runner says, or else all
+/// cores.
+pub fn threads(wanted: usize) -> usize {
+    let from_runner = || env::var("TUNEBOARD_THREADS").ok()?.parse().ok().filter(|n| *n > 0);
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let threads = if wanted > 0 { wanted } else { from_runner().unwrap_or_else(cores) };
+    tch::set_num_threads(threads as i32);
+    threads
+}
+
+/// The device that a word means; opens the CUDA half of libtorch where it may be needed.
+fn device(wanted: &str) -> Result<Device, TrainError> {
+    let index = match wanted {
+        "cpu" => return Ok(Device::Cpu),
+        "auto" => {
+            return Ok(match open_cuda() {
+                Ok(()) if Cuda::is_available() => Device::Cuda(0),
+                _ => Device::Cpu,
+            });
+        }
+        other => other.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok()),
+    };
+    let Some(index) = index else {
+        return Err(TrainError::Input(format!(
+            "`device={wanted}` is not valid: it takes auto, cpu or cuda:N."
+        )));
+    };
+    open_cuda().map_err(|why| TrainError::Input(format!("{wanted} cannot be used: {why}.")))?;
+    let count = if Cuda::is_available() { Cuda::device_count() } else { 0 };
+    match count {
+        0 => Err(TrainError::Input(format!("{wanted} cannot be used: libtorch sees no GPU."))),
+        n if index as i64 >= n => Err(TrainError::Input(format!(
+            "{wanted} cannot be used: there are {n} GPUs, the last is cuda:{}.",
+            n - 1
+        ))),
+        _ => Ok(Device::Cuda(index)),
+    }
+}
+
+/// Loads `libtorch_cuda.so` once, so that libtorch finds its CUDA kernels. The executable is linked
+/// to the CPU half only: it starts on machines without NVIDIA's libraries, and where no driver is
+/// present the half gigabyte is never read.
+///
+/// # Errors
+/// Why there is no CUDA, as a fragment.
+pub fn open_cuda() -> Result<(), String> {
+    static OPENED: OnceLock<Result<(), String>> = OnceLock::new();
+    OPENED
+        .get_or_init(|| {
+            if !has_nvidia_driver() {
+                return Err("no NVIDIA driver is installed".to_owned());
+            }
+            let name = CString::new("libtorch_cuda.so").map_err(|e| e.to_string())?;
+            // SAFETY: the name is a valid C string; libtorch's initialisers run as they would have
+            // at program start, before any other thread uses libtorch.
+            let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+            if handle.is_null() { Err(dlerror()) } else { Ok(()) }
+        })
+        .clone()
+}
+
+fn dlerror() -> String {
+    // SAFETY: dlerror gives null or a C string that stays valid until the next dl call of this
+    // thread; it is copied at once.
+    let message = unsafe { libc::dlerror() };
+    if message.is_null() {
+        return "libtorch_cuda.so cannot be loaded".to_owned();
+    }
+    // SAFETY: not null, as checked above.
+    unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
+}
+
+fn has_nvidia_driver() -> bool {
+    ["/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg"]
+        .iter()
+        .any(|path| Path::new(path).exists())
+}
+
+/// True where bfloat16 products are known to beat 32-bit ones: on GPUs from Ampere on, and on CPUs
+/// with instructions for them (there 1.7 times, see docs/benchmarks.md).
+pub fn bf16_is_fast(device: Device) -> bool {
+    if let Device::Cuda(index) = device {
+        let gpu = nvml().and_then(|nvml| nvml.device_by_index(index as u32).ok());
+        let capability = gpu.and_then(|gpu| gpu.cuda_compute_capability().ok());
+        return capability.is_some_and(|capability| capability.major >= 8);
+    }
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    flags.split_ascii_whitespace().any(|f| f == "avx512_bf16" || f == "amx_bf16")
+}
+
+fn nvml() -> Option<&'static nvml_wrapper::Nvml> {
+    static NVML: OnceLock<Option<nvml_wrapper::Nvml>> = OnceLock::new();
+    NVML.get_or_init(|| nvml_wrapper::Nvml::init().ok()).as_ref()
+}

@@ -1,0 +1,57 @@
+//! One run, from its folder's `spec.toml` to the test of its best epoch.
+//!
+//! Order keeps a killed run whole: what an epoch gave (figures, confusion, predictions) is written
+//! before the checkpoint that makes the epoch count. A run killed in between goes on from the
+//! checkpoint before, voids what came after it, and reports the epoch again.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use tuneboard::events::Ending;
+use tuneboard::spec::RunSpec;
+
+use crate::error::TrainError;
+use crate::journal::{History, Journal};
+use crate::session::{Flow, Session};
+
+/// How a run ended, and its best epoch.
+pub type End = (Ending, Option<u32>);
+
+/// Runs or resumes the run of `folder`; `stop` asks for a clean stop between two steps.
+///
+/// # Errors
+/// Whatever ends the run early.
+pub fn run(
+    folder: &Path,
+    history: History,
+    journal: &mut Journal,
+    stop: &AtomicBool,
+) -> Result<End, TrainError> {
+    let spec = read_spec(folder)?;
+    let mut session = Session::open(folder, spec, history, journal, stop)?;
+    while !session.is_trained() {
+        let flow = session.train_epoch()?.and_then(|| session.judge_epoch())?;
+        session.save()?;
+        if flow == Flow::Stopped {
+            return Ok((Ending::Stopped, session.best_epoch()));
+        }
+    }
+    match session.test_best()? {
+        Flow::Stopped => Ok((Ending::Stopped, session.best_epoch())),
+        Flow::Finished => Ok((Ending::Done, session.best_epoch())),
+    }
+}
+
+/// The spec of a run's folder.
+///
+/// # Errors
+/// A file that is missing or holds no valid spec.
+pub fn read_spec(folder: &Path) -> Result<RunSpec, TrainError> {
+    let path = folder.join("spec.toml");
+    let text = fs::read_to_string(&path).map_err(TrainError::read(&path))?;
+    let mut spec = RunSpec::default();
+    spec.read_toml(&text)?;
+    spec.check()?;
+    Ok(spec)
+}

@@ -1,0 +1,75 @@
+//! `tuneboard-train forward`: one pass over given ids, to check the inside of a model.
+
+use std::fs;
+use std::path::Path;
+
+use tch::{Device, Kind};
+use tuneboard::spec::Pool;
+
+use crate::error::TrainError;
+use crate::model::{self, BertConfig, Inputs, Mode, Start, WeightFiles, weights};
+
+/// Reads `input_ids` and, where given, `attention_mask` and `token_type_ids` (int64,
+/// `[batch, length]`) from `input`; writes `last_hidden_state`, `pooler_output` where the checkpoint
+/// has a pooler and `logits` where it has a head to `output`.
+///
+/// # Errors
+/// Whatever is wrong with the folder or the files.
+pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainError> {
+    let (config, _) = BertConfig::read(folder)?;
+    let files = WeightFiles::open(folder)?;
+    let classes = files.shape("classifier.weight")?.and_then(|shape| shape.first().copied());
+    let pool = config.tuneboard_pool.unwrap_or(Pool::Cls);
+    let model = model::load(folder, Start::Checkpoint, classes.unwrap_or(2), pool, Device::Cpu)?;
+    let inputs = read_inputs(input, &config)?;
+    let _guard = tch::no_grad_guard();
+    let mode = Mode::inference(Kind::Float);
+    let bert = &model.classifier.bert;
+    let hidden = bert.forward(&inputs, &mode)?;
+    let mut results = Vec::new();
+    if let Some(pooled) = bert.pooled(&hidden)? {
+        results.push(("pooler_output".to_owned(), pooled));
+    }
+    if classes.is_some() {
+        let logits = model.classifier.logits(&hidden, &inputs, &mode)?;
+        results.push(("logits".to_owned(), logits));
+    }
+    results.push(("last_hidden_state".to_owned(), hidden));
+    fs::write(output, weights::to_bytes(&results)?).map_err(TrainError::write(output))
+}
+
+fn read_inputs(path: &Path, config: &BertConfig) -> Result<Inputs, TrainError> {
+    let bad = |why: String| TrainError::Input(format!("{}: {why}.", path.display()));
+    let mut tensors = weights::read_all(path)?;
+    let mut take = |name: &str, below: i64| -> Result<_, TrainError> {
+        let Some(tensor) = tensors.remove(name) else { return Ok(None) };
+        if tensor.f_kind()? != Kind::Int64 || tensor.dim() != 2 || tensor.numel() == 0 {
+            return Err(bad(format!("`{name}` must be int64 [batch, length] and not empty")));
+        }
+        let (low, high) = (tensor.f_min()?, tensor.f_max()?);
+        let (low, high) = (low.f_int64_value(&[])?, high.f_int64_value(&[])?);
+        if low < 0 || high >= below {
+            return Err(bad(format!(
+                "`{name}` holds {}; it must be from 0 to {}",
+                if low < 0 { low } else { high },
+                below - 1
+            )));
+        }
+        Ok(Some(tensor))
+    };
+    let ids = take("input_ids", config.vocab_size)?;
+    let mask = take("attention_mask", 2)?;
+    let segments = take("token_type_ids", config.type_vocab_size)?;
+    let ids = ids.ok_or_else(|| bad("it has no `input_ids`".into()))?;
+    let (_, length) = ids.size2()?;
+    if length > config.max_position_embeddings {
+        return Err(bad(format!(
+            "{length} tokens are more than the {} positions of the model",
+            config.max_position_embeddings
+        )));
+    }
+    if [&mask, &segments].into_iter().flatten().any(|t| t.size() != ids.size()) {
+        return Err(bad("all tensors must have the shape of `input_ids`".into()));
+    }
+    Ok(Inputs { ids, mask, segments })
+}

@@ -1,0 +1,83 @@
+//! The run's folder, seen from the trainer: events out, the story so far in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tuneboard::events::{Ending, EventWriter, Kind, Level, Tail};
+
+use crate::error::TrainError;
+use crate::progress::Console;
+
+/// Writes `events.jsonl`, and tells the person at the keyboard the same.
+pub struct Journal {
+    writer: EventWriter,
+    path: PathBuf,
+    /// Optimiser steps taken; stands on every event.
+    pub step: u64,
+    /// The person at the keyboard.
+    pub console: Console,
+}
+
+/// What earlier attempts left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct History {
+    /// Attempts that got as far as training.
+    pub attempts: u32,
+    /// The last of them finished the run.
+    pub done: bool,
+}
+
+impl Journal {
+    /// Opens the events file of a run's folder, and reads what it tells.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written.
+    pub fn open(run: &Path) -> Result<(Self, History), TrainError> {
+        let path = run.join("events.jsonl");
+        let history = history(&path)?;
+        let writer = EventWriter::open(&path).map_err(TrainError::write(&path))?;
+        Ok((Self { writer, path, step: 0, console: Console::choose() }, history))
+    }
+
+    /// Appends one event at the current step.
+    ///
+    /// # Errors
+    /// A full disk, say.
+    pub fn write(&mut self, kind: Kind) -> Result<(), TrainError> {
+        self.console.show(&kind);
+        self.writer.write(self.step, kind).map_err(TrainError::write(&self.path))
+    }
+
+    /// A sentence that a person should read.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn note(&mut self, level: Level, text: impl Into<String>) -> Result<(), TrainError> {
+        self.write(Kind::Note { level, text: text.into() })
+    }
+}
+
+fn history(path: &Path) -> Result<History, TrainError> {
+    let mut tail = Tail::at(0);
+    let mut history = History::default();
+    if !fs::exists(path).map_err(TrainError::read(path))? {
+        return Ok(history);
+    }
+    loop {
+        let batch = tail.read(path, 1 << 20).map_err(TrainError::read(path))?;
+        for event in batch.events {
+            match event.kind {
+                Kind::Started(_) => {
+                    history.attempts += 1;
+                    history.done = false;
+                }
+                Kind::Resumed { .. } => history.done = false,
+                Kind::Ended { ending, .. } => history.done = ending == Ending::Done,
+                _ => {}
+            }
+        }
+        if !batch.more {
+            return Ok(history);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! tuneboard-train: trains one run, and is the only executable that links libtorch.
+//!
+//! ```text
+//! RUN_DIR/spec.toml -> fit -> session: data, tokens, model, optimiser, state
+//!   train_epoch (epoch, batch, optim, schedule)  -> metrics
+//!   judge_epoch (evaluate, metrics)              -> figures, confusion, predictions
+//!   save (checkpoint)                            -> checkpoints/{last,best}
+//! ```
+//! It writes its own folder and nothing else. Exit codes: 0 done or cleanly stopped, 1 failed on the
+//! way, 2 bad input.
+
+mod batch;
+mod checkpoint;
+mod cli;
+mod device;
+mod epoch;
+mod error;
+mod evaluate;
+mod fit;
+mod forward;
+mod journal;
+mod lines;
+mod metrics;
+mod model;
+mod optim;
+mod probe;
+mod progress;
+mod rng;
+mod schedule;
+mod session;
+mod state;
+mod tokenize;
+
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use tuneboard::events::{Ending, Kind};
+use tuneboard::spec::printable;
+
+use crate::cli::{Args, Verb};
+use crate::error::TrainError;
+use crate::journal::Journal;
+
+fn main() -> ExitCode {
+    // One sentence instead of a backtrace; `caught` turns the panic itself into an error.
+    panic::set_hook(Box::new(|_| {}));
+    let args = Args::parse();
+    match caught(|| dispatch(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            progress::err(&printable(&e.to_string(), 2000));
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn dispatch(args: &Args) -> Result<(), TrainError> {
+    let model = |name: &str| {
+        let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
+        session::find_model(&root, name)
+    };
+    match (&args.verb, &args.run_dir) {
+        (Some(Verb::Tokenize { model: name, shape }), _) => lines::tokenize(&model(name)?, shape),
+        (Some(Verb::Lengths { model: name }), _) => lines::lengths(&model(name)?),
+        (Some(Verb::Forward { model: name, input, output }), _) => {
+            forward::forward(&model(name)?, input, output)
+        }
+        (Some(Verb::Probe), _) => {
+            probe::probe();
+            Ok(())
+        }
+        (None, Some(folder)) => train(folder),
+        (None, None) => Err(TrainError::Input("Give the folder of a run.".into())),
+    }
+}
+
+/// Trains, and sees to it that the events file ends with how it ended.
+fn train(folder: &Path) -> Result<(), TrainError> {
+    // A folder without a spec is no run: nothing is written into it.
+    let spec = folder.join("spec.toml");
+    std::fs::metadata(&spec).map_err(TrainError::read(&spec))?;
+    let (mut journal, history) = Journal::open(folder)?;
+    if history.done {
+        journal.console.say("This run is done.");
+        return Ok(());
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // The second one ends the process at once: a person who presses Ctrl-C twice means it.
+        let hooked = signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone())
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()));
+        hooked.map_err(|e| TrainError::Failed(format!("Signals cannot be handled: {e}.")))?;
+    }
+    let result = caught(|| fit::run(folder, history, &mut journal, &stop));
+    let (ending, why, best_epoch) = match &result {
+        Ok((ending, best)) => (*ending, String::new(), *best),
+        Err(e) => (Ending::Failed, e.to_string(), None),
+    };
+    let written = journal.write(Kind::Ended { ending, why, best_epoch });
+    result.and(written)
+}
+
+/// Runs `f`; a panic in it becomes an error.
+fn caught<T>(f: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
+    panic::catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| {
+        let text = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        let first = text.lines().next().unwrap_or_default();
+        Err(TrainError::Failed(format!("The trainer ran into a bug of its own: {first}.")))
+    })
+}

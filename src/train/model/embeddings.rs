@@ -1,0 +1,75 @@
+use tch::{Kind, Tensor};
+
+use super::config::BertConfig;
+use super::layers::{LayerNorm, Mode, dropout};
+use super::parameters::{Builder, Fresh};
+use crate::error::TrainError;
+
+/// Word + position + segment embeddings, normalised.
+/// Reference: transformers `BertEmbeddings`.
+pub struct Embeddings {
+    words: Tensor,
+    positions: Tensor,
+    segments: Tensor,
+    norm: LayerNorm,
+}
+
+impl Embeddings {
+    /// Takes its weights from `builder`.
+    ///
+    /// # Errors
+    /// See [`Builder::trunk`].
+    pub fn new(builder: &mut Builder, config: &BertConfig) -> Result<Self, TrainError> {
+        let depth = config.num_hidden_layers as u32;
+        let width = config.hidden_size;
+        let mut table = |name: &str, rows: i64, fresh| {
+            let name = format!("embeddings.{name}.weight");
+            builder.trunk(&name, &[rows, width], fresh, depth)
+        };
+        let fresh_words = Fresh::Words { padding: config.padding() };
+        let words = table("word_embeddings", config.vocab_size, fresh_words)?;
+        let positions =
+            table("position_embeddings", config.max_position_embeddings, Fresh::Normal)?;
+        let segments = table("token_type_embeddings", config.type_vocab_size, Fresh::Normal)?;
+        let eps = config.layer_norm_eps;
+        let norm = LayerNorm::trunk(builder, "embeddings.LayerNorm", width, eps, depth)?;
+        Ok(Self { words, positions, segments, norm })
+    }
+
+    /// `[batch, length]` ids -> `[batch, length, hidden]`. Without segment ids all are 0.
+    ///
+    /// # Errors
+    /// What libtorch reports, such as an id outside the vocabulary.
+    pub fn forward(
+        &self,
+        ids: &Tensor,
+        segment_ids: Option<&Tensor>,
+        mode: &Mode,
+    ) -> Result<Tensor, TrainError> {
+        let (_, length) = ids.size2()?;
+        let positions = self.positions.f_narrow(0, 0, length)?;
+        let words = Tensor::f_embedding(&self.words, ids, -1, false, false)?;
+        let sum = match segment_ids {
+            Some(ids) => {
+                let segments = Tensor::f_embedding(&self.segments, ids, -1, false, false)?;
+                words.f_add(&segments)?.f_add(&positions)?
+            }
+            // One row for every token: added to the positions, which are few, not to the words.
+            None => words.f_add(&positions.f_add(&self.segments.f_narrow(0, 0, 1)?)?)?,
+        };
+        dropout(self.norm.forward(&sum)?.f_to_kind(mode.kind)?, mode.dropout)
+    }
+}
+
+/// What is added to attention scores: 0 for real tokens, a huge negative number for padding.
+/// `[batch, length]` of 1 and 0 -> `[batch, 1, 1, length]`.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn attention_bias(mask: &Tensor, kind: Kind) -> Result<Tensor, TrainError> {
+    // Finite, so that a row without any real token gets equal weights and no NaN; small enough to
+    // swallow any score in all kinds.
+    const MASKED: f64 = -1e30;
+    let padded = mask.f_eq(0)?.f_unsqueeze(1)?.f_unsqueeze(1)?;
+    Ok(padded.f_to_kind(kind)?.f_mul_scalar(MASKED)?)
+}

@@ -1,0 +1,374 @@
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tch::{Device, Kind as Format, Tensor};
+use tuneboard::dataset::predictions::{self, Predictions};
+use tuneboard::dataset::{self, Dataset};
+use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
+use tuneboard::spec::{ClassWeights, Init, RunSpec, locate};
+
+use crate::checkpoint::{Assets, Checkpoints};
+use crate::device::Place;
+use crate::epoch::Meter;
+use crate::error::TrainError;
+use crate::evaluate::evaluate;
+use crate::journal::{History, Journal};
+use crate::metrics::macro_f1;
+use crate::model::{self, Loaded, Mode, Start};
+use crate::optim::Optimizer;
+use crate::rng::{Purpose, seed_torch};
+use crate::schedule::Plan;
+use crate::state::State;
+use crate::tokenize::{self, Tokens};
+
+/// A run in memory, ready for its next step.
+pub struct Session<'a> {
+    pub(crate) spec: RunSpec,
+    pub(crate) data: Dataset,
+    pub(crate) tokens: Tokens,
+    pub(crate) model: Loaded,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) plan: Plan,
+    pub(crate) place: Place,
+    /// Weight of each class in the loss, `[classes]`; `None` = all 1.
+    pub(crate) class_weights: Option<Vec<f32>>,
+    pub(crate) state: State,
+    pub(crate) meter: Meter,
+    pub(crate) journal: &'a mut Journal,
+    folder: PathBuf,
+    checkpoints: Checkpoints,
+    assets: Assets,
+    stop: &'a AtomicBool,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// What was asked for is complete.
+    Finished,
+    /// A stop was asked for first.
+    Stopped,
+}
+
+impl Flow {
+    /// Goes on only if nobody asked for a stop.
+    ///
+    /// # Errors
+    /// Those of `next`.
+    pub fn and_then(
+        self,
+        next: impl FnOnce() -> Result<Self, TrainError>,
+    ) -> Result<Self, TrainError> {
+        if self == Self::Finished { next() } else { Ok(self) }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Loads model and data, takes up the last checkpoint if there is one, and tells of it.
+    ///
+    /// # Errors
+    /// Whatever is wrong with model, data, checkpoint or device.
+    pub fn open(
+        folder: &Path,
+        spec: RunSpec,
+        history: History,
+        journal: &'a mut Journal,
+        stop: &'a AtomicBool,
+    ) -> Result<Self, TrainError> {
+        let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
+        let model_folder = find_model(&root, &spec.model)?;
+        let place = Place::choose(&spec)?;
+        let data = dataset::load(&spec, &root)?;
+
+        // Whatever is random in a new model comes from the seed, on any device.
+        seed_torch(spec.seed, Purpose::Init, 0);
+        let start = match spec.init {
+            Init::Pretrained => Start::Checkpoint,
+            Init::Random => Start::Random,
+        };
+        let classes = data.label_names.len();
+        let model = model::load(&model_folder, start, classes, spec.pool, place.device)?;
+        let tokenizer = tokenizer(&model_folder, &spec, &model)?;
+        let tokens = Tokens::of(&tokenizer, &data.texts, place.threads)?;
+        check_ids(&tokens, &model)?;
+
+        let mut optimizer = Optimizer::new(&spec, &model.parameters)?;
+        let checkpoints = Checkpoints::open(folder)?;
+        let mut state =
+            State { spec_hash: spec.hash(), data_hash: data.hash.clone(), ..State::default() };
+        if let Some(saved) = checkpoints.state()? {
+            saved.must_fit(&state)?;
+            checkpoints.load_weights("last", &model.parameters)?;
+            checkpoints.load_optimizer(&mut optimizer, saved.step)?;
+            state = saved;
+        }
+        state.attempt = history.attempts + 1;
+        journal.step = state.step;
+
+        let batches = data.train.len().div_ceil(spec.batch_size as usize);
+        let steps_per_epoch = batches.div_ceil(spec.accumulate as usize) as u64;
+        let plan = Plan::new(&spec, steps_per_epoch * u64::from(spec.epochs));
+        let assets = Assets::new(&model_folder, &model.json, &data.label_names, spec.pool)?;
+        let predictions = folder.join("predictions");
+        fs::create_dir_all(&predictions).map_err(TrainError::write(&predictions))?;
+
+        let session = Self {
+            class_weights: class_weights(&spec, &data),
+            meter: Meter::default(),
+            folder: folder.to_path_buf(),
+            spec,
+            data,
+            tokens,
+            model,
+            optimizer,
+            plan,
+            place,
+            state,
+            journal,
+            checkpoints,
+            assets,
+            stop,
+        };
+        session.tell(history)
+    }
+
+    fn tell(self, history: History) -> Result<Self, TrainError> {
+        if history.attempts > 0 || self.state.step > 0 {
+            let (epoch, attempt) = (self.state.epoch, self.state.attempt);
+            self.journal.write(Kind::Resumed { epoch, attempt })?;
+        }
+        let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        self.journal.write(Kind::Started(Box::new(Started {
+            spec_hash: self.state.spec_hash.clone(),
+            attempt: self.state.attempt,
+            pid: std::process::id(),
+            host: hostname.trim().to_owned(),
+            device: self.place.device_name(),
+            threads: self.place.threads as u32,
+            precision: self.place.precision_name().to_owned(),
+            trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            parameters: self.model.parameters.iter().map(|p| p.tensor.numel() as u64).sum(),
+            data_hash: self.data.hash.clone(),
+            labels: self.data.label_names.clone(),
+            rows: [&self.data.train, &self.data.val, &self.data.test].map(|r| r.len() as u64),
+            epochs: self.spec.epochs,
+            total_steps: self.plan.total,
+        })))?;
+        if history.attempts == 0 {
+            if !self.model.head_given {
+                self.journal.note(Level::Info, "The classification head is new.")?;
+            }
+            for note in &self.data.notes {
+                self.journal.note(Level::Warning, note)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// True once every epoch is done, or nothing better came for too long.
+    pub fn is_trained(&self) -> bool {
+        self.state.epoch >= self.spec.epochs || self.state.is_stuck(self.spec.early_stop)
+    }
+
+    /// The epoch with the lowest val loss so far.
+    pub fn best_epoch(&self) -> Option<u32> {
+        self.state.best.map(|best| best.epoch)
+    }
+
+    /// True once someone asked for a stop.
+    pub(crate) fn stop_asked(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Reports the figures of the epoch that was just trained, and counts it. A stop in the middle
+    /// of it leaves the epoch trained but not judged.
+    ///
+    /// # Errors
+    /// A full disk, say, or what libtorch reports.
+    pub fn judge_epoch(&mut self) -> Result<Flow, TrainError> {
+        let epoch = self.state.epoch + 1;
+        let train = std::mem::take(&mut self.state.tally);
+        let Some(loss) = self.judge(Split::Val, epoch, Some(train.values()))? else {
+            self.state.tally = train;
+            return Ok(Flow::Stopped);
+        };
+        if self.state.judge(epoch, loss) {
+            self.checkpoints.save_best(&self.assets, &self.model.parameters)?;
+            self.saved(Saved::Best, epoch, "checkpoints/best")?;
+        }
+        self.state.epoch = epoch;
+        self.state.step_in_epoch = 0;
+        Ok(Flow::Finished)
+    }
+
+    /// Writes the checkpoint to resume from.
+    ///
+    /// # Errors
+    /// A full disk, say.
+    pub fn save(&mut self) -> Result<(), TrainError> {
+        let parameters = &self.model.parameters;
+        self.checkpoints.save_last(&self.assets, parameters, &self.optimizer, &self.state)?;
+        self.saved(Saved::Last, self.state.epoch, "checkpoints/last")
+    }
+
+    /// Reports the figures of the best epoch's weights on the test rows.
+    ///
+    /// # Errors
+    /// As `judge_epoch`.
+    pub fn test_best(&mut self) -> Result<Flow, TrainError> {
+        let epoch = match self.state.best {
+            Some(best) => {
+                self.checkpoints.load_weights("best", &self.model.parameters)?;
+                best.epoch
+            }
+            None => self.state.epoch,
+        };
+        let loss = self.judge(Split::Test, epoch, None)?;
+        Ok(if loss.is_some() { Flow::Finished } else { Flow::Stopped })
+    }
+
+    /// One pass over a split: figures, confusion counts, predictions; gives the loss. `before` are
+    /// the train figures of the same epoch.
+    fn judge(
+        &mut self,
+        split: Split,
+        epoch: u32,
+        before: Option<BTreeMap<String, Number>>,
+    ) -> Result<Option<f64>, TrainError> {
+        let rows = match split {
+            Split::Train => &self.data.train,
+            Split::Val => &self.data.val,
+            Split::Test => &self.data.test,
+        };
+        let mode = Mode::inference(self.place.kind);
+        let Some(scores) = evaluate(self, rows, &mode)? else { return Ok(None) };
+        let counts = scores.confusion(self.data.label_names.len());
+        let loss = scores.loss();
+        let values = [("loss", loss), ("acc", scores.accuracy()), ("f1", macro_f1(&counts))]
+            .map(|(name, value)| (name.to_owned(), Number(value)));
+
+        let path = format!("predictions/{split}-{epoch:04}.parquet");
+        let classes = self.data.label_names.len();
+        let predictions = Predictions {
+            rows: rows.iter().filter_map(|r| self.data.rows.get(*r as usize).copied()).collect(),
+            probabilities: (0..classes)
+                .map(|c| scores.probabilities.iter().skip(c).step_by(classes).copied().collect())
+                .collect(),
+            labels: scores.labels,
+            predicted: scores.predicted,
+            loss: scores.losses,
+            label_names: self.data.label_names.clone(),
+        };
+        predictions::write(&self.folder.join(&path), &predictions)
+            .map_err(|e| TrainError::Failed(e.to_string()))?;
+        if let Some(values) = before {
+            self.journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
+        }
+        self.journal.write(Kind::Eval { split, epoch, values: values.into() })?;
+        self.journal.write(Kind::Confusion { split, epoch, counts })?;
+        self.saved(Saved::Predictions, epoch, &path)?;
+        Ok(Some(loss))
+    }
+
+    fn saved(&mut self, what: Saved, epoch: u32, path: &str) -> Result<(), TrainError> {
+        self.journal.write(Kind::Saved { what, epoch, path: path.to_owned() })
+    }
+
+    /// The class of each of some rows, `[rows]`.
+    pub(crate) fn labels(&self, rows: &[u32]) -> Result<Tensor, TrainError> {
+        let labels: Vec<i64> = rows.iter().map(|row| i64::from(self.label(*row))).collect();
+        Ok(Tensor::f_from_slice(&labels)?.f_to_device(self.place.device)?)
+    }
+
+    /// The class of a row.
+    pub(crate) fn label(&self, row: u32) -> u32 {
+        self.data.labels.get(row as usize).copied().unwrap_or(0)
+    }
+
+    /// How training passes are done.
+    pub(crate) fn training_mode(&self) -> Mode {
+        let config = &self.model.config;
+        let given = |from_config: f64| self.spec.dropout.unwrap_or(from_config);
+        let head = config.classifier_dropout.unwrap_or(config.hidden_dropout_prob);
+        Mode {
+            kind: self.place.kind,
+            dropout: given(config.hidden_dropout_prob),
+            attention_dropout: given(config.attention_probs_dropout_prob),
+            head_dropout: given(head),
+        }
+    }
+}
+
+/// The folder that `model=` means.
+pub fn find_model(root: &Path, name: &str) -> Result<PathBuf, TrainError> {
+    let [first, second] = locate::model_candidates(root, name);
+    [&first, &second].into_iter().find(|f| f.join("config.json").is_file()).cloned().ok_or_else(
+        || {
+            TrainError::Input(format!(
+                "There is no model `{name}`: neither {} nor {} exists.",
+                first.join("config.json").display(),
+                second.join("config.json").display()
+            ))
+        },
+    )
+}
+
+fn tokenizer(
+    folder: &Path,
+    spec: &RunSpec,
+    model: &Loaded,
+) -> Result<tokenizers::Tokenizer, TrainError> {
+    let positions = model.config.max_position_embeddings;
+    if i64::from(spec.max_length) > positions {
+        return Err(TrainError::Input(format!(
+            "max_length={} is more than the {positions} positions of {}; set max_length={positions} \
+             or less.",
+            spec.max_length,
+            folder.display()
+        )));
+    }
+    tokenize::read(folder, Some(spec.max_length as usize))
+}
+
+fn check_ids(tokens: &Tokens, model: &Loaded) -> Result<(), TrainError> {
+    let (largest, words) = (tokens.largest(), model.config.vocab_size);
+    if i64::from(largest) >= words {
+        return Err(TrainError::Input(format!(
+            "The tokenizer gives the id {largest}, but the model has only {words} word embeddings; \
+             tokenizer.json and config.json belong to different models."
+        )));
+    }
+    Ok(())
+}
+
+/// `rows / (classes * rows of the class)` over the train rows; 0 for a class without any.
+fn class_weights(spec: &RunSpec, data: &Dataset) -> Option<Vec<f32>> {
+    if spec.class_weights == ClassWeights::None {
+        return None;
+    }
+    let mut counts = vec![0_u32; data.label_names.len()];
+    for row in &data.train {
+        let label = data.labels.get(*row as usize).copied().unwrap_or(0);
+        if let Some(count) = counts.get_mut(label as usize) {
+            *count += 1;
+        }
+    }
+    let rows = data.train.len() as f64;
+    let weight = |n: &u32| {
+        if *n == 0 { 0.0 } else { (rows / (counts.len() as f64 * f64::from(*n))) as f32 }
+    };
+    Some(counts.iter().map(weight).collect())
+}
+
+/// Where a run's class weights are used: next to the logits.
+pub(crate) fn place_weights(
+    weights: Option<&[f32]>,
+    device: Device,
+) -> Result<Option<Tensor>, TrainError> {
+    weights
+        .map(|w| Ok(Tensor::f_from_slice(w)?.f_to_device(device)?.f_to_kind(Format::Float)?))
+        .transpose()
+}

@@ -1,0 +1,116 @@
+//! Texts -> ids, with the tokenizer of the checkpoint's folder.
+
+use std::path::Path;
+use std::thread;
+
+use tokenizers::{Tokenizer, TruncationParams};
+
+use crate::error::TrainError;
+
+/// Reads `tokenizer.json`, without the truncation and padding that many files have baked in.
+///
+/// # Errors
+/// A missing or malformed file, or room for fewer tokens than the specials take.
+pub fn read(folder: &Path, max_length: Option<usize>) -> Result<Tokenizer, TrainError> {
+    let path = folder.join("tokenizer.json");
+    let bytes = std::fs::read(&path).map_err(TrainError::read(&path))?;
+    let bad = |why: &dyn std::fmt::Display| {
+        TrainError::Input(format!("{} is no sound tokenizer: {why}.", path.display()))
+    };
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| bad(&e))?;
+    tokenizer.with_padding(None);
+    let truncation = match max_length {
+        Some(max_length) => {
+            let specials = specials(&tokenizer)?;
+            if max_length <= specials {
+                return Err(TrainError::Input(format!(
+                    "max_length={max_length} leaves no room for text beside the {specials} special \
+                     tokens."
+                )));
+            }
+            Some(TruncationParams { max_length, ..TruncationParams::default() })
+        }
+        None => None,
+    };
+    tokenizer.with_truncation(truncation).map_err(|e| bad(&e))?;
+    Ok(tokenizer)
+}
+
+/// How many special tokens surround a single text.
+///
+/// # Errors
+/// What the tokenizer reports.
+pub fn specials(tokenizer: &Tokenizer) -> Result<usize, TrainError> {
+    Ok(encode(tokenizer, "", true)?.len())
+}
+
+/// The ids of one text.
+///
+/// # Errors
+/// What the tokenizer reports.
+pub fn encode(tokenizer: &Tokenizer, text: &str, specials: bool) -> Result<Vec<u32>, TrainError> {
+    let encoding = tokenizer
+        .encode_fast(text, specials)
+        .map_err(|e| TrainError::Input(format!("A text cannot be tokenized: {e}.")))?;
+    Ok(encoding.get_ids().to_vec())
+}
+
+/// The ids of many texts, in one buffer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tokens {
+    ids: Vec<u32>,
+    /// Where each text ends.
+    ends: Vec<usize>,
+}
+
+impl Tokens {
+    /// Tokenizes with specials, on `threads` threads.
+    ///
+    /// # Errors
+    /// What the tokenizer reports.
+    pub fn of(tokenizer: &Tokenizer, texts: &[String], threads: usize) -> Result<Self, TrainError> {
+        let share = texts.len().div_ceil(threads.max(1)).max(1);
+        let parts = thread::scope(|scope| {
+            let workers: Vec<_> = texts
+                .chunks(share)
+                .map(|part| scope.spawn(move || Self::sequentially(tokenizer, part)))
+                .collect();
+            let died = |_| TrainError::Failed("A tokenizer thread panicked.".into());
+            workers.into_iter().map(|w| w.join().map_err(died)?).collect::<Result<Vec<_>, _>>()
+        })?;
+        let mut all = Self::default();
+        for part in parts {
+            let start = all.ids.len();
+            all.ids.extend(part.ids);
+            all.ends.extend(part.ends.iter().map(|end| start + end));
+        }
+        Ok(all)
+    }
+
+    fn sequentially(tokenizer: &Tokenizer, texts: &[String]) -> Result<Self, TrainError> {
+        let mut all = Self::default();
+        for text in texts {
+            all.push(&encode(tokenizer, text, true)?);
+        }
+        Ok(all)
+    }
+
+    /// Adds one text.
+    pub fn push(&mut self, ids: &[u32]) {
+        self.ids.extend_from_slice(ids);
+        self.ends.push(self.ids.len());
+    }
+
+    /// The ids of text `index`; empty beyond the end.
+    pub fn get(&self, index: u32) -> &[u32] {
+        let index = index as usize;
+        let start = if index == 0 { 0 } else { self.ends.get(index - 1).copied().unwrap_or(0) };
+        let end = self.ends.get(index).copied().unwrap_or(start);
+        self.ids.get(start..end).unwrap_or_default()
+    }
+
+    /// The largest id of all; 0 for no tokens.
+    pub fn largest(&self) -> u32 {
+        self.ids.iter().copied().max().unwrap_or(0)
+    }
+}

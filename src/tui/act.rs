@@ -1,0 +1,389 @@
+//! What keys and clicks do to the view.
+
+use std::collections::BTreeSet;
+
+use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+
+use super::canvas::Target;
+use super::effects::Command;
+use super::keys::{Action, Keymap};
+use super::popup;
+use super::screens::runs::sort_choices;
+use super::snapshot::{GroupBy, Snapshot};
+use super::view::{Notice, Popup, Prompt, SMOOTHING, Screen, View, XAxis};
+use super::{line::Line, screens};
+use crate::spec::RunId;
+use crate::store::Split;
+
+/// What a key asks for outside of the view.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Leave.
+    Quit,
+    /// Change the board.
+    Do(Command),
+    /// Take the mouse, or give it back, as the view now says.
+    Mouse,
+    /// Draw everything.
+    Redraw,
+    /// Dark or light.
+    Theme,
+    /// Back to the shell.
+    Suspend,
+}
+
+/// Takes an event; false if it changes nothing.
+pub fn input(
+    event: Event,
+    view: &mut View,
+    snap: &Snapshot,
+    keymap: &Keymap,
+    hits: &[(Rect, Target)],
+) -> (bool, Option<Effect>) {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => {
+            view.notice = None;
+            (true, press(key, view, snap, keymap))
+        }
+        Event::Paste(text) => (popup::paste(&text, view), None),
+        Event::Mouse(mouse) => click(mouse, view, snap, hits),
+        _ => (false, None),
+    }
+}
+
+fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> Option<Effect> {
+    if view.popup.is_some() {
+        return popup::press(key, view, snap, keymap);
+    }
+    keymap.action(view.screen, key).and_then(|action| act(action, view, snap))
+}
+
+fn click(
+    mouse: MouseEvent,
+    view: &mut View,
+    snap: &Snapshot,
+    hits: &[(Rect, Target)],
+) -> (bool, Option<Effect>) {
+    let steps = |action, view: &mut View| {
+        for _ in 0..3 {
+            act(action, view, snap);
+        }
+        (true, None)
+    };
+    match mouse.kind {
+        MouseEventKind::ScrollUp => return steps(Action::Up, view),
+        MouseEventKind::ScrollDown => return steps(Action::Down, view),
+        MouseEventKind::Down(MouseButton::Left) | MouseEventKind::Drag(MouseButton::Left) => {}
+        _ => return (false, None),
+    }
+    let at = Position { x: mouse.column, y: mouse.row };
+    let Some((area, target)) = hits.iter().rev().find(|(area, _)| area.contains(at)) else {
+        return (false, None);
+    };
+    if view.popup.is_some() {
+        return (false, None);
+    }
+    let drag = matches!(mouse.kind, MouseEventKind::Drag(_));
+    match (target, view.screen) {
+        (Target::Plot, _) => view.run.read = Some(at.x - area.x),
+        _ if drag => return (false, None),
+        (Target::Tab(i), _) => {
+            if let Some(screen) = Screen::ALL.get(*i) {
+                go(*screen, view);
+            }
+        }
+        (Target::Row(i), Screen::Runs) => {
+            if view.runs.cursor == *i {
+                return (true, act(Action::Open, view, snap));
+            }
+            move_to(*i, view, snap);
+        }
+        (Target::Row(i), Screen::Queue) => {
+            if view.queue == *i {
+                return (true, act(Action::Open, view, snap));
+            }
+            view.queue = *i;
+        }
+        (Target::Title(i), _) => {
+            if let Some((_, sort)) = sort_choices(snap).into_iter().nth(*i) {
+                screens::runs::sort_by(sort, view);
+            }
+        }
+        (Target::Class(i), _) => view.pass.class = *i,
+        (Target::Row(_), _) => return (false, None),
+    }
+    (true, None)
+}
+
+fn go(screen: Screen, view: &mut View) {
+    view.screen = screen;
+    view.popup = None;
+}
+
+fn move_to(row: usize, view: &mut View, snap: &Snapshot) {
+    view.runs.cursor = row.min(View::row_count(snap).saturating_sub(1));
+    view.runs.at = None;
+}
+
+/// Does what a key of the table says.
+pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    match action {
+        Action::Quit => return Some(Effect::Quit),
+        Action::Suspend => return Some(Effect::Suspend),
+        Action::Redraw => return Some(Effect::Redraw),
+        Action::Theme => return Some(Effect::Theme),
+        Action::Mouse => {
+            view.mouse = !view.mouse;
+            let text = if view.mouse {
+                "The mouse works here; M leaves it to the terminal."
+            } else {
+                "The mouse is the terminal's again: text can be selected."
+            };
+            view.notice = Some(Notice { text: text.into(), bad: false });
+            return Some(Effect::Mouse);
+        }
+        Action::Help => view.popup = Some(Popup::Help(0)),
+        Action::Palette => view.popup = Some(Popup::Palette(Line::default(), 0)),
+        Action::GoRuns => go(Screen::Runs, view),
+        Action::GoRun | Action::CloseLog => go(Screen::Run, view),
+        Action::GoConfusion | Action::Confusion => go(Screen::Confusion, view),
+        Action::GoQueue => go(Screen::Queue, view),
+        Action::ToggleLog => {
+            view.log_up = 0;
+            go(Screen::Log, view);
+        }
+        Action::Follow => view.log_up = 0,
+        Action::NextScreen => step_screen(view, 1),
+        Action::PrevScreen => step_screen(view, 3),
+        Action::Open => open(view, snap),
+        Action::Back => back(view, snap),
+        Action::Up => step(view, snap, -1),
+        Action::Down => step(view, snap, 1),
+        Action::PageUp => step(view, snap, -page(view, snap)),
+        Action::PageDown => step(view, snap, page(view, snap)),
+        Action::Home => step(view, snap, isize::MIN),
+        Action::End => step(view, snap, isize::MAX),
+        Action::Filter => prompt(view, Prompt::Filter, &view.runs.filter.clone()),
+        Action::Sort => {
+            let at = sort_choices(snap).iter().position(|(_, s)| *s == view.runs.sort);
+            view.popup = Some(Popup::Sort(at.unwrap_or(0)));
+        }
+        Action::Reverse => view.runs.descending = !view.runs.descending,
+        Action::Group => {
+            view.runs.group = match view.runs.group {
+                GroupBy::None => GroupBy::Sweep,
+                GroupBy::Sweep => GroupBy::Seeds,
+                GroupBy::Seeds => GroupBy::None,
+            };
+            (view.runs.cursor, view.runs.top) = (0, 0);
+        }
+        Action::ShowArchived => view.runs.archived = !view.runs.archived,
+        Action::Mark => mark(view, snap),
+        Action::MarkAll => {
+            let all: BTreeSet<RunId> = snap.list.ids.iter().copied().collect();
+            view.runs.marks = if view.runs.marks.is_superset(&all) { BTreeSet::new() } else { all };
+        }
+        Action::LogY => view.run.log_y = !view.run.log_y,
+        Action::XAxis => {
+            view.run.read = None;
+            view.run.x = match view.run.x {
+                XAxis::Epoch => XAxis::Step,
+                XAxis::Step => XAxis::Time,
+                XAxis::Time => XAxis::Epoch,
+            };
+        }
+        Action::SmoothLess => view.run.smooth = view.run.smooth.saturating_sub(1),
+        Action::SmoothMore => view.run.smooth = (view.run.smooth + 1).min(SMOOTHING.len() - 1),
+        Action::ReadLeft => {
+            view.run.read = Some(view.run.read.unwrap_or(u16::MAX).saturating_sub(1));
+            screens::run::settle_reading(view);
+        }
+        Action::ReadRight => {
+            view.run.read = Some(view.run.read.map_or(0, |at| at.saturating_add(1)));
+            screens::run::settle_reading(view);
+        }
+        Action::EpochPrev => scrub(view, snap, -1),
+        Action::EpochNext => scrub(view, snap, 1),
+        Action::Normalise => view.pass.normalise = view.pass.normalise.next(),
+        Action::Split => next_split(view, snap),
+        Action::Jump => prompt(view, Prompt::Class, ""),
+        Action::PanLeft => view.pass.left = view.pass.left.saturating_sub(5),
+        Action::PanRight => view.pass.left = (view.pass.left + 5).min(view.class_count(snap)),
+        Action::Overview => view.pass.overview = !view.pass.overview,
+        Action::Stop => confirm(view, snap, "Stop", Command::Stop),
+        Action::Hold => return command(view, snap, Command::Hold),
+        Action::Resume => return command(view, snap, Command::Resume),
+        Action::Retry => confirm(view, snap, "Train again from the start", Command::Retry),
+        Action::Archive => return command(view, snap, Command::Archive),
+        Action::Tag => {
+            let ids = view.targets(snap);
+            let tags = ids.first().and_then(|id| find(snap, *id)).map(|r| r.tags.join(" "));
+            if !ids.is_empty() {
+                prompt(view, Prompt::Tags(ids), &tags.unwrap_or_default());
+            }
+        }
+        Action::Note => {
+            if let Some(id) = view.targets(snap).first() {
+                let note = find(snap, *id).map(|r| r.note.clone()).unwrap_or_default();
+                prompt(view, Prompt::Note(*id), &note);
+            }
+        }
+    }
+    None
+}
+
+fn find(snap: &Snapshot, id: RunId) -> Option<&crate::store::Run> {
+    let detail = snap.detail.iter().map(|d| &d.run);
+    snap.list.rows.iter().chain(detail).chain(snap.live.iter()).find(|run| run.id == id)
+}
+
+fn prompt(view: &mut View, prompt: Prompt, text: &str) {
+    view.popup = Some(Popup::Prompt(prompt, Line::new(text)));
+}
+
+fn command(view: &View, snap: &Snapshot, what: fn(Vec<RunId>) -> Command) -> Option<Effect> {
+    let ids = view.targets(snap);
+    (!ids.is_empty()).then(|| Effect::Do(what(ids)))
+}
+
+fn confirm(view: &mut View, snap: &Snapshot, verb: &str, what: fn(Vec<RunId>) -> Command) {
+    let ids = view.targets(snap);
+    let question = match ids.as_slice() {
+        [] => return,
+        [id] => match find(snap, *id) {
+            Some(run) => format!("{verb}: {id} {}?", run.name),
+            None => format!("{verb}: {id}?"),
+        },
+        [first, ..] => format!("{verb}: {first} and {} more?", ids.len() - 1),
+    };
+    view.popup = Some(Popup::Confirm(question, what(ids)));
+}
+
+fn step_screen(view: &mut View, by: usize) {
+    let tabs = 4;
+    let at = Screen::ALL.iter().position(|s| *s == view.screen).filter(|i| *i < tabs).unwrap_or(1);
+    if let Some(screen) = Screen::ALL.get((at + by) % tabs) {
+        go(*screen, view);
+    }
+}
+
+fn open(view: &mut View, snap: &Snapshot) {
+    if view.screen == Screen::Runs
+        && let Some(groups) = &snap.list.groups
+    {
+        if let Some(group) = groups.get(view.runs.cursor) {
+            view.runs.only = Some((group.label.clone(), std::sync::Arc::clone(&group.members)));
+            view.runs.group = GroupBy::None;
+            (view.runs.cursor, view.runs.top, view.runs.at) = (0, 0, None);
+        }
+        return;
+    }
+    let id = match view.screen {
+        Screen::Runs => snap.list.ids.get(view.runs.cursor).copied(),
+        _ => view.targets(snap).first().copied(),
+    };
+    if let Some(id) = id {
+        view.show(id);
+        go(Screen::Run, view);
+    }
+}
+
+/// One step back: out of a screen, then out of marks, an opened group, a filter, folding.
+fn back(view: &mut View, snap: &Snapshot) {
+    let r = &mut view.runs;
+    match view.screen {
+        Screen::Log | Screen::Confusion => go(Screen::Run, view),
+        Screen::Run if view.run.read.is_some() => view.run.read = None,
+        Screen::Run | Screen::Queue => go(Screen::Runs, view),
+        Screen::Runs if !r.marks.is_empty() => r.marks.clear(),
+        Screen::Runs if r.only.is_some() => {
+            r.only = None;
+            move_to(0, view, snap);
+        }
+        Screen::Runs if !r.filter.is_empty() => r.filter.clear(),
+        Screen::Runs => r.group = GroupBy::None,
+    }
+}
+
+fn page(view: &View, snap: &Snapshot) -> isize {
+    let rows = match view.screen {
+        Screen::Runs => screens::runs::page(view.area, snap, view),
+        _ => usize::from(view.area.height.saturating_sub(8)),
+    };
+    rows.max(1) as isize
+}
+
+fn step(view: &mut View, snap: &Snapshot, by: isize) {
+    let moved = |at: usize, last: usize| at.saturating_add_signed(by).min(last);
+    match view.screen {
+        Screen::Runs => {
+            let last = View::row_count(snap).saturating_sub(1);
+            let to = moved(view.runs.cursor, last);
+            move_to(to, view, snap);
+        }
+        // On a run, the neighbours in the list are one key away.
+        Screen::Run => {
+            let ids = &snap.list.ids;
+            let at = ids.iter().position(|id| Some(*id) == view.open).unwrap_or(view.runs.cursor);
+            let to = moved(at, ids.len().saturating_sub(1));
+            if let Some(id) = ids.get(to).copied() {
+                if snap.list.groups.is_none() {
+                    move_to(to, view, snap);
+                }
+                view.show(id);
+            }
+        }
+        Screen::Confusion => {
+            view.pass.class = moved(view.pass.class, view.class_count(snap).saturating_sub(1));
+            screens::confusion::scroll(view, snap);
+        }
+        Screen::Queue => {
+            let last = (snap.live.len() + snap.queue.len()).saturating_sub(1);
+            view.queue = moved(view.queue, last);
+        }
+        Screen::Log => {
+            let lines = snap.log.as_ref().map_or(0, |log| log.lines.len());
+            let most = lines.saturating_sub(screens::log::page(view.area));
+            view.log_up = view.log_up.saturating_add_signed(by.saturating_neg()).min(most);
+        }
+    }
+}
+
+fn scrub(view: &mut View, snap: &Snapshot, by: isize) {
+    let (epochs, at) = view.epochs(snap);
+    let Some(at) = at.or_else(|| epochs.len().checked_sub(1)) else { return };
+    let to = at.saturating_add_signed(by).min(epochs.len().saturating_sub(1));
+    // The last epoch is "the latest": the view follows a live run.
+    view.pass.epoch = if to + 1 >= epochs.len() { None } else { epochs.get(to).copied() };
+}
+
+fn next_split(view: &mut View, snap: &Snapshot) {
+    let passes = view.detail(snap).map(|d| d.passes.as_slice()).unwrap_or_default();
+    let order = [Split::Val, Split::Test, Split::Train];
+    let at = order.iter().position(|s| *s == view.pass.split).unwrap_or(0);
+    let next = order.iter().cycle().skip(at + 1).take(2);
+    if let Some(split) = next.into_iter().find(|s| passes.iter().any(|(p, _)| p == *s)) {
+        view.pass.split = *split;
+        view.pass.epoch = None;
+    } else {
+        let text = format!("Only {} rows have confusion counts so far.", view.pass.split);
+        view.notice = Some(Notice { text, bad: true });
+    }
+}
+
+fn mark(view: &mut View, snap: &Snapshot) {
+    let ids: Vec<RunId> = match &snap.list.groups {
+        Some(groups) => {
+            groups.get(view.runs.cursor).map(|g| g.members.to_vec()).unwrap_or_default()
+        }
+        None => snap.list.ids.get(view.runs.cursor).copied().into_iter().collect(),
+    };
+    let marks = &mut view.runs.marks;
+    if ids.iter().all(|id| marks.contains(id)) {
+        marks.retain(|id| !ids.contains(id));
+    } else {
+        marks.extend(ids);
+    }
+    step(view, snap, 1);
+}

@@ -1,0 +1,288 @@
+//! The dashboard's loop: one message at a time changes the state; the screen follows.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossterm::event::Event;
+use ratatui::layout::Rect;
+use signal_hook::low_level::emulate_default_handler;
+
+use super::TuiError;
+use super::act::{self, Effect};
+use super::canvas::{Canvas, Target, to_ascii};
+use super::draw::draw;
+use super::effects::{self, Command};
+use super::input;
+use super::keys::Keymap;
+use super::load::{self, Ask};
+use super::query::Query;
+use super::snapshot::Snapshot;
+use super::terminal::{self, Tty};
+use super::theme::Theme;
+use super::view::{Notice, View};
+use crate::board::Board;
+
+/// Frames for live data are at least this far apart; keys are answered at once.
+const FRAME: Duration = Duration::from_millis(100);
+/// A frame whose rows are not loaded waits this long for them.
+const BLINK: Duration = Duration::from_millis(3);
+/// The first frame waits this long for the first rows, so that it is no empty one.
+const FIRST: Duration = Duration::from_millis(60);
+
+/// What the UI thread hears.
+#[derive(Debug)]
+pub enum Message {
+    /// A key, a click, pasted text, a new size.
+    Input(Event),
+    /// A snapshot; `asked` if it answers a query, not if it tells of a change on the board.
+    Loaded {
+        /// What there is to see.
+        snap: Box<Snapshot>,
+        /// Somebody waits for it.
+        asked: bool,
+    },
+    /// What came of a command.
+    Told(Notice),
+    /// SIGTSTP.
+    Suspend,
+    /// SIGTERM or SIGINT.
+    Quit,
+    /// The terminal is gone.
+    Hangup,
+    /// A thread ended by a panic.
+    Fault(&'static str),
+}
+
+/// Shows the board until the user leaves; sees to it that a runner is there for the runs that wait.
+///
+/// # Errors
+/// No terminal, or `[tui] keys` that name no action or key.
+pub fn run(board: &Board) -> Result<(), TuiError> {
+    let keymap = Keymap::new(&board.config.tui.keys)?;
+    let theme = Theme::choose(&board.config.tui.theme);
+    let mut view = View { mouse: board.config.tui.mouse, ..View::default() };
+    let (send, messages) = mpsc::channel();
+    // The loader starts first: it opens the database while the terminal is set up.
+    let (rows, columns) = (50, 160);
+    view.area = Rect::new(0, 0, columns, rows);
+    let (asks, asked) = mpsc::channel();
+    let query = view.query();
+    start_loader(board, query.clone(), asked, send.clone())?;
+    let mut tty = Tty::enter(view.mouse)?;
+    view.area = tty.area();
+    input::watch_signals(send.clone()).map_err(TuiError::Terminal)?;
+    let (commands, effects) = start_effects(board, send.clone())?;
+    let mut app = App {
+        view,
+        keymap,
+        theme,
+        ascii: std::env::var_os("TUNEBOARD_ASCII").is_some_and(|v| !v.is_empty()),
+        snap: Snapshot::default(),
+        hits: Vec::new(),
+        asks,
+        commands,
+        query,
+        urgent: true,
+        stale: true,
+        done: None,
+    };
+    if let Ok(message) = messages.recv_timeout(FIRST) {
+        app.hear(message, &mut tty)?;
+    }
+    input::watch_terminal(send).map_err(TuiError::Terminal)?;
+    let result = app.serve(&messages, &mut tty);
+    drop((app, tty));
+    // What was asked for before leaving is still written.
+    let _ = effects.join();
+    result
+}
+
+struct App {
+    view: View,
+    keymap: Keymap,
+    theme: Theme,
+    ascii: bool,
+    snap: Snapshot,
+    hits: Vec<(Rect, Target)>,
+    asks: Sender<Ask>,
+    commands: Sender<Command>,
+    query: Query,
+    /// The user waits for a frame.
+    urgent: bool,
+    /// The screen is not what the state says.
+    stale: bool,
+    done: Option<Result<(), TuiError>>,
+}
+
+impl App {
+    fn serve(&mut self, messages: &Receiver<Message>, tty: &mut Tty) -> Result<(), TuiError> {
+        let mut drawn: Option<Instant> = None;
+        loop {
+            let due = drawn.map_or(Duration::ZERO, |t| FRAME.saturating_sub(t.elapsed()));
+            if self.urgent && self.view.lacks_rows(&self.snap) {
+                // Most answers come within a blink: better one whole frame than two halves.
+                if let Ok(message) = messages.recv_timeout(BLINK) {
+                    self.hear(message, tty)?;
+                }
+            }
+            if self.urgent || (self.stale && due.is_zero()) {
+                self.frame(tty)?;
+                drawn = Some(Instant::now());
+                continue;
+            }
+            let message = if self.stale {
+                messages.recv_timeout(due)
+            } else {
+                messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match message {
+                Ok(message) => self.hear(message, tty)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(TuiError::Fault("input")),
+            }
+            // A storm of sizes, wheel turns or repeated keys becomes one frame.
+            while self.done.is_none()
+                && let Ok(message) = messages.try_recv()
+            {
+                self.hear(message, tty)?;
+            }
+            if let Some(result) = self.done.take() {
+                return result;
+            }
+        }
+    }
+
+    fn frame(&mut self, tty: &mut Tty) -> Result<(), TuiError> {
+        let Self { view, snap, theme, keymap, hits, ascii, .. } = self;
+        tty.draw(|buf| {
+            let mut canvas = Canvas::new(buf, theme);
+            draw(&mut canvas, snap, view, keymap);
+            *hits = canvas.hits;
+            if *ascii {
+                to_ascii(buf);
+            }
+        })
+        .map_err(TuiError::Terminal)?;
+        (self.urgent, self.stale) = (false, false);
+        Ok(())
+    }
+
+    fn hear(&mut self, message: Message, tty: &mut Tty) -> Result<(), TuiError> {
+        match message {
+            Message::Loaded { snap, asked } => {
+                self.snap = *snap;
+                self.view.settle(&self.snap);
+                self.stale = true;
+                self.urgent |= asked;
+                self.ask();
+            }
+            Message::Told(notice) => {
+                self.view.notice = Some(notice);
+                let _ = self.asks.send(Ask::Look);
+                self.stale = true;
+            }
+            Message::Input(Event::Resize(..)) => {
+                tty.resize().map_err(TuiError::Terminal)?;
+                self.view.area = tty.area();
+                self.follow(None, tty)?;
+            }
+            Message::Input(event) => {
+                let App { view, snap, keymap, hits, .. } = self;
+                let (changed, effect) = act::input(event, view, snap, keymap, hits);
+                if changed {
+                    self.follow(effect, tty)?;
+                }
+            }
+            Message::Suspend => {
+                terminal::restore();
+                // Returns when the shell says `fg`.
+                let _ = emulate_default_handler(signal_hook::consts::SIGTSTP);
+                tty.enter_again().map_err(TuiError::Terminal)?;
+                self.view.area = tty.area();
+                self.follow(None, tty)?;
+            }
+            Message::Quit | Message::Hangup => self.done = Some(Ok(())),
+            Message::Fault(thread) => self.done = Some(Err(TuiError::Fault(thread))),
+        }
+        Ok(())
+    }
+
+    /// Carries out what a key asked for outside of the state, and asks for what is now in view.
+    fn follow(&mut self, effect: Option<Effect>, tty: &mut Tty) -> Result<(), TuiError> {
+        self.urgent = true;
+        match effect {
+            None => {}
+            Some(Effect::Quit) => self.done = Some(Ok(())),
+            // Its thread ends by a panic only, and that is told by its alarm.
+            Some(Effect::Do(command)) => drop(self.commands.send(command)),
+            Some(Effect::Mouse) => {
+                tty.set_mouse(self.view.mouse).map_err(TuiError::Terminal)?;
+            }
+            Some(Effect::Redraw) => tty.resize().map_err(TuiError::Terminal)?,
+            Some(Effect::Theme) => {
+                self.theme = Theme::new(!self.theme.light, self.theme.depth);
+            }
+            Some(Effect::Suspend) if terminal::can_suspend() => terminal::ask_to_suspend(),
+            Some(Effect::Suspend) => {
+                let text = "There is no shell to go back to.".into();
+                self.view.notice = Some(Notice { text, bad: true });
+            }
+        }
+        self.view.settle(&self.snap);
+        self.ask();
+        Ok(())
+    }
+
+    fn ask(&mut self) {
+        let query = self.view.query();
+        if query != self.query {
+            self.query = query.clone();
+            let _ = self.asks.send(Ask::Show(Box::new(query)));
+        }
+    }
+}
+
+fn start_loader(
+    board: &Board,
+    query: Query,
+    asked: Receiver<Ask>,
+    out: Sender<Message>,
+) -> Result<(), TuiError> {
+    let board = board.clone();
+    let alarm = Alarm { out: out.clone(), thread: "loader" };
+    let work = move || {
+        let _alarm = alarm;
+        load::serve(&board, query, asked, out);
+    };
+    thread::Builder::new().name("loader".into()).spawn(work).map_err(TuiError::Terminal).map(drop)
+}
+
+fn start_effects(
+    board: &Board,
+    out: Sender<Message>,
+) -> Result<(Sender<Command>, JoinHandle<()>), TuiError> {
+    let (commands, asked) = mpsc::channel();
+    let board = board.clone();
+    let alarm = Alarm { out: out.clone(), thread: "effects" };
+    let work = move || {
+        let _alarm = alarm;
+        effects::serve(&board, &asked, &out);
+    };
+    let handle = thread::Builder::new().name("effects".into()).spawn(work);
+    Ok((commands, handle.map_err(TuiError::Terminal)?))
+}
+
+/// Tells the UI thread when the thread that holds it panics.
+struct Alarm {
+    out: Sender<Message>,
+    thread: &'static str,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.out.send(Message::Fault(self.thread));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What keys change on the board, carried out on a thread of its own: a busy database never holds
+//! up the screen.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender};
+
+use super::app::Message;
+use super::view::Notice;
+use crate::board::Board;
+use crate::runner;
+use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::store::{Reader, Store, StoreError};
+
+/// A change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// End these runs.
+    Stop(Vec<RunId>),
+    /// Keep these runs in the queue.
+    Hold(Vec<RunId>),
+    /// Let these runs go on.
+    Resume(Vec<RunId>),
+    /// Train these runs again from the start.
+    Retry(Vec<RunId>),
+    /// Give these runs these tags, and no others.
+    Tags(Vec<RunId>, Vec<String>),
+    /// Write a run's note.
+    Note(RunId, String),
+    /// Hide these runs, or show those that are hidden.
+    Archive(Vec<RunId>),
+}
+
+/// Carries out commands until the channel closes, and tells what came of each.
+pub fn serve(board: &Board, commands: &Receiver<Command>, told: &Sender<Message>) {
+    let database = &board.database();
+    if is_waiting(database)
+        && let Err(error) = runner::ensure(board)
+    {
+        let text = format!("Runs wait, but no runner started: {error}");
+        let _ = told.send(Message::Told(Notice { text, bad: true }));
+    }
+    let mut store = None;
+    for command in commands {
+        let starts = matches!(command, Command::Resume(_) | Command::Retry(_));
+        let mut notice = match carry_out(database, &mut store, command) {
+            Ok(text) => Notice { text, bad: false },
+            Err(error) => {
+                // A connection that failed is not trusted again.
+                store = None;
+                Notice { text: error.to_string(), bad: true }
+            }
+        };
+        if starts
+            && !notice.bad
+            && let Err(error) = runner::ensure(board)
+        {
+            notice = Notice { text: format!("Queued, but no runner started: {error}"), bad: true };
+        }
+        if told.send(Message::Told(notice)).is_err() {
+            return;
+        }
+    }
+}
+
+/// True if runs want to start, or somebody has to see how live ones end.
+fn is_waiting(database: &Path) -> bool {
+    if !database.exists() {
+        return false;
+    }
+    let counts = Reader::open(database).and_then(|reader| reader.counts());
+    counts.is_ok_and(|c| c.queued + c.live > 0)
+}
+
+fn carry_out(
+    database: &Path,
+    store: &mut Option<Store>,
+    command: Command,
+) -> Result<String, StoreError> {
+    let store = match store {
+        Some(store) => store,
+        None => store.insert(Store::open(database)?),
+    };
+    Ok(match command {
+        Command::Stop(ids) => {
+            let ids = pick(store, &ids, |state, _| state.outcome().is_none())?;
+            store.set_wish(&ids, Wish::Stop)?;
+            said(&ids, "will save and end", "Nothing to stop: the run has ended.")
+        }
+        Command::Hold(ids) => {
+            let ids =
+                pick(store, &ids, |state, wish| state.outcome().is_none() && wish == Wish::Run)?;
+            store.set_wish(&ids, Wish::Hold)?;
+            said(&ids, "held; r lets it go on", "Nothing to hold: the run has ended or is held.")
+        }
+        Command::Resume(ids) => {
+            let waiting =
+                pick(store, &ids, |state, wish| state.outcome().is_none() && wish != Wish::Run)?;
+            let ended =
+                pick(store, &ids, |state, _| state.outcome().is_some_and(Outcome::is_resumable))?;
+            store.set_wish(&waiting, Wish::Run)?;
+            store.requeue(&ended, false)?;
+            let all = [waiting, ended].concat();
+            said(&all, "will go on", "Nothing to resume: the run is done or under way.")
+        }
+        Command::Retry(ids) => {
+            let ids = pick(store, &ids, |state, _| state.outcome().is_some())?;
+            store.requeue(&ids, true)?;
+            said(&ids, "queued again from the start", "Only a run that has ended can be retried.")
+        }
+        Command::Tags(ids, tags) => {
+            for id in &ids {
+                store.set_tags(*id, &tags)?;
+            }
+            said(&ids, "tagged", "")
+        }
+        Command::Note(id, note) => {
+            store.set_note(id, &note)?;
+            said(&[id], "noted", "")
+        }
+        Command::Archive(ids) => {
+            let runs = store.reader().runs(&ids)?;
+            let hide = runs.iter().any(|run| !run.archived);
+            store.set_archived(&ids, hide)?;
+            said(
+                &ids,
+                if hide { "archived; H shows archived runs" } else { "back in the list" },
+                "",
+            )
+        }
+    })
+}
+
+/// The runs whose state and wish, as they are now, allow the change.
+fn pick(
+    store: &Store,
+    ids: &[RunId],
+    allows: impl Fn(&RunState, Wish) -> bool,
+) -> Result<Vec<RunId>, StoreError> {
+    let runs = store.reader().runs(ids)?;
+    Ok(runs.iter().filter(|run| allows(&run.state, run.wish)).map(|run| run.id).collect())
+}
+
+fn said(ids: &[RunId], what: &str, none: &str) -> String {
+    match ids {
+        [] => none.to_owned(),
+        [id] => format!("{id}: {what}."),
+        [first, ..] => format!("{first} and {} more: {what}.", ids.len() - 1),
+    }
+}

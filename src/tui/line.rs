@@ -1,0 +1,102 @@
+//! One line of typed text.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// A text and the place in it where typing goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    text: String,
+    at: usize,
+}
+
+impl Line {
+    /// A line with the place behind its text.
+    pub fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), at: text.len() }
+    }
+
+    /// What was typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text before the place, and behind it.
+    pub fn split(&self) -> (&str, &str) {
+        (self.text.get(..self.at).unwrap_or_default(), self.text.get(self.at..).unwrap_or_default())
+    }
+
+    /// Inserts pasted text, on one line.
+    pub fn insert(&mut self, words: &str) {
+        let words = super::text::clean(words);
+        self.text.insert_str(self.at, &words);
+        self.at += words.len();
+    }
+
+    /// Takes a key; false if it means nothing here.
+    pub fn key(&mut self, key: KeyEvent) -> bool {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('u') if control => {
+                self.text.drain(..self.at);
+                self.at = 0;
+            }
+            KeyCode::Char('w') if control => {
+                let (head, _) = self.split();
+                let kept = head.trim_end().rfind(' ').map_or(0, |space| space + 1);
+                self.text.drain(kept..self.at);
+                self.at = kept;
+            }
+            KeyCode::Char('a') if control => self.at = 0,
+            KeyCode::Char('e') if control => self.at = self.text.len(),
+            KeyCode::Char(_) if control => return false,
+            KeyCode::Char(c) => {
+                self.text.insert(self.at, c);
+                self.at += c.len_utf8();
+            }
+            KeyCode::Backspace => {
+                let before = self.before();
+                self.text.drain(before..self.at);
+                self.at = before;
+            }
+            KeyCode::Delete => {
+                let behind = self.behind();
+                self.text.drain(self.at..behind);
+            }
+            KeyCode::Left => self.at = self.before(),
+            KeyCode::Right => self.at = self.behind(),
+            KeyCode::Home => self.at = 0,
+            KeyCode::End => self.at = self.text.len(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn before(&self) -> usize {
+        self.split().0.char_indices().next_back().map_or(0, |(at, _)| at)
+    }
+
+    fn behind(&self) -> usize {
+        self.at + self.split().1.chars().next().map_or(0, char::len_utf8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_edited_by_whole_characters() {
+        let mut line = Line::new("héllo wörld");
+        let mut press = |code, mods| line.key(KeyEvent::new(code, mods));
+        press(KeyCode::Char('w'), KeyModifiers::CONTROL);
+        press(KeyCode::Char('你'), KeyModifiers::NONE);
+        press(KeyCode::Left, KeyModifiers::NONE);
+        press(KeyCode::Backspace, KeyModifiers::NONE);
+        assert_eq!(line.split(), ("héllo", "你"));
+        line.key(KeyEvent::new(KeyCode::Home, KeyModifiers::NONE));
+        line.key(KeyEvent::new(KeyCode::Right, KeyModifiers::NONE));
+        line.key(KeyEvent::new(KeyCode::Delete, KeyModifiers::NONE));
+        line.insert("\u{1b}[31mx\n");
+        assert_eq!(line.text(), "hx llo你");
+    }
+}

@@ -1,0 +1,212 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::analysis::groups::seedless_hash;
+use crate::spec::keys::KEYS;
+use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::store::{Counts, Reader, Run, StoreError};
+use crate::tui::query::Query;
+use crate::tui::snapshot::{Group, GroupBy, List, Spread};
+
+/// Keys that differ are shown as columns, as many as these at most.
+const COLUMNS: usize = 8;
+/// Runs that are folded into groups, as many as these at most: the newest or best, as sorted.
+const FOLDED: usize = 20_000;
+/// Of its time, the loader spends at most this share on lists of a board that changes all the time.
+const SHARE: u32 = 10;
+
+/// What the list was read for, and what is left to read.
+#[derive(Debug, Default)]
+pub struct ListLoader {
+    group: GroupBy,
+    window: (usize, usize),
+    begun: bool,
+    /// Ids are to be read again.
+    stale: bool,
+    not_before: Option<Instant>,
+}
+
+impl ListLoader {
+    /// Brings the rows in view; true if they differ from those in `list`.
+    pub fn begin(
+        &mut self,
+        reader: &Reader,
+        query: &Query,
+        changed: bool,
+        list: &mut List,
+    ) -> Result<bool, StoreError> {
+        let other = !self.begun || list.listing != query.listing || list.only != query.only;
+        let regroup = self.group != query.group;
+        let moved = self.window != query.window;
+        self.begun = true;
+        self.group = query.group;
+        self.window = query.window;
+        self.stale |= changed || other || regroup;
+        let mut differs = false;
+        if other {
+            list.listing = query.listing.clone();
+            list.only.clone_from(&query.only);
+            list.varied = Arc::default();
+            let ids = match &query.only {
+                Some(ids) => Arc::clone(ids),
+                None => Arc::new(reader.first_ids(&query.listing, query.window.1.max(64))?),
+            };
+            list.complete = query.only.is_some();
+            differs |= swap(&mut list.ids, ids);
+            self.not_before = None;
+        }
+        if regroup || other {
+            differs |= list.groups.take().is_some();
+            self.not_before = None;
+        }
+        // A small board's ids are read with its rows at once, so that both change together.
+        if changed && !other && self.not_before.is_none() {
+            differs |= self.finish(reader, query, list)?;
+        }
+        if other || moved || changed {
+            differs |= read_rows(reader, query, list)?;
+        }
+        Ok(differs)
+    }
+
+    /// Reads all ids, and folds them; true if the list differs. Puts it off on a board that is so
+    /// large and so busy that the loader would do nothing else.
+    pub fn finish(
+        &mut self,
+        reader: &Reader,
+        query: &Query,
+        list: &mut List,
+    ) -> Result<bool, StoreError> {
+        let began = Instant::now();
+        if !self.stale || self.not_before.is_some_and(|t| began < t) {
+            return Ok(false);
+        }
+        self.stale = false;
+        let ids = match &query.only {
+            Some(ids) => Arc::clone(ids),
+            None => Arc::new(reader.ids(&query.listing)?),
+        };
+        let mut differs = !std::mem::replace(&mut list.complete, true);
+        if swap(&mut list.ids, ids) {
+            differs = true;
+            read_rows(reader, query, list)?;
+        }
+        if query.group != GroupBy::None {
+            let groups = Some(Arc::new(fold(reader, &list.ids, query.group)?));
+            differs |= list.groups != groups;
+            list.groups = groups;
+        }
+        let took = began.elapsed();
+        self.not_before = (took > Duration::from_millis(5)).then(|| began + took * SHARE);
+        Ok(differs)
+    }
+}
+
+fn swap<T: PartialEq>(slot: &mut Arc<T>, new: Arc<T>) -> bool {
+    let differs = *slot != new;
+    if differs {
+        *slot = new;
+    }
+    differs
+}
+
+fn read_rows(reader: &Reader, query: &Query, list: &mut List) -> Result<bool, StoreError> {
+    let (start, length) = query.window;
+    let start = start.min(list.ids.len());
+    let end = start.saturating_add(length).min(list.ids.len());
+    let rows = reader.runs(list.ids.get(start..end).unwrap_or_default())?;
+    let varied = varied(&rows, &list.varied);
+    let mut differs = std::mem::replace(&mut list.offset, start) != start;
+    differs |= swap(&mut list.varied, Arc::new(varied));
+    differs |= swap(&mut list.rows, Arc::new(rows));
+    Ok(differs)
+}
+
+/// The keys that differ among the rows, and those that did before: columns only come, so that
+/// scrolling does not shuffle them.
+fn varied(rows: &[Run], before: &[&'static str]) -> Vec<&'static str> {
+    let Some(first) = rows.first() else { return before.to_vec() };
+    let differs = |key: &&'static crate::spec::keys::Key| {
+        let text = (key.get)(&first.spec);
+        before.contains(&key.name)
+            || (!matches!(key.name, "device" | "threads")
+                && rows.iter().any(|row| (key.get)(&row.spec) != text))
+    };
+    KEYS.iter().filter(differs).map(|key| key.name).take(COLUMNS).collect()
+}
+
+fn fold(reader: &Reader, ids: &[RunId], by: GroupBy) -> Result<Vec<Group>, StoreError> {
+    let names: BTreeMap<_, _> = match by {
+        GroupBy::Sweep => reader.sweeps()?.into_iter().map(|s| (s.id, s.name)).collect(),
+        _ => BTreeMap::new(),
+    };
+    let mut order: Vec<Fold> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for chunk in ids.get(..ids.len().min(FOLDED)).unwrap_or(ids).chunks(500) {
+        for run in reader.runs(chunk)? {
+            let key = match (by, run.sweep) {
+                (GroupBy::Sweep, Some(id)) => id.to_string(),
+                (GroupBy::Sweep, None) => String::new(),
+                _ => seedless_hash(&run.spec),
+            };
+            let at = *places.entry(key).or_insert(order.len());
+            if at == order.len() {
+                let name = run.sweep.and_then(|id| names.get(&id).map(|n| format!("{id} {n}")));
+                order.push(Fold::new(&run, by, name));
+            }
+            if let Some(fold) = order.get_mut(at) {
+                fold.add(&run);
+            }
+        }
+    }
+    Ok(order.into_iter().map(Fold::done).collect())
+}
+
+struct Fold {
+    label: String,
+    members: Vec<RunId>,
+    counts: Counts,
+    figures: BTreeMap<&'static str, Spread>,
+}
+
+impl Fold {
+    fn new(first: &Run, by: GroupBy, sweep: Option<String>) -> Self {
+        let label = if by == GroupBy::Sweep {
+            sweep.unwrap_or_else(|| "runs of no sweep".into())
+        } else {
+            let words: Vec<&str> =
+                first.name.split_whitespace().filter(|w| !w.starts_with("seed=")).collect();
+            if words.is_empty() { first.spec.model.clone() } else { words.join(" ") }
+        };
+        Self { label, members: Vec::new(), counts: Counts::default(), figures: BTreeMap::new() }
+    }
+
+    fn add(&mut self, run: &Run) {
+        self.members.push(run.id);
+        let c = &mut self.counts;
+        match (&run.state, run.wish) {
+            (RunState::Queued, Wish::Hold) => c.held += 1,
+            (RunState::Queued, _) => c.queued += 1,
+            (RunState::Starting | RunState::Running | RunState::Stopping, _) => c.live += 1,
+            (RunState::Ended(Outcome::Done), _) => c.done += 1,
+            (RunState::Ended(Outcome::Failed { .. } | Outcome::Lost { .. }), _) => c.failed += 1,
+            (RunState::Ended(Outcome::Stopped | Outcome::Pruned { .. }), _) => c.stopped += 1,
+        }
+        for (name, value) in [
+            ("val/acc", run.best.get("val/acc")),
+            ("val/f1", run.best.get("val/f1")),
+            ("val/loss", run.best.get("val/loss")),
+            ("test/acc", run.last.get("test/acc")),
+        ] {
+            if let Some(x) = value {
+                self.figures.entry(name).or_default().add(*x);
+            }
+        }
+    }
+
+    fn done(self) -> Group {
+        let Self { label, members, counts, figures } = self;
+        Group { label, members: Arc::new(members), counts, figures }
+    }
+}

@@ -1,0 +1,12 @@
+//! One file per screen. Each draws from the snapshot and the view alone.
+
+pub mod confusion;
+pub mod log;
+pub mod popups;
+pub mod queue;
+pub mod run;
+pub mod runs;
+pub mod state;
+
+#[cfg(test)]
+mod tests;

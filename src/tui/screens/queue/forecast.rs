@@ -1,0 +1,90 @@
+//! When waiting runs will start and end, from how long their like took. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::spec::{RunId, Wish};
+use crate::store::{Millis, Run};
+use crate::tui::screens::state;
+use crate::tui::snapshot::Snapshot;
+
+/// Milliseconds from now.
+#[derive(Debug, Default)]
+pub struct Forecast {
+    runs: BTreeMap<RunId, (Millis, Millis)>,
+    /// Until nothing is left that wants to run; `None` where that cannot be said.
+    pub all: Option<Millis>,
+}
+
+impl Forecast {
+    /// When the run starts and ends.
+    pub fn of(&self, id: RunId) -> Option<(Millis, Millis)> {
+        self.runs.get(&id).copied()
+    }
+}
+
+/// Puts each waiting run on the seat that is free first.
+pub fn forecast(snap: &Snapshot) -> Forecast {
+    let pace = Pace::new(snap);
+    let mut out = Forecast::default();
+    let mut certain = true;
+    // Seats by when they get free.
+    let mut seats: Vec<Millis> = Vec::new();
+    for run in snap.live.iter() {
+        let left = state::eta(run).or_else(|| {
+            let whole = pace.whole(run)?;
+            Some((whole as f64 * (1.0 - state::progress(run))) as Millis)
+        });
+        match left {
+            Some(left) => {
+                out.runs.insert(run.id, (0, left));
+                seats.push(left);
+            }
+            None => certain = false,
+        }
+    }
+    seats.resize(seats.len().max(snap.slots.len()), 0);
+    if snap.live.len() > seats.len() || seats.is_empty() {
+        certain = false;
+    }
+    for run in snap.queue.iter().filter(|r| r.wish == Wish::Run) {
+        let first = seats.iter_mut().min().filter(|_| certain);
+        let Some((seat, whole)) = first.zip(pace.whole(run)) else {
+            certain = false;
+            break;
+        };
+        let left = (whole as f64 * (1.0 - state::progress(run))) as Millis;
+        out.runs.insert(run.id, (*seat, *seat + left));
+        *seat += left;
+    }
+    let seen = snap.queue.iter().filter(|r| r.wish == Wish::Run).count() as u64;
+    if certain && seen == snap.counts.queued {
+        out.all = seats.iter().max().copied();
+    }
+    out
+}
+
+/// Milliseconds an epoch takes, by model and data.
+struct Pace<'a>(BTreeMap<(&'a str, &'a str), (f64, f64)>);
+
+impl<'a> Pace<'a> {
+    fn new(snap: &'a Snapshot) -> Self {
+        let mut sums = BTreeMap::new();
+        for run in snap.recent.iter().chain(snap.live.iter()) {
+            // Resumed runs stood still in between: their clock says nothing.
+            if let Some(took) = state::took(run).filter(|_| run.attempt == 1 && run.epoch > 0.0) {
+                let sum: &mut (f64, f64) = sums.entry(like(run)).or_default();
+                *sum = (sum.0 + took as f64, sum.1 + run.epoch);
+            }
+        }
+        Self(sums)
+    }
+
+    fn whole(&self, run: &Run) -> Option<Millis> {
+        let (took, epochs) = self.0.get(&like(run))?;
+        Some((took / epochs * f64::from(state::epochs(run))) as Millis)
+    }
+}
+
+fn like(run: &Run) -> (&str, &str) {
+    (&run.spec.model, &run.spec.data)
+}

@@ -1,0 +1,214 @@
+use crate::spec::RunState;
+use crate::spec::keys::{self, KEYS};
+use crate::store::{Run, SPARK, Sort};
+use crate::tui::canvas::Canvas;
+use crate::tui::figures;
+use crate::tui::screens::state;
+use crate::tui::snapshot::Snapshot;
+use crate::tui::text;
+use crate::tui::view::View;
+use crate::tui::widgets::bar::bar;
+use crate::tui::widgets::spark::spark;
+use crate::tui::widgets::table::Column;
+
+/// What a column shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Glyph and word.
+    State,
+    /// `r42`.
+    Id,
+    /// For people.
+    Name,
+    /// A varied key of the spec.
+    Key(&'static str),
+    /// Epochs done, with a bar and the time left while it trains.
+    Epoch,
+    /// The latest value of a metric.
+    Last(&'static str),
+    /// Its best value.
+    Best(&'static str),
+    /// Val loss per epoch.
+    Spark,
+    /// Wall-clock time.
+    Time,
+    /// Tags, else the note.
+    Tags,
+}
+
+impl Kind {
+    /// What a click on the title sorts by.
+    pub fn sort(&self) -> Option<Sort> {
+        Some(match self {
+            Self::State => Sort::State,
+            Self::Id => Sort::Id,
+            Self::Name => Sort::Name,
+            Self::Key(key) => Sort::Key((*key).into()),
+            Self::Last(metric) => Sort::Last((*metric).into()),
+            Self::Best(metric) => Sort::Best((*metric).into()),
+            Self::Time => Sort::Duration,
+            Self::Epoch | Self::Spark | Self::Tags => return None,
+        })
+    }
+}
+
+/// The columns that these rows have something for, as wide as their contents.
+pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
+    let rows = &snap.list.rows;
+    let fixed = |kind, title: &str, width, right, rank| Column {
+        kind,
+        title: title.into(),
+        width,
+        most: width,
+        right,
+        rank,
+    };
+    let widest = |f: &dyn Fn(&Run) -> usize| rows.iter().map(f).max().unwrap_or(0) as u16;
+    let last = snap.list.ids.iter().skip(view.runs.top).take(200).max();
+    let id_width = last.map_or(3, |id| id.to_string().len() as u16).max(3);
+    let name_width = widest(&|r| text::width(&r.name)).clamp(8, 48);
+    let live = rows.iter().any(|r| r.state.is_live());
+    let wide = room >= 120;
+    let mut columns =
+        vec![fixed(Kind::State, "state", 10, false, 0), fixed(Kind::Id, "id", id_width, false, 0)];
+    let least = if wide { 30 } else { 21 };
+    let mut name = fixed(Kind::Name, "name", name_width.min(least), false, 1);
+    name.most = name_width;
+    columns.push(name);
+    // The spec's keys may be told by the name already: they go first when room is short, the last
+    // of them before the first.
+    for (i, key) in snap.list.varied.iter().enumerate() {
+        let Some(known) = KEYS.iter().find(|k| k.name == *key) else { continue };
+        let width = widest(&|r| text::width(&key_text(key, r))).clamp(1, 16);
+        let number = rows.iter().all(|r| {
+            let value = (known.get)(&r.spec);
+            value.is_empty() || value.parse::<f64>().is_ok()
+        });
+        let width = width.max(key.len() as u16);
+        // Paths are long and often told by the name: shorter columns stay before them.
+        let path = matches!(known.kind, keys::Kind::Path);
+        let rank = 8 + i as u8 + if path { 12 } else { 0 };
+        columns.push(fixed(Kind::Key(key), key, width, number, rank));
+    }
+    let epoch_width = match (live, wide) {
+        (true, true) => 21,
+        (true, false) => 14,
+        (false, _) => widest(&|r| state::epoch_words(r).len()).max(5),
+    };
+    columns.push(fixed(Kind::Epoch, "epoch", epoch_width, false, 2));
+    let has = |metric: &str| rows.iter().any(|r| r.last.contains_key(metric));
+    if live && has("train/step_loss") {
+        // What moves while the first epoch is still under way.
+        columns.push(fixed(Kind::Last("train/step_loss"), "train loss", 10, true, 9));
+    }
+    if has("val/acc") {
+        columns.push(fixed(Kind::Last("val/acc"), "val acc", 7, true, 6));
+        columns.push(fixed(Kind::Best("val/acc"), "best", 6, true, 3));
+    }
+    if has("val/loss") {
+        columns.push(fixed(Kind::Last("val/loss"), "val loss", 8, true, 4));
+        let mut spark = fixed(Kind::Spark, "", if wide { 16 } else { 8 }, false, 4);
+        spark.most = SPARK as u16;
+        columns.push(spark);
+    }
+    if has("test/acc") {
+        columns.push(fixed(Kind::Last("test/acc"), "test acc", 8, true, 5));
+    }
+    columns.push(fixed(Kind::Time, "time", 5, true, 7));
+    let tags = widest(&|r| text::width(&remark(r))).min(40);
+    if tags > 0 {
+        let mut column = fixed(Kind::Tags, "tags", tags.clamp(4, 10), false, 17);
+        column.most = tags.max(4);
+        columns.push(column);
+    }
+    columns
+}
+
+/// The value of a key; of a path, the file's own name.
+fn key_text(key: &str, run: &Run) -> String {
+    let known = KEYS.iter().find(|k| k.name == key);
+    let value = known.map(|k| (k.get)(&run.spec)).unwrap_or_default();
+    match known.map(|k| &k.kind) {
+        Some(keys::Kind::Path) => value.rsplit('/').next().unwrap_or_default().to_owned(),
+        _ => value,
+    }
+}
+
+fn remark(run: &Run) -> String {
+    let mut words: Vec<String> = run.tags.iter().map(|t| format!("#{t}")).collect();
+    if run.archived {
+        words.insert(0, "archived".into());
+    }
+    if !run.note.is_empty() {
+        words.push(run.note.clone());
+    }
+    words.join(" ")
+}
+
+/// Draws one cell.
+pub fn draw(canvas: &mut Canvas, x: u16, y: u16, width: u16, kind: &Kind, run: &Run) {
+    let theme = canvas.theme;
+    let right = x + width;
+    let mut number = |value: Option<&f64>, style| {
+        if let Some(value) = value {
+            canvas.put_right(right, y, width, &figures::metric(*value), style);
+        }
+    };
+    match kind {
+        Kind::State => {
+            let (glyph, word, style) = state::label(run, theme);
+            canvas.put(x, y, width, &format!("{glyph} {word}"), style);
+        }
+        Kind::Id => {
+            canvas.put(x, y, width, &run.id.to_string(), theme.dim);
+        }
+        Kind::Name => {
+            canvas.put(x, y, width, &run.name, theme.text);
+        }
+        Kind::Key(key) => {
+            let value = key_text(key, run);
+            if value.parse::<f64>().is_ok() {
+                canvas.put_right(right, y, width, &value, theme.text);
+            } else {
+                let safe = text::clean(&value);
+                canvas.put(x, y, width, &text::fit_end(&safe, usize::from(width)), theme.text);
+            }
+        }
+        Kind::Epoch => epoch(canvas, x, y, width, run),
+        Kind::Last(metric) => number(run.last.get(*metric), theme.text),
+        Kind::Best(metric) => number(run.best.get(*metric), theme.strong),
+        Kind::Spark => spark(canvas, x, y, width, &run.spark),
+        Kind::Time => {
+            if let Some(took) = state::took(run) {
+                canvas.put_right(right, y, width, &figures::span(took), theme.dim);
+            }
+        }
+        Kind::Tags => {
+            canvas.put(x, y, width, &remark(run), theme.dim);
+        }
+    }
+}
+
+fn epoch(canvas: &mut Canvas, x: u16, y: u16, width: u16, run: &Run) {
+    let theme = canvas.theme;
+    if run.state == RunState::Queued && run.epoch == 0.0 {
+        canvas.put(x, y, width, "–", theme.faint);
+        return;
+    }
+    let words = state::epoch_words(run);
+    if !run.state.is_live() || width < 12 {
+        let style = if run.epoch < f64::from(state::epochs(run)) { theme.text } else { theme.dim };
+        canvas.put(x, y, width, &words, style);
+        return;
+    }
+    let length = if width > 16 { 8 } else { 4 };
+    bar(canvas, x, y, length, state::progress(run), theme.val);
+    let end = canvas.put(x + length + 1, y, width, &words, theme.text);
+    if let Some(eta) = state::eta(run) {
+        let left = (x + width).saturating_sub(end + 1);
+        let words = figures::span(eta);
+        if text::width(&words) <= usize::from(left) {
+            canvas.put_right(x + width, y, left, &words, theme.dim);
+        }
+    }
+}

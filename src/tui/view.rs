@@ -1,0 +1,381 @@
+//! What the user looks at and how: everything a screen draws from besides the snapshot.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ratatui::layout::Rect;
+
+use super::effects::Command;
+use super::line::Line;
+use super::query::Query;
+use super::snapshot::{Detail, GroupBy, Snapshot};
+use crate::analysis::confusion::Normalise;
+use crate::spec::RunId;
+use crate::store::{Confusion, Listing, Sort, Split};
+
+/// The screens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Screen {
+    /// The table of all runs.
+    #[default]
+    Runs,
+    /// One run.
+    Run,
+    /// Its confusion matrix.
+    Confusion,
+    /// Queue and devices.
+    Queue,
+    /// The log of one run, in full.
+    Log,
+}
+
+impl Screen {
+    /// In the order of the tabs; the log comes last and has none.
+    pub const ALL: [Self; 5] = [Self::Runs, Self::Run, Self::Confusion, Self::Queue, Self::Log];
+
+    /// Its tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Runs => "Runs",
+            Self::Run => "Run",
+            Self::Confusion => "Confusion",
+            Self::Queue => "Queue",
+            Self::Log => "Log",
+        }
+    }
+}
+
+/// Everything the user has set.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// The terminal.
+    pub area: Rect,
+    /// Which screen.
+    pub screen: Screen,
+    /// What lies over it.
+    pub popup: Option<Popup>,
+    /// What happened last; goes with the next key.
+    pub notice: Option<Notice>,
+    /// Whether clicks come here.
+    pub mouse: bool,
+    /// The runs screen.
+    pub runs: RunsView,
+    /// The run of the screens Run, Confusion and Log.
+    pub open: Option<RunId>,
+    /// The run screen.
+    pub run: RunView,
+    /// The confusion matrix, there and in small on the run screen.
+    pub pass: PassView,
+    /// Lines that the log is scrolled up from its end; 0 follows.
+    pub log_up: usize,
+    /// The row of the queue screen.
+    pub queue: usize,
+}
+
+/// A line that tells what came of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// One sentence.
+    pub text: String,
+    /// True if it did not work.
+    pub bad: bool,
+}
+
+/// What lies over a screen and takes the keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Popup {
+    /// All keys; the number of lines scrolled.
+    Help(usize),
+    /// Actions by name; the row.
+    Palette(Line, usize),
+    /// What to sort by; the row.
+    Sort(usize),
+    /// A question and what a yes does.
+    Confirm(String, Command),
+    /// A line to edit.
+    Prompt(Prompt, Line),
+}
+
+/// What a typed line is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// The words of the filter, applied while typing.
+    Filter,
+    /// The tags of these runs.
+    Tags(Vec<RunId>),
+    /// The note of a run.
+    Note(RunId),
+    /// The class to go to.
+    Class,
+}
+
+/// The runs screen.
+#[derive(Debug, Clone)]
+pub struct RunsView {
+    /// The row under the cursor.
+    pub cursor: usize,
+    /// The run there, which the cursor follows when rows come and go.
+    pub at: Option<RunId>,
+    /// The first row shown.
+    pub top: usize,
+    /// Marked runs.
+    pub marks: BTreeSet<RunId>,
+    /// The filter as typed.
+    pub filter: String,
+    /// The order.
+    pub sort: Sort,
+    /// Turned round.
+    pub descending: bool,
+    /// Archived runs too.
+    pub archived: bool,
+    /// How rows fold.
+    pub group: GroupBy,
+    /// Only the runs of an opened group, with its name.
+    pub only: Option<(String, Arc<Vec<RunId>>)>,
+}
+
+impl Default for RunsView {
+    fn default() -> Self {
+        Self {
+            cursor: 0,
+            at: None,
+            top: 0,
+            marks: BTreeSet::new(),
+            filter: String::new(),
+            sort: Sort::Id,
+            descending: true,
+            archived: false,
+            group: GroupBy::None,
+            only: None,
+        }
+    }
+}
+
+/// What curves run over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum XAxis {
+    /// Optimiser steps.
+    Step,
+    /// Epochs.
+    #[default]
+    Epoch,
+    /// Time since the first point.
+    Time,
+}
+
+/// The run screen.
+#[derive(Debug, Clone, Default)]
+pub struct RunView {
+    /// Losses on a logarithmic axis.
+    pub log_y: bool,
+    /// What curves run over.
+    pub x: XAxis,
+    /// An index into [`SMOOTHING`].
+    pub smooth: usize,
+    /// The reading cursor, in columns from the left edge of the plot.
+    pub read: Option<u16>,
+}
+
+/// Weights of the exponential mean behind smoothed curves.
+pub const SMOOTHING: [f64; 6] = [0.0, 0.5, 0.75, 0.9, 0.96, 0.99];
+
+/// Which confusion matrix is shown and how.
+#[derive(Debug, Clone)]
+pub struct PassView {
+    /// Whose rows.
+    pub split: Split,
+    /// Which epoch; `None` = the latest.
+    pub epoch: Option<u32>,
+    /// Counts or shares.
+    pub normalise: Normalise,
+    /// The class under the cursor.
+    pub class: usize,
+    /// The first row shown.
+    pub top: usize,
+    /// The first column shown.
+    pub left: usize,
+    /// The whole matrix as a picture.
+    pub overview: bool,
+}
+
+impl Default for PassView {
+    fn default() -> Self {
+        Self {
+            split: Split::Val,
+            epoch: None,
+            normalise: Normalise::Row,
+            class: 0,
+            top: 0,
+            left: 0,
+            overview: false,
+        }
+    }
+}
+
+impl View {
+    /// Which runs are wanted, in which order.
+    pub fn listing(&self) -> Listing {
+        let r = &self.runs;
+        Listing {
+            words: r.filter.split_whitespace().map(str::to_owned).collect(),
+            sort: r.sort.clone(),
+            descending: r.descending,
+            archived: r.archived,
+            ..Listing::default()
+        }
+    }
+
+    /// What the loader has to bring for this view.
+    pub fn query(&self) -> Query {
+        let rows = usize::from(self.area.height).max(24);
+        let r = &self.runs;
+        let open =
+            self.open.filter(|_| self.screen != Screen::Runs && self.screen != Screen::Queue);
+        Query {
+            listing: self.listing(),
+            only: r.only.as_ref().map(|(_, ids)| Arc::clone(ids)),
+            group: r.group,
+            // Whole screens, so that a step of the cursor asks for nothing new.
+            window: ((r.top / rows * rows).saturating_sub(rows), 4 * rows),
+            run: open,
+            curves: open.is_some() && self.screen == Screen::Run,
+            // Several to a column: the thinner the buckets, the less a new point shifts them.
+            buckets: 4 * usize::from(self.area.width).max(40).next_multiple_of(40),
+            pass: (self.pass.split, self.pass.epoch),
+            log: self.screen == Screen::Run || self.screen == Screen::Log,
+            queue: self.screen == Screen::Queue,
+        }
+    }
+
+    /// The position of the shown pass in the open run's list, and that list for its split.
+    pub fn epochs(&self, snap: &Snapshot) -> (Vec<u32>, Option<usize>) {
+        let passes = self.detail(snap).map(|d| d.passes.as_slice()).unwrap_or_default();
+        let epochs: Vec<u32> =
+            passes.iter().filter(|(s, _)| *s == self.pass.split).map(|(_, e)| *e).collect();
+        let at = match self.pass.epoch {
+            Some(epoch) => epochs.iter().position(|e| *e == epoch),
+            None => epochs.len().checked_sub(1),
+        };
+        (epochs, at)
+    }
+
+    /// The runs that a key acts on: the marked ones, else the one under the cursor.
+    pub fn targets(&self, snap: &Snapshot) -> Vec<RunId> {
+        match self.screen {
+            Screen::Runs if !self.runs.marks.is_empty() => {
+                self.runs.marks.iter().copied().collect()
+            }
+            Screen::Runs => match &snap.list.groups {
+                Some(groups) => groups
+                    .get(self.runs.cursor)
+                    .map(|g| g.members.as_ref().clone())
+                    .unwrap_or_default(),
+                None => snap.list.ids.get(self.runs.cursor).copied().into_iter().collect(),
+            },
+            Screen::Queue => {
+                let rows = snap.live.iter().chain(snap.queue.iter());
+                rows.map(|r| r.id).nth(self.queue).into_iter().collect()
+            }
+            Screen::Run | Screen::Confusion | Screen::Log => self.open.into_iter().collect(),
+        }
+    }
+
+    /// Opens a run on the screens that show one.
+    pub fn show(&mut self, id: RunId) {
+        if self.open != Some(id) {
+            self.open = Some(id);
+            self.pass.epoch = None;
+            self.pass.split = Split::Val;
+            (self.pass.class, self.pass.top, self.pass.left) = (0, 0, 0);
+            self.run.read = None;
+            self.log_up = 0;
+        }
+    }
+
+    /// The confusion counts in view, if they are loaded.
+    pub fn confusion<'a>(&self, snap: &'a Snapshot) -> Option<&'a Arc<Confusion>> {
+        let (epochs, at) = self.epochs(snap);
+        let epoch = epochs.get(at?)?;
+        let passes = Some(&snap.passes).filter(|p| p.run == self.open)?;
+        passes.counts.get(&(self.pass.split, *epoch))
+    }
+
+    /// Number of classes in view.
+    pub fn class_count(&self, snap: &Snapshot) -> usize {
+        self.confusion(snap).map_or(0, |c| c.labels.len())
+    }
+
+    /// The open run, once it is loaded.
+    pub fn detail<'a>(&self, snap: &'a Snapshot) -> Option<&'a Detail> {
+        snap.detail.as_deref().filter(|d| Some(d.run.id) == self.open)
+    }
+
+    /// True if rows that the screen shows are not loaded.
+    pub fn lacks_rows(&self, snap: &Snapshot) -> bool {
+        let last = Self::row_count(snap).saturating_sub(1);
+        let end = self.runs.top + super::screens::runs::page(self.area, snap, self);
+        self.screen == Screen::Runs
+            && snap.list.groups.is_none()
+            && !snap.list.ids.is_empty()
+            && [self.runs.top, end.saturating_sub(1).min(last)]
+                .iter()
+                .any(|at| snap.list.row(*at).is_none())
+    }
+
+    /// Rows of the runs table as a whole.
+    pub fn row_count(snap: &Snapshot) -> usize {
+        snap.list.groups.as_ref().map_or(snap.list.ids.len(), |g| g.len())
+    }
+
+    /// Brings cursors and scroll positions back inside what there is.
+    pub fn settle(&mut self, snap: &Snapshot) {
+        let count = Self::row_count(snap);
+        let only = self.runs.only.as_ref().map(|(_, ids)| ids);
+        // A list that answers an older question says nothing of where the cursor belongs.
+        let answered = snap.list.listing == self.listing() && snap.list.only.as_ref() == only;
+        let here = snap.list.ids.get(self.runs.cursor).copied();
+        let mut lost = false;
+        if answered
+            && snap.list.groups.is_none()
+            && let Some(at) = self.runs.at.filter(|at| here != Some(*at))
+        {
+            // The cursor stays on its run when others come and go above it.
+            match snap.list.ids.iter().position(|id| *id == at) {
+                Some(found) => {
+                    // The row keeps its place on the screen as far as the list allows.
+                    self.runs.top = (self.runs.top + found).saturating_sub(self.runs.cursor);
+                    self.runs.cursor = found;
+                }
+                None => lost = !snap.list.complete,
+            }
+        }
+        self.runs.cursor = self.runs.cursor.min(count.saturating_sub(1));
+        let page = super::screens::runs::page(self.area, snap, self);
+        self.runs.top = scrolled(self.runs.top, self.runs.cursor, page, count);
+        if snap.list.groups.is_some() {
+            self.runs.at = None;
+        } else if answered && !lost {
+            self.runs.at = snap.list.ids.get(self.runs.cursor).copied();
+        }
+        self.queue = self.queue.min((snap.live.len() + snap.queue.len()).saturating_sub(1));
+        // The other screens show the run under the cursor of the list.
+        if let Some(at) =
+            self.runs.at.filter(|_| self.screen == Screen::Runs || self.open.is_none())
+        {
+            self.show(at);
+        }
+    }
+}
+
+/// The first row shown, so that the cursor's row is.
+pub fn scrolled(top: usize, cursor: usize, page: usize, count: usize) -> usize {
+    let page = page.max(1);
+    let top = top.min(count.saturating_sub(page));
+    if cursor < top {
+        cursor
+    } else if cursor >= top + page {
+        cursor + 1 - page
+    } else {
+        top
+    }
+}

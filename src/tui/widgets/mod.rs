@@ -1,0 +1,7 @@
+//! Small things that draw themselves on a canvas and know nothing of screens.
+
+pub mod bar;
+pub mod curve;
+pub mod heat;
+pub mod spark;
+pub mod table;

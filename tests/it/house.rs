@@ -1,0 +1,223 @@
+//! The rules of the house (docs/architecture.md), held by reading the source.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Which modules a module may name besides itself.
+const MAY_USE: [(&str, &[&str]); 9] = [
+    ("spec", &[]),
+    ("events", &["spec"]),
+    ("dataset", &["spec"]),
+    ("board", &["spec"]),
+    ("store", &["spec", "events"]),
+    ("runner", &["spec", "events", "board", "store"]),
+    ("analysis", &["spec", "store", "dataset"]),
+    ("tui", &["spec", "events", "board", "store", "analysis", "dataset", "runner"]),
+    ("cli", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "tui"]),
+];
+
+/// Words that only these modules may write.
+const OWNS: [(&str, &[&str]); 10] = [
+    ("rusqlite", &["store"]),
+    ("ratatui", &["tui"]),
+    ("crossterm", &["tui"]),
+    ("tch::", &["train"]),
+    ("tokenizers::", &["train"]),
+    ("clap::", &["cli", "train"]),
+    ("signal_hook", &["runner", "tui", "train"]),
+    ("process::Command", &["runner"]),
+    ("println!", &[]),
+    ("io::stdout()", &["cli", "tui", "train"]),
+];
+
+fn source() -> BTreeMap<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.insert(path.strip_prefix(&root).unwrap().to_owned(), text);
+            }
+        }
+    }
+    assert!(files.len() > 50, "the source was found");
+    files
+}
+
+/// `cli/ls.rs` -> `cli`; `board.rs` -> `board`.
+fn module(path: &Path) -> String {
+    let first = path.components().next().unwrap().as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Code without comments and without the tests at its end, which may use more.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let lines = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+    lines.map(|l| l.split(" // ").next().unwrap().to_owned() + "\n").collect()
+}
+
+/// The modules of ours that a file names as `crate::x` or `crate::{x, y}`.
+fn named(code: &str, prefix: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let rest = &code[at + prefix.len()..];
+        let word = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 1;
+            let end = list.find(|c| {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                depth == 0
+            });
+            let mut level = 0;
+            for part in list[..end.unwrap_or(0)].split_inclusive(['{', '}', ',']) {
+                if level == 0 {
+                    names.push(word(part.trim_start()));
+                }
+                level += i32::from(part.ends_with('{')) - i32::from(part.ends_with('}'));
+            }
+        } else {
+            names.push(word(rest));
+        }
+    }
+    names.retain(|n: &String| !n.is_empty());
+    names
+}
+
+#[test]
+fn names_are_found_in_every_form() {
+    let code =
+        "use crate::spec::{a, b};\nuse crate::{store::{Reader, Run}, dataset};\ncrate::tui::run()";
+    assert_eq!(named(code, "crate::"), ["spec", "store", "dataset", "tui"]);
+}
+
+#[test]
+fn modules_use_what_they_may() {
+    let rules: BTreeMap<&str, &[&str]> = MAY_USE.into_iter().collect();
+    let mut wrong = Vec::new();
+    for (path, text) in source() {
+        let module = module(&path);
+        let Some(allowed) = rules.get(module.as_str()) else { continue };
+        for name in named(&code(&text), "crate::") {
+            let ours = rules.contains_key(name.as_str());
+            if ours && name != module && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{} names crate::{name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn crates_have_one_owner() {
+    let mut wrong = Vec::new();
+    for (path, text) in source() {
+        let (module, code) = (module(&path), code(&text));
+        for (word, owners) in OWNS {
+            let mut found = code.match_indices(word);
+            // `ratatui` is a word, `bratatui` is not.
+            let whole = found
+                .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            if whole && !owners.contains(&module.as_str()) {
+                wrong.push(format!("{} writes {word}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The dashboard and the command line reach the runner and each other by these doors only.
+#[test]
+fn the_runner_has_few_doors() {
+    let doors = [
+        "run",
+        "ensure",
+        "reindex",
+        "trainer_command",
+        "trainer_output",
+        "alive",
+        "interrupted",
+        "RunnerError",
+        "Left",
+        "Reindexed",
+    ];
+    for (path, text) in source() {
+        if !["cli", "tui"].contains(&module(&path).as_str()) {
+            continue;
+        }
+        let code = code(&text);
+        // A file that imports the module names its parts as `runner::x`; cli has a verb of that name.
+        let imported = code.contains("crate::runner") || code.contains(" runner}");
+        let prefix = if imported { "runner::" } else { "crate::runner::" };
+        for name in named(&code, prefix) {
+            assert!(doors.contains(&name.as_str()), "{} uses runner::{name}", path.display());
+        }
+        for name in named(&code, "crate::tui::") {
+            assert!(
+                module(&path) == "tui" || ["run", "TuiError"].contains(&name.as_str()),
+                "{} uses tui::{name}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_trainer_never_opens_the_database() {
+    for (path, text) in source() {
+        if module(&path) == "train" {
+            for name in named(&code(&text), "tuneboard::") {
+                let allowed = ["spec", "events", "dataset"].contains(&name.as_str());
+                assert!(allowed, "{} names tuneboard::{name}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_out_rs_prints_for_the_command_line() {
+    for (path, text) in source() {
+        if module(&path) == "cli" && path != Path::new("cli/out.rs") {
+            for word in ["io::stdout", "io::stderr", "print!(", "eprint", "\\x1b["] {
+                assert!(!code(&text).contains(word), "{} writes {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn tuneboard_never_links_libtorch() {
+    let listed = Command::new("readelf").args(["-d", env!("CARGO_BIN_EXE_tuneboard")]).output();
+    if let Ok(listed) = listed
+        && listed.status.success()
+    {
+        let needed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(needed.contains("NEEDED"), "{needed}");
+        assert!(!needed.contains("torch") && !needed.contains("libc10"), "{needed}");
+        return;
+    }
+    // Without binutils: the dynamic string table is part of the file, and names what is loaded.
+    let bytes = fs::read(env!("CARGO_BIN_EXE_tuneboard")).unwrap();
+    for name in [&b"libtorch_cpu.so\0"[..], b"libtorch.so\0", b"libc10.so\0"] {
+        assert!(!bytes.windows(name.len()).any(|w| w == name));
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    let mut lengths: Vec<(usize, PathBuf)> =
+        source().into_iter().map(|(path, text)| (text.lines().count(), path)).collect();
+    lengths.sort();
+    let median = lengths[lengths.len() / 2].0;
+    println!("{} files, median {median} lines, longest {:?}", lengths.len(), lengths.last());
+    assert!(median <= 150, "the median file has {median} lines");
+    let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > 600).collect();
+    assert!(long.is_empty(), "{long:?}");
+}

@@ -1,0 +1,30 @@
+//! The one integration executable: every further one would link polars once more.
+
+#[cfg(test)]
+mod chaos;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod data_refused;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod malformed;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod runner;
+#[cfg(test)]
+mod shell;
+#[cfg(test)]
+mod store_file;
+#[cfg(test)]
+mod store_ingest;
+#[cfg(test)]
+mod store_runs;
+#[cfg(test)]
+mod trainer;
+#[cfg(test)]
+mod tui;

@@ -1,0 +1,366 @@
+//! Invariant 5: ingesting any prefix twice equals once, through the real events file.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tuneboard::events::{Ending, Event, Kind, Level, Number, Split, Started, Tail, VERSION};
+use tuneboard::spec::{RunId, RunSpec, Wish};
+use tuneboard::store::{Confusion, Curve, NewRun, Remark, Run, Store};
+
+fn store(dir: &Path) -> (Store, RunId) {
+    let mut store = Store::open(&dir.join("board.db")).unwrap();
+    let id = enqueue(&mut store);
+    (store, id)
+}
+
+fn enqueue(store: &mut Store) -> RunId {
+    let spec = RunSpec { model: "m".into(), data: "d.csv".into(), ..RunSpec::default() };
+    let run = NewRun { name: "one".into(), spec, wish: Wish::Run };
+    store.enqueue(None, &[run]).unwrap().1[0]
+}
+
+fn event(step: u64, kind: Kind) -> Event {
+    Event { v: VERSION, t: 1_700_000_000_000 + step as i64 * 10, step, kind }
+}
+
+fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, Number> {
+    pairs.iter().map(|(name, x)| ((*name).to_owned(), Number(*x))).collect()
+}
+
+fn eval(step: u64, split: Split, epoch: u32, loss: f64) -> Event {
+    event(step, Kind::Eval { split, epoch, values: values(&[("loss", loss), ("acc", 1.0 - loss)]) })
+}
+
+fn started(attempt: u32, step: u64) -> Event {
+    let labels = vec!["ham".into(), "spam".into()];
+    event(step, Kind::Started(Box::new(Started { attempt, labels, ..Started::default() })))
+}
+
+fn write(path: &Path, events: &[Event]) {
+    let mut file = File::create(path).unwrap();
+    for event in events {
+        serde_json::to_writer(&mut file, event).unwrap();
+        file.write_all(b"\n").unwrap();
+    }
+}
+
+fn ingest_all(store: &mut Store, id: RunId, events: &Path) {
+    let mut tail = Tail::at(store.offset(id).unwrap());
+    let from = tail.offset;
+    let batch = tail.read(events, 1 << 30).unwrap();
+    store.ingest(id, from, &batch).unwrap();
+}
+
+/// Step, epoch, time and value of a point; floats as bits, so that NaN can be compared.
+type Bits = (u64, u64, i64, u64);
+
+/// Everything the database says of a run.
+#[derive(Debug, PartialEq)]
+struct Told {
+    run: String,
+    curves: Vec<(String, Vec<Bits>, usize)>,
+    confusions: Vec<Confusion>,
+    remarks: Vec<Remark>,
+    ending: Option<(Ending, String)>,
+    strays: u64,
+    offset: u64,
+}
+
+fn told(store: &Store, id: RunId) -> Told {
+    let reader = store.reader();
+    let points = |c: Curve| {
+        let rows = (0..c.value.len())
+            .map(|i| (c.step[i], c.epoch[i].to_bits(), c.time[i], c.value[i].to_bits()));
+        (rows.collect(), c.total)
+    };
+    let metrics = reader.metrics(id).unwrap();
+    let run = reader.run(id).unwrap().unwrap();
+    Told {
+        run: format!("{:?}", Run { created: 0, id: RunId(0), ..run }),
+        curves: metrics
+            .into_iter()
+            .map(|m| {
+                let (rows, total) = points(reader.curve(id, &m, 0).unwrap());
+                (m, rows, total)
+            })
+            .collect(),
+        confusions: reader
+            .confusions(id)
+            .unwrap()
+            .into_iter()
+            .map(|(split, epoch)| reader.confusion(id, split, Some(epoch)).unwrap().unwrap())
+            .collect(),
+        remarks: reader.remarks(id).unwrap(),
+        ending: reader.ending(id).unwrap(),
+        strays: reader.strays(id).unwrap().0,
+        offset: store.offset(id).unwrap(),
+    }
+}
+
+#[test]
+fn an_eval_is_one_point_an_epoch_under_the_name_of_its_split() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, id) = store(dir.path());
+    let events = dir.path().join("events.jsonl");
+    let live = |step, x| {
+        let values = values(&[("train/step_loss", x)]);
+        event(step, Kind::Metrics { epoch: step as f64 / 10.0, values })
+    };
+    write(
+        &events,
+        &[
+            started(1, 0),
+            live(5, 0.9),
+            eval(10, Split::Train, 1, 0.7),
+            eval(10, Split::Val, 1, f64::NAN),
+            eval(20, Split::Val, 2, 0.25),
+            eval(30, Split::Val, 3, 0.5),
+            event(
+                30,
+                Kind::Confusion {
+                    split: Split::Test,
+                    epoch: 2,
+                    counts: vec![vec![3, 0], vec![1, 9]],
+                },
+            ),
+            eval(30, Split::Test, 2, 0.3),
+            event(30, Kind::Note { level: Level::Warning, text: "\u{1b}[31mred".into() }),
+            event(
+                30,
+                Kind::Ended { ending: Ending::Done, why: String::new(), best_epoch: Some(2) },
+            ),
+        ],
+    );
+    ingest_all(&mut store, id, &events);
+    let reader = store.reader();
+    let metrics = reader.metrics(id).unwrap();
+    let want = [
+        "test/acc",
+        "test/loss",
+        "train/acc",
+        "train/loss",
+        "train/step_loss",
+        "val/acc",
+        "val/loss",
+    ];
+    assert_eq!(metrics, want);
+    let run = reader.run(id).unwrap().unwrap();
+    assert_eq!((run.step, run.epoch, run.attempt, run.best_epoch), (30, 3.0, 1, Some(2)));
+    assert_eq!(run.last["val/loss"], 0.5);
+    assert_eq!((run.best["val/loss"], run.best["val/acc"]), (0.25, 0.75));
+    assert_eq!(run.state.word(), "running");
+    assert_eq!(run.started, Some(1_700_000_000_000));
+    assert!(run.spark[0].is_nan());
+    assert_eq!(run.spark[1..], [0.25, 0.5]);
+    let curve = reader.curve(id, "val/loss", 0).unwrap();
+    assert_eq!((curve.epoch, curve.step, curve.total), (vec![1.0, 2.0, 3.0], vec![10, 20, 30], 3));
+    let confusion = reader.confusion(id, Split::Test, None).unwrap().unwrap();
+    assert_eq!(confusion.labels, ["ham", "spam"]);
+    assert_eq!(confusion.counts, [[3, 0], [1, 9]]);
+    assert_eq!(reader.ending(id).unwrap(), Some((Ending::Done, String::new())));
+    assert_eq!(reader.remarks(id).unwrap()[0].text, "[31mred");
+}
+
+#[test]
+fn a_resumed_attempt_voids_what_came_after_its_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, id) = store(dir.path());
+    let events = dir.path().join("events.jsonl");
+    let counts = || vec![vec![1, 0], vec![0, 1]];
+    let mut lines = vec![started(1, 0)];
+    // More than two full chunks of live points.
+    for step in 1..=1500 {
+        let values =
+            values(&[("train/step_loss", if step == 1400 { 0.0 } else { 1.0 / step as f64 })]);
+        lines.push(event(step, Kind::Metrics { epoch: step as f64 / 500.0, values }));
+        if step % 500 == 0 {
+            let epoch = (step / 500) as u32;
+            lines.push(eval(step, Split::Val, epoch, [0.5, 0.4, 0.1][epoch as usize - 1]));
+            lines.push(event(step, Kind::Confusion { split: Split::Val, epoch, counts: counts() }));
+        }
+    }
+    lines.push(event(
+        1500,
+        Kind::Ended { ending: Ending::Stopped, why: "x".into(), best_epoch: Some(3) },
+    ));
+    write(&events, &lines);
+    ingest_all(&mut store, id, &events);
+    assert_eq!(store.reader().run(id).unwrap().unwrap().best["val/loss"], 0.1);
+    lines.push(started(2, 500));
+    lines.push(event(500, Kind::Resumed { epoch: 1, attempt: 2 }));
+    write(&events, &lines);
+    ingest_all(&mut store, id, &events);
+    let run = store.reader().run(id).unwrap().unwrap();
+    assert_eq!((run.best_epoch, run.attempt, run.step, run.epoch), (Some(1), 2, 500, 1.0));
+    assert_eq!((run.last["val/loss"], run.best["val/loss"]), (0.5, 0.5));
+    assert_eq!(run.best["train/step_loss"], 1.0 / 500.0);
+    let live = store.reader().curve(id, "train/step_loss", 0).unwrap();
+    assert_eq!((live.total, live.step.last()), (500, Some(&500)));
+    assert_eq!(store.reader().confusions(id).unwrap(), [(Split::Val, 1)]);
+    assert_eq!(store.reader().ending(id).unwrap(), None);
+}
+
+#[test]
+fn an_attempt_that_goes_over_the_same_steps_replaces_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, id) = store(dir.path());
+    let events = dir.path().join("events.jsonl");
+    let mut lines = vec![started(1, 0)];
+    lines.extend((1..=3).map(|e| eval(u64::from(e) * 10, Split::Val, e, 0.5 / f64::from(e))));
+    lines.push(started(2, 0));
+    lines.push(eval(10, Split::Val, 1, 0.7));
+    write(&events, &lines);
+    ingest_all(&mut store, id, &events);
+    let curve = store.reader().curve(id, "val/loss", 0).unwrap();
+    assert_eq!(curve.value, [0.7]);
+    assert_eq!(store.reader().run(id).unwrap().unwrap().best["val/loss"], 0.7);
+}
+
+#[test]
+fn absurd_names_and_counts_are_kept_within_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, id) = store(dir.path());
+    let events = dir.path().join("events.jsonl");
+    let many: BTreeMap<String, Number> =
+        (0..12_000).map(|i| (format!("m{i}"), Number(1.0))).collect();
+    let long = "x".repeat(5000);
+    let odd = values(&[("\u{1b}[2Jloss\n", 1.0), ("", 2.0), ("  ", 2.0), (&long, 3.0)]);
+    let ragged = Kind::Confusion { split: Split::Val, epoch: 1, counts: vec![vec![1], vec![1, 2]] };
+    write(
+        &events,
+        &[
+            event(1, Kind::Metrics { epoch: f64::MAX, values: odd }),
+            event(u64::MAX, ragged),
+            event(2, Kind::Metrics { epoch: -1.0, values: many }),
+        ],
+    );
+    ingest_all(&mut store, id, &events);
+    let metrics = store.reader().metrics(id).unwrap();
+    assert_eq!(metrics.len(), 512);
+    assert!(metrics.contains(&"[2Jloss ".to_owned()));
+    assert!(metrics.iter().all(|m| m.chars().count() <= 200 && !m.contains('\u{1b}')));
+    // 12,000 + 2 names are told of, 2 nameless ones and a matrix that is none.
+    let (strays, why) = store.reader().strays(id).unwrap();
+    assert_eq!(strays, 12_000 + 2 - 512 + 2 + 1);
+    assert!(why.unwrap().contains("metric"));
+}
+
+fn kind() -> impl Strategy<Value = (u64, Kind)> {
+    let split = prop_oneof![Just(Split::Train), Just(Split::Val), Just(Split::Test)];
+    let number = prop_oneof![
+        8 => 0.0..2.0f64,
+        1 => Just(f64::NAN),
+        1 => Just(f64::INFINITY),
+    ];
+    let cells = prop::collection::vec(0u64..50, 4);
+    let kind = prop_oneof![
+        2 => (1u32..4).prop_map(|attempt| Kind::Started(Box::new(Started { attempt, ..Started::default() }))),
+        2 => (0u32..4, 2u32..4).prop_map(|(epoch, attempt)| Kind::Resumed { epoch, attempt }),
+        8 => (number.clone(), 0.0..5.0f64).prop_map(|(x, epoch)| Kind::Metrics { epoch, values: values(&[("train/step_loss", x)]) }),
+        8 => (split.clone(), 1u32..5, number).prop_map(|(split, epoch, x)| Kind::Eval { split, epoch, values: values(&[("loss", x), ("acc", -x)]) }),
+        3 => (split, 1u32..5, cells).prop_map(|(split, epoch, c)| Kind::Confusion { split, epoch, counts: c.chunks(2).map(<[u64]>::to_vec).collect() }),
+        1 => Just(Kind::Note { level: Level::Info, text: "hello".into() }),
+        1 => Just(Kind::Ended { ending: Ending::Stopped, why: "told to".into(), best_epoch: None }),
+    ];
+    // Mostly forward, at times back: what a killed and resumed trainer writes.
+    (0u64..40, kind)
+}
+
+#[test]
+fn invariant_5_ingesting_any_prefix_twice_equals_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = dir.path().join("events.jsonl");
+    // proptest wants a closure that changes nothing.
+    let shared = RefCell::new(store(dir.path()).0);
+    let kinds = prop::collection::vec(kind(), 0..60);
+    let limits = prop::collection::vec((1u64..900, 0usize..3), 1..12);
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) };
+    let outcome =
+        TestRunner::new(config).run(&(kinds, limits, 0usize..40), |(kinds, limits, torn)| {
+            let lines: Vec<Event> = kinds
+                .into_iter()
+                .enumerate()
+                .map(|(i, (jitter, kind))| event(i as u64 * 3 + jitter, kind))
+                .collect();
+            write(&events, &lines);
+            let mut file = File::options().append(true).open(&events).unwrap();
+            file.write_all(b"what is this\n").unwrap();
+            let half = br#"{"v":1,"t":5,"step":7,"kind":{"resumed":{"epoch":0,"attempt":9}}}"#;
+            file.write_all(&half[..torn]).unwrap();
+
+            let mut store = shared.borrow_mut();
+            let once = enqueue(&mut store);
+            ingest_all(&mut store, once, &events);
+            let pieces = enqueue(&mut store);
+            ingest_in_pieces(&mut store, pieces, &events, &limits);
+            prop_assert_eq!(told(&store, pieces), told(&store, once));
+            Ok(())
+        });
+    outcome.unwrap();
+    assert_eq!(shared.borrow().reader().integrity().unwrap(), Vec::<String>::new());
+}
+
+/// Batches of about `limits` bytes; after each, the same batch again and one from before.
+fn ingest_in_pieces(store: &mut Store, id: RunId, events: &Path, limits: &[(u64, usize)]) {
+    let mut old = Vec::new();
+    for (limit, repeat) in limits.iter().cycle() {
+        let mut tail = Tail::at(store.offset(id).unwrap());
+        let from = tail.offset;
+        let batch = tail.read(events, *limit).unwrap();
+        let more = batch.more;
+        store.ingest(id, from, &batch).unwrap();
+        old.push((from, batch));
+        for _ in 0..*repeat {
+            for (from, batch) in [&old[old.len() - 1], &old[limits.len() % old.len()]] {
+                store.ingest(id, *from, batch).unwrap();
+            }
+        }
+        if !more {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_long_curve_is_thinned_and_keeps_its_landmarks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, id) = store(dir.path());
+    let events = dir.path().join("events.jsonl");
+    let x = |step: u64| match step {
+        1234 => f64::NAN,
+        3333 => -7.0,
+        4000 => 9.0,
+        step => (step as f64 * 0.01).sin(),
+    };
+    let lines: Vec<Event> = (1..=6000)
+        .map(|step| {
+            let values = values(&[("train/step_loss", x(step))]);
+            event(step, Kind::Metrics { epoch: step as f64 / 100.0, values })
+        })
+        .collect();
+    write(&events, &lines);
+    ingest_all(&mut store, id, &events);
+    let whole = store.reader().curve(id, "train/step_loss", 0).unwrap();
+    assert_eq!((whole.total, whole.value.len()), (6000, 6000));
+    // Few buckets are answered from outlines of chunks, many from all points.
+    for buckets in [1, 3, 10, 20, 25, 100, 1000] {
+        let thin = store.reader().curve(id, "train/step_loss", buckets).unwrap();
+        assert_eq!(thin.total, 6000);
+        assert!(thin.value.len() <= 3 * buckets + 2, "{buckets}: {}", thin.value.len());
+        for step in [1, 1234, 3333, 4000, 6000] {
+            assert!(thin.step.contains(&step), "{buckets} buckets, step {step}");
+        }
+        for (i, step) in thin.step.iter().enumerate() {
+            let at = *step as usize - 1;
+            assert_eq!(thin.value[i].to_bits(), x(*step).to_bits());
+            assert_eq!((thin.time[i], thin.epoch[i]), (whole.time[at], whole.epoch[at]));
+        }
+        assert!(thin.step.is_sorted_by(|a, b| a < b));
+    }
+    assert_eq!(store.reader().curve(id, "nothing", 10).unwrap(), Curve::default());
+}

@@ -1,0 +1,525 @@
+//! The trainer as a process: what it writes, how it stops, how it goes on, what it refuses.
+
+#![cfg(feature = "train")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+use tuneboard::dataset::predictions;
+use tuneboard::events::{Ending, Event, Kind, Saved, Split, Tail};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// A working directory with one model and one data set.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        let model = desk.path("models/tiny");
+        fs::create_dir_all(&model).unwrap();
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            fs::copy(fixtures().join("models/tiny-bert").join(name), model.join(name)).unwrap();
+        }
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sms_spam.csv");
+        fs::copy(data, desk.path("sms.csv")).unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Makes a run's folder; `more` is appended to the spec.
+    fn run_folder(&self, name: &str, more: &str) -> PathBuf {
+        let folder = self.path(name);
+        fs::create_dir_all(&folder).unwrap();
+        let spec = format!("model = \"tiny\"\ndata = \"sms.csv\"\nprecision = \"fp32\"\n{more}");
+        fs::write(folder.join("spec.toml"), spec).unwrap();
+        folder
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tuneboard-train"));
+        command.args(args).current_dir(self.0.path());
+        command.env("TUNEBOARD_QUIET", "1").env("TUNEBOARD_DEVICE", "cpu");
+        command.env("TUNEBOARD_THREADS", "1");
+        command
+    }
+
+    fn train(&self, run: &str) -> Output {
+        self.command(&[run]).output().unwrap()
+    }
+
+    fn start(&self, run: &str) -> Child {
+        self.command(&[run]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+}
+
+fn events(run: &Path) -> Vec<Event> {
+    let batch = Tail::at(0).read(&run.join("events.jsonl"), 64 << 20).unwrap();
+    assert!(batch.foreign.iter().all(|f| f.why.contains("EOF")), "{:?}", batch.foreign);
+    batch.events
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The figures a reader ends up with, to the bit: what a resumption voids is voided. Throughput and
+/// memory are left out.
+fn figures(events: &[Event]) -> BTreeMap<String, u64> {
+    let mut kept: Vec<&Event> = Vec::new();
+    for event in events {
+        if matches!(event.kind, Kind::Resumed { .. }) {
+            kept.retain(|e| e.step <= event.step);
+        }
+        kept.push(event);
+    }
+    let mut figures = BTreeMap::new();
+    for event in kept {
+        match &event.kind {
+            Kind::Eval { split, epoch, values } => {
+                for (name, value) in values.iter().filter(|(n, _)| !n.contains("_per_s")) {
+                    figures.insert(format!("{split}/{name} {epoch}"), value.0.to_bits());
+                }
+            }
+            Kind::Confusion { split, epoch, counts } => {
+                let flat = counts.iter().flatten().enumerate();
+                for (cell, count) in flat {
+                    figures.insert(format!("{split} cell {cell} {epoch}"), *count);
+                }
+            }
+            _ => {}
+        }
+    }
+    figures
+}
+
+/// The smoothed loss at each step that happened to be reported.
+fn step_losses(events: &[Event]) -> BTreeMap<u64, u64> {
+    let loss = |event: &Event| match &event.kind {
+        Kind::Metrics { values, .. } => Some((event.step, values["train/step_loss"].0.to_bits())),
+        _ => None,
+    };
+    events.iter().filter_map(loss).collect()
+}
+
+fn ending(events: &[Event]) -> Option<Ending> {
+    match &events.last()?.kind {
+        Kind::Ended { ending, .. } => Some(*ending),
+        _ => None,
+    }
+}
+
+const SMALL: &str = "max_length = 24\nlimit = 400\nepochs = 2\nbatch_size = 8\nlr = 1e-3\n\
+                     dropout = 0.1\naccumulate = 2\n";
+
+#[test]
+fn a_run_writes_its_whole_story() {
+    let desk = Desk::new();
+    let run = desk.run_folder("r1", SMALL);
+    let output = desk.train("r1");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let events = events(&run);
+    assert!(matches!(events[0].kind, Kind::Started(_)));
+    assert_eq!(ending(&events), Some(Ending::Done));
+    let figures = figures(&events);
+    for key in ["train/loss 1", "train/acc 2", "val/loss 1", "val/acc 2", "val/f1 2"] {
+        assert!(figures.contains_key(key), "{key}");
+    }
+    assert_eq!(figures.keys().filter(|k| k.starts_with("test/")).count(), 3);
+    assert!(f64::from_bits(figures["train/loss 2"]) < f64::from_bits(figures["train/loss 1"]));
+
+    // What an epoch gave comes before the checkpoint that makes it count.
+    let of_epoch_1 = |wanted: fn(&Kind) -> bool| events.iter().position(|e| wanted(&e.kind));
+    let val = of_epoch_1(|k| matches!(k, Kind::Eval { split: Split::Val, epoch: 1, .. })).unwrap();
+    let last =
+        of_epoch_1(|k| matches!(k, Kind::Saved { what: Saved::Last, epoch: 1, .. })).unwrap();
+    assert!(val < last);
+
+    // Predictions agree with the figures.
+    let val = predictions::read(&run.join("predictions/val-0002.parquet")).unwrap();
+    assert_eq!(val.rows.len(), 40);
+    let right = val.labels.iter().zip(&val.predicted).filter(|(a, b)| a == b).count();
+    assert!((right as f64 / 40.0 - f64::from_bits(figures["val/acc 2"])).abs() < 1e-12);
+    let loss = val.loss.iter().map(|l| f64::from(*l)).sum::<f64>() / 40.0;
+    assert!((loss - f64::from_bits(figures["val/loss 2"])).abs() < 1e-12);
+
+    // Nothing but its own folder.
+    let mut names: Vec<_> =
+        fs::read_dir(desk.path("")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["models", "r1", "sms.csv"]);
+
+    // Started again, a finished run is left alone.
+    let before = fs::read(run.join("events.jsonl")).unwrap();
+    assert!(desk.train("r1").status.success());
+    assert_eq!(fs::read(run.join("events.jsonl")).unwrap(), before);
+}
+
+#[test]
+fn the_best_checkpoint_is_a_model_again() {
+    let desk = Desk::new();
+    let run = desk.run_folder("r1", &SMALL.replace("epochs = 2", "epochs = 1"));
+    assert!(desk.train("r1").status.success());
+    let best = run.join("checkpoints/best");
+    let config: Value =
+        serde_json::from_slice(&fs::read(best.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["architectures"], json!(["BertForSequenceClassification"]));
+    assert_eq!(config["id2label"]["1"], json!("1"));
+    // As the start of another run, with its head.
+    let spec = format!("{}\nmodel = \"r1/checkpoints/best\"\n", SMALL.replace("= 2", "= 1"));
+    fs::create_dir_all(desk.path("r2")).unwrap();
+    fs::write(desk.path("r2/spec.toml"), format!("data = \"sms.csv\"\n{spec}")).unwrap();
+    assert!(desk.train("r2").status.success());
+    let notes = events(&desk.path("r2")).into_iter().any(|e| match e.kind {
+        Kind::Note { text, .. } => text.contains("head is new"),
+        _ => false,
+    });
+    assert!(!notes);
+}
+
+/// Invariant 7 of docs/architecture.md.
+#[test]
+fn a_resumed_run_equals_the_uninterrupted_one_to_the_bit() {
+    let desk = Desk::new();
+    let spec = SMALL.replace("limit = 400", "limit = 1600");
+    let whole = desk.run_folder("whole", &spec);
+    assert!(desk.train("whole").status.success());
+    let want = events(&whole);
+
+    // SIGTERM in the middle of the first epoch, SIGKILL in the middle of the second.
+    let broken = desk.run_folder("broken", &spec);
+    let reported = |run: &Path, at_least: u64| {
+        fs::exists(run.join("events.jsonl")).unwrap()
+            && step_losses(&events(run)).keys().any(|s| *s >= at_least)
+    };
+    let mut child = desk.start("broken");
+    wait_until("steps of the first epoch", || reported(&broken, 10));
+    // SAFETY: a signal to a child of this test that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+    assert!(child.wait().unwrap().success());
+    let stopped = events(&broken);
+    assert_eq!(ending(&stopped), Some(Ending::Stopped));
+    let stopped_at = stopped.last().unwrap().step;
+    assert!((10..80).contains(&stopped_at), "stopped at {stopped_at}");
+
+    let mut child = desk.start("broken");
+    wait_until("steps of the second epoch", || reported(&broken, 85));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(ending(&events(&broken)).is_none_or(|e| e != Ending::Done));
+
+    assert!(desk.train("broken").status.success());
+    let got = events(&broken);
+    let resumed: Vec<(u64, u32, u32)> = got
+        .iter()
+        .filter_map(|e| match e.kind {
+            Kind::Resumed { epoch, attempt } => Some((e.step, epoch, attempt)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(resumed, [(stopped_at, 0, 2), (80, 1, 3)]);
+    assert_eq!(figures(&got), figures(&want));
+    let (got, want) = (step_losses(&got), step_losses(&want));
+    let both: Vec<_> = got.keys().filter(|step| want.contains_key(step)).collect();
+    assert!(both.iter().all(|step| got[step] == want[step]));
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_save_leaves_a_checkpoint() {
+    let desk = Desk::new();
+    let run = desk.run_folder("r1", SMALL);
+    assert!(desk.train("r1").status.success());
+    let want = figures(&events(&run));
+    let at = |name: &str| run.join("checkpoints").join(name);
+    for (from, to) in [("last", "last.old"), ("last", "last.new")] {
+        // As if killed between the two renames of a swap, and before Ended.
+        fs::rename(at(from), at(to)).unwrap();
+        fs::create_dir_all(at("last.tmp-1")).unwrap();
+        let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        fs::write(run.join("events.jsonl"), lines[..lines.len() - 1].join("\n") + "\n{\"v\":1,")
+            .unwrap();
+        assert!(desk.train("r1").status.success());
+        assert!(at("last/model.safetensors").is_file() && !at("last.tmp-1").exists());
+        assert!(!at(to).exists());
+        assert_eq!(figures(&events(&run)), want);
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_with_a_sentence() {
+    let desk = Desk::new();
+    let more = SMALL.replace("lr = 1e-3", "lr = 10\noptimizer = \"sgd\"\nclip = 0\nwarmup = 0");
+    let run = desk.run_folder("r1", &more);
+    // Weights so large that the second step overflows.
+    scale_weights(&desk.path("models/tiny/model.safetensors"), "pooler");
+    scale_weights(&desk.path("models/tiny/model.safetensors"), "layer.1.output.LayerNorm.weight");
+    let output = desk.train("r1");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("The loss became "), "{stderr}");
+    assert_eq!(ending(&events(&run)), Some(Ending::Failed));
+}
+
+/// Multiplies the weights of the tensors whose names contain `part` by 2^100, in place.
+fn scale_weights(path: &Path, part: &str) {
+    let mut bytes = fs::read(path).unwrap();
+    let (header, _) = SafeTensors::read_metadata(&bytes).unwrap();
+    let ranges: Vec<_> = {
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let base = bytes.as_ptr() as usize;
+        let found = tensors.iter().filter(|(name, _)| name.contains(part));
+        found
+            .map(|(_, t)| {
+                let start = t.data().as_ptr() as usize - base;
+                start..start + t.data().len()
+            })
+            .collect()
+    };
+    assert!(header > 0 && !ranges.is_empty());
+    for range in ranges {
+        for word in bytes[range].chunks_exact_mut(4) {
+            let x = f32::from_le_bytes(word.try_into().unwrap());
+            word.copy_from_slice(&(x * 2f32.powi(100)).to_le_bytes());
+        }
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+/// What is wrong with a model, a spec or a checkpoint is said in one sentence, with exit code 2, and
+/// the events file says it too.
+#[test]
+fn whatever_is_wrong_is_said_in_a_sentence() {
+    type Spoil = fn(&Desk);
+    fn edit(desk: &Desk, file: &str, from: &str, to: &str) {
+        let path = desk.path(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+    const CONFIG: &str = "models/tiny/config.json";
+    const WEIGHTS: &str = "models/tiny/model.safetensors";
+    const SPEC: &str = "r1/spec.toml";
+    let cases: &[(&str, Spoil, &str)] = &[
+        (
+            "truncated weights",
+            |d| {
+                let bytes = fs::read(d.path(WEIGHTS)).unwrap();
+                fs::write(d.path(WEIGHTS), &bytes[..bytes.len() / 2]).unwrap();
+            },
+            "no sound safetensors file",
+        ),
+        ("empty weights", |d| fs::write(d.path(WEIGHTS), b"").unwrap(), "model.safetensors"),
+        (
+            "a header that lies about its length",
+            |d| {
+                let mut bytes = fs::read(d.path(WEIGHTS)).unwrap();
+                bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+                fs::write(d.path(WEIGHTS), bytes).unwrap();
+            },
+            "no sound safetensors file",
+        ),
+        ("no weights", |d| fs::remove_file(d.path(WEIGHTS)).unwrap(), "holds no model.safetensors"),
+        (
+            "a pickle only",
+            |d| {
+                fs::rename(d.path(WEIGHTS), d.path("models/tiny/pytorch_model.bin")).unwrap();
+            },
+            "safe_serialization",
+        ),
+        (
+            "a layer too many",
+            |d| {
+                edit(d, CONFIG, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
+            },
+            "has no tensor `encoder.layer.2.",
+        ),
+        (
+            "another width",
+            |d| {
+                edit(d, CONFIG, "\"intermediate_size\": 128", "\"intermediate_size\": 96");
+            },
+            "has the shape [128, 64]; config.json asks for [96, 64]",
+        ),
+        ("a config that is no JSON", |d| fs::write(d.path(CONFIG), "{").unwrap(), "not valid JSON"),
+        (
+            "a GPT-2",
+            |d| {
+                edit(d, CONFIG, "\"model_type\": \"bert\"", "\"model_type\": \"gpt2\"");
+            },
+            "model_type `gpt2`",
+        ),
+        (
+            "heads that do not divide",
+            |d| {
+                edit(d, CONFIG, "\"num_attention_heads\": 4", "\"num_attention_heads\": 5");
+            },
+            "cannot be shared among 5",
+        ),
+        (
+            "a size below zero",
+            |d| {
+                edit(d, CONFIG, "\"vocab_size\": 1000", "\"vocab_size\": -1");
+            },
+            "vocab_size is -1",
+        ),
+        (
+            "an unknown activation",
+            |d| {
+                edit(d, CONFIG, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"swish\"");
+            },
+            "swish",
+        ),
+        (
+            "a tokenizer that is no JSON",
+            |d| {
+                fs::write(d.path("models/tiny/tokenizer.json"), "[1,").unwrap();
+            },
+            "no sound tokenizer",
+        ),
+        (
+            "no tokenizer",
+            |d| {
+                fs::remove_file(d.path("models/tiny/tokenizer.json")).unwrap();
+            },
+            "tokenizer.json cannot be read",
+        ),
+        (
+            "ids beyond the embeddings",
+            |d| {
+                edit(d, "models/tiny/tokenizer.json", "\"to\": 111", "\"to\": 70000");
+                edit(d, SPEC, "limit = 400\n", "");
+            },
+            "word embeddings",
+        ),
+        (
+            "more tokens than positions",
+            |d| {
+                edit(d, SPEC, "max_length = 24", "max_length = 64");
+            },
+            "max_length=64 is more than the 40 positions",
+        ),
+        ("an unknown model", |d| edit(d, SPEC, "\"tiny\"", "\"tony\""), "no model `tony`"),
+        ("an unknown key", |d| edit(d, SPEC, "epochs", "epoch"), "did you mean `epochs`?"),
+        ("a spec that is no TOML", |d| fs::write(d.path(SPEC), "x = = 1").unwrap(), "TOML"),
+        ("no data", |d| edit(d, SPEC, "sms.csv", "sns.csv"), "sns.csv"),
+        (
+            "a GPU that is not there",
+            |d| {
+                edit(d, SPEC, "max_length", "device = \"cuda:63\"\nmax_length");
+            },
+            "cuda:63 cannot be used",
+        ),
+    ];
+    for (name, spoil, want) in cases {
+        let desk = Desk::new();
+        let run = desk.run_folder("r1", SMALL);
+        spoil(&desk);
+        let output = desk.train("r1");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{name}: {stderr}");
+        assert!(stderr.contains(want), "{name}: {stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.contains('\u{1b}'), "{name}: {stderr}");
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{name}: {stderr}");
+        assert_eq!(ending(&events(&run)), Some(Ending::Failed), "{name}");
+    }
+}
+
+#[test]
+fn a_spec_that_changed_under_a_checkpoint_is_refused() {
+    let desk = Desk::new();
+    let run = desk.run_folder("r1", SMALL);
+    assert!(desk.train("r1").status.success());
+    desk.run_folder("r1", &SMALL.replace("lr = 1e-3", "lr = 2e-3"));
+    fs::remove_file(run.join("events.jsonl")).unwrap();
+    let output = desk.train("r1");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("spec.toml has changed"), "{stderr}");
+}
+
+#[test]
+fn tokenize_gives_transformers_ids() {
+    let desk = Desk::new();
+    let expected = fixtures().join("expected");
+    let json = fs::read_to_string(expected.join("tiny-bert_outputs.json")).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let bytes = fs::read(expected.join("tiny-bert_outputs.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let want: Vec<i64> = tensors
+        .tensor("from_text.input_ids")
+        .unwrap()
+        .data()
+        .chunks_exact(8)
+        .map(|b| i64::from_le_bytes(b.try_into().unwrap()))
+        .collect();
+    let texts = json["from_text"]["texts"].as_array().unwrap();
+    let lines: String = texts.iter().map(|t| json!({"text": t}).to_string() + "\n").collect();
+    let got =
+        pipe(desk.command(&["tokenize", "tiny", "--max-length", "24", "--pad-to", "24"]), &lines);
+    let rows: Vec<Value> = got.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let got: Vec<i64> = rows
+        .iter()
+        .flat_map(|r| r["ids"].as_array().unwrap())
+        .map(|id| id.as_i64().unwrap())
+        .collect();
+    assert_eq!(got, want);
+    assert_eq!(rows[0]["tokens"][0], json!("[CLS]"));
+
+    let bare = pipe(desk.command(&["tokenize", "tiny", "--no-specials"]), "{\"text\":\"call\"}\n");
+    let bare: Value = serde_json::from_str(bare.trim()).unwrap();
+    assert_eq!(bare["tokens"], json!(["call"]));
+    assert_eq!(pipe(desk.command(&["lengths", "tiny"]), "{\"text\":\"call\"}\n"), "3\n");
+}
+
+fn pipe(mut command: Command, input: &str) -> String {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the trainer starts");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn forward_gives_transformers_outputs() {
+    let desk = Desk::new();
+    let model = fixtures().join("models/tiny-bert-seqcls");
+    let bytes = fs::read(fixtures().join("expected/tiny-bert_outputs.safetensors")).unwrap();
+    let all = SafeTensors::deserialize(&bytes).unwrap();
+    for case in ["right_pad", "full_length_two_segments", "no_mask_given", "holes_in_mask"] {
+        let inputs = ["input_ids", "attention_mask", "token_type_ids"]
+            .into_iter()
+            .filter_map(|name| Some((name, all.tensor(&format!("{case}.{name}")).ok()?)));
+        fs::write(desk.path("in"), safetensors::serialize(inputs, None).unwrap()).unwrap();
+        let args = ["forward", model.to_str().unwrap(), "--input", "in", "--output", "out"];
+        let output = desk.command(&args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let got = fs::read(desk.path("out")).unwrap();
+        let got = SafeTensors::deserialize(&got).unwrap();
+        let logits = floats(got.tensor("logits").unwrap().data());
+        let want = floats(all.tensor(&format!("{case}.seqcls_logits")).unwrap().data());
+        assert_eq!(logits.len(), want.len());
+        assert!(logits.iter().zip(&want).all(|(a, b)| (a - b).abs() < 2e-5), "{case}");
+        assert!(got.tensor("last_hidden_state").is_ok() && got.tensor("pooler_output").is_ok());
+    }
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+}

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::metrics::macro_f1;
 use crate::dataset::predictions::Predictions;
 use crate::store::Confusion;
 
@@ -228,13 +229,7 @@ impl Matrix {
     /// The mean of the classes' F1 over the classes that occur, as true or as predicted ones, as
     /// `f1_score(y_true, y_pred, average="macro")` takes them; 0 without rows.
     pub fn macro_f1(&self) -> f64 {
-        let occurring: Vec<f64> = self
-            .classes()
-            .iter()
-            .filter(|class| class.support + class.predicted > 0)
-            .map(|class| class.f1)
-            .collect();
-        occurring.iter().sum::<f64>() / occurring.len().max(1) as f64
+        macro_f1(&self.counts)
     }
 
     /// The most frequent mistakes, at most `limit`, most frequent first.

@@ -39,23 +39,10 @@ impl Scores {
     }
 }
 
-/// The unweighted mean of the classes' F1 over classes that occur, as true or as predicted ones:
-/// `f1_score(average="macro", zero_division=0)`.
-pub fn macro_f1(confusion: &[Vec<u64>]) -> f64 {
-    let mut scores = Vec::with_capacity(confusion.len());
-    for (class, row) in confusion.iter().enumerate() {
-        let hits = row.get(class).copied().unwrap_or(0);
-        let actual: u64 = row.iter().sum();
-        let claimed: u64 = confusion.iter().filter_map(|r| r.get(class)).sum();
-        if actual + claimed > 0 {
-            scores.push(2.0 * hits as f64 / (actual + claimed) as f64);
-        }
-    }
-    scores.iter().sum::<f64>() / scores.len().max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
+    use tuneboard::analysis::metrics::macro_f1;
+
     use super::*;
 
     fn scores(labels: &[u32], predicted: &[u32]) -> Scores {

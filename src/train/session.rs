@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::{Device, Kind as Format, Tensor};
+use tuneboard::analysis::metrics::macro_f1;
 use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
@@ -16,7 +17,6 @@ use crate::epoch::Meter;
 use crate::error::TrainError;
 use crate::evaluate::evaluate;
 use crate::journal::{History, Journal};
-use crate::metrics::macro_f1;
 use crate::model::{self, Loaded, Mode, Start};
 use crate::optim::Optimizer;
 use crate::rng::{Purpose, seed_torch};

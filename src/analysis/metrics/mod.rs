@@ -1,0 +1,26 @@
+//! Figures of a classifier from its labels, predictions and probabilities: pure arithmetic, no files.
+//!
+//! Every definition is scikit-learn 1.9's, with `labels=range(classes)` and `zero_division=0`, and is
+//! held to it to 1e-9 by `tests/fixtures/metrics/metrics_cases.json`. Where scikit-learn raises, warns
+//! and answers NaN, the answer here is `None`; where it warns and answers a number, it is that number.
+//!
+//! Labels are class indices of each row. Probabilities come one class at a time, `[class][row]`, as
+//! [`Predictions`](crate::dataset::predictions::Predictions) holds them, in `f32` or `f64`.
+
+mod agreement;
+mod averages;
+mod calibration;
+mod mcnemar;
+mod multiclass;
+mod probabilities;
+mod ranking;
+#[cfg(test)]
+mod scikit;
+
+pub use agreement::{balanced_accuracy, cohen_kappa, matthews};
+pub use averages::{Average, Averages, macro_f1};
+pub use calibration::{BINS, Bin, Calibration};
+pub use mcnemar::{Discordant, mcnemar_exact};
+pub use multiclass::{one_vs_one, one_vs_rest, weighted_one_vs_rest};
+pub use probabilities::{brier, log_loss};
+pub use ranking::{PrCurve, RocCurve, average_precision, roc_auc};

@@ -1,6 +1,8 @@
 //! The board: one folder with `config.toml`, `data/`, `models/` and `runs/`. This module finds it,
 //! reads its config and names every path in it; nothing else builds paths under a board.
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -12,6 +14,8 @@ use thiserror::Error;
 
 use crate::spec::keys::{nearest, toml_text};
 use crate::spec::{RunId, RunSpec, SpecError, locate};
+
+pub use model::Model;
 
 /// A board that exists.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::exit;
 use crate::board::BoardError;
 use crate::dataset::DataError;
+use crate::order::OrderError;
 use crate::runner::RunnerError;
 use crate::spec::SpecError;
 use crate::store::StoreError;
@@ -67,6 +68,16 @@ impl CliError {
             | Self::Output(_) => exit::BOARD,
             Self::Board(_) => exit::USAGE,
             Self::Internal(_) => exit::INTERNAL,
+        }
+    }
+}
+
+impl From<OrderError> for CliError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Spec(error) => error.into(),
+            OrderError::Board(error) => error.into(),
+            OrderError::Data(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,5 @@
-//! What `run` and `sweep` share: check everything, queue all or nothing, start the runner, wait.
-
-use std::collections::BTreeSet;
+//! What `run` and `sweep` share: queue all or nothing, start the runner, wait. What is checked before:
+//! [`crate::order`].
 
 use serde_json::json;
 
@@ -9,9 +8,9 @@ use super::figures::counted;
 use super::verb::{self, Context};
 use super::{exit, wait};
 use crate::board::Board;
-use crate::spec::{RunId, RunSpec, Sweep, Wish};
+use crate::runner;
+use crate::spec::{RunId, RunSpec, Wish};
 use crate::store::{NewRun, NewSweep};
-use crate::{dataset, runner};
 
 /// Options of both verbs.
 #[derive(Debug, clap::Args)]
@@ -100,75 +99,5 @@ impl Args {
             (false, true) => context.out.flush(),
             (false, false) => context.out.line(format!("Next: tuneboard (the dashboard), {look}")),
         }
-    }
-}
-
-/// Refuses what the trainer would refuse: each distinct model and data set is looked at once.
-pub fn check_inputs<'a>(
-    board: &Board,
-    specs: impl IntoIterator<Item = &'a RunSpec>,
-) -> Result<(), CliError> {
-    let mut seen = BTreeSet::new();
-    for spec in specs {
-        spec.check()?;
-        if seen.insert(vec![spec.model.clone()]) {
-            board.model(&spec.model)?;
-        }
-        let identity = DATA_KEYS.iter().map(|k| spec.get(k).unwrap_or_default()).collect();
-        if seen.insert(identity) {
-            dataset::load(spec, board.root())?;
-        }
-    }
-    Ok(())
-}
-
-/// The keys that decide which rows a run sees.
-const DATA_KEYS: [&str; 10] = [
-    "data",
-    "val",
-    "test",
-    "text",
-    "label",
-    "split",
-    "split_column",
-    "split_seed",
-    "stratify",
-    "limit",
-];
-
-/// A single run's name: `minilm-sms_spam`.
-pub fn name_of(spec: &RunSpec) -> String {
-    format!("{}-{}", stem(&spec.model), stem(&spec.data))
-}
-
-/// The name of one run of a sweep: `lr=3e-5 epochs=3 seed=1`.
-pub fn name_in(sweep: &Sweep, spec: &RunSpec) -> String {
-    let pair = |key: &str| format!("{key}={}", spec.get(key).unwrap_or_default());
-    let varied: Vec<String> = sweep.varied().map(pair).collect();
-    if varied.is_empty() { name_of(spec) } else { varied.join(" ") }
-}
-
-/// The last part of a path, without what stands behind its last dot.
-fn stem(path: &str) -> &str {
-    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
-    match last.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => last,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_say_what_is_special() {
-        let mut spec = RunSpec::default();
-        spec.set("model", "models/minilm/").unwrap();
-        spec.set("data", "data/sms_spam.csv").unwrap();
-        assert_eq!(name_of(&spec), "minilm-sms_spam");
-        let pairs = [("lr", "3e-5,1e-4"), ("seed", "0..1")];
-        let sweep = Sweep::parse(spec, pairs).unwrap();
-        assert_eq!(name_in(&sweep, &sweep.next(3).unwrap()), "lr=1e-4 seed=1");
     }
 }

@@ -1,6 +1,7 @@
 use super::error::CliError;
-use super::queue::{self, check_inputs, name_of};
+use super::queue;
 use super::verb::Context;
+use crate::order::{check_inputs, name_of};
 use crate::spec::{SpecError, Strategy, Sweep, keys};
 
 /// Queue one run

@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::figures::{counted, value};
-use super::queue::{self, check_inputs, name_in};
+use super::queue;
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use super::{exit, figures};
 use crate::board::Board;
+use crate::order::{self, check_inputs, name_in};
 use crate::spec::keys::{self, nearest};
 use crate::spec::{RunId, RunSpec, Sweep};
 use crate::store::{NewSweep, Reader};
@@ -49,7 +50,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         specs.into_iter().map(|spec| (name_in(&sweep, &spec), spec)).collect();
     let varied = sweep.varied().collect::<Vec<_>>().join(" x ");
     let name = args.queue.name.clone().or(named).unwrap_or(varied);
-    let name = if name.is_empty() { queue::name_of(&sweep.base) } else { name };
+    let name = if name.is_empty() { order::name_of(&sweep.base) } else { name };
     args.queue.queue(&board, Some(NewSweep { name, sweep }), &runs, context)
 }
 

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which modules a module may name besides itself.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("spec", &[]),
     ("events", &["spec"]),
     ("dataset", &["spec"]),
     ("board", &["spec"]),
     ("store", &["spec", "events"]),
     ("runner", &["spec", "events", "board", "store"]),
+    ("order", &["spec", "board", "dataset"]),
     ("analysis", &["spec", "store", "dataset"]),
-    ("tui", &["spec", "events", "board", "store", "analysis", "dataset", "runner"]),
-    ("cli", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "tui"]),
+    ("tui", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "order"]),
+    ("cli", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "order", "tui"]),
 ];
 
 /// Words that only these modules may write.

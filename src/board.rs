@@ -227,6 +227,11 @@ impl Board {
         self.run(id).join("predictions")
     }
 
+    /// The predictions of one pass: of the rows of a split, after an epoch.
+    pub fn predictions_of(&self, id: RunId, split: impl std::fmt::Display, epoch: u32) -> PathBuf {
+        self.predictions(id).join(format!("{split}-{epoch:04}.parquet"))
+    }
+
     /// The checkpoint folder that `model=name` means.
     ///
     /// # Errors

@@ -3,10 +3,12 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::exit;
-use super::figures::{count, value};
+use super::figures::{count, maybe, value};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one};
 use crate::analysis::confusion::{Matrix, Normalise};
+use crate::analysis::metrics::{CountReport, ProbabilityReport};
+use crate::dataset::predictions;
 use crate::events::Split;
 use crate::store::{Confusion, Reader, Run};
 
@@ -55,6 +57,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     };
     let whole = Matrix::new(&confusion);
     let shares = whole.normalised(by);
+    // Predictions are kept for a while only; the counts stay.
+    let predictions = board.predictions_of(run.id, confusion.split, confusion.epoch);
+    let scores = predictions::read(&predictions).ok().map(|p| ProbabilityReport::of(&p));
     if context.json {
         context.out.json(&json!({
             "labels": confusion.labels,
@@ -62,6 +67,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
             "normalized": shares,
             "split": confusion.split.to_string(),
             "epoch": confusion.epoch,
+            "classes": whole.classes(),
+            "figures": CountReport::of(&whole),
+            "probabilities": scores,
         }))?;
         return Ok(exit::OK);
     }
@@ -75,6 +83,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         context.out.table(&table)?;
     }
     classes(&confusion, &whole, context)?;
+    probabilities(scores.as_ref(), context)?;
     mistakes(&confusion, &whole, context)?;
     Ok(exit::OK)
 }
@@ -143,17 +152,53 @@ fn matrix(confusion: &Confusion, shares: Option<&[Vec<f64>]>, width: Option<usiz
         .collect()
 }
 
-/// Precision, recall and F1 of every class.
+/// Precision, recall and F1 of every class and over all, then agreement beyond chance.
 fn classes(confusion: &Confusion, whole: &Matrix, context: &mut Context) -> Result<(), CliError> {
     let mut table = Table::new(&["~class", ">rows", ">precision", ">recall", ">f1"]);
+    let mut row = |label: &str, rows: u64, figures: [f64; 3]| {
+        let figures = figures.map(|x| Cell::from(value(x)));
+        table.row([label.into(), count(rows).into()].into_iter().chain(figures));
+    };
     for (label, class) in confusion.labels.iter().zip(whole.classes()) {
-        let figures = [class.precision, class.recall, class.f1].map(|x| Cell::from(value(x)));
-        table.row([label.as_str().into(), count(class.support).into()].into_iter().chain(figures));
+        row(label, class.support, [class.precision, class.recall, class.f1]);
+    }
+    let report = CountReport::of(whole);
+    for (name, mean) in [("macro mean", report.macro_average), ("weighted mean", report.weighted)] {
+        row(name, whole.total(), [mean.precision, mean.recall, mean.f1]);
     }
     context.out.line("")?;
     context.out.table(&table)?;
-    let (accuracy, f1) = (value(whole.accuracy()), value(whole.macro_f1()));
-    context.out.line(format!("accuracy {accuracy}, macro F1 {f1}"))
+    let figures = [
+        ("accuracy", Some(report.accuracy)),
+        ("balanced accuracy", report.balanced_accuracy),
+        ("macro F1", Some(whole.macro_f1())),
+        ("MCC", Some(report.mcc)),
+        ("kappa", report.kappa),
+    ];
+    context.out.line(sentence(&figures))
+}
+
+/// What only the probabilities tell; nothing once the pass's predictions are gone.
+fn probabilities(
+    scores: Option<&ProbabilityReport>,
+    context: &mut Context,
+) -> Result<(), CliError> {
+    let Some(scores) = scores else { return Ok(()) };
+    let figures = [
+        ("log loss", scores.log_loss),
+        ("Brier", scores.brier),
+        ("ROC-AUC", scores.roc_auc),
+        ("average precision", scores.average_precision),
+        ("ECE", scores.ece),
+        ("MCE", scores.mce),
+    ];
+    context.out.line(sentence(&figures))
+}
+
+fn sentence(figures: &[(&str, Option<f64>)]) -> String {
+    let words: Vec<String> =
+        figures.iter().map(|(name, figure)| format!("{name} {}", maybe(*figure))).collect();
+    words.join(", ")
 }
 
 /// The commonest mistakes, in words.

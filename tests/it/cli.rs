@@ -218,10 +218,12 @@ fn tables_for_people() {
         ham               5 0.833  1 0.167
         spam              2 0.400  3 0.600
 
-        class  rows  precision  recall      f1
-        ham       6     0.7143  0.8333  0.7692
-        spam      5     0.7500  0.6000  0.6667
-        accuracy 0.7273, macro F1 0.7179
+        class          rows  precision  recall      f1
+        ham               6     0.7143  0.8333  0.7692
+        spam              5     0.7500  0.6000  0.6667
+        macro mean       11     0.7321  0.7167  0.7179
+        weighted mean    11     0.7305  0.7273  0.7226
+        accuracy 0.7273, balanced accuracy 0.7167, macro F1 0.7179, MCC 0.4485, kappa 0.4407
 
         Commonest mistakes
         count  true  taken for
@@ -506,6 +508,13 @@ fn a_real_model_is_trained() {
     let confusion = shell.json(&["confusion", "r1", "--split", "test"]);
     let rows = confusion["counts"].as_array().unwrap().iter().flat_map(|r| r.as_array().unwrap());
     assert_eq!(rows.map(|n| n.as_u64().unwrap()).sum::<u64>(), 8);
+    assert_eq!(confusion["figures"]["accuracy"], shown["last"]["test/acc"]);
+    let supports = confusion["classes"].as_array().unwrap().iter().map(|c| c["support"].as_u64());
+    assert_eq!(supports.flatten().sum::<u64>(), 8);
+    let loss = |value: &serde_json::Value| value.as_f64().unwrap();
+    let (from_file, reported) =
+        (&confusion["probabilities"]["log_loss"], &shown["last"]["test/loss"]);
+    assert!((loss(from_file) - loss(reported)).abs() < 1e-6, "{confusion}");
     let profile = shell.json(&["data", "data/mail.csv", "--model", "tiny"]);
     assert!(profile["tokens"]["min"].as_u64().unwrap() >= 5, "two specials and three words");
     let doctor = shell.json(&["doctor"]);

@@ -14,6 +14,7 @@ mod mcnemar;
 mod multiclass;
 mod probabilities;
 mod ranking;
+mod report;
 #[cfg(test)]
 mod scikit;
 
@@ -24,3 +25,4 @@ pub use mcnemar::{Discordant, mcnemar_exact};
 pub use multiclass::{one_vs_one, one_vs_rest, weighted_one_vs_rest};
 pub use probabilities::{brier, log_loss};
 pub use ranking::{PrCurve, RocCurve, average_precision, roc_auc};
+pub use report::{CountReport, ProbabilityReport};

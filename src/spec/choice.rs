@@ -48,6 +48,8 @@ choice! {
 choice! {
     /// How the token vectors of a text become one vector.
     Pool {
+        /// As the checkpoint's own head was trained, or else as suits the model's family.
+        Auto = "auto",
         /// The first token, through the checkpoint's pooler where it has one.
         Cls = "cls",
         /// The mean over real tokens.

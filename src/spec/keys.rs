@@ -391,7 +391,7 @@ mod tests {
             (
                 "pool",
                 "men",
-                "`pool=men` is not valid: did you mean `mean`? It takes cls, mean, max.",
+                "`pool=men` is not valid: did you mean `mean`? It takes auto, cls, mean, max.",
             ),
             ("device", "cuda", "`device=cuda` is not valid: name the GPU: did you mean `cuda:0`."),
             (

@@ -59,7 +59,7 @@ impl Default for RunSpec {
             task: Task::Classify,
             model: String::new(),
             init: Init::Pretrained,
-            pool: Pool::Mean,
+            pool: Pool::Auto,
             data: String::new(),
             val: None,
             test: None,

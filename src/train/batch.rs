@@ -3,7 +3,7 @@
 use tch::{Device, Tensor};
 
 use crate::error::TrainError;
-use crate::model::Inputs;
+use crate::model::{Inputs, Padding};
 use crate::rng::{Purpose, Rng};
 use crate::tokenize::Tokens;
 
@@ -48,7 +48,7 @@ pub fn evaluation(rows: &[u32], tokens: &Tokens, batch_size: usize) -> Vec<Vec<u
 pub fn collate(
     rows: impl ExactSizeIterator<Item = u32> + Clone,
     tokens: &Tokens,
-    padding: i64,
+    padding: Padding,
     device: Device,
 ) -> Result<Inputs, TrainError> {
     let count = rows.len();
@@ -59,7 +59,7 @@ pub fn collate(
         let text = tokens.get(row);
         ids.extend(text.iter().map(|id| i64::from(*id)));
         mask.extend(text.iter().map(|_| 1i64));
-        ids.resize(ids.len() + length - text.len(), padding);
+        ids.resize(ids.len() + length - text.len(), padding.id);
         mask.resize(ids.len(), 0);
     }
     let padded = mask.contains(&0);
@@ -115,11 +115,12 @@ mod tests {
     #[test]
     fn a_batch_is_padded_to_its_longest_row() {
         let tokens = tokens(&[2, 3]);
-        let inputs = collate([1, 0].into_iter(), &tokens, 9, Device::Cpu).unwrap();
+        let padding = Padding { id: 9 };
+        let inputs = collate([1, 0].into_iter(), &tokens, padding, Device::Cpu).unwrap();
         let ids: Vec<Vec<i64>> = Vec::try_from(&inputs.ids).unwrap();
         assert_eq!(ids, [[7, 7, 7], [7, 7, 9]]);
         let mask: Vec<Vec<i64>> = Vec::try_from(inputs.mask.as_ref().unwrap()).unwrap();
         assert_eq!(mask, [[1, 1, 1], [1, 1, 0]]);
-        assert!(collate([1].into_iter(), &tokens, 9, Device::Cpu).unwrap().mask.is_none());
+        assert!(collate([1].into_iter(), &tokens, padding, Device::Cpu).unwrap().mask.is_none());
     }
 }

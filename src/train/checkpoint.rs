@@ -16,10 +16,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tch::Tensor;
-use tuneboard::spec::Pool;
 
 use crate::error::TrainError;
-use crate::model::{Parameter, weights};
+use crate::model::{Loaded, Parameter, weights};
 use crate::optim::Optimizer;
 use crate::state::State;
 
@@ -27,8 +26,14 @@ const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "trainer_state.json";
 /// Copied from the model's folder where they exist.
-const TOKENIZER_FILES: [&str; 4] =
-    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"];
+const TOKENIZER_FILES: [&str; 6] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+];
 
 /// The folder `checkpoints/` of a run.
 pub struct Checkpoints {
@@ -44,24 +49,22 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Takes over what the model's folder holds; `config` is its `config.json`.
+    /// Takes over what the model's folder holds.
     ///
     /// # Errors
     /// A tokenizer file that cannot be read.
-    pub fn new(
-        model_folder: &Path,
-        config: &Value,
-        labels: &[String],
-        pool: Pool,
-    ) -> Result<Self, TrainError> {
-        let mut config = config.clone();
+    pub fn new(model_folder: &Path, model: &Loaded, labels: &[String]) -> Result<Self, TrainError> {
+        let mut config = model.json.clone();
         if let Some(config) = config.as_object_mut() {
             let by_id = labels.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
             let by_label = labels.iter().enumerate().map(|(i, l)| (l.clone(), json!(i)));
-            config.insert("architectures".into(), json!(["BertForSequenceClassification"]));
+            match model.family.architecture(model.pool) {
+                Some(name) => config.insert("architectures".into(), json!([name])),
+                None => config.remove("architectures"),
+            };
             config.insert("id2label".into(), Value::Object(by_id.collect()));
             config.insert("label2id".into(), Value::Object(by_label.collect()));
-            config.insert("tuneboard_pool".into(), json!(pool));
+            config.insert("tuneboard_pool".into(), json!(model.pool));
         }
         let mut tokenizer = Vec::new();
         for name in TOKENIZER_FILES {

@@ -22,7 +22,7 @@ impl Session<'_> {
     pub fn train_epoch(&mut self) -> Result<Flow, TrainError> {
         let (size, seed) = (self.spec.batch_size as usize, self.spec.seed);
         let batches = batch::training(&self.data.train, &self.tokens, size, seed, self.state.epoch);
-        let mode = self.training_mode();
+        let mode = Mode::training(self.place.kind);
         let steps = batches.chunks(self.spec.accumulate as usize);
         self.meter.restart();
         for batches in steps.skip(self.state.step_in_epoch as usize) {
@@ -30,7 +30,7 @@ impl Session<'_> {
                 self.report(true)?;
                 return Ok(Flow::Stopped);
             }
-            self.step(batches, &mode)?;
+            self.step(batches, mode)?;
             self.report(false)?;
         }
         self.report(true)?;
@@ -38,7 +38,7 @@ impl Session<'_> {
     }
 
     /// One optimiser step on the gradient of all `batches` together.
-    fn step(&mut self, batches: &[Vec<u32>], mode: &Mode) -> Result<(), TrainError> {
+    fn step(&mut self, batches: &[Vec<u32>], mode: Mode) -> Result<(), TrainError> {
         let lr = self.plan.lr(self.state.step);
         seed_torch(self.spec.seed, Purpose::Dropout, self.state.step);
         let total: f64 = batches.iter().flatten().map(|row| self.class_weight(*row)).sum();
@@ -68,13 +68,13 @@ impl Session<'_> {
         &self,
         rows: &[u32],
         total: f64,
-        mode: &Mode,
+        mode: Mode,
     ) -> Result<(Tensor, Tensor), TrainError> {
         let device = self.place.device;
-        let padding = self.model.config.padding();
-        let inputs = batch::collate(rows.iter().copied(), &self.tokens, padding, device)?;
+        let inputs =
+            batch::collate(rows.iter().copied(), &self.tokens, self.model.padding, device)?;
         let labels = self.labels(rows)?;
-        let logits = self.model.classifier.forward(&inputs, mode)?;
+        let logits = self.model.network.forward(&inputs, mode)?;
         let weights = place_weights(self.class_weights.as_deref(), device)?;
         let smoothing = self.spec.label_smoothing;
         let loss = logits

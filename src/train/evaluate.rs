@@ -12,14 +12,10 @@ use crate::session::Session;
 ///
 /// # Errors
 /// What libtorch reports.
-pub fn evaluate(
-    session: &Session,
-    rows: &[u32],
-    mode: &Mode,
-) -> Result<Option<Scores>, TrainError> {
+pub fn evaluate(session: &Session, rows: &[u32], mode: Mode) -> Result<Option<Scores>, TrainError> {
     let _guard = tch::no_grad_guard();
     let classes = session.data.label_names.len();
-    let padding = session.model.config.padding();
+    let padding = session.model.padding;
     let mut log_probabilities = vec![0_f32; rows.len() * classes];
     // Without gradients more rows fit; the tail of short texts gains most.
     let size = session.spec.batch_size.max(32) as usize;
@@ -31,7 +27,7 @@ pub fn evaluate(
         let batch: Vec<u32> = batch.collect();
         let device = session.place.device;
         let inputs = batch::collate(batch.iter().copied(), &session.tokens, padding, device)?;
-        let logits = session.model.classifier.forward(&inputs, mode)?;
+        let logits = session.model.network.forward(&inputs, mode)?;
         let values: Vec<f32> = flat(&logits.f_log_softmax(-1, Kind::Float)?)?;
         for (at, values) in positions.iter().zip(values.chunks(classes)) {
             if let Some(place) = log_probabilities.get_mut(at * classes..(at + 1) * classes) {

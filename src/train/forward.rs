@@ -7,7 +7,7 @@ use tch::{Device, Kind};
 use tuneboard::spec::Pool;
 
 use crate::error::TrainError;
-use crate::model::{self, BertConfig, Inputs, Mode, Start, WeightFiles, weights};
+use crate::model::{self, Inputs, Limits, Mode, Request, Start, weights};
 
 /// Reads `input_ids` and, where given, `attention_mask` and `token_type_ids` (int64,
 /// `[batch, length]`) from `input`; writes `last_hidden_state`, `pooler_output` where the checkpoint
@@ -16,29 +16,26 @@ use crate::model::{self, BertConfig, Inputs, Mode, Start, WeightFiles, weights};
 /// # Errors
 /// Whatever is wrong with the folder or the files.
 pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainError> {
-    let (config, _) = BertConfig::read(folder)?;
-    let files = WeightFiles::open(folder)?;
-    let classes = files.shape("classifier.weight")?.and_then(|shape| shape.first().copied());
-    let pool = config.tuneboard_pool.unwrap_or(Pool::Cls);
-    let model = model::load(folder, Start::Checkpoint, classes.unwrap_or(2), pool, Device::Cpu)?;
-    let inputs = read_inputs(input, &config)?;
+    let request = Request {
+        start: Start::Checkpoint,
+        classes: None,
+        pool: Pool::Auto,
+        dropout: None,
+        device: Device::Cpu,
+    };
+    let model = model::load(folder, &request)?;
+    let inputs = read_inputs(input, &model.limits)?;
     let _guard = tch::no_grad_guard();
     let mode = Mode::inference(Kind::Float);
-    let bert = &model.classifier.bert;
-    let hidden = bert.forward(&inputs, &mode)?;
-    let mut results = Vec::new();
-    if let Some(pooled) = bert.pooled(&hidden)? {
-        results.push(("pooler_output".to_owned(), pooled));
+    let inside = model.network.inside(&inputs, mode)?;
+    let mut results: Vec<_> = inside.into_iter().map(|(name, x)| (name.to_owned(), x)).collect();
+    if model.head_given {
+        results.push(("logits".to_owned(), model.network.forward(&inputs, mode)?));
     }
-    if classes.is_some() {
-        let logits = model.classifier.logits(&hidden, &inputs, &mode)?;
-        results.push(("logits".to_owned(), logits));
-    }
-    results.push(("last_hidden_state".to_owned(), hidden));
     fs::write(output, weights::to_bytes(&results)?).map_err(TrainError::write(output))
 }
 
-fn read_inputs(path: &Path, config: &BertConfig) -> Result<Inputs, TrainError> {
+fn read_inputs(path: &Path, limits: &Limits) -> Result<Inputs, TrainError> {
     let bad = |why: String| TrainError::Input(format!("{}: {why}.", path.display()));
     let mut tensors = weights::read_all(path)?;
     let mut take = |name: &str, below: i64| -> Result<_, TrainError> {
@@ -57,15 +54,15 @@ fn read_inputs(path: &Path, config: &BertConfig) -> Result<Inputs, TrainError> {
         }
         Ok(Some(tensor))
     };
-    let ids = take("input_ids", config.vocab_size)?;
+    let ids = take("input_ids", limits.vocabulary)?;
     let mask = take("attention_mask", 2)?;
-    let segments = take("token_type_ids", config.type_vocab_size)?;
+    let segments = take("token_type_ids", limits.segments)?;
     let ids = ids.ok_or_else(|| bad("it has no `input_ids`".into()))?;
     let (_, length) = ids.size2()?;
-    if length > config.max_position_embeddings {
+    if length > limits.positions {
         return Err(bad(format!(
             "{length} tokens are more than the {} positions of the model",
-            config.max_position_embeddings
+            limits.positions
         )));
     }
     if [&mask, &segments].into_iter().flatten().any(|t| t.size() != ids.size()) {

@@ -6,12 +6,10 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::json;
-use tokenizers::{PaddingDirection, PaddingParams, PaddingStrategy, Tokenizer, TruncationParams};
 
 use crate::error::TrainError;
-use crate::model::BertConfig;
+use crate::model;
 use crate::progress::out;
-use crate::tokenize;
 
 /// What surrounds the tokens of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -53,28 +51,24 @@ struct Line {
 /// # Errors
 /// A bad tokenizer or line.
 pub fn tokenize(folder: &Path, shape: &Shape) -> Result<(), TrainError> {
-    let mut tokenizer = tokenize::read(folder, None)?;
-    let bad = |e: tokenizers::Error| TrainError::Input(format!("The tokenizer refuses: {e}."));
-    if let Some(max_length) = shape.max_length {
-        let specials = if shape.no_specials { 0 } else { tokenize::specials(&tokenizer)? };
-        if max_length <= specials {
-            return Err(TrainError::Input(format!(
-                "--max-length {max_length} leaves no room beside the {specials} special tokens."
-            )));
-        }
-        let truncation = TruncationParams { max_length, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(truncation)).map_err(bad)?;
+    if shape.pad_to.is_some_and(|length| length > MOST) {
+        return Err(TrainError::Input(format!("--pad-to takes at most {MOST}.")));
     }
-    if let Some(length) = shape.pad_to {
-        if length > MOST {
-            return Err(TrainError::Input(format!("--pad-to {length} is more than {MOST}.")));
-        }
-        let padding = padding(folder, &tokenizer, shape.pad, length);
-        tokenizer.with_padding(Some(padding));
-    }
+    // Without specials there is nothing to leave room for: texts are simply cut.
+    let length = shape.max_length.filter(|_| !shape.no_specials);
+    let tokenizer = model::tokenizer(folder, length)?;
+    let padding = match shape.pad_to {
+        Some(_) => model::padding_id(folder, &*tokenizer)?,
+        None => 0,
+    };
     each_line(|text| {
-        let encoding = tokenizer.encode(text, !shape.no_specials).map_err(bad)?;
-        out(&json!({"tokens": encoding.get_tokens(), "ids": encoding.get_ids()}).to_string());
+        let mut ids = tokenizer.ids(text, !shape.no_specials)?;
+        ids.truncate(shape.max_length.unwrap_or(usize::MAX));
+        let missing = shape.pad_to.unwrap_or(0).saturating_sub(ids.len());
+        let at = if shape.pad == Side::Left { 0 } else { ids.len() };
+        ids.splice(at..at, std::iter::repeat_n(padding, missing));
+        let tokens: Vec<String> = ids.iter().map(|id| tokenizer.token(*id)).collect();
+        out(&json!({"tokens": tokens, "ids": ids}).to_string());
         Ok(())
     })
 }
@@ -84,27 +78,12 @@ pub fn tokenize(folder: &Path, shape: &Shape) -> Result<(), TrainError> {
 /// # Errors
 /// A bad tokenizer or line.
 pub fn lengths(folder: &Path) -> Result<(), TrainError> {
-    let tokenizer = tokenize::read(folder, None)?;
+    let tokenizer = model::tokenizer(folder, None)?;
     each_line(|text| {
-        out(&tokenize::encode(&tokenizer, text, true)?.len().to_string());
+        out(&tokenizer.ids(text, true)?.len().to_string());
         Ok(())
     })
 }
-
-fn padding(folder: &Path, tokenizer: &Tokenizer, side: Side, length: usize) -> PaddingParams {
-    let id = BertConfig::read(folder).map_or(0, |(config, _)| config.padding()) as u32;
-    PaddingParams {
-        strategy: PaddingStrategy::Fixed(length),
-        direction: match side {
-            Side::Left => PaddingDirection::Left,
-            Side::Right => PaddingDirection::Right,
-        },
-        pad_id: id,
-        pad_token: tokenizer.id_to_token(id).unwrap_or_else(|| "[PAD]".into()),
-        ..PaddingParams::default()
-    }
-}
-
 fn each_line(mut f: impl FnMut(&str) -> Result<(), TrainError>) -> Result<(), TrainError> {
     for (index, line) in io::stdin().lock().lines().enumerate() {
         let number = index + 1;

@@ -40,7 +40,7 @@ impl Optimizer {
     pub fn new(spec: &RunSpec, parameters: &[Parameter]) -> Result<Self, TrainError> {
         let mut slots = Vec::with_capacity(parameters.len());
         for parameter in parameters {
-            let learns = spec.unfreeze == Unfreeze::All || parameter.is_head();
+            let learns = spec.unfreeze == Unfreeze::All || parameter.is_head;
             // Without a gradient the trunk keeps no graph, which halves time and memory.
             let weight = parameter.tensor.f_set_requires_grad(learns)?;
             if !learns {

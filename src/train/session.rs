@@ -17,12 +17,12 @@ use crate::epoch::Meter;
 use crate::error::TrainError;
 use crate::evaluate::evaluate;
 use crate::journal::{History, Journal};
-use crate::model::{self, Loaded, Mode, Start};
+use crate::model::{self, Loaded, Mode, Request, Start};
 use crate::optim::Optimizer;
 use crate::rng::{Purpose, seed_torch};
 use crate::schedule::Plan;
 use crate::state::State;
-use crate::tokenize::{self, Tokens};
+use crate::tokenize::{Tokenizer, Tokens};
 
 /// A run in memory, ready for its next step.
 pub struct Session<'a> {
@@ -89,10 +89,16 @@ impl<'a> Session<'a> {
             Init::Pretrained => Start::Checkpoint,
             Init::Random => Start::Random,
         };
-        let classes = data.label_names.len();
-        let model = model::load(&model_folder, start, classes, spec.pool, place.device)?;
+        let request = Request {
+            start,
+            classes: Some(data.label_names.len()),
+            pool: spec.pool,
+            dropout: spec.dropout,
+            device: place.device,
+        };
+        let model = model::load(&model_folder, &request)?;
         let tokenizer = tokenizer(&model_folder, &spec, &model)?;
-        let tokens = Tokens::of(&tokenizer, &data.texts, place.threads)?;
+        let tokens = Tokens::of(&*tokenizer, &data.texts, place.threads)?;
         check_ids(&tokens, &model)?;
 
         let mut optimizer = Optimizer::new(&spec, &model.parameters)?;
@@ -111,7 +117,7 @@ impl<'a> Session<'a> {
         let batches = data.train.len().div_ceil(spec.batch_size as usize);
         let steps_per_epoch = batches.div_ceil(spec.accumulate as usize) as u64;
         let plan = Plan::new(&spec, steps_per_epoch * u64::from(spec.epochs));
-        let assets = Assets::new(&model_folder, &model.json, &data.label_names, spec.pool)?;
+        let assets = Assets::new(&model_folder, &model, &data.label_names)?;
         let predictions = folder.join("predictions");
         fs::create_dir_all(&predictions).map_err(TrainError::write(&predictions))?;
 
@@ -244,7 +250,7 @@ impl<'a> Session<'a> {
             Split::Test => &self.data.test,
         };
         let mode = Mode::inference(self.place.kind);
-        let Some(scores) = evaluate(self, rows, &mode)? else { return Ok(None) };
+        let Some(scores) = evaluate(self, rows, mode)? else { return Ok(None) };
         let counts = scores.confusion(self.data.label_names.len());
         let loss = scores.loss();
         let values = [("loss", loss), ("acc", scores.accuracy()), ("f1", macro_f1(&counts))]
@@ -287,41 +293,29 @@ impl<'a> Session<'a> {
     pub(crate) fn label(&self, row: u32) -> u32 {
         self.data.labels.get(row as usize).copied().unwrap_or(0)
     }
-
-    /// How training passes are done.
-    pub(crate) fn training_mode(&self) -> Mode {
-        let config = &self.model.config;
-        let given = |from_config: f64| self.spec.dropout.unwrap_or(from_config);
-        let head = config.classifier_dropout.unwrap_or(config.hidden_dropout_prob);
-        Mode {
-            kind: self.place.kind,
-            dropout: given(config.hidden_dropout_prob),
-            attention_dropout: given(config.attention_probs_dropout_prob),
-            head_dropout: given(head),
-        }
-    }
 }
 
-/// The folder that `model=` means.
+/// The folder that `model=` means: one that holds a config.json, or at least a tokenizer.json.
 pub fn find_model(root: &Path, name: &str) -> Result<PathBuf, TrainError> {
     let [first, second] = locate::model_candidates(root, name);
-    [&first, &second].into_iter().find(|f| f.join("config.json").is_file()).cloned().ok_or_else(
-        || {
-            TrainError::Input(format!(
-                "There is no model `{name}`: neither {} nor {} exists.",
-                first.join("config.json").display(),
-                second.join("config.json").display()
-            ))
-        },
-    )
+    let holds = |folder: &&PathBuf| {
+        ["config.json", "tokenizer.json"].iter().any(|name| folder.join(name).is_file())
+    };
+    [&first, &second].into_iter().find(holds).cloned().ok_or_else(|| {
+        TrainError::Input(format!(
+            "There is no model `{name}`: neither {} nor {} exists.",
+            first.join("config.json").display(),
+            second.join("config.json").display()
+        ))
+    })
 }
 
 fn tokenizer(
     folder: &Path,
     spec: &RunSpec,
     model: &Loaded,
-) -> Result<tokenizers::Tokenizer, TrainError> {
-    let positions = model.config.max_position_embeddings;
+) -> Result<Box<dyn Tokenizer>, TrainError> {
+    let positions = model.limits.positions;
     if i64::from(spec.max_length) > positions {
         return Err(TrainError::Input(format!(
             "max_length={} is more than the {positions} positions of {}; set max_length={positions} \
@@ -330,11 +324,11 @@ fn tokenizer(
             folder.display()
         )));
     }
-    tokenize::read(folder, Some(spec.max_length as usize))
+    model.family.tokenizer(folder, Some(spec.max_length as usize))
 }
 
 fn check_ids(tokens: &Tokens, model: &Loaded) -> Result<(), TrainError> {
-    let (largest, words) = (tokens.largest(), model.config.vocab_size);
+    let (largest, words) = (tokens.largest(), model.limits.vocabulary);
     if i64::from(largest) >= words {
         return Err(TrainError::Input(format!(
             "The tokenizer gives the id {largest}, but the model has only {words} word embeddings; \

@@ -1,58 +1,68 @@
-//! Texts -> ids, with the tokenizer of the checkpoint's folder.
+//! Texts -> ids, by the rules of the model's family.
 
 use std::path::Path;
 use std::thread;
 
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::TruncationParams;
 
 use crate::error::TrainError;
 
-/// Reads `tokenizer.json`, without the truncation and padding that many files have baked in.
-///
-/// # Errors
-/// A missing or malformed file, or room for fewer tokens than the specials take.
-pub fn read(folder: &Path, max_length: Option<usize>) -> Result<Tokenizer, TrainError> {
-    let path = folder.join("tokenizer.json");
-    let bytes = std::fs::read(&path).map_err(TrainError::read(&path))?;
-    let bad = |why: &dyn std::fmt::Display| {
-        TrainError::Input(format!("{} is no sound tokenizer: {why}.", path.display()))
-    };
-    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| bad(&e))?;
-    tokenizer.with_padding(None);
-    let truncation = match max_length {
-        Some(max_length) => {
-            let specials = specials(&tokenizer)?;
-            if max_length <= specials {
-                return Err(TrainError::Input(format!(
-                    "max_length={max_length} leaves no room for text beside the {specials} special \
-                     tokens."
-                )));
-            }
-            Some(TruncationParams { max_length, ..TruncationParams::default() })
+/// Text -> ids.
+pub trait Tokenizer: Sync {
+    /// The ids of one text, cut to the length that the tokenizer was made for; `specials` says
+    /// whether the tokens that frame a text are among them.
+    ///
+    /// # Errors
+    /// What the tokenizer reports.
+    fn ids(&self, text: &str, specials: bool) -> Result<Vec<u32>, TrainError>;
+
+    /// The token of an id, as text.
+    fn token(&self, id: u32) -> String;
+}
+
+/// The tokenizer of a `tokenizer.json`: WordPiece, byte-level BPE and their like.
+pub struct Subwords(tokenizers::Tokenizer);
+
+impl Subwords {
+    /// Reads `tokenizer.json`, without the truncation and padding that many files have baked in.
+    ///
+    /// # Errors
+    /// A missing or malformed file, or room for fewer tokens than the specials take.
+    pub fn read(folder: &Path, max_length: Option<usize>) -> Result<Self, TrainError> {
+        let path = folder.join("tokenizer.json");
+        let bytes = std::fs::read(&path).map_err(TrainError::read(&path))?;
+        let bad = |why: &dyn std::fmt::Display| {
+            TrainError::Input(format!("{} is no sound tokenizer: {why}.", path.display()))
+        };
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| bad(&e))?;
+        tokenizer.with_padding(None).with_truncation(None).map_err(|e| bad(&e))?;
+        let mut subwords = Self(tokenizer);
+        let Some(max_length) = max_length else { return Ok(subwords) };
+        let specials = subwords.ids("", true)?.len();
+        if max_length <= specials {
+            return Err(TrainError::Input(format!(
+                "max_length={max_length} leaves no room for text beside the {specials} special \
+                 tokens."
+            )));
         }
-        None => None,
-    };
-    tokenizer.with_truncation(truncation).map_err(|e| bad(&e))?;
-    Ok(tokenizer)
+        let truncation = TruncationParams { max_length, ..TruncationParams::default() };
+        subwords.0.with_truncation(Some(truncation)).map_err(|e| bad(&e))?;
+        Ok(subwords)
+    }
 }
 
-/// How many special tokens surround a single text.
-///
-/// # Errors
-/// What the tokenizer reports.
-pub fn specials(tokenizer: &Tokenizer) -> Result<usize, TrainError> {
-    Ok(encode(tokenizer, "", true)?.len())
-}
+impl Tokenizer for Subwords {
+    fn ids(&self, text: &str, specials: bool) -> Result<Vec<u32>, TrainError> {
+        let encoding = self
+            .0
+            .encode_fast(text, specials)
+            .map_err(|e| TrainError::Input(format!("A text cannot be tokenized: {e}.")))?;
+        Ok(encoding.get_ids().to_vec())
+    }
 
-/// The ids of one text.
-///
-/// # Errors
-/// What the tokenizer reports.
-pub fn encode(tokenizer: &Tokenizer, text: &str, specials: bool) -> Result<Vec<u32>, TrainError> {
-    let encoding = tokenizer
-        .encode_fast(text, specials)
-        .map_err(|e| TrainError::Input(format!("A text cannot be tokenized: {e}.")))?;
-    Ok(encoding.get_ids().to_vec())
+    fn token(&self, id: u32) -> String {
+        self.0.id_to_token(id).unwrap_or_else(|| format!("[{id}]"))
+    }
 }
 
 /// The ids of many texts, in one buffer.
@@ -68,7 +78,11 @@ impl Tokens {
     ///
     /// # Errors
     /// What the tokenizer reports.
-    pub fn of(tokenizer: &Tokenizer, texts: &[String], threads: usize) -> Result<Self, TrainError> {
+    pub fn of(
+        tokenizer: &dyn Tokenizer,
+        texts: &[String],
+        threads: usize,
+    ) -> Result<Self, TrainError> {
         let share = texts.len().div_ceil(threads.max(1)).max(1);
         let parts = thread::scope(|scope| {
             let workers: Vec<_> = texts
@@ -87,10 +101,10 @@ impl Tokens {
         Ok(all)
     }
 
-    fn sequentially(tokenizer: &Tokenizer, texts: &[String]) -> Result<Self, TrainError> {
+    fn sequentially(tokenizer: &dyn Tokenizer, texts: &[String]) -> Result<Self, TrainError> {
         let mut all = Self::default();
         for text in texts {
-            all.push(&encode(tokenizer, text, true)?);
+            all.push(&tokenizer.ids(text, true)?);
         }
         Ok(all)
     }

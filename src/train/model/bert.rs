@@ -1,28 +1,27 @@
+mod attention;
+mod classifier;
+mod config;
+mod embeddings;
+
 use tch::Tensor;
 
-use super::attention::SelfAttention;
-use super::config::{Activation, BertConfig};
-use super::embeddings::{Embeddings, attention_bias};
-use super::layers::{LayerNorm, Linear, Mode, dropout};
+use self::attention::SelfAttention;
+pub use self::classifier::load;
+use self::config::BertConfig;
+use self::embeddings::Embeddings;
+use super::attention::padding_bias;
+use super::config::Activation;
+use super::layers::{Dropouts, LayerNorm, Linear, dropout};
 use super::parameters::Builder;
+use super::{Inputs, Mode};
 use crate::error::TrainError;
-
-/// One batch of texts, as ids.
-#[derive(Debug)]
-pub struct Inputs {
-    /// `[batch, length]`, int64.
-    pub ids: Tensor,
-    /// `[batch, length]`, int64, 1 for real tokens; `None` = nothing is padded.
-    pub mask: Option<Tensor>,
-    /// `[batch, length]`, int64; `None` = all 0.
-    pub segments: Option<Tensor>,
-}
 
 /// The encoder of Devlin et al. 2019. Reference: transformers `BertModel`.
 pub struct Bert {
     embeddings: Embeddings,
     layers: Vec<Layer>,
     pooler: Option<Linear>,
+    dropouts: Dropouts,
 }
 
 /// One transformer layer, normalised after each block. Reference: transformers `BertLayer`.
@@ -45,6 +44,7 @@ impl Bert {
         builder: &mut Builder,
         config: &BertConfig,
         with_pooler: bool,
+        dropouts: Dropouts,
     ) -> Result<Self, TrainError> {
         let embeddings = Embeddings::new(builder, config)?;
         let layers = (0..config.num_hidden_layers)
@@ -55,18 +55,20 @@ impl Bert {
         } else {
             None
         };
-        Ok(Self { embeddings, layers, pooler })
+        Ok(Self { embeddings, layers, pooler, dropouts })
     }
 
     /// The last layer's token vectors, `[batch, length, hidden]`.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn forward(&self, inputs: &Inputs, mode: &Mode) -> Result<Tensor, TrainError> {
-        let bias = inputs.mask.as_ref().map(|m| attention_bias(m, mode.kind)).transpose()?;
-        let mut x = self.embeddings.forward(&inputs.ids, inputs.segments.as_ref(), mode)?;
+    pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
+        let drop = self.dropouts.in_mode(mode);
+        let bias = inputs.mask.as_ref().map(|m| padding_bias(m, mode.kind)).transpose()?;
+        let segments = inputs.segments.as_ref();
+        let mut x = self.embeddings.forward(&inputs.ids, segments, mode.kind, drop.embeddings)?;
         for layer in &self.layers {
-            x = layer.forward(&x, bias.as_ref(), mode)?;
+            x = layer.forward(&x, bias.as_ref(), &drop)?;
         }
         Ok(x)
     }
@@ -109,22 +111,12 @@ impl Layer {
         &self,
         x: &Tensor,
         bias: Option<&Tensor>,
-        mode: &Mode,
+        drop: &Dropouts,
     ) -> Result<Tensor, TrainError> {
-        let mixed = self.mix.forward(&self.attention.forward(x, bias, mode)?)?;
-        let x = self.mix_norm.forward(&dropout(mixed, mode.dropout)?.f_add(x)?)?;
+        let mixed = self.mix.forward(&self.attention.forward(x, bias, drop.attention)?)?;
+        let x = self.mix_norm.forward(&dropout(mixed, drop.residual)?.f_add(x)?)?;
         let wide = self.activation.apply(&self.widen.forward(&x)?)?;
-        let narrow = dropout(self.narrow.forward(&wide)?, mode.dropout)?;
+        let narrow = dropout(self.narrow.forward(&wide)?, drop.residual)?;
         self.narrow_norm.forward(&narrow.f_add(&x)?)
-    }
-}
-
-impl Activation {
-    fn apply(self, x: &Tensor) -> Result<Tensor, TrainError> {
-        Ok(match self {
-            Self::Gelu => x.f_gelu("none")?,
-            Self::GeluNew => x.f_gelu("tanh")?,
-            Self::Relu => x.f_relu()?,
-        })
     }
 }

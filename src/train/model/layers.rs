@@ -1,25 +1,32 @@
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
+use super::Mode;
 use super::parameters::{Builder, Fresh};
 use crate::error::TrainError;
 
-/// How a pass through the model is done.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mode {
-    /// Number format of the matrix products: `Float` or `BFloat16`.
-    pub kind: Kind,
-    /// Dropout of everything but attention weights; 0 outside training.
-    pub dropout: f64,
-    /// Dropout of attention weights.
-    pub attention_dropout: f64,
-    /// Dropout before the head.
-    pub head_dropout: f64,
+/// The dropouts of a transformer.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Dropouts {
+    /// Of the embeddings.
+    pub embeddings: f64,
+    /// Of attention weights.
+    pub attention: f64,
+    /// Of what a block adds to the residual stream.
+    pub residual: f64,
+    /// Before the head.
+    pub head: f64,
 }
 
-impl Mode {
-    /// A pass that changes nothing at random.
-    pub fn inference(kind: Kind) -> Self {
-        Self { kind, dropout: 0.0, attention_dropout: 0.0, head_dropout: 0.0 }
+impl Dropouts {
+    /// One value everywhere, where the user gives one.
+    pub fn or_all(self, given: Option<f64>) -> Self {
+        let all = |p| Self { embeddings: p, attention: p, residual: p, head: p };
+        given.map_or(self, all)
+    }
+
+    /// None outside training.
+    pub fn in_mode(self, mode: Mode) -> Self {
+        if mode.training { self } else { Self::default() }
     }
 }
 
@@ -54,18 +61,19 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// The classification head.
+    /// A layer of the head.
     ///
     /// # Errors
     /// See [`Builder::head`].
     pub fn head(
         builder: &mut Builder,
+        name: &str,
         [outputs, inputs]: [i64; 2],
         given: bool,
     ) -> Result<Self, TrainError> {
         let shape = [outputs, inputs];
-        let weight = builder.head("classifier.weight", &shape, Fresh::Normal, given)?;
-        let bias = builder.head("classifier.bias", &[outputs], Fresh::Zeros, given)?;
+        let weight = builder.head(&format!("{name}.weight"), &shape, Fresh::Normal, given)?;
+        let bias = builder.head(&format!("{name}.bias"), &[outputs], Fresh::Zeros, given)?;
         Ok(Self { weight, bias })
     }
 

@@ -1,43 +1,137 @@
-//! The network: BERT with a classification head, from a checkpoint folder or from a config alone.
+//! The networks: a trunk of one of the families with a classification head, from a checkpoint folder
+//! or from a config alone.
+//!
+//! The rest of the trainer knows [`Loaded`] and [`Network`] only. How a family is added:
+//! docs/architecture.md.
 
 mod attention;
 mod bert;
 mod config;
-mod embeddings;
-mod heads;
+mod family;
 mod layers;
 mod parameters;
 #[cfg(test)]
 mod parity;
+mod pooling;
 pub mod weights;
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 use tuneboard::spec::Pool;
 
-pub use bert::{Bert, Inputs};
-pub use config::BertConfig;
-pub use heads::Classifier;
-pub use layers::{Linear, Mode};
+pub use family::Family;
 pub use parameters::{Builder, Parameter};
 pub use weights::WeightFiles;
 
 use crate::error::TrainError;
+use crate::tokenize::{Subwords, Tokenizer};
+
+/// A trunk that turns texts into vectors, and a head that turns vectors into class scores.
+pub trait Network {
+    /// The text vectors `[batch, width]`, 32-bit: trunk and pooling. They do not depend on the head,
+    /// so those of a frozen trunk can be kept.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn vectors(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError>;
+
+    /// Class scores `[batch, classes]`, 32-bit, of text vectors.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn logits(&self, vectors: &Tensor, mode: Mode) -> Result<Tensor, TrainError>;
+
+    /// What the trunk gives before pooling, by transformers' names: `last_hidden_state`
+    /// `[batch, length, hidden]` and what else there is.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn inside(
+        &self,
+        inputs: &Inputs,
+        mode: Mode,
+    ) -> Result<Vec<(&'static str, Tensor)>, TrainError>;
+
+    /// Class scores of texts.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
+        self.logits(&self.vectors(inputs, mode)?, mode)
+    }
+}
+
+/// One batch of texts, as ids.
+#[derive(Debug)]
+pub struct Inputs {
+    /// `[batch, length]`, int64.
+    pub ids: Tensor,
+    /// `[batch, length]`, int64, 1 for real tokens; `None` = nothing is padded.
+    pub mask: Option<Tensor>,
+    /// `[batch, length]`, int64; `None` = all 0.
+    pub segments: Option<Tensor>,
+}
+
+/// How a pass through a network is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode {
+    /// Number format of the matrix products: `Float` or `BFloat16`.
+    pub kind: Kind,
+    /// With dropout.
+    pub training: bool,
+}
+
+impl Mode {
+    /// A pass that learns.
+    pub fn training(kind: Kind) -> Self {
+        Self { kind, training: true }
+    }
+
+    /// A pass that changes nothing at random.
+    pub fn inference(kind: Kind) -> Self {
+        Self { kind, training: false }
+    }
+}
 
 /// A model that is ready to train.
 pub struct Loaded {
-    /// The network.
-    pub classifier: Classifier,
+    /// Which of the families it belongs to.
+    pub family: Family,
+    /// Trunk and head.
+    pub network: Box<dyn Network>,
     /// All its weights, in a fixed order.
     pub parameters: Vec<Parameter>,
-    /// Its shape.
-    pub config: BertConfig,
+    /// What ids it takes.
+    pub limits: Limits,
+    /// How short rows of a batch are filled.
+    pub padding: Padding,
+    /// How token vectors become a text vector; never `auto`.
+    pub pool: Pool,
     /// `config.json` as it stands, for the checkpoints' own.
     pub json: Value,
     /// True if the head came from the checkpoint.
     pub head_given: bool,
+}
+
+/// What a trunk can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Ids are below it.
+    pub vocabulary: i64,
+    /// The longest text, in tokens.
+    pub positions: i64,
+    /// Segment ids are below it.
+    pub segments: i64,
+}
+
+/// How short rows of a batch are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Padding {
+    /// The id that fills.
+    pub id: i64,
 }
 
 /// Where the weights come from.
@@ -49,40 +143,61 @@ pub enum Start {
     Random,
 }
 
-/// Reads the folder of a BERT checkpoint and puts a head for `classes` on it.
+/// What is asked of a model beside its config.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Request {
+    /// Where the weights come from.
+    pub start: Start,
+    /// Classes of the head; `None` = as many as the checkpoint's own head has, or else 2.
+    pub classes: Option<usize>,
+    /// How token vectors become a text vector.
+    pub pool: Pool,
+    /// Dropout of trunk and head; `None` = as the config says.
+    pub dropout: Option<f64>,
+    /// Where the weights lie.
+    pub device: Device,
+}
+
+/// Text -> ids for the model of `folder`; see [`Family::tokenizer`]. A folder that holds nothing but a
+/// tokenizer.json will do.
+///
+/// # Errors
+/// Whatever is wrong with the folder.
+pub fn tokenizer(
+    folder: &Path,
+    max_length: Option<usize>,
+) -> Result<Box<dyn Tokenizer>, TrainError> {
+    if folder.join("config.json").is_file() {
+        Family::of(folder, &config::read(folder)?)?.tokenizer(folder, max_length)
+    } else {
+        Ok(Box::new(Subwords::read(folder, max_length)?))
+    }
+}
+
+/// The id that fills short rows, for the model of `folder` and its tokenizer. Where there is no
+/// config.json it is the id of the token that tokenizer_config.json names, or else 0.
+///
+/// # Errors
+/// Whatever is wrong with the folder.
+pub fn padding_id(folder: &Path, tokenizer: &dyn Tokenizer) -> Result<u32, TrainError> {
+    if folder.join("config.json").is_file() {
+        let json = config::read(folder)?;
+        return Ok(Family::of(folder, &json)?.padding(&json));
+    }
+    let named = fs::read_to_string(folder.join("tokenizer_config.json")).unwrap_or_default();
+    let named: Value = serde_json::from_str(&named).unwrap_or_default();
+    let token = ["pad_token", "eos_token"].iter().find_map(|key| named.get(key)?.as_str());
+    let id = token.map(|token| tokenizer.ids(token, false)).transpose()?;
+    Ok(id.and_then(|id| id.first().copied()).unwrap_or(0))
+}
+
+/// Reads the folder of a checkpoint and puts a head on it.
 ///
 /// # Errors
 /// Whatever is wrong with the folder, by name of file and tensor.
-pub fn load(
-    folder: &Path,
-    start: Start,
-    classes: usize,
-    pool: Pool,
-    device: Device,
-) -> Result<Loaded, TrainError> {
-    let (config, json) = BertConfig::read(folder)?;
-    let files = match start {
-        Start::Checkpoint => Some(WeightFiles::open(folder)?),
-        Start::Random => None,
-    };
-    let has_pooler = files.as_ref().is_none_or(|f| f.has("pooler.dense.weight"));
-    // A head that was trained on one kind of text vector means nothing on another.
-    let head_given = match &files {
-        Some(files) if config.tuneboard_pool.unwrap_or(Pool::Cls) == pool => {
-            files.shape("classifier.weight")? == Some(vec![classes, config.hidden_size as usize])
-                && files.has("classifier.bias")
-        }
-        _ => false,
-    };
-    let mut builder = Builder {
-        files: files.as_ref(),
-        std: config.initializer_range,
-        device,
-        parameters: Vec::new(),
-    };
-    let bert = Bert::new(&mut builder, &config, pool == Pool::Cls && has_pooler)?;
-    let shape = [classes as i64, config.hidden_size];
-    let head = Linear::head(&mut builder, shape, head_given)?;
-    let parameters = builder.parameters;
-    Ok(Loaded { classifier: Classifier { bert, head, pool }, parameters, config, json, head_given })
+pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
+    let json = config::read(folder)?;
+    match Family::of(folder, &json)? {
+        Family::Bert => bert::load(folder, json, request),
+    }
 }

@@ -11,17 +11,15 @@ pub struct Parameter {
     pub tensor: Tensor,
     /// Layers between it and the head: 0 for head, pooler and topmost layer.
     pub depth: u32,
+    /// Part of the classification head, hence never frozen.
+    pub is_head: bool,
 }
 
 impl Parameter {
-    /// Biases and LayerNorm weights are not decayed (as in BERT's own training code).
+    /// Biases and the weights of normalisations are not decayed (as in BERT's own training code);
+    /// they are the ones with a single axis.
     pub fn decays(&self) -> bool {
-        !(self.name.contains("bias") || self.name.contains("LayerNorm"))
-    }
-
-    /// Part of the classification head, hence never frozen.
-    pub fn is_head(&self) -> bool {
-        self.name.starts_with("classifier.")
+        self.tensor.dim() > 1
     }
 }
 
@@ -45,6 +43,8 @@ pub enum Fresh {
 pub struct Builder<'a> {
     /// Where the weights come from; `None` = all fresh.
     pub files: Option<&'a WeightFiles>,
+    /// Before the names of the trunk's weights in the files that are written: `bert.`.
+    pub prefix: &'static str,
     /// Standard deviation of fresh weights.
     pub std: f64,
     /// Where the weights lie.
@@ -54,7 +54,7 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// The trunk's weight `name` (without prefix); saved under `bert.`.
+    /// The trunk's weight `name` (without prefix); saved with it.
     ///
     /// # Errors
     /// The checkpoint lacks it or has it in another shape.
@@ -69,7 +69,7 @@ impl Builder<'_> {
             Some(files) => files.get(name, shape, self.device)?,
             None => self.fresh(shape, fresh)?,
         };
-        self.keep(format!("bert.{name}"), tensor, depth)
+        self.keep(format!("{}{name}", self.prefix), tensor, depth, false)
     }
 
     /// A weight of the head, from the checkpoint if `given`.
@@ -87,7 +87,7 @@ impl Builder<'_> {
             Some(files) if given => files.get(name, shape, self.device)?,
             _ => self.fresh(shape, fresh)?,
         };
-        self.keep(name.to_owned(), tensor, 0)
+        self.keep(name.to_owned(), tensor, 0, true)
     }
 
     fn fresh(&self, shape: &[i64], fresh: Fresh) -> Result<Tensor, TrainError> {
@@ -106,10 +106,16 @@ impl Builder<'_> {
         Ok(tensor.f_to_device(self.device)?)
     }
 
-    fn keep(&mut self, name: String, tensor: Tensor, depth: u32) -> Result<Tensor, TrainError> {
+    fn keep(
+        &mut self,
+        name: String,
+        tensor: Tensor,
+        depth: u32,
+        is_head: bool,
+    ) -> Result<Tensor, TrainError> {
         let tensor = tensor.f_set_requires_grad(true)?;
         let shared = tensor.shallow_clone();
-        self.parameters.push(Parameter { name, tensor, depth });
+        self.parameters.push(Parameter { name, tensor, depth, is_head });
         Ok(shared)
     }
 }

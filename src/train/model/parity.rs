@@ -32,9 +32,13 @@ fn expected(name: &str) -> BTreeMap<String, Tensor> {
 /// Tests run side by side, and libtorch has one generator for all: whoever draws holds this.
 static DRAWING: Mutex<()> = Mutex::new(());
 
+fn request(start: Start, classes: usize, pool: Pool) -> Request {
+    Request { start, classes: Some(classes), pool, dropout: None, device: Device::Cpu }
+}
+
 fn open(folder: &Path, classes: usize, pool: Pool) -> Loaded {
     let _alone = DRAWING.lock().unwrap();
-    load(folder, Start::Checkpoint, classes, pool, Device::Cpu).unwrap()
+    load(folder, &request(Start::Checkpoint, classes, pool)).unwrap()
 }
 
 fn gap(a: &Tensor, b: &Tensor) -> f64 {
@@ -60,11 +64,11 @@ fn check_trunk(name: &str) {
     let mode = Mode::inference(Kind::Float);
     for case in CASES {
         let inputs = inputs(&want, &format!("{case}."));
-        let bert = &model.classifier.bert;
-        let hidden = bert.forward(&inputs, &mode).unwrap();
-        let pooled = bert.pooled(&hidden).unwrap().unwrap();
-        assert!(gap_to(&want, case, "last_hidden_state", &hidden) < 2e-5, "{name} {case}");
-        assert!(gap_to(&want, case, "pooler_output", &pooled) < 2e-5, "{name} {case}");
+        let inside = model.network.inside(&inputs, mode).unwrap();
+        assert_eq!(inside.len(), 2);
+        for (what, got) in inside {
+            assert!(gap_to(&want, case, what, &got) < 2e-5, "{name} {case} {what}");
+        }
     }
 }
 
@@ -89,7 +93,7 @@ fn the_checkpoints_own_head_gives_transformers_logits() {
     let want = expected("tiny-bert_outputs.safetensors");
     for case in CASES {
         let inputs = inputs(&want, &format!("{case}."));
-        let logits = model.classifier.forward(&inputs, &Mode::inference(Kind::Float)).unwrap();
+        let logits = model.network.forward(&inputs, Mode::inference(Kind::Float)).unwrap();
         assert!(gap_to(&want, case, "seqcls_logits", &logits) < 2e-5, "{case}");
     }
 }
@@ -106,7 +110,7 @@ fn gradients_are_transformers() {
     let model = open(&model_folder("tiny-bert-seqcls"), 3, Pool::Cls);
     let want = expected("tiny-bert-seqcls_grads.safetensors");
     let mode = Mode::inference(Kind::Float);
-    let logits = model.classifier.forward(&inputs(&want, ""), &mode).unwrap();
+    let logits = model.network.forward(&inputs(&want, ""), mode).unwrap();
     let loss = logits.cross_entropy_for_logits(&want["labels"]);
     assert!(gap(&logits, &want["logits"]) < 2e-5);
     assert!(gap(&loss.view([1]), &want["loss"]) < 2e-5);
@@ -128,7 +132,7 @@ fn curve(spec: &RunSpec, plan: &Plan) -> (Vec<f64>, Loaded) {
         let at = |name: &str| batches[&format!("batches.{name}")].get(step);
         let inputs =
             Inputs { ids: at("input_ids"), mask: Some(at("attention_mask")), segments: None };
-        let logits = model.classifier.forward(&inputs, &Mode::inference(Kind::Float)).unwrap();
+        let logits = model.network.forward(&inputs, Mode::inference(Kind::Float)).unwrap();
         let loss = logits.cross_entropy_for_logits(&at("labels"));
         let mut gradients = optimizer.gradients(&loss).unwrap();
         if spec.clip > 0.0 {
@@ -177,7 +181,7 @@ fn groups_schedule_and_clipping_follow_transformers_for_20_steps() {
     let saved = expected("tiny-bert-seqcls_curve.safetensors");
     let at = |name: &str| saved[&format!("batches.{name}")].get(0);
     let inputs = Inputs { ids: at("input_ids"), mask: Some(at("attention_mask")), segments: None };
-    let logits = model.classifier.forward(&inputs, &Mode::inference(Kind::Float)).unwrap();
+    let logits = model.network.forward(&inputs, Mode::inference(Kind::Float)).unwrap();
     assert!(gap(&logits, &saved["adamw_hf.final_logits_batch0"]) < 1e-3);
 }
 
@@ -189,7 +193,7 @@ fn a_frozen_trunk_stays_and_the_head_learns() {
     assert!(losses.iter().all(|l| l.is_finite()));
     for (a, b) in before.parameters.iter().zip(&after.parameters) {
         let moved = gap(&a.tensor, &b.tensor) > 0.0;
-        assert_eq!(moved, a.is_head(), "{}", a.name);
+        assert_eq!(moved, a.is_head, "{}", a.name);
     }
 }
 
@@ -203,7 +207,7 @@ fn batches_of_a_step_add_up_to_one_large_batch() {
         let at = |name: &str| batches[name].slice(0, range.start, range.end, 1);
         let inputs =
             Inputs { ids: at("input_ids"), mask: Some(at("attention_mask")), segments: None };
-        let logits = model.classifier.forward(&inputs, &Mode::inference(Kind::Float)).unwrap();
+        let logits = model.network.forward(&inputs, Mode::inference(Kind::Float)).unwrap();
         let loss = logits.cross_entropy_loss(&at("labels"), Some(&weights), reduction, -100, 0.1)
             / divisor;
         optimizer.gradients(&loss).unwrap()
@@ -224,7 +228,7 @@ fn random_weights_are_the_seeds() {
     let draw = |seed| {
         let _alone = DRAWING.lock().unwrap();
         crate::rng::seed_torch(seed, crate::rng::Purpose::Init, 0);
-        load(&model_folder("tiny-bert"), Start::Random, 2, Pool::Mean, Device::Cpu).unwrap()
+        load(&model_folder("tiny-bert"), &request(Start::Random, 2, Pool::Mean)).unwrap()
     };
     let (a, b, c) = (draw(1), draw(1), draw(2));
     let words = |m: &Loaded| m.parameters[0].tensor.shallow_clone();
@@ -243,14 +247,14 @@ fn pooling_leaves_padding_out() {
     for pool in [Pool::Mean, Pool::Max] {
         let model = open(&model_folder("tiny-bert"), 3, pool);
         let mode = Mode::inference(Kind::Float);
-        let together = model.classifier.forward(&padded, &mode).unwrap();
+        let together = model.network.forward(&padded, mode).unwrap();
         for row in 0..mask.size()[0] {
             let length = mask.get(row).sum(Kind::Int64).int64_value(&[]);
             let ids = padded.ids.get(row).narrow(0, 0, length).unsqueeze(0);
             let segments =
                 padded.segments.as_ref().map(|s| s.get(row).narrow(0, 0, length).unsqueeze(0));
             let alone = Inputs { ids, mask: None, segments };
-            let alone = model.classifier.forward(&alone, &mode).unwrap();
+            let alone = model.network.forward(&alone, mode).unwrap();
             assert!(gap(&alone.get(0), &together.get(row)) < 2e-5, "{pool} {row}");
         }
     }
@@ -261,7 +265,7 @@ fn bf16_stays_near() {
     let model = open(&model_folder("tiny-bert-seqcls"), 3, Pool::Cls);
     let want = expected("tiny-bert_outputs.safetensors");
     let inputs = inputs(&want, "right_pad.");
-    let logits = model.classifier.forward(&inputs, &Mode::inference(Kind::BFloat16)).unwrap();
+    let logits = model.network.forward(&inputs, Mode::inference(Kind::BFloat16)).unwrap();
     let gap = gap_to(&want, "right_pad", "seqcls_logits", &logits);
     assert!(gap > 0.0 && gap < 0.1, "{gap}");
 }
@@ -281,10 +285,9 @@ fn minilm_gives_transformers_vectors() {
     let model = open(&folder, 4, Pool::Cls);
     let _guard = tch::no_grad_guard();
     let inputs = inputs(&want, "");
-    let bert = &model.classifier.bert;
-    let hidden = bert.forward(&inputs, &Mode::inference(Kind::Float)).unwrap();
-    let pooled = bert.pooled(&hidden).unwrap().unwrap();
-    let mean = super::heads::mean(&hidden, inputs.mask.as_ref()).unwrap();
+    let mut inside = model.network.inside(&inputs, Mode::inference(Kind::Float)).unwrap();
+    let (pooled, hidden) = (inside.pop().unwrap().1, inside.pop().unwrap().1);
+    let mean = pooling::mean(&hidden, inputs.mask.as_ref()).unwrap();
     assert!(gap(&pooled, &want["pooler_output"]) < 2e-5);
     assert!(gap(&hidden.select(1, 0), &want["cls_hidden"]) < 2e-5);
     assert!(gap(&mean, &want["mean_pooled"]) < 2e-5);

@@ -19,15 +19,13 @@ pub struct WeightFiles {
     names: BTreeMap<String, (usize, String)>,
 }
 
-/// Every BERT has it, whatever the prefix.
-const ANCHOR: &str = "embeddings.word_embeddings.weight";
-
 impl WeightFiles {
-    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names. `anchor` is
+    /// a tensor that every model of the family has, whatever the prefix.
     ///
     /// # Errors
-    /// No such file, or one that is cut short, lies about its contents or is no BERT.
-    pub fn open(folder: &Path) -> Result<Self, TrainError> {
+    /// No such file, or one that is cut short, lies about its contents or has no `anchor`.
+    pub fn open(folder: &Path, anchor: &str) -> Result<Self, TrainError> {
         let mut files = Vec::new();
         let mut full_names = BTreeMap::new();
         for path in safetensors_files(folder)? {
@@ -40,11 +38,12 @@ impl WeightFiles {
         }
         let prefix = full_names
             .keys()
-            .filter_map(|name| name.strip_suffix(ANCHOR))
+            .filter_map(|name| name.strip_suffix(anchor))
+            .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
             .min_by_key(|prefix| prefix.len())
             .map(str::to_owned)
             .ok_or_else(|| TrainError::MissingTensor {
-                name: ANCHOR.into(),
+                name: anchor.to_owned(),
                 file: folder.join("model.safetensors").display().to_string(),
             })?;
         let names = full_names

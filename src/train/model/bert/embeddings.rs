@@ -1,9 +1,9 @@
 use tch::{Kind, Tensor};
 
 use super::config::BertConfig;
-use super::layers::{LayerNorm, Mode, dropout};
-use super::parameters::{Builder, Fresh};
 use crate::error::TrainError;
+use crate::model::layers::{LayerNorm, dropout};
+use crate::model::parameters::{Builder, Fresh};
 
 /// Word + position + segment embeddings, normalised.
 /// Reference: transformers `BertEmbeddings`.
@@ -36,7 +36,8 @@ impl Embeddings {
         Ok(Self { words, positions, segments, norm })
     }
 
-    /// `[batch, length]` ids -> `[batch, length, hidden]`. Without segment ids all are 0.
+    /// `[batch, length]` ids -> `[batch, length, hidden]` of that kind, with dropout `p`. Without segment ids
+    /// all are 0.
     ///
     /// # Errors
     /// What libtorch reports, such as an id outside the vocabulary.
@@ -44,7 +45,8 @@ impl Embeddings {
         &self,
         ids: &Tensor,
         segment_ids: Option<&Tensor>,
-        mode: &Mode,
+        kind: Kind,
+        p: f64,
     ) -> Result<Tensor, TrainError> {
         let (_, length) = ids.size2()?;
         let positions = self.positions.f_narrow(0, 0, length)?;
@@ -57,19 +59,6 @@ impl Embeddings {
             // One row for every token: added to the positions, which are few, not to the words.
             None => words.f_add(&positions.f_add(&self.segments.f_narrow(0, 0, 1)?)?)?,
         };
-        dropout(self.norm.forward(&sum)?.f_to_kind(mode.kind)?, mode.dropout)
+        dropout(self.norm.forward(&sum)?.f_to_kind(kind)?, p)
     }
-}
-
-/// What is added to attention scores: 0 for real tokens, a huge negative number for padding.
-/// `[batch, length]` of 1 and 0 -> `[batch, 1, 1, length]`.
-///
-/// # Errors
-/// What libtorch reports.
-pub fn attention_bias(mask: &Tensor, kind: Kind) -> Result<Tensor, TrainError> {
-    // Finite, so that a row without any real token gets equal weights and no NaN; small enough to
-    // swallow any score in all kinds.
-    const MASKED: f64 = -1e30;
-    let padded = mask.f_eq(0)?.f_unsqueeze(1)?.f_unsqueeze(1)?;
-    Ok(padded.f_to_kind(kind)?.f_mul_scalar(MASKED)?)
 }

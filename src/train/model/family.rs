@@ -1,0 +1,104 @@
+use std::path::Path;
+
+use serde_json::Value;
+use tuneboard::spec::Pool;
+
+use super::config::bad;
+use crate::error::TrainError;
+use crate::tokenize::{Subwords, Tokenizer};
+
+/// The kinds of network this trainer knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Devlin et al. 2019.
+    Bert,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Bert];
+
+    /// The family of a checkpoint's folder, by its `config.json`.
+    ///
+    /// # Errors
+    /// A family that this trainer does not know.
+    pub fn of(folder: &Path, config: &Value) -> Result<Self, TrainError> {
+        let kind = config.get("model_type").and_then(Value::as_str);
+        let known = Self::ALL.iter().find(|family| kind == Some(family.name()));
+        known.copied().ok_or_else(|| {
+            let kind = kind.map_or("no model_type".to_owned(), |k| format!("model_type `{k}`"));
+            let names: Vec<&str> = Self::ALL.iter().map(|family| family.name()).collect();
+            bad(
+                folder,
+                &format!("it has {kind}; this version trains `{}` models", names.join("`, `")),
+            )
+        })
+    }
+
+    /// The `model_type` of `config.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bert => "bert",
+        }
+    }
+
+    /// The class of transformers that holds such a network with the head of `pool`, if there is one.
+    pub fn architecture(self, pool: Pool) -> Option<&'static str> {
+        match (self, pool) {
+            (Self::Bert, Pool::Cls) => Some("BertForSequenceClassification"),
+            _ => None,
+        }
+    }
+
+    /// The family's text -> ids; texts are cut to `max_length` tokens, specials included.
+    ///
+    /// # Errors
+    /// A missing or malformed file, or room for fewer tokens than the specials take.
+    pub fn tokenizer(
+        self,
+        folder: &Path,
+        max_length: Option<usize>,
+    ) -> Result<Box<dyn Tokenizer>, TrainError> {
+        match self {
+            Self::Bert => Ok(Box::new(Subwords::read(folder, max_length)?)),
+        }
+    }
+
+    /// The id that fills short rows of a batch.
+    pub fn padding(self, config: &Value) -> u32 {
+        let id = |key: &str| config.get(key).and_then(Value::as_u64);
+        let id = match self {
+            Self::Bert => id("pad_token_id"),
+        };
+        id.and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
+    }
+
+    /// The pool that is meant: `asked`, or for `auto` the one of the checkpoint's own head (`head`),
+    /// or else the family's usual one.
+    ///
+    /// # Errors
+    /// A pool that makes no sense for the family.
+    pub fn pool(self, asked: Pool, head: Option<Pool>) -> Result<Pool, TrainError> {
+        let (usual, others): (Pool, &[Pool]) = match self {
+            Self::Bert => (Pool::Mean, &[Pool::Cls, Pool::Max]),
+        };
+        if asked == Pool::Auto {
+            return Ok(head.unwrap_or(usual));
+        }
+        if asked == usual || others.contains(&asked) {
+            return Ok(asked);
+        }
+        let words: Vec<String> = others.iter().map(Pool::to_string).collect();
+        Err(TrainError::Input(format!(
+            "pool={asked} does not suit {} models; they take {usual}, {}.",
+            self.name(),
+            words.join(", ")
+        )))
+    }
+}
+
+/// The pool that the head of a checkpoint which tuneboard wrote was trained on.
+pub fn written_pool(config: &Value) -> Option<Pool> {
+    let pool = config.get("tuneboard_pool").and_then(Value::as_str)?;
+    pool.parse().ok().filter(|pool| *pool != Pool::Auto)
+}

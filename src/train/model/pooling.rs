@@ -1,0 +1,41 @@
+//! Token vectors -> one text vector.
+
+use tch::{Kind, Tensor};
+use tuneboard::spec::Pool;
+
+use crate::error::TrainError;
+
+/// The text vectors `[batch, width]` of token vectors `[batch, length, hidden]`. `mask` as in
+/// [`super::Inputs`]. The pools that need more than token vectors are their families' own.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn pool(pool: Pool, hidden: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, TrainError> {
+    let hidden = hidden.f_to_kind(Kind::Float)?;
+    match pool {
+        Pool::Max => max(&hidden, mask),
+        Pool::Auto | Pool::Cls | Pool::Mean => mean(&hidden, mask),
+    }
+}
+
+/// The mean over real tokens: `[batch, length, hidden]` -> `[batch, hidden]`.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn mean(hidden: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, TrainError> {
+    let Some(mask) = mask else {
+        return Ok(hidden.f_mean_dim(&[1i64][..], false, None)?);
+    };
+    let mask = mask.f_to_kind(Kind::Float)?.f_unsqueeze(-1)?;
+    let sum = hidden.f_mul(&mask)?.f_sum_dim_intlist(&[1i64][..], false, None)?;
+    let count = mask.f_sum_dim_intlist(&[1i64][..], false, None)?.f_clamp_min(1.0)?;
+    Ok(sum.f_div(&count)?)
+}
+
+fn max(hidden: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, TrainError> {
+    let hidden = match mask {
+        None => hidden.shallow_clone(),
+        Some(mask) => hidden.f_masked_fill(&mask.f_eq(0)?.f_unsqueeze(-1)?, -1e30)?,
+    };
+    Ok(hidden.f_amax(&[1i64][..], false)?)
+}

@@ -65,7 +65,7 @@ choice! {
         AdamW = "adamw",
         /// Adam (Kingma & Ba 2015); `weight_decay` is ignored.
         Adam = "adam",
-        /// Plain stochastic gradient descent.
+        /// Stochastic gradient descent, with momentum if `momentum` is above 0.
         Sgd = "sgd",
     }
 }
@@ -78,6 +78,8 @@ choice! {
         Cosine = "cosine",
         /// Stays.
         Constant = "constant",
+        /// Slanted triangular (Howard & Ruder 2018): rises over `warmup`, falls for the rest.
+        Slanted = "slanted",
     }
 }
 choice! {
@@ -87,6 +89,8 @@ choice! {
         All = "all",
         /// The classification head only.
         Head = "head",
+        /// The head first, one group of layers more each epoch.
+        Gradual = "gradual",
     }
 }
 choice! {

@@ -171,6 +171,10 @@ pub static KEYS: &[Key] = &[
     int!("batch_size", batch_size, 1, 65_536, true, "texts per forward and backward pass"),
     int!("accumulate", accumulate, 1, 65_536, true, "batches per optimiser step"),
     word!("optimizer", optimizer, Optimizer, "the optimiser"),
+    float!("beta1", beta1, 0.0, 0.9999, "Adam: how much of the mean gradient is kept each step"),
+    float!("beta2", beta2, 0.0, 0.999_999, "Adam: how much of the mean square is kept each step"),
+    float!("eps", eps, 1e-12, 1.0, "Adam: added to the root of the mean square"),
+    float!("momentum", momentum, 0.0, 0.9999, "SGD: how much of the last step is kept"),
     float!("weight_decay", weight_decay, 0.0, 10.0, "decoupled decay, not on biases and LayerNorm"),
     word!("schedule", schedule, Schedule, "the learning rate after warm-up"),
     float!(
@@ -184,8 +188,8 @@ pub static KEYS: &[Key] = &[
         "layer_decay",
         layer_decay,
         0.01,
-        1.0,
-        "factor on the learning rate per layer below the top"
+        100.0,
+        "factor on the learning rate per layer below the head; above 1 = divide by it, as ULMFiT's 2.6"
     ),
     word!("unfreeze", unfreeze, Unfreeze, "which weights learn"),
     Key {

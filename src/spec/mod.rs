@@ -14,6 +14,7 @@ pub mod keys;
 pub mod locate;
 mod number;
 mod run;
+pub mod schedule;
 mod state;
 mod sweep;
 
@@ -24,5 +25,6 @@ pub use error::SpecError;
 pub use ids::{RunId, SweepId};
 pub use number::short;
 pub use run::RunSpec;
+pub use schedule::{Plan, Rates};
 pub use state::{Outcome, Placement, RunState, Wish};
 pub use sweep::{Strategy, Sweep};

@@ -39,7 +39,8 @@ impl Session<'_> {
 
     /// One optimiser step on the gradient of all `batches` together.
     fn step(&mut self, batches: &[Vec<u32>], mode: Mode) -> Result<(), TrainError> {
-        let lr = self.plan.lr(self.state.step);
+        self.enter_stage()?;
+        let lr = self.rates.lr(self.state.step);
         seed_torch(self.spec.seed, Purpose::Dropout, self.state.step);
         let total: f64 = batches.iter().flatten().map(|row| self.class_weight(*row)).sum();
         let mut gradients = Vec::new();
@@ -135,10 +136,18 @@ impl Session<'_> {
             ("train/step_examples_per_s".to_owned(), rate(self.meter.rows)),
             ("train/step_tokens_per_s".to_owned(), rate(self.meter.tokens)),
         ]);
+        if self.rates.differ() {
+            // The step that `step_lr` belongs to: the last one that was measured.
+            let step = self.state.step.saturating_sub(1);
+            for group in 0..self.rates.groups() {
+                let name = format!("train/step_lr/{}", self.rates.name(group));
+                values.insert(name, Number(self.rates.of_group(step, group)));
+            }
+        }
         if let Some(bytes) = self.place.memory() {
             values.insert("train/step_memory_bytes".to_owned(), Number(bytes as f64));
         }
-        let steps_per_epoch = self.plan.total as f64 / f64::from(self.spec.epochs);
+        let steps_per_epoch = self.rates.total() as f64 / f64::from(self.spec.epochs);
         let epoch = f64::from(self.state.epoch) + self.state.step_in_epoch as f64 / steps_per_epoch;
         self.meter.reset();
         self.journal.write(Kind::Metrics { epoch, values })

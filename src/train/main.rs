@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUN_DIR/spec.toml -> fit -> session: data, tokens, model, optimiser, state
-//!   train_epoch (epoch, batch, optim, schedule)  -> metrics
+//!   train_epoch (epoch, batch, optim)  -> metrics
 //!   judge_epoch (evaluate, metrics)              -> figures, confusion, predictions
 //!   save (checkpoint)                            -> checkpoints/{last,best}
 //! ```
@@ -26,7 +26,6 @@ mod optim;
 mod probe;
 mod progress;
 mod rng;
-mod schedule;
 mod session;
 mod state;
 mod tokenize;

@@ -4,22 +4,28 @@
 use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
-use tuneboard::spec::{Optimizer as Rule, RunSpec, Unfreeze};
+use tuneboard::spec::schedule::layer_factor;
+use tuneboard::spec::{Optimizer as Rule, RunSpec};
 
 use crate::error::TrainError;
 use crate::model::Parameter;
 
-/// Numbers that one key of the spec does not give.
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
-const EPS: f64 = 1e-8;
-
 /// The weights that learn, with what the optimiser remembers of each.
 pub struct Optimizer {
     rule: Rule,
+    numbers: Numbers,
     slots: Vec<Slot>,
     /// Steps taken; Adam's bias correction depends on it.
     steps: u64,
+}
+
+/// The keys of the same names.
+#[derive(Clone, Copy)]
+struct Numbers {
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    momentum: f64,
 }
 
 struct Slot {
@@ -27,20 +33,23 @@ struct Slot {
     weight: Tensor,
     /// Mean and mean square of the gradients (Adam).
     moments: Option<(Tensor, Tensor)>,
+    /// The steps so far, older ones fading (SGD with momentum).
+    velocity: Option<Tensor>,
     /// Times the learning rate.
     factor: f64,
     decay: f64,
 }
 
 impl Optimizer {
-    /// For the parameters that `spec` lets learn.
+    /// For the parameters of the top `groups` groups (see [`Parameter::group`]); the others are
+    /// frozen.
     ///
     /// # Errors
     /// What libtorch reports, such as too little memory.
-    pub fn new(spec: &RunSpec, parameters: &[Parameter]) -> Result<Self, TrainError> {
+    pub fn new(spec: &RunSpec, parameters: &[Parameter], groups: u32) -> Result<Self, TrainError> {
         let mut slots = Vec::with_capacity(parameters.len());
         for parameter in parameters {
-            let learns = spec.unfreeze == Unfreeze::All || parameter.is_head;
+            let learns = parameter.group() < groups;
             // Without a gradient the trunk keeps no graph, which halves time and memory.
             let weight = parameter.tensor.f_set_requires_grad(learns)?;
             if !learns {
@@ -52,16 +61,24 @@ impl Optimizer {
                 }
                 Rule::Sgd => None,
             };
+            let velocity = if spec.optimizer == Rule::Sgd && spec.momentum > 0.0 {
+                Some(weight.f_zeros_like()?.f_detach()?)
+            } else {
+                None
+            };
             let decays = parameter.decays() && spec.optimizer != Rule::Adam;
             slots.push(Slot {
                 name: parameter.name.clone(),
                 weight,
                 moments,
-                factor: spec.layer_decay.powi(parameter.depth as i32),
+                velocity,
+                factor: layer_factor(spec.layer_decay, parameter.group()),
                 decay: if decays { spec.weight_decay } else { 0.0 },
             });
         }
-        Ok(Self { rule: spec.optimizer, slots, steps: 0 })
+        let RunSpec { beta1, beta2, eps, momentum, .. } = *spec;
+        let numbers = Numbers { beta1, beta2, eps, momentum };
+        Ok(Self { rule: spec.optimizer, numbers, slots, steps: 0 })
     }
 
     /// d loss / d weight for every weight that learns, in the order of `step`.
@@ -83,7 +100,7 @@ impl Optimizer {
         for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
             // A weight that the loss does not depend on has none.
             if gradient.defined() {
-                slot.step(self.rule, gradient, lr, self.steps)?;
+                slot.step(self.rule, self.numbers, gradient, lr, self.steps)?;
             }
         }
         Ok(())
@@ -96,6 +113,9 @@ impl Optimizer {
             if let Some((mean, square)) = &slot.moments {
                 state.push((format!("exp_avg.{}", slot.name), mean.shallow_clone()));
                 state.push((format!("exp_avg_sq.{}", slot.name), square.shallow_clone()));
+            }
+            if let Some(velocity) = &slot.velocity {
+                state.push((format!("momentum_buffer.{}", slot.name), velocity.shallow_clone()));
             }
         }
         state
@@ -111,8 +131,12 @@ impl Optimizer {
         steps: u64,
     ) -> Result<(), TrainError> {
         for slot in &mut self.slots {
-            let Some((mean, square)) = &mut slot.moments else { continue };
-            for (word, tensor) in [("exp_avg", mean), ("exp_avg_sq", square)] {
+            let mut tensors = Vec::new();
+            if let Some((mean, square)) = &mut slot.moments {
+                tensors.extend([("exp_avg", mean), ("exp_avg_sq", square)]);
+            }
+            tensors.extend(slot.velocity.as_mut().map(|v| ("momentum_buffer", v)));
+            for (word, tensor) in tensors {
                 let name = format!("{word}.{}", slot.name);
                 let saved = state.get(&name).filter(|s| s.size() == tensor.size());
                 let saved = saved.ok_or_else(|| {
@@ -134,10 +158,22 @@ impl Optimizer {
 const PIECE: i64 = 1 << 17;
 
 impl Slot {
-    fn step(&mut self, rule: Rule, gradient: &Tensor, lr: f64, t: u64) -> Result<(), TrainError> {
+    fn step(
+        &mut self,
+        rule: Rule,
+        numbers: Numbers,
+        gradient: &Tensor,
+        lr: f64,
+        t: u64,
+    ) -> Result<(), TrainError> {
+        let lr = lr * self.factor;
+        if let Some(velocity) = &self.velocity {
+            return self.sgd(velocity, gradient, lr, numbers.momentum);
+        }
         let size = self.weight.numel() as i64;
         if size <= PIECE || !gradient.is_contiguous() {
-            return self.update(rule, &self.weight, gradient, self.moments.as_ref(), lr, t);
+            let moments = self.moments.as_ref();
+            return self.update(rule, numbers, &self.weight, gradient, moments, lr, t);
         }
         let mut start = 0;
         while start < size {
@@ -148,23 +184,40 @@ impl Slot {
                 None => None,
             };
             let (weight, gradient) = (piece(&self.weight)?, piece(gradient)?);
-            self.update(rule, &weight, &gradient, moments.as_ref(), lr, t)?;
+            self.update(rule, numbers, &weight, &gradient, moments.as_ref(), lr, t)?;
             start += length;
         }
         Ok(())
     }
 
+    /// SGD with momentum: the decay is part of the gradient, as PyTorch has it.
+    fn sgd(
+        &self,
+        velocity: &Tensor,
+        gradient: &Tensor,
+        lr: f64,
+        momentum: f64,
+    ) -> Result<(), TrainError> {
+        let gradient = gradient.f_add(&self.weight.f_mul_scalar(self.decay)?)?;
+        let mut velocity = velocity.shallow_clone();
+        let _ = velocity.f_mul_scalar_(momentum)?.f_add_(&gradient)?;
+        let _ = self.weight.shallow_clone().f_sub_(&velocity.f_mul_scalar(lr)?)?;
+        Ok(())
+    }
+
     /// The formulas; all tensors have one shape.
+    #[expect(clippy::too_many_arguments, reason = "they are the formula's own symbols")]
     fn update(
         &self,
         rule: Rule,
+        numbers: Numbers,
         weight: &Tensor,
         gradient: &Tensor,
         moments: Option<&(Tensor, Tensor)>,
         lr: f64,
         t: u64,
     ) -> Result<(), TrainError> {
-        let lr = lr * self.factor;
+        let Numbers { beta1, beta2, eps, .. } = numbers;
         // A shallow clone is the same tensor; libtorch's in-place functions ask for `mut`.
         let mut weight = weight.shallow_clone();
         if self.decay != 0.0 {
@@ -177,12 +230,12 @@ impl Slot {
             }
             (Rule::AdamW | Rule::Adam, Some((mean, square))) => {
                 let (mut mean, mut square) = (mean.shallow_clone(), square.shallow_clone());
-                let _ = mean.f_lerp_(gradient, 1.0 - BETA1)?;
-                let _ = square.f_lerp_(&gradient.f_mul(gradient)?, 1.0 - BETA2)?;
+                let _ = mean.f_lerp_(gradient, 1.0 - beta1)?;
+                let _ = square.f_lerp_(&gradient.f_mul(gradient)?, 1.0 - beta2)?;
                 let t = t as f64;
-                let (correction1, correction2) = (1.0 - BETA1.powf(t), 1.0 - BETA2.powf(t));
+                let (correction1, correction2) = (1.0 - beta1.powf(t), 1.0 - beta2.powf(t));
                 let mut divisor = square.f_sqrt()?.f_mul_scalar_(1.0 / correction2.sqrt())?;
-                let divisor = divisor.f_add_scalar_(EPS)?;
+                let divisor = divisor.f_add_scalar_(eps)?;
                 let mut step = mean.f_div(&divisor)?;
                 let _ = weight.f_sub_(&step.f_mul_scalar_(lr / correction1)?)?;
             }

@@ -9,7 +9,8 @@ use tuneboard::analysis::metrics::macro_f1;
 use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
-use tuneboard::spec::{ClassWeights, Init, RunSpec, locate};
+use tuneboard::spec::schedule::Stage;
+use tuneboard::spec::{ClassWeights, Init, Rates, RunSpec, locate};
 
 use crate::checkpoint::{Assets, Checkpoints};
 use crate::device::Place;
@@ -17,10 +18,9 @@ use crate::epoch::Meter;
 use crate::error::TrainError;
 use crate::evaluate::evaluate;
 use crate::journal::{History, Journal};
-use crate::model::{self, Loaded, Mode, Request, Start};
+use crate::model::{self, Loaded, Mode, Parameter, Request, Start};
 use crate::optim::Optimizer;
 use crate::rng::{Purpose, seed_torch};
-use crate::schedule::Plan;
 use crate::state::State;
 use crate::tokenize::{Tokenizer, Tokens};
 
@@ -31,7 +31,9 @@ pub struct Session<'a> {
     pub(crate) tokens: Tokens,
     pub(crate) model: Loaded,
     pub(crate) optimizer: Optimizer,
-    pub(crate) plan: Plan,
+    pub(crate) rates: Rates,
+    /// Which groups the optimiser is made for.
+    stage: Stage,
     pub(crate) place: Place,
     /// Weight of each class in the loss, `[classes]`; `None` = all 1.
     pub(crate) class_weights: Option<Vec<f32>>,
@@ -101,22 +103,27 @@ impl<'a> Session<'a> {
         let tokens = Tokens::of(&*tokenizer, &data.texts, place.threads)?;
         check_ids(&tokens, &model)?;
 
-        let mut optimizer = Optimizer::new(&spec, &model.parameters)?;
+        let batches = data.train.len().div_ceil(spec.batch_size as usize);
+        let steps_per_epoch = batches.div_ceil(spec.accumulate as usize) as u64;
+        let groups = model.parameters.iter().map(Parameter::group).max().unwrap_or(0) + 1;
+        let rates = Rates::new(&spec, steps_per_epoch, groups);
+
         let checkpoints = Checkpoints::open(folder)?;
         let mut state =
             State { spec_hash: spec.hash(), data_hash: data.hash.clone(), ..State::default() };
         if let Some(saved) = checkpoints.state()? {
             saved.must_fit(&state)?;
             checkpoints.load_weights("last", &model.parameters)?;
-            checkpoints.load_optimizer(&mut optimizer, saved.step)?;
             state = saved;
+        }
+        let stage = rates.stage(state.step);
+        let mut optimizer = Optimizer::new(&spec, &model.parameters, stage.groups)?;
+        if state.step > stage.first {
+            checkpoints.load_optimizer(&mut optimizer, state.step - stage.first)?;
         }
         state.attempt = history.attempts + 1;
         journal.step = state.step;
 
-        let batches = data.train.len().div_ceil(spec.batch_size as usize);
-        let steps_per_epoch = batches.div_ceil(spec.accumulate as usize) as u64;
-        let plan = Plan::new(&spec, steps_per_epoch * u64::from(spec.epochs));
         let assets = Assets::new(&model_folder, &model, &data.label_names)?;
         let predictions = folder.join("predictions");
         fs::create_dir_all(&predictions).map_err(TrainError::write(&predictions))?;
@@ -130,7 +137,8 @@ impl<'a> Session<'a> {
             tokens,
             model,
             optimizer,
-            plan,
+            rates,
+            stage,
             place,
             state,
             journal,
@@ -161,17 +169,40 @@ impl<'a> Session<'a> {
             labels: self.data.label_names.clone(),
             rows: [&self.data.train, &self.data.val, &self.data.test].map(|r| r.len() as u64),
             epochs: self.spec.epochs,
-            total_steps: self.plan.total,
+            total_steps: self.rates.total(),
         })))?;
         if history.attempts == 0 {
             if !self.model.head_given {
                 self.journal.note(Level::Info, "The classification head is new.")?;
+            }
+            let frozen = self.rates.never_reached();
+            if frozen > 0 {
+                let text = format!(
+                    "unfreeze=gradual thaws one group an epoch: with epochs={} the lowest {frozen} of \
+                     {} groups never learn.",
+                    self.spec.epochs,
+                    self.rates.groups()
+                );
+                self.journal.note(Level::Warning, text)?;
             }
             for note in &self.data.notes {
                 self.journal.note(Level::Warning, note)?;
             }
         }
         Ok(self)
+    }
+
+    /// Makes the optimiser for the next step's groups anew where a stage begins.
+    ///
+    /// # Errors
+    /// What libtorch reports, such as too little memory.
+    pub(crate) fn enter_stage(&mut self) -> Result<(), TrainError> {
+        let stage = self.rates.stage(self.state.step);
+        if stage != self.stage {
+            self.optimizer = Optimizer::new(&self.spec, &self.model.parameters, stage.groups)?;
+            self.stage = stage;
+        }
+        Ok(())
     }
 
     /// True once every epoch is done, or nothing better came for too long.

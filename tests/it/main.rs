@@ -17,6 +17,8 @@ mod rig;
 #[cfg(test)]
 mod runner;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod store_file;

@@ -19,10 +19,10 @@ fn fixtures() -> PathBuf {
 }
 
 /// A working directory with one model and one data set.
-struct Desk(tempfile::TempDir);
+pub struct Desk(tempfile::TempDir);
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         let model = desk.path("models/tiny");
         fs::create_dir_all(&model).unwrap();
@@ -34,12 +34,12 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Makes a run's folder; `more` is appended to the spec.
-    fn run_folder(&self, name: &str, more: &str) -> PathBuf {
+    pub fn run_folder(&self, name: &str, more: &str) -> PathBuf {
         let folder = self.path(name);
         fs::create_dir_all(&folder).unwrap();
         let spec = format!("model = \"tiny\"\ndata = \"sms.csv\"\nprecision = \"fp32\"\n{more}");
@@ -55,22 +55,22 @@ impl Desk {
         command
     }
 
-    fn train(&self, run: &str) -> Output {
+    pub fn train(&self, run: &str) -> Output {
         self.command(&[run]).output().unwrap()
     }
 
-    fn start(&self, run: &str) -> Child {
+    pub fn start(&self, run: &str) -> Child {
         self.command(&[run]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 }
 
-fn events(run: &Path) -> Vec<Event> {
+pub fn events(run: &Path) -> Vec<Event> {
     let batch = Tail::at(0).read(&run.join("events.jsonl"), 64 << 20).unwrap();
     assert!(batch.foreign.iter().all(|f| f.why.contains("EOF")), "{:?}", batch.foreign);
     batch.events
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(2);
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -80,7 +80,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The figures a reader ends up with, to the bit: what a resumption voids is voided. Throughput and
 /// memory are left out.
-fn figures(events: &[Event]) -> BTreeMap<String, u64> {
+pub fn figures(events: &[Event]) -> BTreeMap<String, u64> {
     let mut kept: Vec<&Event> = Vec::new();
     for event in events {
         if matches!(event.kind, Kind::Resumed { .. }) {
@@ -109,7 +109,7 @@ fn figures(events: &[Event]) -> BTreeMap<String, u64> {
 }
 
 /// The smoothed loss at each step that happened to be reported.
-fn step_losses(events: &[Event]) -> BTreeMap<u64, u64> {
+pub fn step_losses(events: &[Event]) -> BTreeMap<u64, u64> {
     let loss = |event: &Event| match &event.kind {
         Kind::Metrics { values, .. } => Some((event.step, values["train/step_loss"].0.to_bits())),
         _ => None,
@@ -117,14 +117,14 @@ fn step_losses(events: &[Event]) -> BTreeMap<u64, u64> {
     events.iter().filter_map(loss).collect()
 }
 
-fn ending(events: &[Event]) -> Option<Ending> {
+pub fn ending(events: &[Event]) -> Option<Ending> {
     match &events.last()?.kind {
         Kind::Ended { ending, .. } => Some(*ending),
         _ => None,
     }
 }
 
-const SMALL: &str = "max_length = 24\nlimit = 400\nepochs = 2\nbatch_size = 8\nlr = 1e-3\n\
+pub const SMALL: &str = "max_length = 24\nlimit = 400\nepochs = 2\nbatch_size = 8\nlr = 1e-3\n\
                      dropout = 0.1\naccumulate = 2\n";
 
 #[test]

@@ -21,6 +21,12 @@ impl Parameter {
     pub fn decays(&self) -> bool {
         self.tensor.dim() > 1
     }
+
+    /// Groups between it and the output: 0 for the head, 1 for the topmost layer and what lies
+    /// between it and the head, and so on. Groups are frozen, thawed and slowed down together.
+    pub fn group(&self) -> u32 {
+        if self.is_head { 0 } else { self.depth + 1 }
+    }
 }
 
 /// How a weight starts when no checkpoint gives it.

@@ -8,11 +8,10 @@ use std::{env, fs};
 
 use serde_json::Value;
 use tch::{Device, Kind, Reduction, Tensor};
-use tuneboard::spec::{Optimizer as Rule, Pool, RunSpec, Schedule, Unfreeze};
+use tuneboard::spec::{Optimizer as Rule, Plan, Pool, RunSpec, Schedule};
 
 use super::*;
 use crate::optim::{self, Optimizer};
-use crate::schedule::Plan;
 
 fn fixtures() -> PathBuf {
     env::var_os("TUNEBOARD_FIXTURES").map_or_else(
@@ -114,7 +113,7 @@ fn gradients_are_transformers() {
     let loss = logits.cross_entropy_for_logits(&want["labels"]);
     assert!(gap(&logits, &want["logits"]) < 2e-5);
     assert!(gap(&loss.view([1]), &want["loss"]) < 2e-5);
-    let optimizer = Optimizer::new(&RunSpec::default(), &model.parameters).unwrap();
+    let optimizer = Optimizer::new(&RunSpec::default(), &model.parameters, ALL).unwrap();
     let gradients = optimizer.gradients(&loss).unwrap();
     assert_eq!(gradients.len(), want.keys().filter(|k| k.starts_with("grad.")).count());
     for (parameter, gradient) in model.parameters.iter().zip(&gradients) {
@@ -123,11 +122,14 @@ fn gradients_are_transformers() {
     }
 }
 
+/// Every group learns.
+const ALL: u32 = u32::MAX;
+
 /// The losses of the 20 batches, each before its update.
-fn curve(spec: &RunSpec, plan: &Plan) -> (Vec<f64>, Loaded) {
+fn curve(spec: &RunSpec, plan: &Plan, groups: u32) -> (Vec<f64>, Loaded) {
     let model = open(&model_folder("tiny-bert-seqcls"), 3, Pool::Cls);
     let batches = expected("tiny-bert-seqcls_curve.safetensors");
-    let mut optimizer = Optimizer::new(spec, &model.parameters).unwrap();
+    let mut optimizer = Optimizer::new(spec, &model.parameters, groups).unwrap();
     let losses = (0..20).map(|step| {
         let at = |name: &str| batches[&format!("batches.{name}")].get(step);
         let inputs =
@@ -148,7 +150,7 @@ fn check_curve(run: &str, spec: &RunSpec, plan: &Plan) -> Loaded {
     let path = fixtures().join("expected/tiny-bert-seqcls_curve.json");
     let json: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let want = json["runs"][run]["losses"].as_array().unwrap();
-    let (got, model) = curve(spec, plan);
+    let (got, model) = curve(spec, plan, ALL);
     for (step, (got, want)) in got.iter().zip(want).enumerate() {
         let gap = (got - want.as_f64().unwrap()).abs();
         assert!(gap < 1e-4, "{run} step {step}: {got} {want}");
@@ -157,7 +159,7 @@ fn check_curve(run: &str, spec: &RunSpec, plan: &Plan) -> Loaded {
 }
 
 fn constant(lr: f64) -> Plan {
-    Plan { peak: lr, warmup: 0, total: 20, shape: Schedule::Constant }
+    Plan { peak: lr, warmup: 0.0, total: 20, shape: Schedule::Constant }
 }
 
 #[test]
@@ -176,7 +178,7 @@ fn adam_follows_pytorch_for_20_steps() {
 #[test]
 fn groups_schedule_and_clipping_follow_transformers_for_20_steps() {
     let spec = RunSpec { clip: 1.0, weight_decay: 0.01, ..RunSpec::default() };
-    let plan = Plan { peak: 1e-3, warmup: 4, total: 20, shape: Schedule::Linear };
+    let plan = Plan { peak: 1e-3, warmup: 4.0, total: 20, shape: Schedule::Linear };
     let model = check_curve("adamw_hf", &spec, &plan);
     let saved = expected("tiny-bert-seqcls_curve.safetensors");
     let at = |name: &str| saved[&format!("batches.{name}")].get(0);
@@ -187,9 +189,9 @@ fn groups_schedule_and_clipping_follow_transformers_for_20_steps() {
 
 #[test]
 fn a_frozen_trunk_stays_and_the_head_learns() {
-    let spec = RunSpec { unfreeze: Unfreeze::Head, clip: 0.0, ..RunSpec::default() };
+    let spec = RunSpec { clip: 0.0, ..RunSpec::default() };
     let before = open(&model_folder("tiny-bert-seqcls"), 3, Pool::Cls);
-    let (losses, after) = curve(&spec, &constant(1e-2));
+    let (losses, after) = curve(&spec, &constant(1e-2), 1);
     assert!(losses.iter().all(|l| l.is_finite()));
     for (a, b) in before.parameters.iter().zip(&after.parameters) {
         let moved = gap(&a.tensor, &b.tensor) > 0.0;
@@ -202,7 +204,7 @@ fn batches_of_a_step_add_up_to_one_large_batch() {
     let model = open(&model_folder("tiny-bert-seqcls"), 3, Pool::Cls);
     let batches = expected("tiny-bert-seqcls_grads.safetensors");
     let weights = Tensor::from_slice(&[0.5_f32, 2.0, 1.25]);
-    let optimizer = Optimizer::new(&RunSpec::default(), &model.parameters).unwrap();
+    let optimizer = Optimizer::new(&RunSpec::default(), &model.parameters, ALL).unwrap();
     let gradients = |range: std::ops::Range<i64>, reduction, divisor: f64| {
         let at = |name: &str| batches[name].slice(0, range.start, range.end, 1);
         let inputs =

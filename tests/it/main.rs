@@ -11,6 +11,8 @@ mod data_refused;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod huggingface;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod rig;

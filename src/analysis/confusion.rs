@@ -192,6 +192,13 @@ impl Matrix {
         ratio(self.count(truth, predicted), whole.unwrap_or(0))
     }
 
+    /// Counts minus another's, `[true][predicted]`; missing classes count as 0.
+    pub fn minus(&self, other: &Self) -> Vec<Vec<i64>> {
+        let n = self.len().max(other.len());
+        let cell = |i, j| self.count(i, j).cast_signed() - other.count(i, j).cast_signed();
+        (0..n).map(|i| (0..n).map(|j| cell(i, j)).collect()).collect()
+    }
+
     /// All cells, divided as `by` says; the plain counts for [`Normalise::None`].
     pub fn normalised(&self, by: Normalise) -> Vec<Vec<f64>> {
         let cell = |i, j| match by {

@@ -1,9 +1,11 @@
 //! Questions over runs: what a confusion matrix says, which texts are behind it, what several seeds say
-//! together, and the figures of a classifier.
+//! together, the figures of a classifier, and whether two runs differ by more than chance.
 //!
-//! Everything here is pure: it takes what the store or a file of predictions gave, and reads nothing
-//! itself.
+//! Everything here is pure but the functions named `read`: it takes what the store or a file of
+//! predictions gave, and the command line and the dashboard ask the same code.
 
+pub mod bootstrap;
+pub mod compare;
 pub mod confusion;
 pub mod groups;
 pub mod metrics;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueHint};
 
 use super::{
-    archive, completions, confusion, data, doctor, error::CliError, hold, init, logs, ls, models,
+    archive, compare, completions, confusion, data, doctor, error::CliError, hold, init, logs, ls, models,
     note, reindex, rename, resume, retry, run, runner, show, stop, sweep, tag, verb::Context,
 };
 
@@ -53,6 +53,7 @@ pub enum Verb {
     Hold(hold::Args),
     Resume(resume::Args),
     Retry(retry::Args),
+    Compare(compare::Args),
     Confusion(confusion::Args),
     Tag(tag::Args),
     Note(note::Args),
@@ -80,6 +81,7 @@ impl Verb {
             Self::Hold(args) => hold::run(args, context),
             Self::Resume(args) => resume::run(args, context),
             Self::Retry(args) => retry::run(args, context),
+            Self::Compare(args) => compare::run(args, context),
             Self::Confusion(args) => confusion::run(args, context),
             Self::Tag(args) => tag::run(args, context),
             Self::Note(args) => note::run(args, context),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::figures::rfc3339;
+use crate::analysis::compare::{Change, Figures};
 use crate::events::{Number, Started};
 use crate::spec::{Outcome, RunSpec};
 use crate::store::{Curve, Run};
@@ -87,6 +88,38 @@ impl<'a> RunDetail<'a> {
             note: &run.note,
             facts: run.facts.as_ref(),
             curves: curves.iter().map(|(name, curve)| (name.clone(), points(curve))).collect(),
+        }
+    }
+}
+
+/// One metric of one run of `compare --json`; everything is null for a run without it.
+#[derive(Debug, Default, Serialize)]
+pub struct Extremes {
+    last: Option<Number>,
+    best: Option<f64>,
+    best_epoch: Option<f64>,
+    min: Option<f64>,
+    min_epoch: Option<f64>,
+    max: Option<f64>,
+    max_epoch: Option<f64>,
+    delta: Option<f64>,
+    change: Option<Change>,
+}
+
+impl Extremes {
+    /// What scripts see of these figures.
+    pub fn of(figures: Option<&Figures>) -> Self {
+        let Some(f) = figures else { return Self::default() };
+        Self {
+            last: Some(Number(f.last)),
+            best: f.best.map(|x| x.value),
+            best_epoch: f.best.map(|x| x.epoch),
+            min: f.min.map(|x| x.value),
+            min_epoch: f.min.map(|x| x.epoch),
+            max: f.max.map(|x| x.value),
+            max_epoch: f.max.map(|x| x.epoch),
+            delta: f.delta,
+            change: f.change,
         }
     }
 }

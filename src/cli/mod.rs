@@ -5,6 +5,7 @@
 
 mod archive;
 mod args;
+mod compare;
 mod completions;
 mod confusion;
 mod contract;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
@@ -59,6 +59,26 @@ pub fn read(path: &Path) -> Result<Predictions, DataError> {
     let file = File::open(path).map_err(|e| DataError::io(&shown, e))?;
     let frame = parquet::frame(file, None).map_err(|e| odd(&shown, &e))?;
     from_frame(&frame).map_err(|e| odd(&shown, &e))
+}
+
+/// The file of a split's latest pass in a run's folder of predictions (`test-0003.parquet`), with its
+/// epoch; `None` if there is none.
+pub fn latest(folder: &Path, split: &str) -> Option<(u32, PathBuf)> {
+    passes(folder).into_iter().filter(|(s, ..)| s == split).map(|(_, e, path)| (e, path)).next_back()
+}
+
+/// Every pass in a run's folder of predictions: split, epoch and file, sorted. What has another kind of
+/// name is not listed.
+pub fn passes(folder: &Path) -> Vec<(String, u32, PathBuf)> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let pass = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".parquet")?;
+        let (split, epoch) = name.split_once('-')?;
+        Some((split.to_owned(), epoch.parse().ok()?, path))
+    };
+    let mut found: Vec<_> = entries.flatten().filter_map(|e| pass(e.path())).collect();
+    found.sort();
+    found
 }
 
 fn to_frame(p: &Predictions) -> PolarsResult<DataFrame> {
@@ -136,6 +156,20 @@ mod tests {
             assert_eq!(read(&path).unwrap(), predictions);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn passes_are_found_by_their_names_in_the_order_of_epochs() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["val-0010.parquet", "val-0002.parquet", "test-0002.parquet", "val-3.tmp", "x"] {
+            fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let found = passes(folder.path());
+        let seen: Vec<_> = found.iter().map(|(split, epoch, _)| (split.as_str(), *epoch)).collect();
+        assert_eq!(seen, [("test", 2), ("val", 2), ("val", 10)]);
+        assert_eq!(latest(folder.path(), "val").unwrap().0, 10);
+        assert_eq!(latest(folder.path(), "train"), None);
+        assert_eq!(latest(&folder.path().join("none"), "val"), None);
     }
 
     #[test]

@@ -1,0 +1,135 @@
+//! Runs side by side: what differs in their specs, by how much their figures differ, and whether that
+//! is more than chance.
+
+mod figures;
+mod pairs;
+mod read;
+
+use serde::Serialize;
+
+use crate::spec::keys::KEYS;
+use crate::spec::RunId;
+use crate::store::{Confusion, Curve, Run};
+use std::collections::BTreeMap;
+
+use super::confusion::Matrix;
+use crate::dataset::predictions::Predictions;
+
+pub use figures::{Change, Extreme, Figures, MetricRow};
+pub use pairs::{Pair, Refused};
+
+/// As many runs as a comparison takes: more colours than this cannot be told apart.
+pub const MAX_RUNS: usize = 8;
+
+/// One run of a comparison, with all that is compared.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The run.
+    pub run: Run,
+    /// Every metric's curve, thinned at most to its first, lowest, highest and last point.
+    pub curves: BTreeMap<String, Curve>,
+    /// The counts of its test pass.
+    pub confusion: Option<Confusion>,
+    /// What it predicted for the test rows, or why that is not known, as the rest of a sentence that
+    /// starts with the run's id.
+    pub predictions: Result<Predictions, String>,
+}
+
+/// Runs side by side. Every vector with one entry per run is in the order of `runs`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Which.
+    pub runs: Vec<RunId>,
+    /// The position of the one that the others are measured against.
+    pub baseline: usize,
+    /// Every key of a spec.
+    pub keys: Vec<KeyRow>,
+    /// Every metric that any of them has.
+    pub metrics: Vec<MetricRow>,
+    /// F1 of every class on the test rows; empty unless all that were tested have the same classes.
+    pub classes: Vec<ClassRow>,
+    /// Test counts minus the baseline's, `[true][predicted]`; `None` for the baseline, and where the
+    /// classes differ.
+    pub confusion_deltas: Vec<Option<Vec<Vec<i64>>>>,
+    /// Tests on the same rows, two runs at a time; pairs with the baseline come first.
+    pub pairs: Vec<Pair>,
+    /// Pairs that cannot be tested.
+    pub refused: Vec<Refused>,
+}
+
+/// One key of the specs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyRow {
+    /// Its name.
+    pub key: &'static str,
+    /// Its text in each run; empty for "not given".
+    pub values: Vec<String>,
+    /// Whether they are not all the same.
+    pub differs: bool,
+}
+
+/// One class of the test rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassRow {
+    /// Its name as in the data: make it printable.
+    pub label: String,
+    /// F1 in each run; `None` for one that was not tested.
+    pub f1: Vec<Option<f64>>,
+    /// F1 minus the baseline's.
+    pub delta: Vec<Option<f64>>,
+}
+
+/// Compares runs with the one at position `baseline`.
+pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
+    let (pairs, refused) = pairs::all(entries, baseline);
+    Comparison {
+        runs: entries.iter().map(|e| e.run.id).collect(),
+        baseline,
+        keys: keys(entries),
+        metrics: figures::metrics(entries, baseline),
+        classes: classes(entries, baseline),
+        confusion_deltas: confusion_deltas(entries, baseline),
+        pairs,
+        refused,
+    }
+}
+
+fn keys(entries: &[Entry]) -> Vec<KeyRow> {
+    let row = |key: &'static crate::spec::keys::Key| {
+        let values: Vec<String> = entries.iter().map(|e| (key.get)(&e.run.spec)).collect();
+        let differs = values.windows(2).any(|two| two.first() != two.last());
+        KeyRow { key: key.name, values, differs }
+    };
+    KEYS.iter().map(row).collect()
+}
+
+fn classes(entries: &[Entry], baseline: usize) -> Vec<ClassRow> {
+    let mut tested = entries.iter().filter_map(|e| e.confusion.as_ref());
+    let Some(first) = tested.next() else { return Vec::new() };
+    if tested.any(|other| other.labels != first.labels) {
+        return Vec::new();
+    }
+    let matrices: Vec<Option<Matrix>> =
+        entries.iter().map(|e| e.confusion.as_ref().map(Matrix::new)).collect();
+    let row = |(class, label): (usize, &String)| {
+        let f1: Vec<Option<f64>> =
+            matrices.iter().map(|m| m.as_ref().map(|m| m.class(class).f1)).collect();
+        let base = f1.get(baseline).copied().flatten();
+        let delta = f1.iter().map(|f1| Some((*f1)? - base?)).collect();
+        ClassRow { label: label.clone(), f1, delta }
+    };
+    first.labels.iter().enumerate().map(row).collect()
+}
+
+fn confusion_deltas(entries: &[Entry], baseline: usize) -> Vec<Option<Vec<Vec<i64>>>> {
+    let base = entries.get(baseline).and_then(|e| e.confusion.as_ref());
+    let delta = |(i, entry): (usize, &Entry)| {
+        let (base, own) = (base?, entry.confusion.as_ref()?);
+        let comparable = i != baseline && base.labels == own.labels;
+        comparable.then(|| Matrix::new(own).minus(&Matrix::new(base)))
+    };
+    entries.iter().enumerate().map(delta).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Two runs on the same rows: McNemar's exact test and the paired bootstrap.
+
+use std::fmt;
+
+use super::Entry;
+use crate::analysis::bootstrap::{Bootstrap, RESAMPLES, SEED, interval95};
+use crate::analysis::confusion::Matrix;
+use crate::analysis::metrics::Discordant;
+use crate::dataset::predictions::Predictions;
+use crate::spec::RunId;
+use crate::store::Run;
+
+/// Below this a difference counts as more than chance.
+const LEVEL: f64 = 0.05;
+
+/// The keys that decide which rows a run is tested on.
+const DATA_KEYS: [&str; 10] = [
+    "data",
+    "val",
+    "test",
+    "text",
+    "label",
+    "split",
+    "split_column",
+    "split_seed",
+    "stratify",
+    "limit",
+];
+
+/// Two runs tested on the same rows. Differences are `b` minus `a`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// The earlier one of the comparison; the baseline where it is one of the two.
+    pub a: RunId,
+    /// The other one.
+    pub b: RunId,
+    /// Test rows.
+    pub n: usize,
+    /// Difference of the shares of right predictions.
+    pub accuracy_diff: f64,
+    /// 95 % interval of that difference: paired bootstrap, percentile method.
+    pub accuracy_ci95: [f64; 2],
+    /// Difference of the macro F1.
+    pub f1_diff: f64,
+    /// 95 % interval of that difference.
+    pub f1_ci95: [f64; 2],
+    /// Rows on which exactly one of the two is right.
+    pub discordant: Discordant,
+    /// McNemar's exact test, two-sided.
+    pub mcnemar_p: f64,
+}
+
+impl Pair {
+    /// True if the two differ by more than chance would make them (p < 0.05).
+    pub fn is_real(&self) -> bool {
+        self.mcnemar_p < LEVEL
+    }
+}
+
+/// The badge: `noise, p=0.42, n=487`.
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.is_real() { "real" } else { "noise" };
+        let p = match self.mcnemar_p {
+            p if p < 0.001 => "p<0.001".to_owned(),
+            p if p < 0.1 => format!("p={p:.3}"),
+            p => format!("p={p:.2}"),
+        };
+        f.pad(&format!("{word}, {p}, n={}", self.n))
+    }
+}
+
+/// Two runs that cannot be tested against each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The earlier one.
+    pub a: RunId,
+    /// The other one.
+    pub b: RunId,
+    /// Why, as one sentence.
+    pub why: String,
+}
+
+/// Class indices of the test rows in the order of their numbers.
+struct Tested<'a> {
+    position: usize,
+    run: &'a Run,
+    names: &'a [String],
+    rows: Vec<u64>,
+    truth: Vec<u32>,
+    predicted: Vec<u32>,
+}
+
+impl<'a> Tested<'a> {
+    fn of(position: usize, run: &'a Run, p: &'a Predictions) -> Self {
+        let mut order: Vec<usize> = (0..p.rows.len()).collect();
+        order.sort_by_key(|i| p.rows.get(*i));
+        let pick = |from: &[u32]| order.iter().filter_map(|i| from.get(*i).copied()).collect();
+        Self {
+            position,
+            run,
+            names: &p.label_names,
+            rows: order.iter().filter_map(|i| p.rows.get(*i).copied()).collect(),
+            truth: pick(&p.labels),
+            predicted: pick(&p.predicted),
+        }
+    }
+
+    /// Why the two were not tested on the same rows.
+    fn differs_from(&self, other: &Self) -> Option<String> {
+        let (a, b) = (self.run, other.run);
+        let hash = |run: &Run| run.facts.as_ref().map(|f| f.data_hash.clone()).unwrap_or_default();
+        let (of_a, of_b) = (hash(a), hash(b));
+        if !of_a.is_empty() && !of_b.is_empty() && of_a != of_b {
+            let key = a.spec.differing_keys(&b.spec).into_iter().find(|k| DATA_KEYS.contains(k));
+            let value = |run: &Run, key: &str| {
+                run.spec.get(key).filter(|v| !v.is_empty()).unwrap_or_else(|| "not given".into())
+            };
+            return Some(match key {
+                Some(key) => format!(
+                    "They saw other rows: {key} is {} in {} and {} in {}.",
+                    value(a, key),
+                    a.id,
+                    value(b, key),
+                    b.id
+                ),
+                None => format!(
+                    "They saw other rows: {} has changed between {} and {}.",
+                    a.spec.data, a.id, b.id
+                ),
+            });
+        }
+        if self.names != other.names {
+            return Some(format!("{} and {} have other classes.", a.id, b.id));
+        }
+        let same = self.rows == other.rows && self.truth == other.truth;
+        (!same).then(|| format!("{} and {} were tested on other rows.", a.id, b.id))
+    }
+}
+
+/// Tests every pair that was tested on the same rows; the baseline's pairs come first.
+pub(super) fn all(entries: &[Entry], baseline: usize) -> (Vec<Pair>, Vec<Refused>) {
+    let tested: Vec<Result<Tested<'_>, String>> = entries
+        .iter()
+        .enumerate()
+        .map(|(i, entry)| match &entry.predictions {
+            Ok(predictions) => Ok(Tested::of(i, &entry.run, predictions)),
+            Err(why) => Err(format!("{} {}.", entry.run.id, why.trim_end_matches('.'))),
+        })
+        .collect();
+    let mut places: Vec<usize> = (0..entries.len()).collect();
+    // Stable: the others stay in order.
+    places.sort_by_key(|place| *place != baseline);
+    let groups = groups(&tested);
+    let (mut pairs, mut refused) = (Vec::new(), Vec::new());
+    for (nth, i) in places.iter().enumerate() {
+        for j in places.iter().skip(nth + 1) {
+            let (Some(a), Some(b)) = (tested.get(*i), tested.get(*j)) else { continue };
+            let ids = [entries.get(*i), entries.get(*j)].map(|e| e.map(|e| e.run.id));
+            let [Some(of_a), Some(of_b)] = ids else { continue };
+            let why = match (a, b) {
+                (Err(why), _) | (_, Err(why)) => Some(why.clone()),
+                (Ok(a), Ok(b)) => a.differs_from(b),
+            };
+            match (why, a, b) {
+                (Some(why), _, _) => refused.push(Refused { a: of_a, b: of_b, why }),
+                (None, Ok(a), Ok(b)) => pairs.extend(pair(a, b, &groups)),
+                _ => {}
+            }
+        }
+    }
+    (pairs, refused)
+}
+
+/// Runs tested on the same rows, resampled together.
+struct Group<'a> {
+    first: &'a Tested<'a>,
+    members: Vec<usize>,
+    bootstrap: Bootstrap,
+}
+
+fn groups<'a>(tested: &'a [Result<Tested<'a>, String>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<(Group<'a>, Vec<&'a [u32]>)> = Vec::new();
+    for run in tested.iter().flatten() {
+        let group = groups.iter_mut().find(|(group, _)| group.first.differs_from(run).is_none());
+        if let Some((group, answers)) = group {
+            group.members.push(run.position);
+            answers.push(&run.predicted);
+        } else {
+            let members = vec![run.position];
+            let group = Group { first: run, members, bootstrap: Bootstrap::default() };
+            groups.push((group, vec![&run.predicted]));
+        }
+    }
+    let draw = |(mut group, answers): (Group<'a>, Vec<&'a [u32]>)| {
+        if answers.len() > 1 {
+            group.bootstrap = Bootstrap::of(&group.first.truth, &answers, RESAMPLES, SEED);
+        }
+        group
+    };
+    groups.into_iter().map(draw).collect()
+}
+
+fn pair(a: &Tested<'_>, b: &Tested<'_>, groups: &[Group<'_>]) -> Option<Pair> {
+    let group = groups.iter().find(|g| g.members.contains(&a.position))?;
+    let place = |of: usize| group.members.iter().position(|member| *member == of);
+    let (of_a, of_b) = (place(a.position)?, place(b.position)?);
+    let interval = |of: &[Vec<f64>]| interval95(of.get(of_a)?, of.get(of_b)?);
+    let matrix = |t: &Tested<'_>| {
+        Matrix::from_predictions(&Predictions {
+            labels: t.truth.clone(),
+            predicted: t.predicted.clone(),
+            label_names: t.names.to_vec(),
+            ..Predictions::default()
+        })
+    };
+    let (of_first, of_second) = (matrix(a), matrix(b));
+    let discordant = Discordant::of(&a.truth, &a.predicted, &b.predicted);
+    Some(Pair {
+        a: a.run.id,
+        b: b.run.id,
+        n: a.truth.len(),
+        accuracy_diff: of_second.accuracy() - of_first.accuracy(),
+        accuracy_ci95: interval(&group.bootstrap.accuracy)?,
+        f1_diff: of_second.macro_f1() - of_first.macro_f1(),
+        f1_ci95: interval(&group.bootstrap.macro_f1)?,
+        discordant,
+        mcnemar_p: discordant.p(),
+    })
+}

@@ -1,0 +1,30 @@
+use std::path::Path;
+
+use super::Entry;
+use crate::dataset::predictions;
+use crate::store::{Reader, Run, Split, StoreError};
+
+impl Entry {
+    /// Reads what is compared of a run; `folder` is that of its predictions.
+    ///
+    /// # Errors
+    /// What the database refuses. A file of predictions that cannot be read only keeps the run from
+    /// being tested against others.
+    pub fn read(reader: &Reader, run: Run, folder: &Path) -> Result<Self, StoreError> {
+        let mut curves = std::collections::BTreeMap::new();
+        for name in reader.metrics(run.id)? {
+            // One bucket: first, lowest, highest and last point, however long the curve is.
+            let curve = reader.curve(run.id, &name, 1)?;
+            curves.insert(name, curve);
+        }
+        let confusion = reader.confusion(run.id, Split::Test, None)?;
+        let test = Split::Test.to_string();
+        let predictions = match predictions::latest(folder, &test) {
+            None if run.state.outcome().is_none() => Err(format!("is {} still", run.state)),
+            None => Err("has no saved predictions of the test rows".to_owned()),
+            Some((_, path)) => predictions::read(&path)
+                .map_err(|e| format!("has predictions that cannot be read: {e}")),
+        };
+        Ok(Self { run, curves, confusion, predictions })
+    }
+}

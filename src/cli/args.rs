@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueHint};
 
 use super::{
-    archive, compare, completions, confusion, data, doctor, error::CliError, hold, init, logs, ls, models,
-    note, reindex, rename, resume, retry, run, runner, show, stop, sweep, tag, verb::Context,
+    archive, compare, completions, confusion, data, doctor, error::CliError, hold, init, logs, ls,
+    models, note, reindex, rename, resume, retry, run, runner, show, stop, sweep, tag,
+    verb::Context,
 };
 
 /// Exactly what was typed.

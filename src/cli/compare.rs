@@ -2,10 +2,10 @@ use serde_json::{Map, Value, json};
 
 use super::contract::Extremes;
 use super::error::CliError;
+use super::exit;
 use super::figures::{NOTHING, count, counted, maybe, value};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one, pick};
-use super::exit;
 use crate::analysis::compare::{Change, Comparison, Entry, Extreme, MAX_RUNS, Pair, compare};
 use crate::spec::short;
 
@@ -167,7 +167,8 @@ fn metrics(comparison: &Comparison, context: &mut Context) -> Result<(), CliErro
     }
     context.out.line("\nFigures, and best minus the baseline's best")?;
     let mut table = Table::new(&[
-        "metric", "run", ">last", ">best", ">epoch", ">min", ">epoch", ">max", ">epoch", ">delta", "",
+        "metric", "run", ">last", ">best", ">epoch", ">min", ">epoch", ">max", ">epoch", ">delta",
+        "",
     ]);
     for row in &comparison.metrics {
         for (i, (figures, id)) in row.figures.iter().zip(&comparison.runs).enumerate() {

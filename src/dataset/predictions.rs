@@ -64,7 +64,11 @@ pub fn read(path: &Path) -> Result<Predictions, DataError> {
 /// The file of a split's latest pass in a run's folder of predictions (`test-0003.parquet`), with its
 /// epoch; `None` if there is none.
 pub fn latest(folder: &Path, split: &str) -> Option<(u32, PathBuf)> {
-    passes(folder).into_iter().filter(|(s, ..)| s == split).map(|(_, e, path)| (e, path)).next_back()
+    passes(folder)
+        .into_iter()
+        .filter(|(s, ..)| s == split)
+        .map(|(_, e, path)| (e, path))
+        .next_back()
 }
 
 /// Every pass in a run's folder of predictions: split, epoch and file, sorted. What has another kind of
@@ -161,7 +165,8 @@ mod tests {
     #[test]
     fn passes_are_found_by_their_names_in_the_order_of_epochs() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["val-0010.parquet", "val-0002.parquet", "test-0002.parquet", "val-3.tmp", "x"] {
+        for name in ["val-0010.parquet", "val-0002.parquet", "test-0002.parquet", "val-3.tmp", "x"]
+        {
             fs::write(folder.path().join(name), b"").unwrap();
         }
         let found = passes(folder.path());

@@ -5,6 +5,8 @@ mod chaos;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod data_refused;

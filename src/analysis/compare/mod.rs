@@ -7,8 +7,8 @@ mod read;
 
 use serde::Serialize;
 
-use crate::spec::keys::KEYS;
 use crate::spec::RunId;
+use crate::spec::keys::KEYS;
 use crate::store::{Confusion, Curve, Run};
 use std::collections::BTreeMap;
 

@@ -91,12 +91,16 @@ fn only_what_differs_differs_and_figures_have_a_direction() {
     assert_eq!(seen, [("lr", "1e-5 5e-5".to_owned()), ("dropout", " 0.2".to_owned())]);
     assert_eq!(c.keys.len(), KEYS.len());
 
-    let second = |name: &str| c.metrics.iter().find(|m| m.name == name).unwrap().figures[1].unwrap();
+    let second =
+        |name: &str| c.metrics.iter().find(|m| m.name == name).unwrap().figures[1].unwrap();
     let acc = second("val/acc");
     assert!(acc.last.is_nan());
     assert_eq!(acc.best, Some(Extreme { value: 0.92, epoch: 2.0 }), "the first of equal values");
     assert_eq!(acc.min, Some(Extreme { value: 0.5, epoch: 1.0 }));
-    assert_eq!((acc.change, acc.delta.map(|d| (d * 1e6).round())), (Some(Change::Better), Some(1e4)));
+    assert_eq!(
+        (acc.change, acc.delta.map(|d| (d * 1e6).round())),
+        (Some(Change::Better), Some(1e4))
+    );
     assert_eq!(second("val/loss").change, Some(Change::Worse));
     assert_eq!(second("train/step_lr").change, None, "a learning rate is neither");
     assert_eq!(c.metrics[1].figures[0].unwrap().delta, None, "the baseline itself");
@@ -127,11 +131,8 @@ fn two_seeds_are_noise_and_a_constant_classifier_is_not() {
     assert!(worse.is_real() && worse.accuracy_ci95[1] < 0.0 && worse.f1_ci95[1] < 0.0, "{worse:?}");
     assert_eq!(worse.to_string(), "real, p<0.001, n=200");
     // Every two runs are paired, the baseline's pairs first.
-    let ids: Vec<_> = compare(&[by_id(1), by_id(2), by_id(3)], 2)
-        .pairs
-        .iter()
-        .map(|p| (p.a.0, p.b.0))
-        .collect();
+    let ids: Vec<_> =
+        compare(&[by_id(1), by_id(2), by_id(3)], 2).pairs.iter().map(|p| (p.a.0, p.b.0)).collect();
     assert_eq!(ids, [(3, 1), (3, 2), (1, 2)]);
 }
 
@@ -156,12 +157,32 @@ fn runs_on_other_rows_are_not_paired_and_it_says_why() {
     let none = Entry { predictions: Err("has no saved predictions".into()), ..by_id(9) };
     let shifted = Predictions { rows: (2..202).collect(), ..p() };
     let classes = Predictions { label_names: vec!["a".into(), "b".into()], ..p() };
-    for (a, b, want) in [
-        (entry(1, &[], "x", p()), entry(2, &[("data", "e.csv")], "y", p()), "data is d.csv in r1 and e.csv in r2"),
-        (entry(1, &[], "x", p()), entry(2, &[("split_seed", "7")], "y", p()), "split_seed is 35 in r1 and 7 in r2"),
-        (entry(1, &[], "x", p()), entry(2, &[("test", "t.csv")], "y", p()), "test is not given in r1"),
-        (entry(1, &[], "x", p()), entry(2, &[("lr", "1")], "y", p()), "d.csv has changed between r1 and r2"),
-        (entry(1, &[], "x", p()), entry(2, &[], "x", shifted), "r1 and r2 were tested on other rows"),
+    for (a, b, want) in vec![
+        (
+            entry(1, &[], "x", p()),
+            entry(2, &[("data", "e.csv")], "y", p()),
+            "data is d.csv in r1 and e.csv in r2",
+        ),
+        (
+            entry(1, &[], "x", p()),
+            entry(2, &[("split_seed", "7")], "y", p()),
+            "split_seed is 35 in r1 and 7 in r2",
+        ),
+        (
+            entry(1, &[], "x", p()),
+            entry(2, &[("test", "t.csv")], "y", p()),
+            "test is not given in r1",
+        ),
+        (
+            entry(1, &[], "x", p()),
+            entry(2, &[("lr", "1")], "y", p()),
+            "d.csv has changed between r1 and r2",
+        ),
+        (
+            entry(1, &[], "x", p()),
+            entry(2, &[], "x", shifted),
+            "r1 and r2 were tested on other rows",
+        ),
         (entry(1, &[], "x", p()), entry(2, &[], "x", classes), "r1 and r2 have other classes"),
         (by_id(1), none, "r9 has no saved predictions."),
     ] {
@@ -171,10 +192,7 @@ fn runs_on_other_rows_are_not_paired_and_it_says_why() {
         assert!(c.refused[0].why.contains(want), "{} / {want}", c.refused[0].why);
     }
     // Two groups: each is tested within itself.
-    let c = compare(
-        &[by_id(1), entry(2, &[], "y", p()), by_id(3), entry(4, &[], "y", p())],
-        0,
-    );
+    let c = compare(&[by_id(1), entry(2, &[], "y", p()), by_id(3), entry(4, &[], "y", p())], 0);
     let pairs: Vec<_> = c.pairs.iter().map(|p| (p.a.0, p.b.0)).collect();
     assert_eq!((pairs, c.refused.len()), (vec![(1, 3), (2, 4)], 4));
 }

@@ -194,6 +194,22 @@ mod tests {
         assert!((sd / expected - 1.0).abs() < 0.02, "{sd} {expected}");
     }
 
+    /// From numpy 2.x: 40,000 resamples by `default_rng(0).integers(0, 487, 487)`, both figures by hand as
+    /// here, `numpy.percentile(b - a, [2.5, 97.5])`. Two such draws agree to about 0.001.
+    #[test]
+    fn intervals_are_those_of_numpy() {
+        let (truth, a, b) = example();
+        let all = Bootstrap::of(&truth, &[&a, &b], RESAMPLES, SEED);
+        for (figures, want) in [
+            (&all.accuracy, [-0.010_266_94, 0.026_694_05]),
+            (&all.macro_f1, [-0.016_957_72, 0.084_221_2]),
+        ] {
+            let got = interval95(&figures[0], &figures[1]).unwrap();
+            let off = got.iter().zip(&want).map(|(got, want)| (got - want).abs());
+            assert!(off.fold(0.0, f64::max) < 0.003, "{got:?} {want:?}");
+        }
+    }
+
     #[test]
     fn one_classifier_does_not_differ_from_itself() {
         let (truth, a, _) = example();

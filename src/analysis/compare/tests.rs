@@ -157,40 +157,20 @@ fn runs_on_other_rows_are_not_paired_and_it_says_why() {
     let none = Entry { predictions: Err("has no saved predictions".into()), ..by_id(9) };
     let shifted = Predictions { rows: (2..202).collect(), ..p() };
     let classes = Predictions { label_names: vec!["a".into(), "b".into()], ..p() };
-    for (a, b, want) in vec![
-        (
-            entry(1, &[], "x", p()),
-            entry(2, &[("data", "e.csv")], "y", p()),
-            "data is d.csv in r1 and e.csv in r2",
-        ),
-        (
-            entry(1, &[], "x", p()),
-            entry(2, &[("split_seed", "7")], "y", p()),
-            "split_seed is 35 in r1 and 7 in r2",
-        ),
-        (
-            entry(1, &[], "x", p()),
-            entry(2, &[("test", "t.csv")], "y", p()),
-            "test is not given in r1",
-        ),
-        (
-            entry(1, &[], "x", p()),
-            entry(2, &[("lr", "1")], "y", p()),
-            "d.csv has changed between r1 and r2",
-        ),
-        (
-            entry(1, &[], "x", p()),
-            entry(2, &[], "x", shifted),
-            "r1 and r2 were tested on other rows",
-        ),
-        (entry(1, &[], "x", p()), entry(2, &[], "x", classes), "r1 and r2 have other classes"),
-        (by_id(1), none, "r9 has no saved predictions."),
-    ] {
+    let refused = |a: Entry, b: Entry, want: &str| {
         let c = compare(&[a, b], 0);
         assert!(c.pairs.is_empty());
         assert_eq!(c.refused.len(), 1);
         assert!(c.refused[0].why.contains(want), "{} / {want}", c.refused[0].why);
-    }
+    };
+    let with = |pairs: &[(&str, &str)], hash: &str| entry(2, pairs, hash, p());
+    refused(by_id(1), with(&[("data", "e.csv")], "y"), "data is d.csv in r1 and e.csv in r2");
+    refused(by_id(1), with(&[("split_seed", "7")], "y"), "split_seed is 35 in r1 and 7 in r2");
+    refused(by_id(1), with(&[("test", "t.csv")], "y"), "test is not given in r1");
+    refused(by_id(1), with(&[("lr", "1")], "y"), "d.csv has changed between r1 and r2");
+    refused(by_id(1), entry(2, &[], "x", shifted), "r1 and r2 were tested on other rows");
+    refused(by_id(1), entry(2, &[], "x", classes), "r1 and r2 have other classes");
+    refused(by_id(1), none, "r9 has no saved predictions.");
     // Two groups: each is tested within itself.
     let c = compare(&[by_id(1), entry(2, &[], "y", p()), by_id(3), entry(4, &[], "y", p())], 0);
     let pairs: Vec<_> = c.pairs.iter().map(|p| (p.a.0, p.b.0)).collect();

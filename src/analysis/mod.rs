@@ -7,6 +7,8 @@
 pub mod bootstrap;
 pub mod compare;
 pub mod confusion;
+pub mod errors;
+pub mod export;
 pub mod groups;
 pub mod metrics;
-pub mod texts;
+pub mod thresholds;

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueHint};
 
 use super::{
-    archive, compare, completions, confusion, data, doctor, error::CliError, hold, init, logs, ls,
-    models, note, reindex, rename, resume, retry, run, runner, show, stop, sweep, tag,
+    archive, compare, completions, confusion, data, doctor, error::CliError, errors, hold, init,
+    logs, ls, models, note, reindex, rename, resume, retry, run, runner, show, stop, sweep, tag,
     verb::Context,
 };
 
@@ -56,6 +56,7 @@ pub enum Verb {
     Retry(retry::Args),
     Compare(compare::Args),
     Confusion(confusion::Args),
+    Errors(errors::Args),
     Tag(tag::Args),
     Note(note::Args),
     Rename(rename::Args),
@@ -84,6 +85,7 @@ impl Verb {
             Self::Retry(args) => retry::run(args, context),
             Self::Compare(args) => compare::run(args, context),
             Self::Confusion(args) => confusion::run(args, context),
+            Self::Errors(args) => errors::run(args, context),
             Self::Tag(args) => tag::run(args, context),
             Self::Note(args) => note::run(args, context),
             Self::Rename(args) => rename::run(args, context),

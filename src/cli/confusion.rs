@@ -22,11 +22,17 @@ Examples:
   tuneboard confusion r12                       the test rows, best epoch's weights
   tuneboard confusion r12 --split val --epoch 2
   tuneboard confusion r12 --normalize pred
+  tuneboard confusion r12 r15                   what r15 does otherwise than r12
+  tuneboard confusion r12 --calibration         is a probability of 0.9 right nine times in ten?
+  tuneboard confusion r12 --threshold spam      precision against recall of one class
   tuneboard confusion r12 --json | jq .counts")]
 pub struct Args {
     /// The run
     #[arg(value_name = "ID")]
     id: String,
+    /// Another run: its counts minus those of the first
+    #[arg(value_name = "OTHER")]
+    other: Option<String>,
     /// Which rows; test if there is such a pass, else val
     #[arg(long, value_parser = PossibleValuesParser::new(["train", "val", "test"]))]
     split: Option<String>,
@@ -41,6 +47,12 @@ pub struct Args {
         value_parser = PossibleValuesParser::new(["none", "true", "pred", "all"])
     )]
     normalize: String,
+    /// The reliability diagram: accuracy against confidence in 15 bins
+    #[arg(long, conflicts_with = "other")]
+    calibration: bool,
+    /// Precision, recall and more of this class at thresholds of its probability
+    #[arg(long, value_name = "CLASS", conflicts_with = "other")]
+    threshold: Option<String>,
 }
 
 /// `tuneboard confusion`.
@@ -49,6 +61,23 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let reader = verb::reader(&board)?;
     let run = one(&reader, &args.id)?;
     let confusion = find(&reader, &run, args.split.as_deref(), args.epoch)?;
+    if let Some(other) = &args.other {
+        let other = one(&reader, other)?;
+        let theirs = find(&reader, &other, Some(&confusion.split.to_string()), args.epoch)?;
+        return delta((&run, &confusion), (&other, &theirs), context);
+    }
+    if args.calibration || args.threshold.is_some() {
+        let split = confusion.split.to_string();
+        let pass = super::errors::pass(&board, &run, &split, Some(confusion.epoch))?;
+        let of = format!("{} {}: {split} rows after epoch {}", run.id, run.name, confusion.epoch);
+        return match &args.threshold {
+            Some(class) => {
+                let positive = super::errors::class(run.id, &pass, class)?;
+                super::scores::thresholds(&of, &pass, positive, context)
+            }
+            None => super::scores::calibration(&of, &pass, context),
+        };
+    }
     let by = match args.normalize.as_str() {
         "none" => Normalise::None,
         "pred" => Normalise::Column,
@@ -88,6 +117,47 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     Ok(exit::OK)
 }
 
+/// What the second does otherwise than the first.
+fn delta(
+    (a, first): (&Run, &Confusion),
+    (b, second): (&Run, &Confusion),
+    context: &mut Context,
+) -> Result<u8, CliError> {
+    if first.labels != second.labels {
+        return Err(CliError::Usage(format!("{} and {} have other classes.", a.id, b.id)));
+    }
+    let difference = Matrix::new(second).minus(&Matrix::new(first));
+    if context.json {
+        context.out.json(&json!({
+            "a": a.id.to_string(),
+            "b": b.id.to_string(),
+            "labels": first.labels,
+            "delta": difference,
+            "split": first.split.to_string(),
+            "epochs": [first.epoch, second.epoch],
+        }))?;
+        return Ok(exit::OK);
+    }
+    context.out.line(format!(
+        "{} minus {}: {} rows after epochs {} and {}; rows are true, columns predicted",
+        b.id, a.id, first.split, second.epoch, first.epoch
+    ))?;
+    let cell = |row: usize, column: usize| {
+        let by = difference.get(row).and_then(|r| r.get(column)).copied().unwrap_or_default();
+        let tone = match by.signum() * if row == column { 1 } else { -1 } {
+            0 => Tone::Faint,
+            1 => Tone::Good,
+            _ => Tone::Bad,
+        };
+        Cell::toned(if by == 0 { "0".to_owned() } else { format!("{by:+}") }, tone)
+    };
+    for table in tables(&first.labels, cell, context.out.width()) {
+        context.out.line("")?;
+        context.out.table(&table)?;
+    }
+    Ok(exit::OK)
+}
+
 /// The pass that is asked for, or what there is instead.
 fn find(
     reader: &Reader,
@@ -118,7 +188,6 @@ fn find(
 
 /// The matrix as tables, as many columns in each as the terminal takes.
 fn matrix(confusion: &Confusion, shares: Option<&[Vec<f64>]>, width: Option<usize>) -> Vec<Table> {
-    let n = confusion.labels.len();
     let cell = |row: usize, column: usize| {
         let counts = confusion.counts.get(row).and_then(|r| r.get(column));
         let text = count(counts.copied().unwrap_or_default());
@@ -131,8 +200,17 @@ fn matrix(confusion: &Confusion, shares: Option<&[Vec<f64>]>, width: Option<usiz
         };
         Cell::toned(text, tone)
     };
-    let label =
-        |i: usize| super::table::cut(&confusion.labels.get(i).cloned().unwrap_or_default(), 20);
+    tables(&confusion.labels, cell, width)
+}
+
+/// A square of cells under and beside the names of the classes.
+fn tables(
+    labels: &[String],
+    cell: impl Fn(usize, usize) -> Cell,
+    width: Option<usize>,
+) -> Vec<Table> {
+    let n = labels.len();
+    let label = |i: usize| super::table::cut(&labels.get(i).cloned().unwrap_or_default(), 20);
     // Room for the widest count and share, or the label above it.
     let widest = (0..n).map(|i| label(i).len().max(cell(i, i).text.len())).max().unwrap_or(1) + 2;
     let at_once = width.map_or(n, |w| (w.saturating_sub(widest) / widest).max(1)).max(1);

@@ -59,7 +59,7 @@ fn compare_says_what_differs_and_whether_it_is_noise() {
     assert_eq!(object["unpaired"], json!([]));
 
     let said = shell.ok(&["compare", "r1", "r2", "--baseline", "r2"]);
-    for line in ["What differs", "real, p=0.008, n=40", "r2   r1   +0.2000"] {
+    for line in ["What differs", "real, p=0.008, n=40", "r2  r1   +0.2000"] {
         assert!(said.contains(line), "{line}\n{said}");
     }
     let all = shell.ok(&["compare", "s1", "--all"]);
@@ -90,4 +90,100 @@ fn compare_refuses_what_it_cannot_compare() {
     assert!(why[0].starts_with("r2 has predictions that cannot be read: "), "{why:?}");
     assert_eq!(why[1], "r3 is queued still.");
     assert_eq!(object["metrics"]["val/acc"][2]["last"], Value::Null);
+}
+
+#[test]
+fn errors_are_the_texts_behind_the_numbers() {
+    let shell = tested();
+    // The fake trainer saw other data, as its hash says.
+    let first = shell.run(&["errors", "r1"]);
+    assert!(first.err.contains("The texts cannot be shown: data/mail.csv has changed"), "{first}");
+    assert!(
+        first.out.starts_with("2 test rows that r1 gets wrong; highest loss first\n"),
+        "{first}"
+    );
+    let cell = shell.json(&["errors", "r2", "--true", "spam", "--predicted", "ham"]);
+    assert_eq!((&cell["total"], &cell["split"]), (&json!(4), &json!("test")));
+    let first = &cell["errors"][0];
+    assert_eq!((&first["row"], &first["label"]), (&json!(1), &json!("spam")));
+    assert_eq!(
+        (&first["predicted"], &first["probability"], &first["loss"]),
+        (&json!("ham"), &json!(0.875), &json!(2.0))
+    );
+    // Wrong in both are rows 1 and 2; r1 is right on the other eight.
+    assert_eq!(shell.json(&["errors", "s1"])["total"], json!(2));
+    let unlike = shell.json(&["errors", "r2", "--right-in", "r1", "--limit", "3"]);
+    assert_eq!((&unlike["total"], unlike["errors"].as_array().unwrap().len()), (&json!(8), 3));
+    assert_eq!(unlike["errors"][0]["runs"][1]["id"], json!("r1"));
+
+    shell.ok(&["errors", "s1", "--out", "suspects.csv"]);
+    let csv = std::fs::read_to_string(shell.path("suspects.csv")).unwrap();
+    let head = "row,text,label,characters,words,r1_predicted,r1_probability,r1_loss,r2_predicted,r2_probability,r2_loss";
+    assert_eq!(csv.lines().next(), Some(head));
+    assert_eq!(csv.lines().count(), 3);
+
+    shell.refuses(
+        &["errors", "r1", "--true", "spma"],
+        2,
+        "r1 has no class `spma`; did you mean `spam`?",
+    );
+    shell.refuses(
+        &["errors", "r1", "--epoch", "9"],
+        2,
+        "r1 has no saved predictions of the test rows after epoch 9; it has test 2.",
+    );
+    shell.refuses(&["errors", "r1", "--right-in", "r1"], 2, "r1 cannot be both right and wrong.");
+    shell.refuses(&["errors", "r1", "--out", "x.xls"], 2, ".csv, .jsonl, .md, .parquet");
+}
+
+#[test]
+fn confusion_tells_of_two_runs_and_of_probabilities() {
+    let shell = tested();
+    let delta = shell.json(&["confusion", "r1", "r2"]);
+    assert_eq!(delta["delta"], json!([[0, 0], [0, 0]]), "the fake trainer reports the same counts");
+    let bins = shell.json(&["confusion", "r1", "--calibration"]);
+    assert_eq!(bins["bins"][13]["rows"], json!(40));
+    assert!((bins["ece"].as_f64().unwrap() - 0.075).abs() < 1e-9, "{bins}");
+    let thresholds = shell.json(&["confusion", "r1", "--threshold", "spam"]);
+    assert_eq!(thresholds["thresholds"][9]["threshold"], json!(0.5));
+    assert_eq!(thresholds["thresholds"][9]["false_negatives"], json!(1));
+    assert_eq!(thresholds["best"]["threshold"], json!(0.875));
+    assert_eq!(thresholds["roc"]["thresholds"][0], json!("inf"));
+    assert!(
+        shell
+            .ok(&["confusion", "r1", "--calibration"])
+            .contains("expected calibration error 0.0750")
+    );
+    assert!(shell.ok(&["confusion", "r1", "--threshold", "spam"]).contains("highest F1"));
+    shell.refuses(&["confusion", "r1", "--threshold", "eggs"], 2, "r1 has no class `eggs`");
+}
+
+#[test]
+#[cfg(feature = "train")]
+fn real_runs_are_compared_on_the_texts_they_saw() {
+    let shell = Shell::training();
+    let sweep =
+        ["sweep", "model=tiny", "data=data/mail.csv", "epochs=1", "max_length=16", "lr=1e-6"];
+    let place = ["device=cpu", "threads=1", "split=0.6,0.2,0.2", "seed=0..1", "--wait"];
+    shell.ok(&[&sweep[..], &place].concat());
+    let object = shell.json(&["compare", "s1"]);
+    assert_eq!(object["differs"], json!({ "seed": [0, 1] }));
+    assert_eq!((&object["pairs"][0]["n"], &object["pairs"][0]["real"]), (&json!(8), &json!(false)));
+    let all = shell.json(&["errors", "r1", "--limit", "0"]);
+    assert_eq!(all["notice"], Value::Null);
+    for error in all["errors"].as_array().unwrap() {
+        let text = error["text"].as_str().unwrap();
+        let row = error["row"].as_u64().unwrap();
+        assert_eq!(text, format!("text number {}", row - 1), "the number is that of the file");
+    }
+    let right = shell.json(&["errors", "r1", "--true", "ham", "--predicted", "ham"]);
+    let wrong = all["total"].as_u64().unwrap();
+    assert!(wrong + right["total"].as_u64().unwrap() <= 8 && wrong > 0, "{all}");
+    // Other data under the same name: the numbers may mean other rows now.
+    shell.write(
+        "data/mail.csv",
+        "text,label\nalpha,ham\nbeta,spam\ngamma,ham\ndelta,spam\n".repeat(5),
+    );
+    let changed = shell.run(&["errors", "r1"]);
+    assert!(changed.out.contains("test row") && !changed.out.contains("alpha"), "{changed}");
 }

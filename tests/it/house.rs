@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("store", &["spec", "events"]),
     ("runner", &["spec", "events", "board", "store"]),
     ("order", &["spec", "board", "dataset"]),
-    ("analysis", &["spec", "store", "dataset"]),
+    ("analysis", &["spec", "events", "store", "dataset"]),
     ("tui", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "order"]),
     ("cli", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "order", "tui"]),
 ];

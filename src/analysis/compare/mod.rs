@@ -16,7 +16,7 @@ use super::confusion::Matrix;
 use crate::dataset::predictions::Predictions;
 
 pub use figures::{Change, Extreme, Figures, MetricRow};
-pub use pairs::{Pair, Refused};
+pub use pairs::{Pair, Refused, same_rows};
 
 /// As many runs as a comparison takes: more colours than this cannot be told apart.
 pub const MAX_RUNS: usize = 8;

@@ -138,6 +138,15 @@ impl<'a> Tested<'a> {
     }
 }
 
+/// Whether two runs predicted the same rows, so that they can be set against each other row by row.
+///
+/// # Errors
+/// One sentence that says in what their rows differ.
+pub fn same_rows(a: (&Run, &Predictions), b: (&Run, &Predictions)) -> Result<(), String> {
+    let (a, b) = (Tested::of(0, a.0, a.1), Tested::of(1, b.0, b.1));
+    a.differs_from(&b).map_or(Ok(()), Err)
+}
+
 /// Tests every pair that was tested on the same rows; the baseline's pairs come first.
 pub(super) fn all(entries: &[Entry], baseline: usize) -> (Vec<Pair>, Vec<Refused>) {
     let tested: Vec<Result<Tested<'_>, String>> = entries

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use super::*;
 use crate::events::{Split, Started};
 use crate::spec::{Outcome, RunSpec, RunState, Wish};
@@ -177,7 +175,6 @@ fn runs_on_other_rows_are_not_paired_and_it_says_why() {
     assert_eq!((pairs, c.refused.len()), (vec![(1, 3), (2, 4)], 4));
 }
 
-/// Prints how long eight runs of 5,000 predictions take; `docs/benchmarks.md` has the figures.
 #[test]
 fn eight_runs_of_five_thousand_predictions_are_compared() {
     let truth: Vec<u32> = (0..5000_u32).map(|i| i % 3).collect();
@@ -191,8 +188,6 @@ fn eight_runs_of_five_thousand_predictions_are_compared() {
             entry(id, &[], "x", p)
         })
         .collect();
-    let start = Instant::now();
     let c = compare(&entries, 0);
-    println!("8 runs x 5,000 predictions: {:.0} ms", start.elapsed().as_secs_f64() * 1e3);
     assert_eq!((c.pairs.len(), c.refused.len()), (28, 0));
 }

@@ -1,0 +1,8 @@
+//! Answers as files: frames of runs, curves, confusion counts and predictions, and the formats they are
+//! written in.
+
+mod format;
+mod frames;
+
+pub use format::{Format, save, write};
+pub use frames::cases;

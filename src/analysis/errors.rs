@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use serde::Serialize;
 
@@ -55,11 +56,11 @@ pub struct Cell {
 /// - One run in `wrong`: its mistakes, or a cell of its confusion matrix.
 /// - Several: what none of them can learn, often wrong labels.
 /// - Some in `right` too: what those do better.
-pub fn cases<'a>(
+pub fn cases<'a, S: BuildHasher>(
     wrong: &[&'a Predictions],
     right: &[&'a Predictions],
     cell: Cell,
-    texts: &HashMap<u64, &'a str>,
+    texts: &HashMap<u64, &'a str, S>,
 ) -> Vec<Case<'a>> {
     let Some(first) = wrong.first() else { return Vec::new() };
     // Passes over the same rows may have them in another order.

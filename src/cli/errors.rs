@@ -126,9 +126,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     head(&args, &split, found.len(), &wrong, &right, context)?;
     notice.map_or(Ok(()), |notice| context.out.aside(notice))?;
     if args.full {
-        in_full(shown, &runs, context)?
+        in_full(shown, &runs, context)?;
     } else {
-        table(shown, &runs, context)?
+        table(shown, &runs, context)?;
     }
     if limit < found.len() {
         context.out.line(format!("The first {limit} of {}; --limit 0 shows all.", found.len()))?;
@@ -176,13 +176,13 @@ pub fn class(run: RunId, p: &Predictions, name: &str) -> Result<u32, CliError> {
         return Ok(at as u32);
     }
     let names = p.label_names.iter().map(String::as_str);
-    Err(CliError::Usage(match nearest(name, names) {
-        Some(near) => format!("{run} has no class `{name}`; did you mean `{near}`?"),
-        None => {
-            let some: Vec<&str> = p.label_names.iter().take(20).map(String::as_str).collect();
-            format!("{run} has no class `{name}`; it has {}.", some.join(", "))
-        }
-    }))
+    let hint = if let Some(near) = nearest(name, names) {
+        format!("did you mean `{near}`?")
+    } else {
+        let some: Vec<&str> = p.label_names.iter().take(20).map(String::as_str).collect();
+        format!("it has {}.", some.join(", "))
+    };
+    Err(CliError::Usage(format!("{run} has no class `{name}`; {hint}")))
 }
 
 fn object(case: &Case<'_>, runs: &[&Run]) -> Value {
@@ -231,10 +231,10 @@ fn head(
         None => format!("{rows} that {wrong} gets wrong"),
     };
     if let Some(class) = &args.truth {
-        words += &format!(", of class {class}");
+        words.extend([", of class ", class]);
     }
     if !right.is_empty() {
-        words += &format!(", right in {right}");
+        words.extend([", right in ", &right]);
     }
     context.out.line(format!("{words}; highest loss first"))
 }

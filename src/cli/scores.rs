@@ -116,7 +116,9 @@ pub fn thresholds(
         let start = std::iter::once(format!("{:.4}", t.threshold).into());
         table.row(start.chain(numbers).chain(counts).chain([note.into()]));
     };
-    at.iter().for_each(|t| row(t, ""));
+    for t in &at {
+        row(t, "");
+    }
     if let Some(best) = &best {
         row(best, "highest F1");
     }

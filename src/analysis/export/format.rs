@@ -197,7 +197,7 @@ mod tests {
         );
         assert_eq!(
             written(Format::Jsonl),
-            "{\"a,b\":\"x|\\\"y\\\"\\n\",\"lr\":1e-5,\"n\":1,\"ok\":true,\"p\":0.1}\n\
+            "{\"a,b\":\"x|\\\"y\\\"\\n\",\"lr\":0.00001,\"n\":1,\"ok\":true,\"p\":0.1}\n\
              {\"a,b\":null,\"lr\":null,\"n\":2,\"ok\":false,\"p\":\"NaN\"}\n"
         );
         let md = written(Format::Md);

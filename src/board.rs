@@ -13,7 +13,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::spec::keys::{nearest, toml_text};
-use crate::spec::{RunId, RunSpec, SpecError, locate};
+use crate::spec::{BuiltIn, RunId, RunSpec, SpecError, locate};
 
 pub use model::Model;
 
@@ -232,6 +232,14 @@ impl Board {
         self.predictions(id).join(format!("{split}-{epoch:04}.parquet"))
     }
 
+    /// Whether `model=name` can be trained: a built-in model, or a checkpoint folder.
+    ///
+    /// # Errors
+    /// As [`Self::model`].
+    pub fn check_model(&self, name: &str) -> Result<(), BoardError> {
+        if BuiltIn::named(name).is_some() { Ok(()) } else { self.model(name).map(drop) }
+    }
+
     /// The checkpoint folder that `model=name` means.
     ///
     /// # Errors
@@ -244,7 +252,10 @@ impl Board {
             let names = self.model_names();
             BoardError::NoModel {
                 name: name.to_owned(),
-                nearest: nearest(name, names.iter().map(String::as_str)),
+                nearest: nearest(
+                    name,
+                    names.iter().map(String::as_str).chain(BuiltIn::WORDS.iter().copied()),
+                ),
                 looked: self.models().join(name).join("config.json"),
             }
         })

@@ -33,7 +33,7 @@ pub fn check_inputs<'a>(
     for spec in specs {
         spec.check()?;
         if seen.insert(vec![spec.model.clone()]) {
-            board.model(&spec.model)?;
+            board.check_model(&spec.model)?;
         }
         let identity = DATA_KEYS.iter().map(|k| spec.get(k).unwrap_or_default()).collect();
         if seen.insert(identity) {

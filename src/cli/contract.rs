@@ -47,7 +47,7 @@ impl<'a> RunObject<'a> {
             outcome: run.state.outcome().map(Outcome::word),
             spec: &run.spec,
             epoch: run.epoch,
-            epochs: run.spec.epochs,
+            epochs: run.spec.planned_epochs(),
             last: numbers(&run.last),
             best: numbers(&run.best),
             created: rfc3339(run.created),

@@ -81,7 +81,7 @@ fn here(file: &str, root: &std::path::Path) -> String {
 
 /// Lengths by the model's own tokenizer, specials included, before anything is cut.
 fn token_lengths(spec: &RunSpec, board: &Board) -> Result<Lengths, CliError> {
-    board.model(&spec.model)?;
+    board.check_model(&spec.model)?;
     let dataset = dataset::load(spec, board.root())?;
     let lines = dataset.texts.iter().map(|text| format!("{}\n", json!({ "text": text })));
     let lengths =

@@ -142,7 +142,7 @@ pub fn table(runs: &[Run]) -> Table {
             run.id.to_string().into(),
             state(run),
             run.name.as_str().into(),
-            figures::epochs(run.epoch, run.spec.epochs).into(),
+            figures::epochs(run.epoch, run.spec.planned_epochs()).into(),
             best("val/acc").into(),
             best("val/loss").into(),
             figures::maybe(run.last.get("test/acc").copied()).into(),

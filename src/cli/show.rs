@@ -69,7 +69,7 @@ fn head(run: &Run, context: &mut Context) -> Result<(), CliError> {
         super::out::one_line(&run.name),
         ls::state(run).text
     ))?;
-    let epochs = figures::epochs(run.epoch, run.spec.epochs);
+    let epochs = figures::epochs(run.epoch, run.spec.planned_epochs());
     let mut facts = vec![format!("epoch {epochs}"), format!("step {}", figures::count(run.step))];
     if let Some(place) = &run.placement {
         facts.push(format!("{} {}", place.site, place.slot));

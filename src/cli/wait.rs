@@ -88,7 +88,7 @@ impl Told {
                 lines.push(format!(
                     "{} epoch {epoch}/{}{}",
                     run.id,
-                    run.spec.epochs,
+                    run.spec.planned_epochs(),
                     measured(run, &["train/loss", "train/acc", "val/loss", "val/acc"])
                 ));
             }
@@ -138,7 +138,7 @@ fn rank(run: &Run) -> u8 {
 
 fn bar(run: &Run) -> String {
     const WIDTH: usize = 20;
-    let share = (run.epoch / f64::from(run.spec.epochs.max(1))).clamp(0.0, 1.0);
+    let share = (run.epoch / f64::from(run.spec.planned_epochs().max(1))).clamp(0.0, 1.0);
     let full = (share * WIDTH as f64) as usize;
     let metrics = match run.state {
         RunState::Ended(_) => measured(run, &["test/loss", "test/acc"]),
@@ -150,7 +150,7 @@ fn bar(run: &Run) -> String {
         ls::state(run).text,
         "#".repeat(full),
         ".".repeat(WIDTH - full),
-        figures::epochs(run.epoch, run.spec.epochs),
+        figures::epochs(run.epoch, run.spec.planned_epochs()),
         ls::elapsed(run),
         run.name
     )

@@ -29,6 +29,8 @@ macro_rules! choice {
     };
 }
 
+pub(super) use choice;
+
 choice! {
     /// What is learnt.
     Task {

@@ -5,6 +5,7 @@
 //! that list. [`Sweep`] turns one base spec and some [`Axis`] values into many specs.
 
 mod axis;
+mod built_in;
 mod choice;
 mod clean;
 mod error;
@@ -19,6 +20,7 @@ mod state;
 mod sweep;
 
 pub use axis::{Axis, Values};
+pub use built_in::BuiltIn;
 pub use choice::{ClassWeights, Init, Optimizer, Pool, Precision, Schedule, Task, Unfreeze};
 pub use clean::printable;
 pub use error::SpecError;

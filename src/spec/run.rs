@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, KEYS};
-use super::{ClassWeights, Init, Optimizer, Pool, Precision, Schedule, SpecError, Task, Unfreeze};
+use super::{
+    BuiltIn, ClassWeights, Init, Optimizer, Pool, Precision, Schedule, SpecError, Task, Unfreeze,
+};
 
 /// Everything that decides a run's result. What each field means: [`keys::KEYS`].
 ///
@@ -119,6 +121,14 @@ impl RunSpec {
     /// The text of one key, as `set` would take it; `None` for a key that does not exist.
     pub fn get(&self, key: &str) -> Option<String> {
         KEYS.iter().find(|k| k.name == key).map(|k| (k.get)(self))
+    }
+
+    /// Epochs that the run will train: `epochs`, or 1 for a model that is fitted at once.
+    pub fn planned_epochs(&self) -> u32 {
+        match BuiltIn::named(&self.model) {
+            Some(model) if model.fits_at_once() => 1,
+            _ => self.epochs,
+        }
     }
 
     /// Checks what no single key can: required keys, and keys that exclude each other.

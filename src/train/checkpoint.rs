@@ -58,20 +58,12 @@ impl Assets {
         if let Some(config) = config.as_object_mut() {
             let by_id = labels.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
             let by_label = labels.iter().enumerate().map(|(i, l)| (l.clone(), json!(i)));
-            // Words of the source that would be lies here: code of its own, another number of labels.
-            for key in ["architectures", "auto_map", "num_labels", "_num_labels", "_name_or_path"] {
-                config.remove(key);
-            }
-            if let Some(name) = model.family.architecture(model.pool, &model.parameters) {
-                config.insert("architectures".into(), json!([name]));
-            }
-            config.insert("problem_type".into(), json!("single_label_classification"));
+            match model.family.architecture(model.pool) {
+                Some(name) => config.insert("architectures".into(), json!([name])),
+                None => config.remove("architectures"),
+            };
             config.insert("id2label".into(), Value::Object(by_id.collect()));
             config.insert("label2id".into(), Value::Object(by_label.collect()));
-            // Of the weights beside it, whatever the source's were. transformers 4 and 5 each read
-            // their own key.
-            config.insert("torch_dtype".into(), json!("float32"));
-            config.insert("dtype".into(), json!("float32"));
             config.insert("tuneboard_pool".into(), json!(model.pool));
         }
         let mut tokenizer = Vec::new();
@@ -195,8 +187,29 @@ impl Checkpoints {
         parameters: &[Parameter],
         more: impl FnOnce(&Put) -> Result<(), TrainError>,
     ) -> Result<(), TrainError> {
+        self.write(name, |write| {
+            let tensors: Vec<_> =
+                parameters.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone())).collect();
+            write(WEIGHTS, &weights::to_bytes(&tensors)?)?;
+            write("config.json", assets.config.as_bytes())?;
+            for (name, bytes) in &assets.tokenizer {
+                write(name, bytes)?;
+            }
+            more(write)
+        })
+    }
+
+    /// Writes the checkpoint `name` out of the files that `files` puts into it.
+    ///
+    /// # Errors
+    /// A full disk, say; the checkpoint before it stays.
+    pub fn write(
+        &self,
+        name: &str,
+        files: impl FnOnce(&Put) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
         let temporary = self.folder.join(format!("{name}.tmp-{}", std::process::id()));
-        let written = fill(&temporary, assets, parameters, more);
+        let written = fill(&temporary, files);
         if written.is_err() {
             // Whatever was written only fills the disk.
             let _ = fs::remove_dir_all(&temporary);
@@ -230,9 +243,7 @@ impl Checkpoints {
 /// Writes all files of a checkpoint into `folder`, and syncs them.
 fn fill(
     folder: &Path,
-    assets: &Assets,
-    parameters: &[Parameter],
-    more: impl FnOnce(&Put) -> Result<(), TrainError>,
+    files: impl FnOnce(&Put) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     remove(folder)?;
     fs::create_dir_all(folder).map_err(TrainError::write(folder))?;
@@ -242,18 +253,12 @@ fn fill(
         file.write_all(bytes).map_err(TrainError::write(&path))?;
         file.sync_all().map_err(TrainError::write(&path))
     };
-    let tensors: Vec<_> =
-        parameters.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone())).collect();
-    write(WEIGHTS, &weights::to_bytes(&tensors)?)?;
-    write("config.json", assets.config.as_bytes())?;
-    for (name, bytes) in &assets.tokenizer {
-        write(name, bytes)?;
-    }
-    more(&write)?;
+    files(&write)?;
     sync(folder)
 }
 
-type Put<'a> = dyn Fn(&str, &[u8]) -> Result<(), TrainError> + 'a;
+/// Writes one file of a checkpoint: its name and its bytes.
+pub type Put<'a> = dyn Fn(&str, &[u8]) -> Result<(), TrainError> + 'a;
 
 fn rename(from: &Path, to: &Path) -> Result<(), TrainError> {
     fs::rename(from, to).map_err(TrainError::write(to))

@@ -46,7 +46,8 @@ fn flat(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {
     Ok(values)
 }
 
-fn scores(labels: Vec<u32>, log_probabilities: &[f32], classes: usize) -> Scores {
+/// Losses, classes and probabilities from natural logarithms of probabilities, `[rows * classes]`.
+pub fn scores(labels: Vec<u32>, log_probabilities: &[f32], classes: usize) -> Scores {
     let mut scores = Scores { labels, ..Scores::default() };
     for (label, row) in scores.labels.iter().zip(log_probabilities.chunks(classes)) {
         let mut best = 0;

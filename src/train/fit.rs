@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use tuneboard::events::Ending;
-use tuneboard::spec::RunSpec;
+use tuneboard::spec::{BuiltIn, RunSpec};
 
+use crate::baselines;
 use crate::error::TrainError;
 use crate::journal::{History, Journal};
 use crate::session::{Flow, Session};
@@ -29,6 +30,9 @@ pub fn run(
     stop: &AtomicBool,
 ) -> Result<End, TrainError> {
     let spec = read_spec(folder)?;
+    if let Some(model) = BuiltIn::named(&spec.model) {
+        return baselines::run(folder, &spec, model, history, journal, stop);
+    }
     let mut session = Session::open(folder, spec, history, journal, stop)?;
     while !session.is_trained() {
         let flow = session.train_epoch()?.and_then(|| session.judge_epoch())?;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::baselines;
 use crate::error::TrainError;
 use crate::model;
 use crate::progress::out;
@@ -84,6 +85,18 @@ pub fn lengths(folder: &Path) -> Result<(), TrainError> {
         Ok(())
     })
 }
+
+/// `{"text"}` lines on stdin -> one number of words per line: what a baseline sees of a text.
+///
+/// # Errors
+/// A bad line.
+pub fn word_counts() -> Result<(), TrainError> {
+    each_line(|text| {
+        out(&baselines::words(text).len().to_string());
+        Ok(())
+    })
+}
+
 fn each_line(mut f: impl FnMut(&str) -> Result<(), TrainError>) -> Result<(), TrainError> {
     for (index, line) in io::stdin().lock().lines().enumerate() {
         let number = index + 1;

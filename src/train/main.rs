@@ -9,6 +9,7 @@
 //! It writes its own folder and nothing else. Exit codes: 0 done or cleanly stopped, 1 failed on the
 //! way, 2 bad input.
 
+mod baselines;
 mod batch;
 mod checkpoint;
 mod cli;
@@ -25,6 +26,7 @@ mod model;
 mod optim;
 mod probe;
 mod progress;
+mod report;
 mod rng;
 mod session;
 mod state;
@@ -40,7 +42,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Parser;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tuneboard::events::{Ending, Kind};
-use tuneboard::spec::printable;
+use tuneboard::spec::{BuiltIn, printable};
 
 use crate::cli::{Args, Verb};
 use crate::error::TrainError;
@@ -66,6 +68,9 @@ fn dispatch(args: &Args) -> Result<(), TrainError> {
     };
     match (&args.verb, &args.run_dir) {
         (Some(Verb::Tokenize { model: name, shape }), _) => lines::tokenize(&model(name)?, shape),
+        (Some(Verb::Lengths { model: name }), _) if BuiltIn::named(name).is_some() => {
+            lines::word_counts()
+        }
         (Some(Verb::Lengths { model: name }), _) => lines::lengths(&model(name)?),
         (Some(Verb::Forward { model: name, input, output }), _) => {
             forward::forward(&model(name)?, input, output)

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::{Device, Kind as Format, Tensor};
-use tuneboard::analysis::metrics::macro_f1;
-use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::schedule::Stage;
-use tuneboard::spec::{ClassWeights, Init, Rates, RunSpec, locate};
+use tuneboard::spec::{BuiltIn, ClassWeights, Init, Rates, RunSpec, locate};
 
 use crate::checkpoint::{Assets, Checkpoints};
 use crate::device::Place;
@@ -20,6 +18,7 @@ use crate::evaluate::evaluate;
 use crate::journal::{History, Journal};
 use crate::model::{self, Loaded, Mode, Parameter, Request, Start};
 use crate::optim::Optimizer;
+use crate::report::{self, Pass};
 use crate::rng::{Purpose, seed_torch};
 use crate::state::State;
 use crate::tokenize::{Tokenizer, Tokens};
@@ -154,12 +153,11 @@ impl<'a> Session<'a> {
             let (epoch, attempt) = (self.state.epoch, self.state.attempt);
             self.journal.write(Kind::Resumed { epoch, attempt })?;
         }
-        let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         self.journal.write(Kind::Started(Box::new(Started {
             spec_hash: self.state.spec_hash.clone(),
             attempt: self.state.attempt,
             pid: std::process::id(),
-            host: hostname.trim().to_owned(),
+            host: host_name(),
             device: self.place.device_name(),
             threads: self.place.threads as u32,
             precision: self.place.precision_name().to_owned(),
@@ -275,39 +273,11 @@ impl<'a> Session<'a> {
         epoch: u32,
         before: Option<BTreeMap<String, Number>>,
     ) -> Result<Option<f64>, TrainError> {
-        let rows = match split {
-            Split::Train => &self.data.train,
-            Split::Val => &self.data.val,
-            Split::Test => &self.data.test,
-        };
         let mode = Mode::inference(self.place.kind);
+        let rows = report::rows(&self.data, split);
         let Some(scores) = evaluate(self, rows, mode)? else { return Ok(None) };
-        let counts = scores.confusion(self.data.label_names.len());
-        let loss = scores.loss();
-        let values = [("loss", loss), ("acc", scores.accuracy()), ("f1", macro_f1(&counts))]
-            .map(|(name, value)| (name.to_owned(), Number(value)));
-
-        let path = format!("predictions/{split}-{epoch:04}.parquet");
-        let classes = self.data.label_names.len();
-        let predictions = Predictions {
-            rows: rows.iter().filter_map(|r| self.data.rows.get(*r as usize).copied()).collect(),
-            probabilities: (0..classes)
-                .map(|c| scores.probabilities.iter().skip(c).step_by(classes).copied().collect())
-                .collect(),
-            labels: scores.labels,
-            predicted: scores.predicted,
-            loss: scores.losses,
-            label_names: self.data.label_names.clone(),
-        };
-        predictions::write(&self.folder.join(&path), &predictions)
-            .map_err(|e| TrainError::Failed(e.to_string()))?;
-        if let Some(values) = before {
-            self.journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
-        }
-        self.journal.write(Kind::Eval { split, epoch, values: values.into() })?;
-        self.journal.write(Kind::Confusion { split, epoch, counts })?;
-        self.saved(Saved::Predictions, epoch, &path)?;
-        Ok(Some(loss))
+        let pass = Pass { split, epoch, before };
+        report::report(self.journal, &self.folder, &self.data, pass, scores).map(Some)
     }
 
     fn saved(&mut self, what: Saved, epoch: u32, path: &str) -> Result<(), TrainError> {
@@ -328,6 +298,11 @@ impl<'a> Session<'a> {
 
 /// The folder that `model=` means: one that holds a config.json, or at least a tokenizer.json.
 pub fn find_model(root: &Path, name: &str) -> Result<PathBuf, TrainError> {
+    if BuiltIn::named(name).is_some() {
+        return Err(TrainError::Input(format!(
+            "model={name} is built in and has no folder: it makes its words from the train rows."
+        )));
+    }
     let [first, second] = locate::model_candidates(root, name);
     let holds = |folder: &&PathBuf| {
         ["config.json", "tokenizer.json"].iter().any(|name| folder.join(name).is_file())
@@ -369,8 +344,14 @@ fn check_ids(tokens: &Tokens, model: &Loaded) -> Result<(), TrainError> {
     Ok(())
 }
 
+/// The machine's name, or nothing.
+pub fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// `rows / (classes * rows of the class)` over the train rows; 0 for a class without any.
-fn class_weights(spec: &RunSpec, data: &Dataset) -> Option<Vec<f32>> {
+pub fn class_weights(spec: &RunSpec, data: &Dataset) -> Option<Vec<f32>> {
     if spec.class_weights == ClassWeights::None {
         return None;
     }

@@ -13,7 +13,7 @@ mod data_refused;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
-mod huggingface;
+mod ladder;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]

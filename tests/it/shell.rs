@@ -59,6 +59,14 @@ impl Shell {
         shell
     }
 
+    /// Runs the trainer in the board's folder, as the runner would.
+    #[cfg(feature = "train")]
+    pub fn trainer(&self, args: &[&str]) -> std::process::Output {
+        let mut command = Command::new(&self.trainer);
+        command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
+        command.env("TUNEBOARD_QUIET", "1").env("TUNEBOARD_DEVICE", "cpu").output().unwrap()
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -3,7 +3,6 @@ use std::path::Path;
 use serde_json::Value;
 use tuneboard::spec::Pool;
 
-use super::Parameter;
 use super::config::bad;
 use crate::error::TrainError;
 use crate::tokenize::{Subwords, Tokenizer};
@@ -44,13 +43,9 @@ impl Family {
     }
 
     /// The class of transformers that holds such a network with the head of `pool`, if there is one.
-    pub fn architecture(self, pool: Pool, parameters: &[Parameter]) -> Option<&'static str> {
-        let has = |name: &str| parameters.iter().any(|p| p.name.ends_with(name));
+    pub fn architecture(self, pool: Pool) -> Option<&'static str> {
         match (self, pool) {
-            // The class has a pooler always; without one its logits would be others.
-            (Self::Bert, Pool::Cls) if has("pooler.dense.weight") => {
-                Some("BertForSequenceClassification")
-            }
+            (Self::Bert, Pool::Cls) => Some("BertForSequenceClassification"),
             _ => None,
         }
     }

@@ -46,7 +46,12 @@ pub fn tallies(c: &Counts, theme: &Theme) -> Vec<(String, &'static str, Style)> 
 
 /// Epochs a run is to train.
 pub fn epochs(run: &Run) -> u32 {
-    run.facts.as_ref().map(|f| f.epochs).filter(|e| *e > 0).unwrap_or(run.spec.epochs).max(1)
+    run.facts
+        .as_ref()
+        .map(|f| f.epochs)
+        .filter(|e| *e > 0)
+        .unwrap_or(run.spec.planned_epochs())
+        .max(1)
 }
 
 /// From 0 to 1.

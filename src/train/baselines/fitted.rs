@@ -1,0 +1,233 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Value, json};
+use tuneboard::spec::BuiltIn;
+
+use super::linear::Linear;
+use super::vocabulary::Vocabulary;
+use super::{logistic, naive_bayes};
+use crate::checkpoint::Put;
+use crate::error::TrainError;
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const WORDS: &str = "vocabulary.json";
+
+/// A baseline that has learnt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// Which.
+    pub model: BuiltIn,
+    /// The classes, in order.
+    pub label_names: Vec<String>,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) linear: Linear,
+}
+
+/// What a baseline learns from.
+pub struct Examples<'a> {
+    /// One text per row.
+    pub texts: Vec<&'a str>,
+    /// The class of each row, an index into `label_names`.
+    pub labels: Vec<u32>,
+    /// The classes.
+    pub label_names: &'a [String],
+    /// How much each class's rows count.
+    pub weights: Vec<f64>,
+}
+
+/// A fit, and what it cost.
+pub struct Learnt {
+    /// The model.
+    pub fitted: Fitted,
+    /// Words of the train rows.
+    pub words: u64,
+    /// What a person should know.
+    pub note: Option<String>,
+}
+
+impl Fitted {
+    /// Fits `model`; `None` if `stop` was set on the way.
+    ///
+    /// # Errors
+    /// Fewer than two classes for a logistic regression.
+    pub fn fit(
+        model: BuiltIn,
+        examples: &Examples,
+        vocabulary: Vocabulary,
+        stop: &AtomicBool,
+    ) -> Result<Option<Learnt>, TrainError> {
+        let classes = examples.label_names.len();
+        // Every class that has a row gets a place; scikit-learn knows no others.
+        let mut present: Vec<u32> = examples.labels.clone();
+        present.sort_unstable();
+        present.dedup();
+        let places: BTreeMap<u32, u32> = present.iter().copied().zip(0..).collect();
+        let labels: Vec<u32> =
+            examples.labels.iter().map(|l| places.get(l).copied().unwrap_or(0)).collect();
+        let weight = |class: &u32| examples.weights.get(*class as usize).copied().unwrap_or(1.0);
+        let weights: Vec<f64> = present.iter().map(weight).collect();
+
+        let columns = vocabulary.len();
+        let (rows, words) = vocabulary.rows(examples.texts.iter().copied());
+        let mut note = None;
+        let linear = match model {
+            BuiltIn::Majority => shares(&labels, present.len()),
+            BuiltIn::CountNb | BuiltIn::TfidfNb => {
+                naive_bayes::fit(&rows, &labels, columns, &weights)
+            }
+            BuiltIn::TfidfLogreg => {
+                if present.len() < 2 {
+                    return Err(TrainError::Input(format!(
+                        "All train rows are of one class; model={model} needs two at least."
+                    )));
+                }
+                let fit = logistic::fit(&rows, &labels, columns, &weights, stop)?;
+                let Some(fit) = fit else { return Ok(None) };
+                if !fit.converged {
+                    note = Some(format!(
+                        "The logistic regression did not converge in {} iterations.",
+                        fit.iterations
+                    ));
+                }
+                fit.linear
+            }
+        };
+        let linear = spread(&linear, &present, classes);
+        let label_names = examples.label_names.to_vec();
+        Ok(Some(Learnt { fitted: Self { model, label_names, vocabulary, linear }, words, note }))
+    }
+
+    /// The natural logarithm of each class's probability, text by text: `[texts * classes]`. None is
+    /// below that of float64's epsilon, where scikit-learn's `log_loss` clips too.
+    pub fn log_probabilities<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Vec<f64> {
+        let (rows, _) = self.vocabulary.rows(texts);
+        let mut all = self.linear.log_probabilities(&rows);
+        for x in &mut all {
+            *x = x.max(f64::EPSILON.ln());
+        }
+        all
+    }
+
+    /// Writes `config.json` (`model_type`, `id2label`), `vocabulary.json` (the words in the order of
+    /// their columns) and `model.safetensors` (float64: `weight` `[words, classes]`, `bias`
+    /// `[classes]`, for TF-IDF `idf` `[words]`).
+    ///
+    /// # Errors
+    /// A full disk, say.
+    pub fn save(&self, write: &Put) -> Result<(), TrainError> {
+        let failed = |e: &dyn std::fmt::Display| TrainError::Failed(format!("{WEIGHTS}: {e}."));
+        let (words, classes) = (self.vocabulary.len(), self.label_names.len());
+        let bytes = |x: &[f64]| x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let mut tensors = vec![
+            ("weight", vec![words, classes], bytes(&self.linear.weight)),
+            ("bias", vec![classes], bytes(&self.linear.bias)),
+        ];
+        if let Some(idf) = self.vocabulary.idf() {
+            tensors.push(("idf", vec![words], bytes(idf)));
+        }
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                Ok((*name, TensorView::new(Dtype::F64, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|e| failed(&e))?;
+        write(WEIGHTS, &safetensors::serialize(views, None).map_err(|e| failed(&e))?)?;
+        write(WORDS, format!("{:#}\n", json!(self.vocabulary.words())).as_bytes())?;
+        let by_id = self.label_names.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
+        let config = json!({
+            "model_type": self.model,
+            "id2label": Value::Object(by_id.collect()),
+        });
+        write(CONFIG, format!("{config:#}\n").as_bytes())
+    }
+
+    /// Reads what [`Self::save`] wrote into `folder`.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged, or do not belong together.
+    pub fn load(folder: &Path) -> Result<Self, TrainError> {
+        let path = folder.join(CONFIG);
+        let config: Value = read_json(&path)?;
+        let bad = |why: &str| TrainError::Input(format!("{}: {why}.", path.display()));
+        let model = config["model_type"].as_str().and_then(BuiltIn::named);
+        let model = model.ok_or_else(|| bad("`model_type` names no baseline"))?;
+        let labels = config["id2label"].as_object().ok_or_else(|| bad("it has no id2label"))?;
+        let label = |id: usize| Some(labels.get(&id.to_string())?.as_str()?.to_owned());
+        let label_names: Option<Vec<String>> = (0..labels.len()).map(label).collect();
+        let label_names = label_names.ok_or_else(|| bad("id2label does not count from 0"))?;
+        let words: Vec<String> = read_json(&folder.join(WORDS))?;
+
+        let path = folder.join(WEIGHTS);
+        let bytes = fs::read(&path).map_err(TrainError::read(&path))?;
+        let unsound = |e: &dyn std::fmt::Display| {
+            TrainError::Input(format!("{} is no sound file of weights: {e}.", path.display()))
+        };
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| unsound(&e))?;
+        let take = |name: &str, shape: &[usize]| -> Result<Vec<f64>, TrainError> {
+            let tensor = tensors.tensor(name).map_err(|e| unsound(&e))?;
+            if tensor.shape() != shape || tensor.dtype() != Dtype::F64 {
+                return Err(unsound(&format!(
+                    "`{name}` is {:?} {:?} instead of F64 {shape:?}",
+                    tensor.dtype(),
+                    tensor.shape()
+                )));
+            }
+            let numbers = tensor.data().as_chunks::<8>().0;
+            Ok(numbers.iter().map(|n| f64::from_le_bytes(*n)).collect())
+        };
+        let (columns, classes) = (words.len(), label_names.len());
+        let idf = tensors.names().contains(&"idf");
+        let idf = if idf { Some(take("idf", &[columns])?) } else { None };
+        let linear = Linear {
+            weight: take("weight", &[columns, classes])?,
+            bias: take("bias", &[classes])?,
+        };
+        let vocabulary = Vocabulary::new(words, idf);
+        Ok(Self { model, label_names, vocabulary, linear })
+    }
+}
+
+/// The classes' shares of the rows: scikit-learn's `DummyClassifier(strategy="prior")`. It predicts the
+/// most frequent class, and its loss is the least that any model without a look at the texts has.
+fn shares(labels: &[u32], classes: usize) -> Linear {
+    let mut counts = vec![0_u32; classes];
+    for label in labels {
+        if let Some(count) = counts.get_mut(*label as usize) {
+            *count += 1;
+        }
+    }
+    let ln_share = |n: &u32| (f64::from(*n) / labels.len() as f64).ln();
+    Linear { weight: Vec::new(), bias: counts.iter().map(ln_share).collect() }
+}
+
+/// Gives the classes that had no row a place, with probability 0.
+fn spread(linear: &Linear, present: &[u32], classes: usize) -> Linear {
+    let mut wide = Linear {
+        weight: vec![0.0; linear.weight.len() / present.len().max(1) * classes],
+        bias: vec![f64::NEG_INFINITY; classes],
+    };
+    let places = |class: &u32| *class as usize;
+    let rows =
+        wide.weight.chunks_mut(classes.max(1)).zip(linear.weight.chunks(present.len().max(1)));
+    for (wide, narrow) in rows.chain([(&mut wide.bias[..], &linear.bias[..])]) {
+        for (place, value) in present.iter().map(places).zip(narrow) {
+            if let Some(slot) = wide.get_mut(place) {
+                *slot = *value;
+            }
+        }
+    }
+    wide
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, TrainError> {
+    let bytes = fs::read(path).map_err(TrainError::read(path))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| TrainError::Input(format!("{} is damaged: {e}.", path.display())))
+}

@@ -1,0 +1,26 @@
+//! The first rungs of the ladder: models that are fitted to the train rows in one go, in seconds, on
+//! the CPU, without libtorch's arithmetic. Definitions and numbers are scikit-learn's.
+//!
+//! ```text
+//! texts -> words -> Vocabulary -> counts | TF-IDF (sparse Rows)
+//!       -> naive_bayes | logistic | class shares -> Linear -> log probabilities
+//! ```
+//! All of them end as one linear map from a row to a score per class, so [`Fitted`] is one type, its
+//! file has one layout, and predicting is one function.
+//!
+//! TF-IDF is written out here: linfa-preprocessing's has another idf and does not normalise rows. L-BFGS
+//! is argmin's.
+
+mod fitted;
+mod linear;
+mod logistic;
+mod naive_bayes;
+#[cfg(test)]
+mod parity;
+mod rows;
+mod run;
+mod vocabulary;
+mod words;
+
+pub use run::run;
+pub use words::words;

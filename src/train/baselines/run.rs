@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use tuneboard::dataset::{self, Dataset};
+use tuneboard::events::{Ending, Kind, Level, Number, Saved, Split, Started};
+use tuneboard::spec::{BuiltIn, RunSpec};
+
+use super::fitted::{Examples, Fitted};
+use super::vocabulary::Vocabulary;
+use crate::checkpoint::Checkpoints;
+use crate::error::TrainError;
+use crate::evaluate;
+use crate::fit::End;
+use crate::journal::{History, Journal};
+use crate::report::{self, Pass};
+use crate::session;
+
+/// Fits a baseline, judges it, saves it, tests it. Its one epoch is one step. An attempt that was cut
+/// off is made again from the start: it takes seconds.
+///
+/// # Errors
+/// Whatever is wrong with the data, or a full disk.
+pub fn run(
+    folder: &Path,
+    spec: &RunSpec,
+    model: BuiltIn,
+    history: History,
+    journal: &mut Journal,
+    stop: &AtomicBool,
+) -> Result<End, TrainError> {
+    let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
+    let data = dataset::load(spec, &root)?;
+    let checkpoints = Checkpoints::open(folder)?;
+    let predictions = folder.join("predictions");
+    fs::create_dir_all(&predictions).map_err(TrainError::write(&predictions))?;
+
+    let begun = Instant::now();
+    let classes = data.label_names.len();
+    let weights = session::class_weights(spec, &data);
+    let examples = Examples {
+        texts: texts(&data, Split::Train).collect(),
+        labels: labels(&data, Split::Train),
+        label_names: &data.label_names,
+        weights: weights
+            .map_or_else(|| vec![1.0; classes], |w| w.iter().copied().map(f64::from).collect()),
+    };
+    let vocabulary = match model {
+        BuiltIn::Majority => Vocabulary::default(),
+        BuiltIn::CountNb => Vocabulary::learn(texts(&data, Split::Train), false),
+        BuiltIn::TfidfNb | BuiltIn::TfidfLogreg => {
+            Vocabulary::learn(texts(&data, Split::Train), true)
+        }
+    };
+    tell(spec, &data, (vocabulary.len() + 1) * classes, history, journal)?;
+    let Some(learnt) = Fitted::fit(model, &examples, vocabulary, stop)? else {
+        return Ok((Ending::Stopped, None));
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    if let Some(note) = learnt.note {
+        journal.note(Level::Warning, note)?;
+    }
+    journal.step = 1;
+
+    let scores = judge(&learnt.fitted, &data, Split::Train);
+    let rate = |count: usize| Number(count as f64 / seconds);
+    let train = BTreeMap::from([
+        ("loss".to_owned(), Number(scores.loss())),
+        ("acc".to_owned(), Number(scores.accuracy())),
+        ("examples_per_s".to_owned(), rate(data.train.len())),
+        ("tokens_per_s".to_owned(), rate(learnt.words as usize)),
+    ]);
+    let scores = judge(&learnt.fitted, &data, Split::Val);
+    let pass = Pass { split: Split::Val, epoch: 1, before: Some(train) };
+    report::report(journal, folder, &data, pass, scores)?;
+    checkpoints.write("best", |write| learnt.fitted.save(write))?;
+    let path = "checkpoints/best";
+    journal.write(Kind::Saved { what: Saved::Best, epoch: 1, path: path.to_owned() })?;
+    if stop.load(Ordering::Relaxed) {
+        return Ok((Ending::Stopped, Some(1)));
+    }
+    // The test rows are judged by what was saved: what `predict` will read is what was measured.
+    let saved = Fitted::load(&folder.join(path))?;
+    let pass = Pass { split: Split::Test, epoch: 1, before: None };
+    report::report(journal, folder, &data, pass, judge(&saved, &data, Split::Test))?;
+    Ok((Ending::Done, Some(1)))
+}
+
+fn tell(
+    spec: &RunSpec,
+    data: &Dataset,
+    parameters: usize,
+    history: History,
+    journal: &mut Journal,
+) -> Result<(), TrainError> {
+    let attempt = history.attempts + 1;
+    if history.attempts > 0 {
+        journal.write(Kind::Resumed { epoch: 0, attempt })?;
+    }
+    journal.write(Kind::Started(Box::new(Started {
+        spec_hash: spec.hash(),
+        attempt,
+        pid: std::process::id(),
+        host: session::host_name(),
+        device: "cpu".to_owned(),
+        threads: 1,
+        precision: "fp64".to_owned(),
+        trainer: env!("CARGO_PKG_VERSION").to_owned(),
+        parameters: parameters as u64,
+        data_hash: data.hash.clone(),
+        labels: data.label_names.clone(),
+        rows: [&data.train, &data.val, &data.test].map(|r| r.len() as u64),
+        epochs: 1,
+        total_steps: 1,
+    })))?;
+    if history.attempts == 0 {
+        for note in &data.notes {
+            journal.note(Level::Warning, note)?;
+        }
+    }
+    Ok(())
+}
+
+fn judge(fitted: &Fitted, data: &Dataset, split: Split) -> crate::metrics::Scores {
+    let log_probabilities = fitted.log_probabilities(texts(data, split));
+    let single: Vec<f32> = log_probabilities.into_iter().map(|x| x as f32).collect();
+    evaluate::scores(labels(data, split), &single, data.label_names.len())
+}
+
+fn texts(data: &Dataset, split: Split) -> impl Iterator<Item = &str> {
+    let text = |row: &u32| data.texts.get(*row as usize).map(String::as_str);
+    report::rows(data, split).iter().filter_map(text)
+}
+
+fn labels(data: &Dataset, split: Split) -> Vec<u32> {
+    let label = |row: &u32| data.labels.get(*row as usize).copied();
+    report::rows(data, split).iter().filter_map(label).collect()
+}

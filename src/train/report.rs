@@ -1,0 +1,74 @@
+//! What a whole pass over a split leaves behind: figures, confusion counts, predictions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tuneboard::analysis::metrics::macro_f1;
+use tuneboard::dataset::Dataset;
+use tuneboard::dataset::predictions::{self, Predictions};
+use tuneboard::events::{Kind, Number, Saved, Split};
+
+use crate::error::TrainError;
+use crate::journal::Journal;
+use crate::metrics::Scores;
+
+/// Which pass it was.
+pub struct Pass {
+    /// The rows it went over.
+    pub split: Split,
+    /// The epoch whose weights were judged.
+    pub epoch: u32,
+    /// The train figures of the same epoch, told first.
+    pub before: Option<BTreeMap<String, Number>>,
+}
+
+/// Tells of a pass and writes its predictions into `predictions/` of the run's `folder`, which must
+/// exist. Gives the mean loss. `scores` are those of the split's rows, in their order.
+///
+/// # Errors
+/// A full disk, say.
+pub fn report(
+    journal: &mut Journal,
+    folder: &Path,
+    data: &Dataset,
+    pass: Pass,
+    scores: Scores,
+) -> Result<f64, TrainError> {
+    let Pass { split, epoch, before } = pass;
+    let rows = rows(data, split);
+    let classes = data.label_names.len();
+    let counts = scores.confusion(classes);
+    let loss = scores.loss();
+    let values = [("loss", loss), ("acc", scores.accuracy()), ("f1", macro_f1(&counts))]
+        .map(|(name, value)| (name.to_owned(), Number(value)));
+
+    let path = format!("predictions/{split}-{epoch:04}.parquet");
+    let predictions = Predictions {
+        rows: rows.iter().filter_map(|r| data.rows.get(*r as usize).copied()).collect(),
+        probabilities: (0..classes)
+            .map(|c| scores.probabilities.iter().skip(c).step_by(classes).copied().collect())
+            .collect(),
+        labels: scores.labels,
+        predicted: scores.predicted,
+        loss: scores.losses,
+        label_names: data.label_names.clone(),
+    };
+    predictions::write(&folder.join(&path), &predictions)
+        .map_err(|e| TrainError::Failed(e.to_string()))?;
+    if let Some(values) = before {
+        journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
+    }
+    journal.write(Kind::Eval { split, epoch, values: values.into() })?;
+    journal.write(Kind::Confusion { split, epoch, counts })?;
+    journal.write(Kind::Saved { what: Saved::Predictions, epoch, path })?;
+    Ok(loss)
+}
+
+/// The rows of a split, as indices into the data set.
+pub fn rows(data: &Dataset, split: Split) -> &[u32] {
+    match split {
+        Split::Train => &data.train,
+        Split::Val => &data.val,
+        Split::Test => &data.test,
+    }
+}

@@ -1,0 +1,119 @@
+//! Models of different kinds side by side, from one sweep to one table, with the real trainer.
+
+#![cfg(feature = "train")]
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::shell::Shell;
+
+/// Simple ones first, then a small BERT: all end Done, in one table, with the same figures.
+#[test]
+fn a_sweep_takes_baselines_beside_a_transformer() {
+    let shell = Shell::training();
+    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "tiny"];
+    let model = format!("model={}", models.join(","));
+    let rest = ["epochs=2", "max_length=16", "device=cpu", "threads=1", "split=0.6,0.2,0.2"];
+    shell.ok(&[&["sweep", &model, "data=data/mail.csv", "--wait"], &rest[..]].concat());
+    let runs = shell.json(&["ls"]);
+    let runs = runs.as_array().unwrap();
+    assert_eq!(runs.len(), models.len());
+    for model in models {
+        let run = runs.iter().find(|r| r["spec"]["model"] == json!(model)).unwrap();
+        assert_eq!(run["outcome"], json!("done"), "{run}");
+        let epochs = if model == "tiny" { 2 } else { 1 };
+        assert_eq!(run["epochs"], json!(epochs), "{model}");
+        assert_eq!(run["epoch"], json!(f64::from(epochs)), "{model}");
+        for metric in [
+            "train/loss",
+            "train/acc",
+            "train/examples_per_s",
+            "train/tokens_per_s",
+            "val/loss",
+            "val/acc",
+            "val/f1",
+            "test/loss",
+            "test/acc",
+            "test/f1",
+        ] {
+            let value = &run["last"][metric];
+            assert!(value.as_f64().is_some_and(f64::is_finite), "{model} {metric}: {value}");
+        }
+        let id = run["id"].as_str().unwrap();
+        let confusion = shell.json(&["confusion", id, "--split", "test"]);
+        let counts: Vec<Vec<u64>> = serde_json::from_value(confusion["counts"].clone()).unwrap();
+        assert_eq!(counts.iter().flatten().sum::<u64>(), 8, "{model}");
+        let log_loss = confusion["probabilities"]["log_loss"].as_f64().unwrap();
+        assert!((log_loss - run["last"]["test/loss"].as_f64().unwrap()).abs() < 1e-6, "{model}");
+    }
+    // What the events files tell is all there is to know.
+    shell.ok(&["reindex"]);
+    assert_eq!(shell.json(&["ls"]).as_array().unwrap().len(), models.len());
+}
+
+/// The figures that scikit-learn gives on the bundled data (tests/fixtures/baselines/sms_spam.json).
+#[test]
+fn baselines_reach_scikit_learns_accuracy_on_the_sms_data() {
+    let shell = Shell::training();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    shell.write("data/sms.csv", fs::read(root.join("data/sms_spam.csv")).unwrap());
+    let fixture = fs::read(root.join("tests/fixtures/baselines/sms_spam.json")).unwrap();
+    let fixture: Value = serde_json::from_slice(&fixture).unwrap();
+    let names = [
+        ("majority", "majority"),
+        ("count-nb", "multinomial_nb_counts"),
+        ("tfidf-nb", "multinomial_nb_tfidf"),
+        ("tfidf-logreg", "logreg_tight"),
+    ];
+    shell.ok(&[
+        "sweep",
+        "model=majority,count-nb,tfidf-nb,tfidf-logreg",
+        "data=data/sms.csv",
+        "--wait",
+    ]);
+    let runs = shell.json(&["ls"]);
+    for (model, name) in names {
+        let mut all = runs.as_array().unwrap().iter();
+        let run = all.find(|r| r["spec"]["model"] == json!(model)).unwrap();
+        let want = &fixture["models"][name];
+        for (metric, part, figure) in [
+            ("test/acc", "test", "accuracy"),
+            ("test/f1", "test", "macro_f1"),
+            ("val/acc", "valid", "accuracy"),
+            ("val/f1", "valid", "macro_f1"),
+        ] {
+            let (got, want) = (&run["last"][metric], &want[part][figure]);
+            let gap = (got.as_f64().unwrap() - want.as_f64().unwrap()).abs();
+            assert!(gap < 1e-9, "{model} {metric}: {got} {want}");
+        }
+    }
+}
+
+/// A baseline that was killed before its end starts over; a folder of its name is not taken for it.
+#[test]
+fn baselines_start_over_and_have_their_words_counted() {
+    let shell = Shell::training();
+    shell.ok(&["run", "model=tfidf-nb", "data=data/mail.csv", "split=0.6,0.2,0.2", "--wait"]);
+    let run = shell.path("runs/r1");
+    let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    fs::write(run.join("events.jsonl"), lines[..lines.len() - 2].join("\n") + "\n").unwrap();
+    let done = shell.trainer(&["runs/r1"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let text = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    assert!(text.contains(r#""resumed":{"epoch":0,"attempt":2}"#), "{text}");
+    assert!(text.lines().last().unwrap().contains(r#""ending":"done""#));
+
+    // "text number 7": three words, of which the digit is none.
+    let profile = shell.json(&["data", "data/mail.csv", "--model", "tfidf-nb"]);
+    assert_eq!(profile["tokens"]["min"], json!(2));
+    assert_eq!(profile["tokens"]["max"], json!(3));
+
+    shell.refuses(&["run", "model=tfidf-lr", "data=data/mail.csv"], 2, "`tfidf-nb`");
+    let done = shell.trainer(&["tokenize", "tfidf-nb"]);
+    assert_eq!(done.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(told.contains("makes its words from the train rows"), "{told}");
+}

@@ -2,6 +2,7 @@
 //! reads its config and names every path in it; nothing else builds paths under a board.
 
 mod model;
+mod sweeps;
 
 use std::collections::BTreeMap;
 use std::env;

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod confusion;
 pub mod errors;
 pub mod export;
+pub mod forecast;
 pub mod groups;
 pub mod metrics;
 pub mod thresholds;

@@ -1,8 +1,12 @@
 //! What keys and clicks do to the view.
 
+mod form;
+
 use std::collections::BTreeSet;
 
-use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
+};
 use ratatui::layout::{Position, Rect};
 
 use super::canvas::Target;
@@ -47,7 +51,7 @@ pub fn input(
             (true, press(key, view, snap, keymap))
         }
         Event::Paste(text) => (popup::paste(&text, view), None),
-        Event::Mouse(mouse) => click(mouse, view, snap, hits),
+        Event::Mouse(mouse) => click(mouse, view, snap, keymap, hits),
         _ => (false, None),
     }
 }
@@ -63,35 +67,60 @@ fn click(
     mouse: MouseEvent,
     view: &mut View,
     snap: &Snapshot,
+    keymap: &Keymap,
     hits: &[(Rect, Target)],
 ) -> (bool, Option<Effect>) {
-    let steps = |action, view: &mut View| {
+    let steps = |code: KeyCode, action, view: &mut View| {
         for _ in 0..3 {
-            act(action, view, snap);
+            if view.popup.is_some() {
+                popup::press(code.into(), view, snap, keymap);
+            } else {
+                act(action, view, snap);
+            }
         }
         (true, None)
     };
     match mouse.kind {
-        MouseEventKind::ScrollUp => return steps(Action::Up, view),
-        MouseEventKind::ScrollDown => return steps(Action::Down, view),
+        MouseEventKind::ScrollUp => return steps(KeyCode::Up, Action::Up, view),
+        MouseEventKind::ScrollDown => return steps(KeyCode::Down, Action::Down, view),
         MouseEventKind::Down(MouseButton::Left) | MouseEventKind::Drag(MouseButton::Left) => {}
         _ => return (false, None),
     }
     let at = Position { x: mouse.column, y: mouse.row };
-    let Some((area, target)) = hits.iter().rev().find(|(area, _)| area.contains(at)) else {
-        return (false, None);
-    };
-    if view.popup.is_some() {
-        return (false, None);
-    }
     let drag = matches!(mouse.kind, MouseEventKind::Drag(_));
+    let hit = hits.iter().rev().find(|(area, _)| area.contains(at));
+    if view.popup.is_some() {
+        if drag {
+            return (false, None);
+        }
+        view.notice = None;
+        return match hit {
+            Some((_, Target::Choice(i))) => (true, popup::choose(*i, view, snap, keymap)),
+            Some((_, Target::Press(code))) => {
+                (true, popup::press((*code).into(), view, snap, keymap))
+            }
+            Some((_, Target::Popup)) => (false, None),
+            // A click beside what lies over the screen leaves it.
+            _ => (true, popup::press(KeyCode::Esc.into(), view, snap, keymap)),
+        };
+    }
+    let Some((area, target)) = hit else { return (false, None) };
+    if !drag {
+        view.notice = None;
+    }
     match (target, view.screen) {
         (Target::Plot, _) => view.run.read = Some(at.x - area.x),
         _ if drag => return (false, None),
         (Target::Tab(i), _) => {
             if let Some(screen) = Screen::ALL.get(*i) {
-                go(*screen, view);
+                visit(*screen, view, snap);
             }
+        }
+        (Target::Do(action), _) => return (true, act(*action, view, snap)),
+        (Target::Mark(i), _) => {
+            move_to(*i, view, snap);
+            mark(view, snap);
+            move_to(*i, view, snap);
         }
         (Target::Row(i), Screen::Runs) => {
             if view.runs.cursor == *i {
@@ -105,13 +134,23 @@ fn click(
             }
             view.queue = *i;
         }
+        (Target::Row(i), Screen::Launch) => {
+            if view.form.as_ref().is_some_and(|form| form.cursor == *i) {
+                return (true, form::edit(view, snap));
+            }
+            if let Some(form) = &mut view.form {
+                form.cursor = *i;
+            }
+        }
         (Target::Title(i), _) => {
             if let Some((_, sort)) = sort_choices(snap).into_iter().nth(*i) {
                 screens::runs::sort_by(sort, view);
             }
         }
         (Target::Class(i), _) => view.pass.class = *i,
-        (Target::Row(_), _) => return (false, None),
+        (Target::Row(_) | Target::Choice(_) | Target::Press(_) | Target::Popup, _) => {
+            return (false, None);
+        }
     }
     (true, None)
 }
@@ -119,6 +158,14 @@ fn click(
 fn go(screen: Screen, view: &mut View) {
     view.screen = screen;
     view.popup = None;
+}
+
+/// Goes to a screen by its tab.
+fn visit(screen: Screen, view: &mut View, snap: &Snapshot) {
+    match screen {
+        Screen::Launch => form::show(view, snap),
+        screen => go(screen, view),
+    }
 }
 
 fn move_to(row: usize, view: &mut View, snap: &Snapshot) {
@@ -154,8 +201,18 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
             go(Screen::Log, view);
         }
         Action::Follow => view.log_up = 0,
-        Action::NextScreen => step_screen(view, 1),
-        Action::PrevScreen => step_screen(view, 3),
+        Action::NextScreen => step_screen(view, snap, 1),
+        Action::PrevScreen => step_screen(view, snap, Screen::TABS - 1),
+        Action::GoLaunch => form::show(view, snap),
+        Action::NewRun => form::new(view, snap),
+        Action::Clone => form::of(view.targets(snap).first().copied(), view, snap),
+        Action::Edit => return form::edit(view, snap),
+        Action::Less => form::step(view, false),
+        Action::More => form::step(view, true),
+        Action::Reset => form::reset(view),
+        Action::Unfold => form::unfold(view),
+        Action::Launch => return form::launch(view, snap),
+        Action::SaveSweep => form::save(view),
         Action::Open => open(view, snap),
         Action::Back => back(view, snap),
         Action::Up => step(view, snap, -1),
@@ -260,11 +317,11 @@ fn confirm(view: &mut View, snap: &Snapshot, verb: &str, what: fn(Vec<RunId>) ->
     view.popup = Some(Popup::Confirm(question, what(ids)));
 }
 
-fn step_screen(view: &mut View, by: usize) {
-    let tabs = 4;
+fn step_screen(view: &mut View, snap: &Snapshot, by: usize) {
+    let tabs = Screen::TABS;
     let at = Screen::ALL.iter().position(|s| *s == view.screen).filter(|i| *i < tabs).unwrap_or(1);
     if let Some(screen) = Screen::ALL.get((at + by) % tabs) {
-        go(*screen, view);
+        visit(*screen, view, snap);
     }
 }
 
@@ -295,7 +352,7 @@ fn back(view: &mut View, snap: &Snapshot) {
     match view.screen {
         Screen::Log | Screen::Confusion => go(Screen::Run, view),
         Screen::Run if view.run.read.is_some() => view.run.read = None,
-        Screen::Run | Screen::Queue => go(Screen::Runs, view),
+        Screen::Run | Screen::Queue | Screen::Launch => go(Screen::Runs, view),
         Screen::Runs if !r.marks.is_empty() => r.marks.clear(),
         Screen::Runs if r.only.is_some() => {
             r.only = None;
@@ -338,6 +395,7 @@ fn step(view: &mut View, snap: &Snapshot, by: isize) {
             view.pass.class = moved(view.pass.class, view.class_count(snap).saturating_sub(1));
             screens::confusion::scroll(view, snap);
         }
+        Screen::Launch => form::walk(view, by),
         Screen::Queue => {
             let last = (snap.live.len() + snap.queue.len()).saturating_sub(1);
             view.queue = moved(view.queue, last);

@@ -18,10 +18,12 @@ use super::keys::Keymap;
 use super::load::{self, Ask};
 use super::query::Query;
 use super::snapshot::Snapshot;
+use super::study::{self, Question, Study};
 use super::terminal::{self, Tty};
 use super::theme::Theme;
 use super::view::{Notice, View};
 use crate::board::Board;
+use crate::spec::RunId;
 
 /// Frames for live data are at least this far apart; keys are answered at once.
 const FRAME: Duration = Duration::from_millis(100);
@@ -44,6 +46,10 @@ pub enum Message {
     },
     /// What came of a command.
     Told(Notice),
+    /// Runs were queued; the first of them.
+    Launched(RunId, Notice),
+    /// What the study thread knows by now.
+    Studied(Box<Study>),
     /// SIGTSTP.
     Suspend,
     /// SIGTERM or SIGINT.
@@ -73,6 +79,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
     view.area = tty.area();
     input::watch_signals(send.clone()).map_err(TuiError::Terminal)?;
     let (commands, effects) = start_effects(board, send.clone())?;
+    let questions = start_study(board, send.clone())?;
     let mut app = App {
         view,
         keymap,
@@ -82,7 +89,9 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
         hits: Vec::new(),
         asks,
         commands,
+        questions,
         query,
+        question: None,
         urgent: true,
         stale: true,
         done: None,
@@ -107,7 +116,10 @@ struct App {
     hits: Vec<(Rect, Target)>,
     asks: Sender<Ask>,
     commands: Sender<Command>,
+    questions: Sender<Question>,
     query: Query,
+    /// What the study thread was asked last.
+    question: Option<Question>,
     /// The user waits for a frame.
     urgent: bool,
     /// The screen is not what the state says.
@@ -171,7 +183,8 @@ impl App {
     fn hear(&mut self, message: Message, tty: &mut Tty) -> Result<(), TuiError> {
         match message {
             Message::Loaded { snap, asked } => {
-                self.snap = *snap;
+                let study = std::mem::take(&mut self.snap.study);
+                self.snap = Snapshot { study, ..*snap };
                 self.view.settle(&self.snap);
                 self.stale = true;
                 self.urgent |= asked;
@@ -181,6 +194,18 @@ impl App {
                 self.view.notice = Some(notice);
                 let _ = self.asks.send(Ask::Look);
                 self.stale = true;
+            }
+            Message::Launched(id, notice) => {
+                self.view.launched(id);
+                self.view.notice = Some(notice);
+                let _ = self.asks.send(Ask::Look);
+                self.follow(None, tty)?;
+            }
+            Message::Studied(study) => {
+                self.snap.study = *study;
+                (self.stale, self.urgent) = (true, true);
+                self.view.settle(&self.snap);
+                self.ask();
             }
             Message::Input(Event::Resize(..)) => {
                 tty.resize().map_err(TuiError::Terminal)?;
@@ -240,6 +265,12 @@ impl App {
             self.query = query.clone();
             let _ = self.asks.send(Ask::Show(Box::new(query)));
         }
+        let question = self.view.question(&self.snap);
+        if question != self.question {
+            self.question.clone_from(&question);
+            // Its thread ends by a panic only, and that is told by its alarm.
+            let _ = question.map(|question| self.questions.send(question));
+        }
     }
 }
 
@@ -256,6 +287,19 @@ fn start_loader(
         load::serve(&board, query, asked, out);
     };
     thread::Builder::new().name("loader".into()).spawn(work).map_err(TuiError::Terminal).map(drop)
+}
+
+fn start_study(board: &Board, out: Sender<Message>) -> Result<Sender<Question>, TuiError> {
+    let (questions, asked) = mpsc::channel();
+    let board = board.clone();
+    let alarm = Alarm { out: out.clone(), thread: "study" };
+    let work = move || {
+        let _alarm = alarm;
+        study::serve(&board, &asked, &out);
+    };
+    let thread = thread::Builder::new().name("study".into()).spawn(work);
+    thread.map_err(TuiError::Terminal)?;
+    Ok(questions)
 }
 
 fn start_effects(

@@ -1,10 +1,12 @@
 //! What screens and widgets draw on: a buffer with the theme at hand, safe at every size, which
 //! also remembers what a click would hit.
 
+use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
+use super::keys::Action;
 use super::text;
 use super::theme::Theme;
 
@@ -21,6 +23,16 @@ pub enum Target {
     Plot,
     /// A class of the confusion matrix.
     Class(usize),
+    /// The mark of a row.
+    Mark(usize),
+    /// A word of the key line.
+    Do(Action),
+    /// What lies over the screen; a click on it goes no further.
+    Popup,
+    /// A line of what lies over the screen.
+    Choice(usize),
+    /// A word there that stands for a key.
+    Press(KeyCode),
 }
 
 /// A buffer, a theme, and what was put where.

@@ -15,7 +15,7 @@ use ratatui::style::{Modifier, Style};
 use super::canvas::{Canvas, Target};
 use super::figures;
 use super::keys::{Action, Keymap};
-use super::screens::{confusion, log, popups, queue, run, runs, state};
+use super::screens::{confusion, launch, log, popups, queue, run, runs, state};
 use super::snapshot::{Health, RunnerState, Snapshot};
 use super::text;
 use super::view::{Screen, View};
@@ -53,7 +53,9 @@ pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) 
     }
     let parts = parts(area, snap);
     header(canvas, parts.header, snap, view);
-    if let Some(words) = trouble(&snap.health) {
+    // The first run of a board is launched where there is no database yet.
+    let ready = snap.health == Health::NoDatabase && view.screen == Screen::Launch;
+    if let Some(words) = trouble(&snap.health).filter(|_| !ready) {
         popups::message(canvas, parts.body, &words);
     } else {
         match view.screen {
@@ -61,6 +63,7 @@ pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) 
             Screen::Run => run::draw(canvas, parts.body, snap, view, keymap),
             Screen::Confusion => confusion::draw(canvas, parts.body, snap, view),
             Screen::Queue => queue::draw(canvas, parts.body, snap, view),
+            Screen::Launch => launch::draw(canvas, parts.body, snap, view),
             Screen::Log => log::draw(canvas, parts.body, snap, view),
         }
     }
@@ -110,7 +113,7 @@ fn header(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     canvas.put(end + 2, y, room, &root, theme.dim);
 
     let mut at = x - 1;
-    for (i, screen) in Screen::ALL.iter().take(4).enumerate() {
+    for (i, screen) in Screen::ALL.iter().take(Screen::TABS).enumerate() {
         let here = view.screen == *screen || (*screen == Screen::Run && view.screen == Screen::Log);
         let title = match (screen, view.open) {
             (Screen::Run, Some(id)) if width > 70 => format!("Run {id}"),
@@ -203,20 +206,21 @@ fn key_line(canvas: &mut Canvas, area: Rect, view: &View, keymap: &Keymap) {
                     && b.is_on(view.screen)
                     && always.contains(&b.action) != own
             })
-            .filter_map(|(b, keys)| Some((key_name(keys.first()?), b.hint)))
+            .filter_map(|(b, keys)| Some((key_name(keys.first()?), b.hint, b.action)))
             .collect::<Vec<_>>()
     };
-    let width = |list: &[(String, &str)]| {
-        list.iter().map(|(k, h)| text::width(k) + text::width(h) + 3).sum::<usize>() as u16
+    let width = |list: &[(String, &str, Action)]| {
+        list.iter().map(|(k, h, _)| text::width(k) + text::width(h) + 3).sum::<usize>() as u16
     };
     let tail = hints(false);
     let start = area.right().saturating_sub(width(&tail));
-    let mut show = |list: &[(String, &str)], mut at: u16, end: u16| {
-        for (key, hint) in list {
+    let mut show = |list: &[(String, &str, Action)], mut at: u16, end: u16| {
+        for (key, hint, action) in list {
             let needed = (text::width(key) + text::width(hint) + 1) as u16;
             if at + needed > end {
                 return;
             }
+            canvas.hit(Rect::new(at, area.y, needed, 1), Target::Do(*action));
             at = canvas.put(at, area.y, needed, key, theme.accent);
             at = canvas.put(at + 1, area.y, needed, hint, theme.dim) + 2;
         }

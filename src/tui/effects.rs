@@ -1,18 +1,33 @@
 //! What keys change on the board, carried out on a thread of its own: a busy database never holds
 //! up the screen.
 
+mod launch;
+
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender};
 
+use thiserror::Error;
+
+use self::launch::LaunchError;
 use super::app::Message;
 use super::view::Notice;
-use crate::board::Board;
+use crate::board::{Board, BoardError};
 use crate::runner;
 use crate::spec::{Outcome, RunId, RunState, Wish};
 use crate::store::{Reader, Store, StoreError};
 
+pub use launch::Order;
+
+/// Why a change was not made.
+#[derive(Debug, Error)]
+#[error(transparent)]
+enum EffectError {
+    Store(#[from] StoreError),
+    Board(#[from] BoardError),
+}
+
 /// A change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// End these runs.
     Stop(Vec<RunId>),
@@ -28,6 +43,10 @@ pub enum Command {
     Note(RunId, String),
     /// Hide these runs, or show those that are hidden.
     Archive(Vec<RunId>),
+    /// Queue runs.
+    Launch(Box<Order>),
+    /// Add a sweep to `config.toml`.
+    SaveSweep(String, Vec<(String, String)>),
 }
 
 /// Carries out commands until the channel closes, and tells what came of each.
@@ -41,8 +60,17 @@ pub fn serve(board: &Board, commands: &Receiver<Command>, told: &Sender<Message>
     }
     let mut store = None;
     for command in commands {
+        let command = match command {
+            Command::Launch(order) => {
+                if told.send(launched(board, &mut store, *order)).is_err() {
+                    return;
+                }
+                continue;
+            }
+            command => command,
+        };
         let starts = matches!(command, Command::Resume(_) | Command::Retry(_));
-        let mut notice = match carry_out(database, &mut store, command) {
+        let mut notice = match carry_out(board, &mut store, command) {
             Ok(text) => Notice { text, bad: false },
             Err(error) => {
                 // A connection that failed is not trusted again.
@@ -72,14 +100,15 @@ fn is_waiting(database: &Path) -> bool {
 }
 
 fn carry_out(
-    database: &Path,
+    board: &Board,
     store: &mut Option<Store>,
     command: Command,
-) -> Result<String, StoreError> {
-    let store = match store {
-        Some(store) => store,
-        None => store.insert(Store::open(database)?),
-    };
+) -> Result<String, EffectError> {
+    if let Command::SaveSweep(name, pairs) = &command {
+        board.save_sweep(name, pairs)?;
+        return Ok(format!("Saved; `tuneboard sweep {name}` queues it."));
+    }
+    let store = opened(board, store)?;
     Ok(match command {
         Command::Stop(ids) => {
             let ids = pick(store, &ids, |state, _| state.outcome().is_none())?;
@@ -127,7 +156,42 @@ fn carry_out(
                 "",
             )
         }
+        // Both are carried out before a database is needed.
+        Command::Launch(_) | Command::SaveSweep(..) => String::new(),
     })
+}
+
+/// The connection that is kept, or a new one; a board without a database gets it here.
+fn opened<'a>(board: &Board, store: &'a mut Option<Store>) -> Result<&'a mut Store, StoreError> {
+    match store {
+        Some(store) => Ok(store),
+        None => Ok(store.insert(Store::open(&board.database())?)),
+    }
+}
+
+fn launched(board: &Board, store: &mut Option<Store>, order: Order) -> Message {
+    let done = opened(board, store).map_err(LaunchError::from).and_then(|store| {
+        let (ids, trouble) = launch::launch(board, store, order.clone())?;
+        Ok((launch::told(&order, &ids), ids, trouble))
+    });
+    match done {
+        Ok((text, ids, trouble)) => {
+            let notice = match trouble {
+                None => Notice { text, bad: false },
+                Some(error) => {
+                    Notice { text: format!("Queued, but no runner started: {error}"), bad: true }
+                }
+            };
+            match ids.first() {
+                Some(first) => Message::Launched(*first, notice),
+                None => Message::Told(notice),
+            }
+        }
+        Err(error) => {
+            *store = None;
+            Message::Told(Notice { text: error.to_string(), bad: true })
+        }
+    }
 }
 
 /// The runs whose state and wish, as they are now, allow the change.

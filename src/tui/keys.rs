@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::TuiError;
-use super::view::Screen::{self, Confusion, Log, Queue, Run, Runs};
+use super::view::Screen::{self, Confusion, Launch, Log, Queue, Run, Runs};
 use crate::spec::keys::nearest;
 
 macro_rules! table {
@@ -49,7 +49,14 @@ const RUNS: &[Screen] = &[Runs, Run, Confusion, Queue, Log];
 
 table! {
     Open "open" "enter" LISTS, "open", "Open the run, or show the runs of the group";
-    Confusion "confusion" "c" &[Run], "confusion", "Open the confusion matrix";
+    Confusion "confusion" "enter" &[Run], "confusion", "Open the confusion matrix";
+    Edit "edit" "enter e" &[Launch], "edit", "Edit the key, unfold the group, or launch";
+    Less "value-down" "left" &[Launch], "", "The value before; half of a rate";
+    More "value-up" "right" &[Launch], "change", "The next value; twice a rate";
+    Reset "value-reset" "u del" &[Launch], "undo", "Back to what the key was at first";
+    Unfold "unfold" "space" &[Launch], "fold", "Show or hide the keys of the group";
+    Launch "launch" "L ctrl-g" &[Launch], "launch", "Queue the runs; a runner starts them";
+    SaveSweep "save-sweep" "w" &[Launch], "save", "Save as [sweeps.NAME] in config.toml";
     Filter "filter" "/" &[Runs], "filter", "Show only rows with these words in id, name, spec, state, tags or note";
     Sort "sort" "s" &[Runs], "sort", "Choose the column to sort by";
     Reverse "reverse" "S" &[Runs], "", "Turn the order round";
@@ -77,6 +84,7 @@ table! {
     Hold "hold" "h" RUNS, "hold", "Keep the run in the queue; a running one saves and makes room";
     Resume "resume" "r" RUNS, "resume", "Go on: from the last checkpoint, or out of hold";
     Retry "retry" "R" RUNS, "", "Train again from the start";
+    Clone "clone" "c" RUNS, "clone", "Open the launch form with the spec of the run";
     Tag "tag" "t" RUNS, "", "Edit the tags of the run";
     Note "note" "n" &[Runs, Run, Queue, Log], "", "Edit the note of the run";
     Archive "archive" "A" RUNS, "", "Hide the run from lists, or show it again";
@@ -92,6 +100,8 @@ table! {
     GoRun "go-run" "2" &[], "", "The open run";
     GoConfusion "go-confusion" "3" &[], "", "The confusion matrix of the open run";
     GoQueue "go-queue" "4" &[], "", "Queue and devices";
+    GoLaunch "go-launch" "5" &[], "", "The launch form, as it was left";
+    NewRun "new-run" "N" &[], "", "An empty launch form";
     NextScreen "next-screen" "tab" &[], "", "The next screen";
     PrevScreen "previous-screen" "shift-tab" &[], "", "The screen before";
     Palette "commands" ":" &[], "commands", "Find an action by typing part of its name";

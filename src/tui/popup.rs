@@ -8,7 +8,7 @@ use super::keys::{Action, Binding, Keymap};
 use super::line::Line;
 use super::screens::runs::{sort_by, sort_choices};
 use super::snapshot::Snapshot;
-use super::view::{Popup, Prompt, View};
+use super::view::{Pick, Popup, Prompt, View};
 
 /// Takes a key; the popup closes unless it is put back.
 pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> Option<Effect> {
@@ -35,7 +35,51 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
         Popup::Sort(at) => sort(key, at, view, snap),
         Popup::Palette(line, at) => palette(key, line, at, view, snap, keymap),
         Popup::Prompt(prompt, line) => typed(key, prompt, line, view, snap),
+        Popup::Pick(pick) => picked(key, pick, view, snap),
     }
+}
+
+/// Takes a click on a line.
+pub fn choose(at: usize, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> Option<Effect> {
+    match &mut view.popup {
+        Some(Popup::Sort(row) | Popup::Palette(_, row)) => *row = at,
+        Some(Popup::Pick(pick)) if pick.at != at => {
+            // The first click shows what is in it, the second takes it.
+            pick.at = at;
+            return None;
+        }
+        _ => {}
+    }
+    press(KeyCode::Enter.into(), view, snap, keymap)
+}
+
+fn picked(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    let names = pick.names(snap);
+    let typed = pick.line.text().trim();
+    let chosen = names.get(pick.at).copied().unwrap_or(typed).replace(',', "\\,");
+    match key.code {
+        KeyCode::Esc => return None,
+        KeyCode::Enter | KeyCode::Tab => {
+            if let Some(form) = view.form.as_mut().filter(|_| !chosen.is_empty()) {
+                let before = form.text(pick.row).to_owned();
+                let adds = key.code == KeyCode::Tab && !before.is_empty();
+                let words = if adds { format!("{before},{chosen}") } else { chosen };
+                form.set(pick.row, &words);
+            }
+            if key.code == KeyCode::Enter {
+                return None;
+            }
+        }
+        KeyCode::Up => pick.at = pick.at.saturating_sub(1),
+        KeyCode::Down => pick.at = (pick.at + 1).min(names.len().saturating_sub(1)),
+        _ => {
+            if pick.line.key(key) {
+                pick.at = 0;
+            }
+        }
+    }
+    view.popup = Some(Popup::Pick(pick));
+    None
 }
 
 /// Takes pasted text; false where there is no line to type.
@@ -47,6 +91,11 @@ pub fn paste(text: &str, view: &mut View) -> bool {
                 let words = line.text().to_owned();
                 view.runs.filter = words;
             }
+            true
+        }
+        Some(Popup::Pick(pick)) => {
+            pick.line.insert(text);
+            pick.at = 0;
             true
         }
         Some(Popup::Palette(line, at)) => {
@@ -173,6 +222,34 @@ fn typed(
             }
             view.runs.marks.clear();
             return Some(Effect::Do(Command::Tags(ids.clone(), tags)));
+        }
+        // The next line is edited with the same hand.
+        (
+            KeyCode::Enter | KeyCode::Tab | KeyCode::BackTab | KeyCode::Down | KeyCode::Up,
+            Prompt::Field(row),
+        ) => {
+            if let Some(form) = &mut view.form {
+                form.set(*row, line.text());
+            }
+            match key.code {
+                KeyCode::Up | KeyCode::BackTab => drop(act(Action::Up, view, snap)),
+                KeyCode::Enter => {}
+                _ => drop(act(Action::Down, view, snap)),
+            }
+            return None;
+        }
+        (KeyCode::Char('g'), Prompt::Field(row))
+            if key.modifiers.contains(KeyModifiers::CONTROL) =>
+        {
+            if let Some(form) = &mut view.form {
+                form.set(*row, line.text());
+            }
+            return act(Action::Launch, view, snap);
+        }
+        (KeyCode::Enter, Prompt::SweepName) => {
+            let pairs = view.form.as_ref().map(|form| form.pairs(&snap.defaults));
+            let name = line.text().trim().to_owned();
+            return pairs.map(|pairs| Effect::Do(Command::SaveSweep(name, pairs)));
         }
         (KeyCode::Enter, Prompt::Note(id)) => {
             return Some(Effect::Do(Command::Note(*id, line.text().trim().to_owned())));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::study::Study;
 use crate::spec::{RunId, RunSpec};
 use crate::store::{Confusion, Counts, Curve, Listing, Millis, Run, SlotInfo, Split};
 
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub passes: Passes,
     /// The end of the open run's `out.log`.
     pub log: Option<Arc<Log>>,
+    /// What the study thread found; the UI thread keeps it from one snapshot to the next.
+    pub study: Study,
 }
 
 /// Whether the database can be read.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use ratatui::layout::Rect;
 
 use super::effects::Command;
+use super::form::{Form, Row};
 use super::line::Line;
 use super::query::Query;
 use super::snapshot::{Detail, GroupBy, Snapshot};
+use super::study::{Question, Shelf, Which};
 use crate::analysis::confusion::Normalise;
 use crate::spec::RunId;
 use crate::store::{Confusion, Listing, Sort, Split};
@@ -25,13 +27,18 @@ pub enum Screen {
     Confusion,
     /// Queue and devices.
     Queue,
+    /// The launch form.
+    Launch,
     /// The log of one run, in full.
     Log,
 }
 
 impl Screen {
-    /// In the order of the tabs; the log comes last and has none.
-    pub const ALL: [Self; 5] = [Self::Runs, Self::Run, Self::Confusion, Self::Queue, Self::Log];
+    /// In the order of the tabs, then those without one.
+    pub const ALL: [Self; 6] =
+        [Self::Runs, Self::Run, Self::Confusion, Self::Queue, Self::Launch, Self::Log];
+    /// Screens that have a tab.
+    pub const TABS: usize = 5;
 
     /// Its tab.
     pub fn title(self) -> &'static str {
@@ -40,6 +47,7 @@ impl Screen {
             Self::Run => "Run",
             Self::Confusion => "Confusion",
             Self::Queue => "Queue",
+            Self::Launch => "Launch",
             Self::Log => "Log",
         }
     }
@@ -70,6 +78,8 @@ pub struct View {
     pub log_up: usize,
     /// The row of the queue screen.
     pub queue: usize,
+    /// The launch form, once it was opened; leaving it loses nothing.
+    pub form: Option<Form>,
 }
 
 /// A line that tells what came of a key.
@@ -94,6 +104,8 @@ pub enum Popup {
     Confirm(String, Command),
     /// A line to edit.
     Prompt(Prompt, Line),
+    /// A list of models or data files to choose from.
+    Pick(Pick),
 }
 
 /// What a typed line is for.
@@ -107,6 +119,33 @@ pub enum Prompt {
     Note(RunId),
     /// The class to go to.
     Class,
+    /// A line of the launch form.
+    Field(Row),
+    /// The name under which the launch form is saved.
+    SweepName,
+}
+
+/// A list of models or data files, narrowed by what is typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pick {
+    /// The line of the form it is for.
+    pub row: Row,
+    /// What is listed.
+    pub which: Which,
+    /// What is typed: part of a name, or a path of one's own.
+    pub line: Line,
+    /// The line under the cursor.
+    pub at: usize,
+}
+
+impl Pick {
+    /// The names that contain what is typed.
+    pub fn names<'a>(&self, snap: &'a Snapshot) -> Vec<&'a str> {
+        let words = self.line.text().to_lowercase();
+        let shelf = snap.study.shelf.as_deref().filter(|shelf| shelf.which == self.which);
+        let names = shelf.map(Shelf::names).unwrap_or_default();
+        names.into_iter().filter(|name| name.to_lowercase().contains(words.trim())).collect()
+    }
 }
 
 /// The runs screen.
@@ -229,8 +268,8 @@ impl View {
     pub fn query(&self) -> Query {
         let rows = usize::from(self.area.height).max(24);
         let r = &self.runs;
-        let open =
-            self.open.filter(|_| self.screen != Screen::Runs && self.screen != Screen::Queue);
+        let shows_run = matches!(self.screen, Screen::Run | Screen::Confusion | Screen::Log);
+        let open = self.open.filter(|_| shows_run);
         Query {
             listing: self.listing(),
             only: r.only.as_ref().map(|(_, ids)| Arc::clone(ids)),
@@ -244,6 +283,29 @@ impl View {
             pass: (self.pass.split, self.pass.epoch),
             log: self.screen == Screen::Run || self.screen == Screen::Log,
             queue: self.screen == Screen::Queue,
+        }
+    }
+
+    /// What the study thread has to find out for this view.
+    pub fn question(&self, snap: &Snapshot) -> Option<Question> {
+        if let Some(Popup::Pick(pick)) = &self.popup {
+            let name = pick.names(snap).get(pick.at).map(|name| (*name).to_owned());
+            return Some(Question::Shelf(pick.which, name));
+        }
+        match self.screen {
+            Screen::Launch => {
+                let sweep = self.form.as_ref()?.check(self.draft()).sweep?;
+                Some(Question::Form(Box::new(sweep)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The line of the form that is being typed, and its text.
+    pub fn draft(&self) -> Option<(Row, &str)> {
+        match &self.popup {
+            Some(Popup::Prompt(Prompt::Field(row), line)) => Some((*row, line.text())),
+            _ => None,
         }
     }
 
@@ -277,7 +339,16 @@ impl View {
                 rows.map(|r| r.id).nth(self.queue).into_iter().collect()
             }
             Screen::Run | Screen::Confusion | Screen::Log => self.open.into_iter().collect(),
+            Screen::Launch => Vec::new(),
         }
+    }
+
+    /// Goes to where runs that were just queued are seen.
+    pub fn launched(&mut self, first: RunId) {
+        self.screen = Screen::Runs;
+        self.popup = None;
+        let archived = self.runs.archived;
+        self.runs = RunsView { at: Some(first), archived, ..RunsView::default() };
     }
 
     /// Opens a run on the screens that show one.

@@ -1,6 +1,7 @@
 //! One file per screen. Each draws from the snapshot and the view alone.
 
 pub mod confusion;
+pub mod launch;
 pub mod log;
 pub mod popups;
 pub mod queue;

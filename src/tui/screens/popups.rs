@@ -1,12 +1,14 @@
 //! What lies over a screen: help, commands, questions, a line to type; and messages in its place.
 
 mod help;
+mod pick;
 
+use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
 use super::runs::sort_choices;
-use crate::tui::canvas::Canvas;
+use crate::tui::canvas::{Canvas, Target};
 use crate::tui::draw::key_name;
 use crate::tui::keys::Keymap;
 use crate::tui::line::Line;
@@ -18,7 +20,8 @@ use crate::tui::view::{Popup, Prompt, View};
 /// Draws what lies over the screen, if anything does.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keymap: &Keymap) {
     match &view.popup {
-        None | Some(Popup::Prompt(Prompt::Filter, _)) => {}
+        None | Some(Popup::Prompt(Prompt::Filter | Prompt::Field(_), _)) => {}
+        Some(Popup::Pick(pick)) => pick::draw(canvas, area, pick, snap),
         Some(Popup::Help(top)) => help::draw(canvas, area, *top, view, keymap),
         Some(Popup::Palette(line, at)) => palette(canvas, area, line, *at, view, keymap),
         Some(Popup::Sort(at)) => sort(canvas, area, *at, snap, view),
@@ -32,6 +35,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
                 },
                 Prompt::Note(id) => format!("note on {id}"),
                 Prompt::Class => "go to class".to_owned(),
+                Prompt::Field(_) => String::new(),
+                Prompt::SweepName => "name of the sweep".to_owned(),
             };
             let inner = over(canvas, area, 64, 3, &title, "enter keeps, esc leaves");
             typed(canvas, inner.x, inner.y, inner.width, line);
@@ -58,6 +63,7 @@ fn over(
     );
     // A column of air on either side keeps what lies below apart.
     canvas.clear(Rect { x: frame.x.saturating_sub(1), width: frame.width + 2, ..frame });
+    canvas.hit(frame, Target::Popup);
     canvas.panel(frame, title, aside)
 }
 
@@ -109,6 +115,8 @@ fn confirm(canvas: &mut Canvas, area: Rect, question: &str) {
     let pieces =
         [("y", theme.accent), (" yes   ", theme.dim), ("n", theme.accent), (" no", theme.dim)];
     canvas.pieces(inner.x, y, inner.width, &pieces);
+    canvas.hit(Rect::new(inner.x, y, 7, 1), Target::Press(KeyCode::Char('y')));
+    canvas.hit(Rect::new(inner.x + 7, y, 6, 1), Target::Press(KeyCode::Char('n')));
 }
 
 fn sort(canvas: &mut Canvas, area: Rect, at: usize, snap: &Snapshot, view: &View) {
@@ -124,6 +132,7 @@ fn sort(canvas: &mut Canvas, area: Rect, at: usize, snap: &Snapshot, view: &View
         if i == at {
             canvas.tint(Rect::new(inner.x - 1, y, inner.width + 2, 1), theme.selected);
         }
+        canvas.hit(Rect::new(inner.x - 1, y, inner.width + 2, 1), Target::Choice(i));
         let current = *sort == view.runs.sort;
         canvas.put(inner.x, y, inner.width, name, if current { theme.accent } else { theme.text });
         if current {
@@ -147,6 +156,7 @@ fn palette(canvas: &mut Canvas, area: Rect, line: &Line, at: usize, view: &View,
     let first = at.saturating_sub(page.saturating_sub(1));
     for (line, (i, binding)) in found.iter().enumerate().skip(first).take(page).enumerate() {
         let y = inner.y + 2 + line as u16;
+        canvas.hit(Rect::new(inner.x - 1, y, inner.width + 2, 1), Target::Choice(i));
         if i == at {
             canvas.tint(Rect::new(inner.x - 1, y, inner.width + 2, 1), theme.selected);
         }

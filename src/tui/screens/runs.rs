@@ -73,7 +73,7 @@ pub fn welcome() -> Vec<String> {
     [
         "No runs yet.",
         "",
-        "Leave with q and queue some:",
+        "Press N for the launch form, or leave with q and queue some:",
         "",
         "  tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5 epochs=1,2",
         "  tuneboard run model=minilm data=data/sms_spam.csv",
@@ -119,6 +119,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         let y = top + line;
         let row = Rect::new(area.x, y, area.width, 1);
         canvas.hit(row, Target::Row(at));
+        canvas.hit(Rect { width: 2, ..row }, Target::Mark(at));
         if at == r.cursor {
             canvas.tint(row, canvas.theme.selected);
             canvas.dot(area.x, y, '▌', canvas.theme.accent);

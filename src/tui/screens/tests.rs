@@ -1,5 +1,7 @@
 //! Every screen at 80x24 and 160x45, as text; and at sizes nobody would choose.
 
+mod launch;
+
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::spec::{Outcome, RunId, RunState};
@@ -32,6 +34,8 @@ fn press(view: &mut View, snap: &Snapshot, keys: &str) -> Option<Effect> {
             "left" => KeyCode::Left,
             "right" => KeyCode::Right,
             "tab" => KeyCode::Tab,
+            "home" => KeyCode::Home,
+            "end" => KeyCode::End,
             "space" => KeyCode::Char(' '),
             word => KeyCode::Char(word.chars().next().unwrap()),
         };

@@ -1,0 +1,136 @@
+use std::fs;
+
+use toml_edit::{Array, DocumentMut, Item, Table, Value};
+
+use super::{Board, BoardError, Config};
+use crate::spec::keys::{self, Kind};
+
+impl Board {
+    /// Adds a table `[sweeps.NAME]` with these pairs to `config.toml`; every comment and line of it stays.
+    /// The file is replaced whole, so that a crash leaves the old or the new one.
+    ///
+    /// # Errors
+    /// A name that is taken or is none, pairs that no sweep takes, a file that cannot be written.
+    pub fn save_sweep(&self, name: &str, pairs: &[(String, String)]) -> Result<(), BoardError> {
+        let path = self.config_file();
+        let bad = |why: String| BoardError::Config { path: path.clone(), why };
+        let io = |source| BoardError::Io { path: path.clone(), source };
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(is_word) {
+            return Err(bad(format!(
+                "`{}` is no name for a sweep: letters, digits, _ and - are allowed.",
+                crate::spec::printable(name, 60)
+            )));
+        }
+        let text = fs::read_to_string(&path).map_err(io)?;
+        let mut document: DocumentMut =
+            text.parse().map_err(|e: toml_edit::TomlError| bad(e.to_string().trim_end().into()))?;
+        let sweeps = document.entry("sweeps").or_insert_with(|| {
+            let mut table = Table::new();
+            // Only its children have a header of their own.
+            table.set_implicit(true);
+            Item::Table(table)
+        });
+        let sweeps =
+            sweeps.as_table_mut().ok_or_else(|| bad("`sweeps` must be a table.".to_owned()))?;
+        if sweeps.contains_key(name) {
+            return Err(bad(format!("there is a sweep `{name}` already; choose another name.")));
+        }
+        let mut table = Table::new();
+        for (key, words) in pairs {
+            table.insert(key, Item::Value(value(key, words)));
+        }
+        sweeps.insert(name, Item::Table(table));
+        let text = document.to_string();
+        // What this board could not open again is never written.
+        Config::read(&text, &path)?;
+        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path)).map_err(io)
+    }
+}
+
+/// Text as the TOML that a person would have written: numbers, true and false, lists; else a string.
+fn value(key: &str, words: &str) -> Value {
+    let kind = keys::find(key).map(|k| k.kind);
+    let one = |word: &str| -> Value {
+        match kind {
+            Ok(Kind::Int(..)) => match word.parse::<i64>() {
+                Ok(n) => n.into(),
+                Err(_) => word.into(),
+            },
+            // As typed: 2e-5 stays 2e-5.
+            Ok(Kind::Float(..)) => match word.parse::<Value>() {
+                Ok(value) if value.is_float() || value.is_integer() => value,
+                _ => word.into(),
+            },
+            Ok(Kind::Flag) => match word {
+                "true" => true.into(),
+                "false" => false.into(),
+                _ => word.into(),
+            },
+            // `trials` and `sweep_seed` are no keys of a run.
+            Err(_) => word.parse::<i64>().map_or_else(|_| word.into(), Value::from),
+            Ok(_) => word.into(),
+        }
+    };
+    let is_list = words.contains(',') && !words.contains(['\\', '(']);
+    match kind {
+        Ok(Kind::Split) => words.into(),
+        _ if is_list => Value::Array(words.split(',').map(|w| one(w.trim())).collect::<Array>()),
+        _ => one(words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_saved_sweep_reads_back_and_comments_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = Board::init(folder.path()).unwrap();
+        let before = fs::read_to_string(board.config_file()).unwrap();
+        let given = pairs(&[
+            ("model", "minilm"),
+            ("data", r"data/a\,b.csv"),
+            ("lr", "2e-5,5e-5"),
+            ("dropout", "uniform(0,0.3)"),
+            ("split", "0.7,0.2,0.1"),
+            ("seed", "0..4"),
+            ("stratify", "true"),
+            ("trials", "20"),
+        ]);
+        board.save_sweep("first-one", &given).unwrap();
+        let after = fs::read_to_string(board.config_file()).unwrap();
+        assert!(after.starts_with(&before), "{after}");
+        assert!(
+            after.contains("[sweeps.first-one]") && after.contains("lr = [2e-5, 5e-5]"),
+            "{after}"
+        );
+        let read = Board::open(folder.path()).unwrap().config.sweeps["first-one"].clone();
+        let mut wanted = given.clone();
+        wanted.sort();
+        let mut got = read;
+        got.sort();
+        assert_eq!(got, wanted);
+    }
+
+    #[test]
+    fn nothing_is_written_over_and_no_odd_name_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = Board::init(folder.path()).unwrap();
+        board.save_sweep("a", &pairs(&[("lr", "1e-5")])).unwrap();
+        let before = fs::read_to_string(board.config_file()).unwrap();
+        for (name, want) in
+            [("a", "already"), ("", "no name"), ("x.y", "no name"), ("a]\n", "no name")]
+        {
+            let error = board.save_sweep(name, &pairs(&[("lr", "1e-5")])).unwrap_err().to_string();
+            assert!(error.contains(want), "{error}");
+        }
+        assert_eq!(fs::read_to_string(board.config_file()).unwrap(), before);
+    }
+}

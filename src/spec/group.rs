@@ -1,0 +1,66 @@
+use super::keys::Key;
+
+/// Where a form shows a key: what decides most comes first, the rest is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// What nearly every experiment sets.
+    Experiment,
+    /// Columns and splits.
+    Data,
+    /// What of the checkpoint is used and how.
+    Model,
+    /// The rest of the optimisation.
+    Training,
+    /// Where and with which numbers it runs.
+    Machine,
+}
+
+impl Group {
+    /// In the order of forms.
+    pub const ALL: [Self; 5] =
+        [Self::Experiment, Self::Data, Self::Model, Self::Training, Self::Machine];
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Experiment => "experiment",
+            Self::Data => "data",
+            Self::Model => "model",
+            Self::Training => "training",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+impl Key {
+    /// The group of the key. A key that is not named here belongs to [`Group::Training`], so that a new
+    /// one is in forms from the start.
+    pub fn group(&self) -> Group {
+        match self.name {
+            "model" | "data" | "lr" | "epochs" | "batch_size" | "max_length" | "schedule"
+            | "warmup" | "seed" => Group::Experiment,
+            "val" | "test" | "text" | "label" | "split" | "split_column" | "split_seed"
+            | "stratify" | "limit" => Group::Data,
+            "task" | "init" | "pool" | "dropout" | "unfreeze" => Group::Model,
+            "device" | "threads" | "precision" => Group::Machine,
+            _ => Group::Training,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::keys::KEYS;
+
+    #[test]
+    fn every_group_has_keys_and_the_important_ones_come_first() {
+        for group in Group::ALL {
+            assert!(KEYS.iter().any(|k| k.group() == group), "{group:?}");
+        }
+        for name in ["model", "data", "lr", "epochs", "batch_size", "seed"] {
+            let key = KEYS.iter().find(|k| k.name == name).unwrap();
+            assert_eq!(key.group(), Group::Experiment, "{name}");
+        }
+    }
+}

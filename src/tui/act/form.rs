@@ -1,0 +1,139 @@
+//! Keys of the launch form.
+
+use super::Effect;
+use crate::spec::RunId;
+use crate::spec::keys::{KEYS, Kind};
+use crate::tui::effects::{Command, Order};
+use crate::tui::form::{Form, Row};
+use crate::tui::line::Line;
+use crate::tui::snapshot::Snapshot;
+use crate::tui::study::Which;
+use crate::tui::view::{Notice, Pick, Popup, Prompt, Screen, View};
+
+/// More runs than this are asked about before they are queued.
+const MANY: usize = 50;
+
+/// Shows the form as it was left, or an empty one.
+pub fn show(view: &mut View, snap: &Snapshot) {
+    view.form.get_or_insert_with(|| Form::new(&snap.defaults));
+    super::go(Screen::Launch, view);
+}
+
+/// An empty form.
+pub fn new(view: &mut View, snap: &Snapshot) {
+    view.form = None;
+    show(view, snap);
+}
+
+/// A form with the spec of a run.
+pub fn of(id: Option<RunId>, view: &mut View, snap: &Snapshot) {
+    let Some(run) = id.and_then(|id| super::find(snap, id)) else { return };
+    view.form = Some(Form::of(run));
+    super::go(Screen::Launch, view);
+}
+
+/// Edits the line under the cursor, folds its group, or launches.
+pub fn edit(view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    let form = view.form.as_ref()?;
+    let row = form.row();
+    match row {
+        Row::Group(_) => unfold(view),
+        Row::Launch => return launch(view, snap),
+        Row::Key(i) if KEYS.get(i).is_some_and(|k| k.kind == Kind::Path) => {
+            let is_model = KEYS.get(i).is_some_and(|k| k.name == "model");
+            let which = if is_model { Which::Models } else { Which::Data };
+            view.popup = Some(Popup::Pick(Pick { row, which, line: Line::default(), at: 0 }));
+        }
+        Row::Key(_) | Row::Trials => {
+            let line = Line::new(form.text(row));
+            view.popup = Some(Popup::Prompt(Prompt::Field(row), line));
+        }
+    }
+    None
+}
+
+/// Shows or hides the keys of the group that the cursor is in.
+pub fn unfold(view: &mut View) {
+    let Some(form) = &mut view.form else { return };
+    let rows = form.rows();
+    let above = rows.iter().take(form.cursor + 1).rev();
+    let heading = above.enumerate().find_map(|(up, row)| match row {
+        Row::Group(group) => Some((form.cursor - up, *group)),
+        _ => None,
+    });
+    let Some((at, group)) = heading.filter(|_| form.row() != Row::Launch) else { return };
+    if !form.open.remove(&group) {
+        form.open.insert(group);
+    }
+    form.cursor = at;
+}
+
+/// The value before or behind.
+pub fn step(view: &mut View, up: bool) {
+    if let Some(form) = &mut view.form {
+        form.step(form.row(), up);
+    }
+}
+
+/// What the line was at first.
+pub fn reset(view: &mut View) {
+    if let Some(form) = &mut view.form {
+        form.reset(form.row());
+    }
+}
+
+/// Moves the cursor.
+pub fn walk(view: &mut View, by: isize) {
+    if let Some(form) = &mut view.form {
+        let last = form.rows().len().saturating_sub(1);
+        form.cursor = form.cursor.saturating_add_signed(by).min(last);
+    }
+}
+
+/// Queues what the form says, or goes to what is wrong with it.
+pub fn launch(view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    let form = view.form.as_mut()?;
+    let checked = form.check(None);
+    let Some(sweep) = checked.sweep else {
+        if let Some((row, why)) = checked.wrong.first() {
+            if let Row::Key(i) = row
+                && let Some(key) = KEYS.get(*i)
+            {
+                form.open.insert(key.group());
+            }
+            form.cursor = form.rows().iter().position(|r| r == row).unwrap_or(form.cursor);
+            view.notice = Some(Notice { text: why.clone(), bad: true });
+        } else if let Some(why) = checked.whole {
+            view.notice = Some(Notice { text: why, bad: true });
+        }
+        return None;
+    };
+    let again = snap.study.form.as_deref().filter(|facts| facts.sweep == sweep);
+    let again = again.map_or(0, |facts| facts.twins.len());
+    let count = sweep.len();
+    let order = Command::Launch(Box::new(Order { sweep }));
+    // One more of the same run is rarely meant; a large sweep is meant once.
+    let question = match (count, again) {
+        (1, 1) => Some("This run is there already. Launch it again?".to_owned()),
+        (n, _) if n > MANY => Some(format!("Launch {n} runs?")),
+        _ => None,
+    };
+    match question {
+        Some(question) => {
+            view.popup = Some(Popup::Confirm(question, order));
+            None
+        }
+        None => Some(Effect::Do(order)),
+    }
+}
+
+/// Asks under which name the form is saved.
+pub fn save(view: &mut View) {
+    let Some(form) = &view.form else { return };
+    let checked = form.check(None);
+    if let Some(why) = checked.whole.or_else(|| checked.wrong.into_iter().next().map(|(_, w)| w)) {
+        view.notice = Some(Notice { text: why, bad: true });
+        return;
+    }
+    view.popup = Some(Popup::Prompt(Prompt::SweepName, Line::default()));
+}

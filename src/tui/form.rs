@@ -1,0 +1,328 @@
+//! The launch form: one text per key of a run, checked as a whole each time it is looked at. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::spec::keys::{KEYS, Key, Kind};
+use crate::spec::{Axis, Group, RunId, RunSpec, SpecError, Sweep, Values};
+use crate::store::Run;
+
+/// What is typed so far. It outlives the screen: leaving loses nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Form {
+    /// The run it was cloned from.
+    pub from: Option<RunId>,
+    /// In the order of [`KEYS`].
+    texts: Vec<String>,
+    /// What `texts` were at first.
+    first: Vec<String>,
+    /// Draws of a random search; empty for a grid.
+    trials: String,
+    /// Groups whose keys are shown.
+    pub open: BTreeSet<Group>,
+    /// An index into [`Form::rows`].
+    pub cursor: usize,
+}
+
+/// A line of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Row {
+    /// The heading of a group; folds it.
+    Group(Group),
+    /// A key, by its place in [`KEYS`].
+    Key(usize),
+    /// How many draws a random search makes.
+    Trials,
+    /// Queues what the form says.
+    Launch,
+}
+
+/// What the form amounts to.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// The runs, if every key is right.
+    pub sweep: Option<Sweep>,
+    /// What is wrong with single keys, in order.
+    pub wrong: Vec<(Row, String)>,
+    /// What is wrong with them together.
+    pub whole: Option<String>,
+    /// How many values each varied key takes; `None` for one that is drawn.
+    pub varied: Vec<(&'static str, Option<usize>)>,
+}
+
+impl Checked {
+    /// What is wrong with a row.
+    pub fn error(&self, row: Row) -> Option<&str> {
+        self.wrong.iter().find(|(at, _)| *at == row).map(|(_, why)| why.as_str())
+    }
+}
+
+impl Form {
+    /// A form with the board's defaults.
+    pub fn new(defaults: &RunSpec) -> Self {
+        let texts: Vec<String> = KEYS.iter().map(|key| text(key, defaults)).collect();
+        let open = [Group::Experiment].into();
+        Self { from: None, first: texts.clone(), texts, trials: String::new(), open, cursor: 1 }
+    }
+
+    /// A form that would train a run again. Its cursor stands on the learning rate, which is what one
+    /// changes first.
+    pub fn of(run: &Run) -> Self {
+        let mut form = Self { from: Some(run.id), ..Self::new(&run.spec) };
+        let lr = KEYS.iter().position(|k| k.name == "lr").map(Row::Key);
+        form.cursor = form.rows().iter().position(|row| Some(*row) == lr).unwrap_or(1);
+        form
+    }
+
+    /// The lines in view, from top to bottom.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::with_capacity(KEYS.len() + 8);
+        for group in Group::ALL {
+            rows.push(Row::Group(group));
+            if self.open.contains(&group) {
+                let of_group = |(_, key): &(usize, &Key)| key.group() == group;
+                rows.extend(KEYS.iter().enumerate().filter(of_group).map(|(i, _)| Row::Key(i)));
+            }
+            if group == Group::Experiment && (self.draws() || !self.trials.is_empty()) {
+                rows.push(Row::Trials);
+            }
+        }
+        rows.push(Row::Launch);
+        rows
+    }
+
+    /// The line under the cursor.
+    pub fn row(&self) -> Row {
+        self.rows().get(self.cursor).copied().unwrap_or(Row::Launch)
+    }
+
+    /// True if a key is drawn at random.
+    fn draws(&self) -> bool {
+        self.texts.iter().any(|t| t.starts_with("log(") || t.starts_with("uniform("))
+    }
+
+    /// What stands in a line.
+    pub fn text(&self, row: Row) -> &str {
+        match row {
+            Row::Key(i) => self.texts.get(i).map_or("", String::as_str),
+            Row::Trials => &self.trials,
+            Row::Group(_) | Row::Launch => "",
+        }
+    }
+
+    /// Writes into a line.
+    pub fn set(&mut self, row: Row, words: &str) {
+        let words = words.trim();
+        match row {
+            Row::Key(i) => {
+                if let Some(slot) = self.texts.get_mut(i) {
+                    words.clone_into(slot);
+                }
+            }
+            Row::Trials => words.clone_into(&mut self.trials),
+            Row::Group(_) | Row::Launch => {}
+        }
+    }
+
+    /// Puts back what stood in a line at first.
+    pub fn reset(&mut self, row: Row) {
+        let first = match row {
+            Row::Key(i) => self.first.get(i).cloned(),
+            _ => None,
+        };
+        self.set(row, &first.unwrap_or_default());
+    }
+
+    /// True if a line differs from what it was at first.
+    pub fn is_changed(&self, row: Row) -> bool {
+        match row {
+            Row::Key(i) => self.texts.get(i) != self.first.get(i),
+            Row::Trials => !self.trials.is_empty(),
+            Row::Group(group) => KEYS
+                .iter()
+                .enumerate()
+                .any(|(i, key)| key.group() == group && self.is_changed(Row::Key(i))),
+            Row::Launch => false,
+        }
+    }
+
+    /// What stood in a line at first.
+    pub fn first(&self, row: Row) -> &str {
+        match row {
+            Row::Key(i) => self.first.get(i).map_or("", String::as_str),
+            _ => "",
+        }
+    }
+
+    /// Steps through the values of a line: words go round, numbers of a scale halve or double, others
+    /// count.
+    pub fn step(&mut self, row: Row, up: bool) {
+        let Row::Key(i) = row else { return };
+        let Some(key) = KEYS.get(i) else { return };
+        let now = self.text(row).to_owned();
+        let next = match key.kind {
+            Kind::Choice(words) => round(words, &now, up).map(str::to_owned),
+            Kind::Flag => round(&["false", "true"], &now, up).map(str::to_owned),
+            Kind::Float(low, high) => now.parse::<f64>().ok().map(|x| {
+                let next = if up { x * 2.0 } else { x / 2.0 };
+                crate::spec::short(next.clamp(low, high))
+            }),
+            Kind::Int(low, high) => now.parse::<u64>().ok().map(|n| {
+                let next = match (n.is_power_of_two() && n >= 16, up) {
+                    (true, true) => n.saturating_mul(2),
+                    (true, false) => n / 2,
+                    (false, true) => n.saturating_add(1),
+                    (false, false) => n.saturating_sub(1),
+                };
+                next.clamp(low, high).to_string()
+            }),
+            Kind::Text | Kind::Path | Kind::Split => None,
+        };
+        if let Some(next) = next {
+            self.set(row, &next);
+        }
+    }
+
+    /// Checks every key alone and all together. `draft` is a line that is being typed.
+    pub fn check(&self, draft: Option<(Row, &str)>) -> Checked {
+        let mut form = self.clone();
+        if let Some((row, words)) = draft {
+            form.set(row, words);
+        }
+        let mut checked = Checked::default();
+        for (i, (key, text)) in KEYS.iter().zip(&form.texts).enumerate() {
+            match Axis::parse(key.name, text).and_then(|axis| single(key, text, axis)) {
+                Ok(None) => {}
+                Ok(Some(axis)) => {
+                    let count = match &axis.values {
+                        Values::List(values) => Some(values.len()),
+                        Values::Uniform(..) | Values::Log(..) => None,
+                    };
+                    checked.varied.push((key.name, count));
+                }
+                Err(error) => checked.wrong.push((Row::Key(i), error.to_string())),
+            }
+        }
+        if checked.wrong.is_empty() {
+            match form.sweep() {
+                Ok(sweep) => checked.sweep = Some(sweep),
+                Err(error) if form.draws() && form.trials.parse::<u32>().is_err() => {
+                    checked.wrong.push((Row::Trials, error.to_string()));
+                }
+                Err(error) => checked.whole = Some(error.to_string()),
+            }
+        }
+        checked
+    }
+
+    fn sweep(&self) -> Result<Sweep, SpecError> {
+        let pairs = KEYS.iter().zip(&self.texts).map(|(k, t)| (k.name, t.as_str()));
+        let trials = Some(("trials", self.trials.as_str())).filter(|(_, t)| !t.is_empty());
+        let sweep = Sweep::parse(RunSpec::default(), pairs.chain(trials))?;
+        sweep.next(0)?;
+        Ok(sweep)
+    }
+
+    /// What `[sweeps.NAME]` holds: the pairs that differ from the board's defaults.
+    pub fn pairs(&self, defaults: &RunSpec) -> Vec<(String, String)> {
+        let mut pairs: Vec<(String, String)> = KEYS
+            .iter()
+            .zip(&self.texts)
+            .filter(|(key, words)| **words != text(key, defaults))
+            .map(|(key, words)| (key.name.to_owned(), words.clone()))
+            .collect();
+        if !self.trials.is_empty() {
+            pairs.push(("trials".to_owned(), self.trials.clone()));
+        }
+        pairs
+    }
+}
+
+/// A key's value as it would be typed: a comma of its own is no list.
+fn text(key: &Key, spec: &RunSpec) -> String {
+    let value = (key.get)(spec);
+    match key.kind {
+        Kind::Text | Kind::Path => value.replace(',', "\\,"),
+        _ => value,
+    }
+}
+
+/// [`Axis::parse`] leaves single values of a split unread.
+fn single(key: &Key, text: &str, axis: Option<Axis>) -> Result<Option<Axis>, SpecError> {
+    if axis.is_none() {
+        RunSpec::default().set(key.name, &text.replace("\\,", ","))?;
+    }
+    Ok(axis)
+}
+
+fn round<'a>(words: &[&'a str], now: &str, up: bool) -> Option<&'a str> {
+    let at = words.iter().position(|w| *w == now)?;
+    let to = if up { at + 1 } else { at + words.len() - 1 };
+    words.get(to % words.len()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixtures::queued;
+
+    fn key(name: &str) -> Row {
+        Row::Key(KEYS.iter().position(|k| k.name == name).unwrap())
+    }
+
+    #[test]
+    fn a_clone_is_the_run_again() {
+        let mut run = queued(1);
+        run.spec.data = "data/a,b.csv".into();
+        run.spec.dropout = Some(0.2);
+        let form = Form::of(&run);
+        let sweep = form.check(None).sweep.unwrap();
+        assert_eq!((sweep.len(), sweep.next(0).unwrap()), (1, run.spec));
+        assert_eq!(form.row(), key("lr"));
+        assert!(!Group::ALL.iter().any(|g| form.is_changed(Row::Group(*g))));
+    }
+
+    #[test]
+    fn each_key_is_checked_as_it_is_typed() {
+        let form = Form::of(&queued(1));
+        let wrong = form.check(Some((key("lr"), "fast")));
+        assert!(wrong.sweep.is_none());
+        assert!(wrong.error(key("lr")).unwrap().contains("a number from 0 to 10"));
+        let right = form.check(Some((key("lr"), "1e-5,2e-5")));
+        assert_eq!(right.varied, [("lr", Some(2))]);
+        assert_eq!(right.sweep.unwrap().len(), 2);
+        let split = form.check(Some((key("split"), "0.9,0.9,0.1")));
+        assert!(split.error(key("split")).unwrap().contains("sum to 1"));
+        let empty = Form::new(&RunSpec::default()).check(None);
+        assert!(empty.error(key("model")).is_some() && empty.error(key("data")).is_some());
+    }
+
+    #[test]
+    fn draws_ask_for_their_number() {
+        let mut form = Form::of(&queued(1));
+        assert!(!form.rows().contains(&Row::Trials));
+        form.set(key("lr"), "log(1e-6,1e-3)");
+        assert!(form.rows().contains(&Row::Trials));
+        assert!(form.check(None).error(Row::Trials).unwrap().contains("trials=20"));
+        form.set(Row::Trials, "12");
+        assert_eq!(form.check(None).sweep.unwrap().len(), 12);
+        let pairs = form.pairs(&queued(1).spec);
+        assert_eq!(pairs, [("lr".into(), "log(1e-6,1e-3)".into()), ("trials".into(), "12".into())]);
+    }
+
+    #[test]
+    fn arrows_halve_a_rate_and_walk_words() {
+        let mut form = Form::of(&queued(1));
+        form.step(key("lr"), false);
+        assert_eq!(form.text(key("lr")), "1e-5");
+        assert!(form.is_changed(key("lr")) && form.is_changed(Row::Group(Group::Experiment)));
+        form.step(key("epochs"), true);
+        form.step(key("batch_size"), false);
+        form.step(key("schedule"), true);
+        form.step(key("data"), true);
+        let texts =
+            ["epochs", "batch_size", "schedule", "data"].map(|k| form.text(key(k)).to_owned());
+        assert_eq!(texts, ["4", "16", "cosine", "data/sms_spam.csv"]);
+        form.reset(key("lr"));
+        assert!(!form.is_changed(key("lr")));
+    }
+}

@@ -1,0 +1,178 @@
+//! The launch form: empty, a clone with changes, wrong, with twins, its pickers; by key and by mouse.
+
+use std::sync::Arc;
+
+use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+
+use super::{both, large, press};
+use crate::analysis::forecast::Forecast;
+use crate::board::Model;
+use crate::spec::RunId;
+use crate::tui::act::{self, Effect};
+use crate::tui::canvas::Canvas;
+use crate::tui::effects::Command;
+use crate::tui::fixtures::{board, many, text};
+use crate::tui::keys::Keymap;
+use crate::tui::snapshot::{Health, Snapshot};
+use crate::tui::study::{FormFacts, Question, Shelf, Study, Twin, Which};
+use crate::tui::theme::{Depth, Theme};
+use crate::tui::view::{Popup, Screen, View};
+
+/// What the study thread would answer.
+fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
+    let Some(Question::Form(sweep)) = view.question(snap) else { return };
+    let twin = |(id, score): &(u32, f64)| Twin {
+        id: RunId(*id),
+        score: Some(*score),
+        state: "done".into(),
+        when: "Tue".into(),
+    };
+    let forecast = Forecast {
+        millis: Some(130_000),
+        memory: Some(1.5e9),
+        runs: 3,
+        nearest: RunId(12),
+        is_alike: true,
+    };
+    let form = FormFacts {
+        looked: sweep.len(),
+        sweep: *sweep,
+        twins: twins.iter().map(twin).collect(),
+        forecast: Some(forecast),
+        rows: Some([4459, 557, 558]),
+        problem: None,
+    };
+    snap.study = Study { form: Some(Arc::new(form)), ..Study::default() };
+}
+
+/// The form with the spec of r12.
+fn cloned() -> (Snapshot, View) {
+    let snap = board(many());
+    let mut view = large();
+    press(&mut view, &snap, "down down down down down down down down down down c");
+    assert_eq!((view.screen, view.form.as_ref().unwrap().from), (Screen::Launch, Some(RunId(12))));
+    (snap, view)
+}
+
+#[test]
+fn an_empty_form_says_what_is_missing() {
+    let mut snap = board(Vec::new());
+    snap.health = Health::NoDatabase;
+    let mut view = large();
+    press(&mut view, &snap, "N");
+    both("launch_new", &snap, &mut view);
+    assert_eq!(press(&mut view, &snap, "L"), None);
+    assert!(view.notice.as_ref().is_some_and(|n| n.bad && n.text.contains("model")), "{view:?}");
+    press(&mut view, &snap, "esc N");
+    assert!(view.screen == Screen::Launch);
+}
+
+#[test]
+fn a_clone_with_changes() {
+    let (mut snap, mut view) = cloned();
+    press(&mut view, &snap, "left enter , 3 e - 5 enter down right");
+    answered(&mut snap, &view, &[(3, 0.913), (4, 0.9)]);
+    both("launch_clone", &snap, &mut view);
+    let left = press(&mut view, &snap, "esc 5");
+    assert_eq!(left, None);
+    let Some(Effect::Do(Command::Launch(order))) = press(&mut view, &snap, "L") else {
+        panic!("{view:?}")
+    };
+    let specs = order.sweep.expand().unwrap();
+    assert_eq!(specs.iter().map(|s| (s.lr, s.epochs)).collect::<Vec<_>>(), [(5e-6, 4), (3e-5, 4)]);
+}
+
+#[test]
+fn a_wrong_value_is_told_while_it_is_typed() {
+    let (snap, mut view) = cloned();
+    press(&mut view, &snap, "enter x");
+    both("launch_wrong", &snap, &mut view);
+    press(&mut view, &snap, "esc");
+    assert!(view.form.as_ref().unwrap().check(None).sweep.is_some(), "esc drops what was typed");
+}
+
+#[test]
+fn a_run_that_is_there_is_launched_again_only_after_a_yes() {
+    let (mut snap, mut view) = cloned();
+    answered(&mut snap, &view, &[(12, 0.913)]);
+    assert!(text(&snap, &mut view, 160, 45).contains("you already ran this: 0.9130 on Tue (r12)"));
+    assert_eq!(press(&mut view, &snap, "L"), None);
+    assert!(matches!(view.popup, Some(Popup::Confirm(..))));
+    assert!(matches!(press(&mut view, &snap, "y"), Some(Effect::Do(Command::Launch(_)))));
+}
+
+#[test]
+fn models_are_picked_from_a_list() {
+    let (mut snap, mut view) = cloned();
+    press(&mut view, &snap, "home down enter");
+    assert_eq!(view.question(&snap), Some(Question::Shelf(Which::Models, None)));
+    let model = |name: &str, problem: Option<&str>| Model {
+        name: name.into(),
+        family: Some("bert".into()),
+        parameters: Some(22_713_216),
+        bytes: 91 << 20,
+        problem: problem.map(str::to_owned),
+    };
+    let models = vec![model("gpt2", Some("no tokenizer.json")), model("minilm", None)];
+    let shelf = Shelf { which: Which::Models, models, files: Vec::new(), profile: None };
+    snap.study.shelf = Some(Arc::new(shelf));
+    both("launch_pick", &snap, &mut view);
+    press(&mut view, &snap, "g p tab esc");
+    let form = view.form.as_ref().unwrap();
+    assert_eq!(form.check(None).varied, [("model", Some(2))]);
+    press(&mut view, &snap, "enter o w n / m enter");
+    assert_eq!(view.form.as_ref().unwrap().text(view.form.as_ref().unwrap().row()), "own/m");
+}
+
+#[test]
+fn a_form_is_saved_with_what_differs_from_the_defaults() {
+    let (snap, mut view) = cloned();
+    let effect = press(&mut view, &snap, "w t w o enter");
+    let Some(Effect::Do(Command::SaveSweep(name, pairs))) = effect else { panic!("{effect:?}") };
+    assert_eq!(name, "two");
+    let keys: Vec<&str> = pairs.iter().map(|(k, _)| k.as_str()).collect();
+    assert_eq!(keys, ["model", "data", "lr"]);
+}
+
+/// Clicks on the words, as the screen shows them.
+fn click(view: &mut View, snap: &Snapshot, words: &str) -> Option<Effect> {
+    let shown = text(snap, view, 160, 45);
+    let (row, line) = shown.lines().enumerate().find(|(_, l)| l.contains(words)).expect(words);
+    let column = crate::tui::text::width(&line[..line.find(words).unwrap()]) as u16;
+    let keymap = Keymap::new(&std::collections::BTreeMap::new()).unwrap();
+    let theme = Theme::new(false, Depth::True);
+    let mut buf = ratatui::buffer::Buffer::empty(view.area);
+    let mut canvas = Canvas::new(&mut buf, &theme);
+    crate::tui::draw::draw(&mut canvas, snap, view, &keymap);
+    let hits = canvas.hits;
+    let event = Event::Mouse(MouseEvent {
+        kind: MouseEventKind::Down(MouseButton::Left),
+        column,
+        row: row as u16,
+        modifiers: KeyModifiers::NONE,
+    });
+    let effect = act::input(event, view, snap, &keymap, &hits).1;
+    view.settle(snap);
+    effect
+}
+
+#[test]
+fn a_run_is_cloned_changed_and_launched_by_mouse_alone() {
+    let snap = board(many());
+    let mut view = large();
+    click(&mut view, &snap, "r12");
+    assert_eq!(view.runs.at, Some(RunId(12)));
+    click(&mut view, &snap, "clone");
+    assert_eq!(view.screen, Screen::Launch);
+    click(&mut view, &snap, "epochs");
+    click(&mut view, &snap, "→ change");
+    click(&mut view, &snap, "▶ launch the run");
+    let effect = click(&mut view, &snap, "▶ launch the run");
+    let Some(Effect::Do(Command::Launch(order))) = effect else { panic!("{effect:?}") };
+    assert_eq!(order.sweep.base.epochs, 4);
+    click(&mut view, &snap, "1 Runs");
+    click(&mut view, &snap, "x stop");
+    assert!(matches!(view.popup, Some(Popup::Confirm(..))));
+    assert_eq!(click(&mut view, &snap, "n no"), None);
+    assert_eq!(view.popup, None);
+}

@@ -200,9 +200,9 @@ fn a_person_finds_their_way_around() {
     it.press("4");
     it.sees("waiting 4");
     it.press("?");
-    it.sees("All keys");
+    it.sees("any other key closes");
     it.press("\x1b");
-    it.wait("the help gone", |s| !s.contains("All keys"));
+    it.wait("the help gone", |s| !s.contains("any other key closes"));
     it.press("1");
     it.sees("/ seed=4");
     it.press("tfirst two\r");

@@ -1,6 +1,7 @@
 //! What keys and clicks do to the view.
 
 mod form;
+mod texts;
 
 use std::collections::BTreeSet;
 
@@ -147,7 +148,29 @@ fn click(
                 screens::runs::sort_by(sort, view);
             }
         }
-        (Target::Class(i), _) => view.pass.class = *i,
+        (Target::Class(i), _) => {
+            (view.pass.class, view.pass.column) = (*i, *i);
+            screens::confusion::scroll(view, snap);
+        }
+        (Target::Cell(truth, predicted), Screen::Confusion) => {
+            if (view.pass.class, view.pass.column) == (*truth, *predicted) {
+                return (true, act(Action::Texts, view, snap));
+            }
+            (view.pass.class, view.pass.column) = (*truth, *predicted);
+            screens::confusion::scroll(view, snap);
+        }
+        // The small matrix of the run screen leads to the large one.
+        (Target::Cell(..), _) => go(Screen::Confusion, view),
+        (Target::Epoch(i), _) => {
+            let (epochs, _) = view.epochs(snap);
+            view.pass.epoch = epochs.get(*i).copied().filter(|_| i + 1 < epochs.len());
+        }
+        (Target::Row(i), Screen::Texts) => {
+            if view.texts.cursor == *i {
+                return (true, act(Action::OpenText, view, snap));
+            }
+            view.texts.cursor = *i;
+        }
         (Target::Row(_) | Target::Choice(_) | Target::Press(_) | Target::Popup, _) => {
             return (false, None);
         }
@@ -265,8 +288,18 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         Action::Normalise => view.pass.normalise = view.pass.normalise.next(),
         Action::Split => next_split(view, snap),
         Action::Jump => prompt(view, Prompt::Class, ""),
-        Action::PanLeft => view.pass.left = view.pass.left.saturating_sub(5),
-        Action::PanRight => view.pass.left = (view.pass.left + 5).min(view.class_count(snap)),
+        Action::ColumnLeft => texts::column(view, snap, -1),
+        Action::ColumnRight => texts::column(view, snap, 1),
+        Action::NextMistake => texts::next_mistake(view, snap),
+        Action::Texts => texts::of_cell(view),
+        Action::Mistakes => texts::mistakes(view),
+        Action::OpenText => texts::open(view),
+        Action::TextBack => texts::walk(view, snap, -1),
+        Action::TextOn => texts::walk(view, snap, 1),
+        Action::OtherRows => texts::other_rows(view),
+        Action::Scores => view.pass.scores = !view.pass.scores,
+        Action::Lower => view.pass.threshold = view.pass.threshold.saturating_sub(1),
+        Action::Higher => view.pass.threshold = (view.pass.threshold + 1).min(100),
         Action::Overview => view.pass.overview = !view.pass.overview,
         Action::Stop => confirm(view, snap, "Stop", Command::Stop),
         Action::Hold => return command(view, snap, Command::Hold),
@@ -350,6 +383,9 @@ fn open(view: &mut View, snap: &Snapshot) {
 fn back(view: &mut View, snap: &Snapshot) {
     let r = &mut view.runs;
     match view.screen {
+        Screen::Texts if view.texts.full => view.texts.full = false,
+        Screen::Texts => go(Screen::Confusion, view),
+        Screen::Confusion if view.pass.scores => view.pass.scores = false,
         Screen::Log | Screen::Confusion => go(Screen::Run, view),
         Screen::Run if view.run.read.is_some() => view.run.read = None,
         Screen::Run | Screen::Queue | Screen::Launch => go(Screen::Runs, view),
@@ -396,6 +432,10 @@ fn step(view: &mut View, snap: &Snapshot, by: isize) {
             screens::confusion::scroll(view, snap);
         }
         Screen::Launch => form::walk(view, by),
+        Screen::Texts if view.texts.full => {
+            view.texts.scroll = view.texts.scroll.saturating_add_signed(by).min(100_000);
+        }
+        Screen::Texts => texts::walk(view, snap, by),
         Screen::Queue => {
             let last = (snap.live.len() + snap.queue.len()).saturating_sub(1);
             view.queue = moved(view.queue, last);

@@ -23,6 +23,10 @@ pub enum Target {
     Plot,
     /// A class of the confusion matrix.
     Class(usize),
+    /// A cell of the confusion matrix: true class, predicted class.
+    Cell(usize, usize),
+    /// A pass, by its place among those of its split.
+    Epoch(usize),
     /// The mark of a row.
     Mark(usize),
     /// A word of the key line.

@@ -15,7 +15,7 @@ use ratatui::style::{Modifier, Style};
 use super::canvas::{Canvas, Target};
 use super::figures;
 use super::keys::{Action, Keymap};
-use super::screens::{confusion, launch, log, popups, queue, run, runs, state};
+use super::screens::{confusion, launch, log, popups, queue, run, runs, state, texts};
 use super::snapshot::{Health, RunnerState, Snapshot};
 use super::text;
 use super::view::{Screen, View};
@@ -65,6 +65,7 @@ pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) 
             Screen::Queue => queue::draw(canvas, parts.body, snap, view),
             Screen::Launch => launch::draw(canvas, parts.body, snap, view),
             Screen::Log => log::draw(canvas, parts.body, snap, view),
+            Screen::Texts => texts::draw(canvas, parts.body, snap, view),
         }
     }
     key_line(canvas, parts.keys, view, keymap);
@@ -114,7 +115,9 @@ fn header(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
 
     let mut at = x - 1;
     for (i, screen) in Screen::ALL.iter().take(Screen::TABS).enumerate() {
-        let here = view.screen == *screen || (*screen == Screen::Run && view.screen == Screen::Log);
+        let here = view.screen == *screen
+            || (*screen == Screen::Run && view.screen == Screen::Log)
+            || (*screen == Screen::Confusion && view.screen == Screen::Texts);
         let title = match (screen, view.open) {
             (Screen::Run, Some(id)) if width > 70 => format!("Run {id}"),
             _ => screen.title().to_owned(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::TuiError;
-use super::view::Screen::{self, Confusion, Launch, Log, Queue, Run, Runs};
+use super::view::Screen::{self, Confusion, Launch, Log, Queue, Run, Runs, Texts};
 use crate::spec::keys::nearest;
 
 macro_rules! table {
@@ -45,11 +45,18 @@ pub struct Binding {
 
 const LISTS: &[Screen] = &[Runs, Queue];
 const ONE: &[Screen] = &[Run, Confusion];
-const RUNS: &[Screen] = &[Runs, Run, Confusion, Queue, Log];
+const RUNS: &[Screen] = &[Runs, Run, Confusion, Queue, Log, Texts];
 
 table! {
     Open "open" "enter" LISTS, "open", "Open the run, or show the runs of the group";
     Confusion "confusion" "enter" &[Run], "confusion", "Open the confusion matrix";
+    Texts "texts" "enter" &[Confusion], "texts", "The texts of the cell";
+    Mistakes "mistakes" "e" ONE, "mistakes", "The texts of all mistakes";
+    NextMistake "next-mistake" "m" &[Confusion], "next", "To the next most frequent mistake";
+    OpenText "text" "enter" &[Texts], "in full", "The whole text, or the list";
+    TextBack "text-back" "left" &[Texts], "", "The text before";
+    TextOn "text-on" "right" &[Texts], "", "The next text";
+    OtherRows "other-rows" "f" &[Texts], "other rows", "The cell, all mistakes, wrong in all marked runs, won or lost against the first";
     Edit "edit" "enter e" &[Launch], "edit", "Edit the key, unfold the group, or launch";
     Less "value-down" "left" &[Launch], "", "The value before; half of a rate";
     More "value-up" "right" &[Launch], "change", "The next value; twice a rate";
@@ -77,8 +84,11 @@ table! {
     Normalise "normalise" "n" &[Confusion], "normalise", "Counts, or shares of the row, the column or all";
     Split "split" "v" ONE, "split", "The matrix of validation, test or training rows";
     Jump "jump" "/" &[Confusion], "find class", "Go to the class with this name";
-    PanLeft "pan-left" "< ," &[Confusion], "", "Columns to the left";
-    PanRight "pan-right" "> ." &[Confusion], "", "Columns to the right";
+    ColumnLeft "column-left" "< ," &[Confusion], "", "The cell to the left";
+    ColumnRight "column-right" "> ." &[Confusion], "", "The cell to the right";
+    Scores "probabilities" "p" &[Confusion], "probabilities", "Reliability, ROC, precision and recall instead of the matrix";
+    Lower "threshold-down" "[" &[Confusion], "", "A lower threshold of the second of two classes";
+    Higher "threshold-up" "]" &[Confusion], "", "A higher threshold";
     Overview "overview" "z" &[Confusion], "overview", "The whole matrix as a picture, or with its numbers";
     Stop "stop" "x" RUNS, "stop", "Save and end the run";
     Hold "hold" "h" RUNS, "hold", "Keep the run in the queue; a running one saves and makes room";
@@ -86,7 +96,7 @@ table! {
     Retry "retry" "R" RUNS, "", "Train again from the start";
     Clone "clone" "c" RUNS, "clone", "Open the launch form with the spec of the run";
     Tag "tag" "t" RUNS, "", "Edit the tags of the run";
-    Note "note" "n" &[Runs, Run, Queue, Log], "", "Edit the note of the run";
+    Note "note" "n" &[Runs, Run, Queue, Log, Texts], "", "Edit the note of the run";
     Archive "archive" "A" RUNS, "", "Hide the run from lists, or show it again";
     ShowArchived "show-archived" "H" &[Runs], "", "Show archived runs too";
     Up "up" "up k" &[], "", "Up";

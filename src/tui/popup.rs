@@ -269,7 +269,7 @@ fn typed(
             let found =
                 begins.or_else(|| labels.iter().position(|l| l.to_lowercase().contains(&wanted)));
             if let Some(class) = found {
-                view.pass.class = class;
+                (view.pass.class, view.pass.column) = (class, class);
                 super::screens::confusion::scroll(view, snap);
             }
         }

@@ -2,7 +2,9 @@
 //! and predictions, compares runs, and answers one [`Question`] at a time, always the newest.
 
 mod form;
+mod scores;
 mod shelf;
+mod texts;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -13,7 +15,11 @@ use crate::board::Board;
 use crate::spec::Sweep;
 
 pub use form::{FormFacts, Twin};
+pub use scores::{Found, Scores, ScoresQuestion, Two};
 pub use shelf::{Shelf, Which};
+pub use texts::{Filter, TextRow, Texts, TextsQuestion};
+
+use texts::Files;
 
 /// What a screen wants to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +28,10 @@ pub enum Question {
     Shelf(Which, Option<String>),
     /// What these runs would meet and take.
     Form(Box<Sweep>),
+    /// Which texts are behind a figure.
+    Texts(TextsQuestion),
+    /// What the probabilities of a pass say.
+    Scores(ScoresQuestion),
 }
 
 /// The answers so far; each says what it answers.
@@ -31,12 +41,17 @@ pub struct Study {
     pub shelf: Option<Arc<Shelf>>,
     /// For the launch form.
     pub form: Option<Arc<FormFacts>>,
+    /// Texts behind a figure.
+    pub texts: Option<Arc<Texts>>,
+    /// What probabilities say.
+    pub scores: Option<Arc<Scores>>,
 }
 
 /// Answers until either channel closes.
 pub fn serve(board: &Board, questions: &Receiver<Question>, out: &Sender<Message>) {
     let mut study = Study::default();
     let mut forms = FormStudy::default();
+    let mut files = Files::default();
     while let Ok(mut question) = questions.recv() {
         while let Ok(newer) = questions.try_recv() {
             question = newer;
@@ -46,6 +61,10 @@ pub fn serve(board: &Board, questions: &Receiver<Question>, out: &Sender<Message
                 study.shelf = Some(Arc::new(shelf::look(board, which, name)));
             }
             Question::Form(sweep) => study.form = Some(Arc::new(forms.answer(board, *sweep))),
+            Question::Texts(asked) => study.texts = Some(Arc::new(files.texts(board, asked))),
+            Question::Scores(asked) => {
+                study.scores = Some(Arc::new(scores::scores(&mut files, board, asked)));
+            }
         }
         if out.send(Message::Studied(Box::new(study.clone()))).is_err() {
             return;

@@ -10,7 +10,7 @@ use super::form::{Form, Row};
 use super::line::Line;
 use super::query::Query;
 use super::snapshot::{Detail, GroupBy, Snapshot};
-use super::study::{Question, Shelf, Which};
+use super::study::{Filter, Question, ScoresQuestion, Shelf, TextsQuestion, Which};
 use crate::analysis::confusion::Normalise;
 use crate::spec::RunId;
 use crate::store::{Confusion, Listing, Sort, Split};
@@ -31,12 +31,14 @@ pub enum Screen {
     Launch,
     /// The log of one run, in full.
     Log,
+    /// The texts behind its confusion matrix.
+    Texts,
 }
 
 impl Screen {
     /// In the order of the tabs, then those without one.
-    pub const ALL: [Self; 6] =
-        [Self::Runs, Self::Run, Self::Confusion, Self::Queue, Self::Launch, Self::Log];
+    pub const ALL: [Self; 7] =
+        [Self::Runs, Self::Run, Self::Confusion, Self::Queue, Self::Launch, Self::Log, Self::Texts];
     /// Screens that have a tab.
     pub const TABS: usize = 5;
 
@@ -49,6 +51,7 @@ impl Screen {
             Self::Queue => "Queue",
             Self::Launch => "Launch",
             Self::Log => "Log",
+            Self::Texts => "Texts",
         }
     }
 }
@@ -78,6 +81,8 @@ pub struct View {
     pub log_up: usize,
     /// The row of the queue screen.
     pub queue: usize,
+    /// The texts.
+    pub texts: TextsView,
     /// The launch form, once it was opened; leaving it loses nothing.
     pub form: Option<Form>,
 }
@@ -227,14 +232,20 @@ pub struct PassView {
     pub epoch: Option<u32>,
     /// Counts or shares.
     pub normalise: Normalise,
-    /// The class under the cursor.
+    /// The class under the cursor: the row of the matrix.
     pub class: usize,
+    /// The predicted class under the cursor: the column.
+    pub column: usize,
     /// The first row shown.
     pub top: usize,
     /// The first column shown.
     pub left: usize,
     /// The whole matrix as a picture.
     pub overview: bool,
+    /// What the probabilities say, instead of the matrix.
+    pub scores: bool,
+    /// From how many percent on a row is taken for the second of two classes.
+    pub threshold: u8,
 }
 
 impl Default for PassView {
@@ -244,12 +255,37 @@ impl Default for PassView {
             epoch: None,
             normalise: Normalise::Row,
             class: 0,
+            column: 0,
             top: 0,
             left: 0,
             overview: false,
+            scores: false,
+            threshold: 50,
         }
     }
 }
+
+/// Which texts are listed, and which is read.
+#[derive(Debug, Clone)]
+pub struct TextsView {
+    /// Which rows.
+    pub filter: Filter,
+    /// The row under the cursor.
+    pub cursor: usize,
+    /// It fills the screen.
+    pub full: bool,
+    /// Lines it is scrolled down then.
+    pub scroll: usize,
+}
+
+impl Default for TextsView {
+    fn default() -> Self {
+        Self { filter: Filter::Wrong, cursor: 0, full: false, scroll: 0 }
+    }
+}
+
+/// Runs beside the open one that texts are held against.
+const BESIDE: usize = 7;
 
 impl View {
     /// Which runs are wanted, in which order.
@@ -268,7 +304,8 @@ impl View {
     pub fn query(&self) -> Query {
         let rows = usize::from(self.area.height).max(24);
         let r = &self.runs;
-        let shows_run = matches!(self.screen, Screen::Run | Screen::Confusion | Screen::Log);
+        let shows_run =
+            matches!(self.screen, Screen::Run | Screen::Confusion | Screen::Log | Screen::Texts);
         let open = self.open.filter(|_| shows_run);
         Query {
             listing: self.listing(),
@@ -297,8 +334,33 @@ impl View {
                 let sweep = self.form.as_ref()?.check(self.draft()).sweep?;
                 Some(Question::Form(Box::new(sweep)))
             }
+            Screen::Texts => self.texts_question(snap).map(Question::Texts),
+            Screen::Confusion if self.pass.scores => {
+                self.scores_question(snap).map(Question::Scores)
+            }
             _ => None,
         }
+    }
+
+    /// The pass in view: run, split, epoch.
+    pub fn shown_pass(&self, snap: &Snapshot) -> Option<(RunId, Split, u32)> {
+        let (epochs, at) = self.epochs(snap);
+        Some((self.open?, self.pass.split, *epochs.get(at?)?))
+    }
+
+    /// Which texts the texts screen shows.
+    pub fn texts_question(&self, snap: &Snapshot) -> Option<TextsQuestion> {
+        let (run, split, epoch) = self.shown_pass(snap)?;
+        let filter = self.texts.filter;
+        let most = if matches!(filter, Filter::Won | Filter::Lost) { 1 } else { BESIDE };
+        let others = self.runs.marks.iter().copied().filter(|id| *id != run).take(most).collect();
+        Some(TextsQuestion { run, split, epoch, filter, others })
+    }
+
+    /// Whose probabilities the confusion screen shows.
+    pub fn scores_question(&self, snap: &Snapshot) -> Option<ScoresQuestion> {
+        let (run, split, epoch) = self.shown_pass(snap)?;
+        Some(ScoresQuestion { run, split, epoch })
     }
 
     /// The line of the form that is being typed, and its text.
@@ -338,7 +400,9 @@ impl View {
                 let rows = snap.live.iter().chain(snap.queue.iter());
                 rows.map(|r| r.id).nth(self.queue).into_iter().collect()
             }
-            Screen::Run | Screen::Confusion | Screen::Log => self.open.into_iter().collect(),
+            Screen::Run | Screen::Confusion | Screen::Log | Screen::Texts => {
+                self.open.into_iter().collect()
+            }
             Screen::Launch => Vec::new(),
         }
     }
@@ -357,7 +421,9 @@ impl View {
             self.open = Some(id);
             self.pass.epoch = None;
             self.pass.split = Split::Val;
-            (self.pass.class, self.pass.top, self.pass.left) = (0, 0, 0);
+            (self.pass.class, self.pass.column) = (0, 0);
+            (self.pass.top, self.pass.left) = (0, 0);
+            (self.texts.cursor, self.texts.full) = (0, false);
             self.run.read = None;
             self.log_up = 0;
         }

@@ -1,12 +1,13 @@
 //! The confusion matrix: heat and numbers, the most frequent mistakes, figures of each class.
 
+mod scores;
 mod side;
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::state;
 use crate::analysis::confusion::Matrix;
-use crate::tui::canvas::Canvas;
+use crate::tui::canvas::{Canvas, Target};
 use crate::tui::draw::parts;
 use crate::tui::figures;
 use crate::tui::snapshot::Snapshot;
@@ -33,7 +34,7 @@ pub fn scroll(view: &mut View, snap: &Snapshot) {
     let grid = heat(&matrix, &confusion.labels, view).grid(inner);
     let (class, count) = (view.pass.class, matrix.len());
     view.pass.top = scrolled(view.pass.top, class, grid.down, count);
-    view.pass.left = scrolled(view.pass.left, class, grid.across, count);
+    view.pass.left = scrolled(view.pass.left, view.pass.column, grid.across, count);
 }
 
 fn heat<'a>(matrix: &'a Matrix, labels: &'a [String], view: &View) -> Heat<'a> {
@@ -42,7 +43,7 @@ fn heat<'a>(matrix: &'a Matrix, labels: &'a [String], view: &View) -> Heat<'a> {
         matrix,
         labels,
         by: pass.normalise,
-        class: Some(pass.class),
+        cursor: Some((pass.class, pass.column)),
         first: (pass.top, pass.left),
         overview: pass.overview,
     }
@@ -71,6 +72,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     };
     let matrix = Matrix::new(confusion);
     title(canvas, title_area, detail, view, Some(&matrix), (&epochs, at));
+    if view.pass.scores {
+        let area = Rect { width: area.width, ..heat_area };
+        return scores::draw(canvas, area, snap, view);
+    }
     let aside = format!("{} classes", matrix.len());
     let inner = canvas.panel(
         heat_area,
@@ -82,7 +87,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     heat.draw(canvas, plot);
     let grid = heat.grid(plot);
     hidden(canvas, inner, &matrix, view, (grid.down, grid.across));
-    side::draw(canvas, side_area, &matrix, &confusion.labels, view.pass.class);
+    let cell = (view.pass.class, view.pass.column);
+    side::draw(canvas, side_area, &matrix, &confusion.labels, cell);
 }
 
 /// Says which part of a large matrix is in view.
@@ -134,6 +140,10 @@ fn title(
         let share = (at + 1) as f64 / epochs.len() as f64;
         let width = (area.width / 4).clamp(8, 40);
         bar(canvas, to, y, width, share, theme.val);
+        for i in 0..width {
+            let epoch = usize::from(i) * epochs.len() / usize::from(width);
+            canvas.hit(Rect::new(to + i, y, 1, 1), Target::Epoch(epoch));
+        }
         let words = format!(" {epoch}/{}", state::epochs(run));
         to = canvas.put(to + width, y, 12, &words, theme.text) + 2;
         if run.best_epoch == Some(*epoch) {

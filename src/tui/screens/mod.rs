@@ -8,6 +8,7 @@ pub mod queue;
 pub mod run;
 pub mod runs;
 pub mod state;
+pub mod texts;
 
 #[cfg(test)]
 mod tests;

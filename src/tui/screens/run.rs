@@ -20,9 +20,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use super::{log, state};
 use crate::analysis::confusion::Matrix;
 use crate::spec::Outcome;
-use crate::tui::canvas::Canvas;
+use crate::tui::canvas::{Canvas, Target};
 use crate::tui::draw::parts;
-use crate::tui::keys::Keymap;
+use crate::tui::keys::{Action, Keymap};
 use crate::tui::snapshot::{Detail, Snapshot};
 use crate::tui::view::View;
 use crate::tui::widgets::curve::Chart;
@@ -131,9 +131,11 @@ fn confusion(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot, 
         matrix: &matrix,
         labels: &confusion.labels,
         by: view.pass.normalise,
-        class: None,
+        cursor: None,
         first: (0, 0),
         overview: wide,
     };
     heat.draw(canvas, inner);
+    // In small it is a way to the large one.
+    canvas.hit(area, Target::Do(Action::GoConfusion));
 }

@@ -1,6 +1,7 @@
 //! Every screen at 80x24 and 160x45, as text; and at sizes nobody would choose.
 
 mod launch;
+mod texts;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 

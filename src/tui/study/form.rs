@@ -23,6 +23,8 @@ pub struct FormFacts {
     pub forecast: Option<Forecast>,
     /// Rows of train, validation and test.
     pub rows: Option<[u64; 3]>,
+    /// Transformer layers, as the model's config says.
+    pub layers: Option<u32>,
     /// Why the first run could not start, if it could not.
     pub problem: Option<String>,
 }
@@ -64,10 +66,14 @@ impl FormStudy {
             looked,
             forecast: None,
             rows: None,
+            layers: None,
             problem: None,
         };
         let Some(spec) = specs.first() else { return facts };
-        facts.problem = board.model(&spec.model).err().map(|error| error.to_string());
+        match board.model(&spec.model) {
+            Ok(folder) => facts.layers = layers(&folder),
+            Err(error) => facts.problem = Some(error.to_string()),
+        }
         match self.rows(board, spec) {
             Ok(rows) => facts.rows = Some(rows),
             Err(error) => facts.problem = facts.problem.or(Some(error)),
@@ -96,6 +102,13 @@ impl FormStudy {
         self.data = Some((key, rows.clone()));
         rows
     }
+}
+
+fn layers(folder: &std::path::Path) -> Option<u32> {
+    let config = fs::read(folder.join("config.json")).ok()?;
+    let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+    let found = ["num_hidden_layers", "n_layer"].iter().find_map(|key| config[key].as_u64());
+    u32::try_from(found?).ok()
 }
 
 fn twins(reader: &Reader, specs: &[RunSpec]) -> Vec<Twin> {

@@ -14,8 +14,8 @@ pub struct Heat<'a> {
     pub labels: &'a [String],
     /// Counts or shares.
     pub by: Normalise,
-    /// The class under the cursor.
-    pub class: Option<usize>,
+    /// The cell under the cursor: true class, predicted class.
+    pub cursor: Option<(usize, usize)>,
     /// First row and column shown.
     pub first: (usize, usize),
     /// No numbers: one column a cell, so that all of a large matrix is seen.
@@ -91,12 +91,8 @@ impl Heat<'_> {
         let theme = canvas.theme;
         let grid = self.grid(area);
         let (top, left) = self.first;
-        let chosen = |class: usize| {
-            if self.class == Some(class) {
-                theme.accent.add_modifier(Modifier::BOLD)
-            } else {
-                theme.dim
-            }
+        let chosen = |here: bool| {
+            if here { theme.accent.add_modifier(Modifier::BOLD) } else { theme.dim }
         };
         for (at, j) in (left..self.matrix.len()).take(grid.across).enumerate() {
             let x = area.x + grid.gutter + at as u16 * grid.cell;
@@ -106,9 +102,10 @@ impl Heat<'_> {
                 _ => &number,
             };
             if grid.cell >= 3 {
-                canvas.put_right(x + grid.cell - 1, area.y, grid.cell - 1, label, chosen(j));
-            } else if self.class == Some(j) {
-                canvas.dot(x, area.y, '▾', chosen(j));
+                let style = chosen(self.cursor.is_some_and(|(_, at)| at == j));
+                canvas.put_right(x + grid.cell - 1, area.y, grid.cell - 1, label, style);
+            } else if self.cursor.is_some_and(|(_, at)| at == j) {
+                canvas.dot(x, area.y, '▾', chosen(true));
             }
         }
         for (at, i) in (top..self.matrix.len()).take(grid.down).enumerate() {
@@ -120,11 +117,14 @@ impl Heat<'_> {
                 label = format!("{} {number}", text::fit(&text::clean(&label), room));
             }
             let middle = y + (grid.tall - 1) / 2;
-            canvas.put_right(area.x + grid.gutter - 1, middle, grid.gutter - 1, &label, chosen(i));
+            let style = chosen(self.cursor.is_some_and(|(at, _)| at == i));
+            canvas.put_right(area.x + grid.gutter - 1, middle, grid.gutter - 1, &label, style);
             canvas.hit(Rect::new(area.x, y, grid.gutter, grid.tall), Target::Class(i));
             for (across, j) in (left..self.matrix.len()).take(grid.across).enumerate() {
                 let x = area.x + grid.gutter + across as u16 * grid.cell;
-                self.cell(canvas, Rect::new(x, y, grid.cell, grid.tall), i, j);
+                let place = Rect::new(x, y, grid.cell, grid.tall);
+                canvas.hit(place, Target::Cell(i, j));
+                self.cell(canvas, place, i, j);
             }
         }
     }
@@ -140,7 +140,6 @@ impl Heat<'_> {
             _ => share,
         };
         let style = canvas.theme.heat(heat, i == j);
-        let selected = self.class == Some(i);
         if self.overview {
             let glyph = match heat {
                 x if x <= 0.0 => '·',
@@ -164,8 +163,13 @@ impl Heat<'_> {
             _ if share < 0.005 => "<1".to_owned(),
             _ => format!("{:.0}", share * 100.0),
         };
-        let style = if selected && i == j { style.add_modifier(Modifier::BOLD) } else { style };
+        let selected = self.cursor == Some((i, j));
+        let style = if selected { style.add_modifier(Modifier::BOLD) } else { style };
         let y = area.y + (area.height - 1) / 2;
         canvas.put_right(area.right() - 1, y, area.width, &words, style);
+        if selected {
+            // Seen without colour too.
+            canvas.tint(area, Style::new().add_modifier(Modifier::REVERSED));
+        }
     }
 }

@@ -6,12 +6,18 @@ use crate::tui::text;
 use crate::tui::view::scrolled;
 
 /// The most frequent mistakes above, figures of each class below.
-pub fn draw(canvas: &mut Canvas, area: Rect, matrix: &Matrix, labels: &[String], class: usize) {
+pub fn draw(
+    canvas: &mut Canvas,
+    area: Rect,
+    matrix: &Matrix,
+    labels: &[String],
+    (class, column): (usize, usize),
+) {
     let mistakes = matrix.mistakes(usize::from(area.height));
     let wanted = (mistakes.len().max(1) as u16 + 2).min(area.height / 2);
     let [above, below] =
         Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(area);
-    confused(canvas, above, labels, &mistakes);
+    confused(canvas, above, labels, &mistakes, (class, column));
     classes(canvas, below, matrix, labels, class);
 }
 
@@ -19,7 +25,13 @@ fn label(labels: &[String], class: usize) -> &str {
     labels.get(class).map_or("?", String::as_str)
 }
 
-fn confused(canvas: &mut Canvas, area: Rect, labels: &[String], mistakes: &[Mistake]) {
+fn confused(
+    canvas: &mut Canvas,
+    area: Rect,
+    labels: &[String],
+    mistakes: &[Mistake],
+    cell: (usize, usize),
+) {
     let theme = canvas.theme;
     let inner = canvas.panel(area, "most confused", "share of true");
     if mistakes.is_empty() {
@@ -29,6 +41,11 @@ fn confused(canvas: &mut Canvas, area: Rect, labels: &[String], mistakes: &[Mist
         let y = inner.y + i as u16;
         if y >= inner.bottom() {
             break;
+        }
+        let row = Rect::new(inner.x.saturating_sub(1), y, inner.width + 2, 1);
+        canvas.hit(row, Target::Cell(mistake.truth, mistake.predicted));
+        if (mistake.truth, mistake.predicted) == cell {
+            canvas.tint(row, theme.selected);
         }
         let share = format!("{:.1}%", mistake.share * 100.0);
         let mut right = inner.right();

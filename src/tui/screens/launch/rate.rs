@@ -1,6 +1,6 @@
 use ratatui::layout::Rect;
 
-use crate::spec::{RunSpec, Schedule};
+use crate::spec::schedule::Rates;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::form::Checked;
@@ -22,7 +22,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
     let rows = facts.and_then(|f| f.rows).map(|r| r[0]);
     let per_step = u64::from(spec.batch_size) * u64::from(spec.accumulate);
     let per_epoch = rows.map_or(STEPS, |n| n.div_ceil(per_step.max(1)).max(1));
-    let total = (per_epoch * u64::from(spec.epochs)).max(1);
+    // Layers, the embeddings and the head.
+    let groups = facts.and_then(|f| f.layers).unwrap_or(12) + 2;
+    let rates = Rates::new(&spec, per_epoch, groups);
+    let total = rates.total().max(1);
     let aside = match rows {
         Some(_) => format!("{} steps", figures::whole(total)),
         None => String::new(),
@@ -33,7 +36,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
     let points = (0..=dots)
         .map(|i| {
             let step = (total * i / dots).min(total - 1);
-            (step as f64 / per_epoch as f64, rate(&spec, total, step))
+            (step as f64 / per_epoch as f64, rates.lr(step))
         })
         .collect();
     let chart = Chart {
@@ -45,25 +48,4 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         read: None,
     };
     chart.draw(canvas, inner);
-}
-
-/// The rate of a step, counted from 0: up over the warm-up, then down as the schedule says.
-fn rate(spec: &RunSpec, total: u64, step: u64) -> f64 {
-    let warmup = match spec.warmup {
-        share if share < 1.0 => (share * total as f64).ceil(),
-        steps => steps,
-    };
-    let step = step as f64;
-    if step < warmup {
-        return spec.lr * step / warmup;
-    }
-    let done = ((step - warmup) / (total as f64 - warmup).max(1.0)).min(1.0);
-    let share = if spec.schedule == Schedule::Constant {
-        1.0
-    } else if spec.schedule == Schedule::Cosine {
-        0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-    } else {
-        1.0 - done
-    };
-    spec.lr * share
 }

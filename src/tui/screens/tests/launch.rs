@@ -40,6 +40,7 @@ fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
         twins: twins.iter().map(twin).collect(),
         forecast: Some(forecast),
         rows: Some([4459, 557, 558]),
+        layers: Some(6),
         problem: None,
     };
     snap.study = Study { form: Some(Arc::new(form)), ..Study::default() };

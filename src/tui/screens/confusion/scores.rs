@@ -1,0 +1,137 @@
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use crate::tui::canvas::Canvas;
+use crate::tui::figures;
+use crate::tui::snapshot::Snapshot;
+use crate::tui::study::{Found, Two};
+use crate::tui::view::View;
+use crate::tui::widgets::curve::{Chart, Series};
+
+/// What the probabilities say: reliability, and for two classes ROC, precision and recall at a threshold.
+pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let question = view.scores_question(snap);
+    let scores = snap.study.scores.as_deref().filter(|s| Some(s.question) == question);
+    let found = match scores.map(|s| &s.found) {
+        None => return super::super::popups::message(canvas, area, &["reading".to_owned()]),
+        Some(Err(why)) => {
+            return super::super::popups::message(canvas, area, std::slice::from_ref(why));
+        }
+        Some(Ok(found)) => found,
+    };
+    let figures_rows = 4 + u16::from(found.two.is_some()) * 3;
+    let [charts, low] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(figures_rows)]).areas(area);
+    match &found.two {
+        Some(two) => {
+            let [a, b, c] = Layout::horizontal([Constraint::Fill(1); 3]).areas(charts);
+            if charts.width >= 96 {
+                reliability(canvas, a, found);
+                roc(canvas, b, two, view);
+                pr(canvas, c, two, view);
+            } else {
+                let [a, b] = Layout::horizontal([Constraint::Fill(1); 2]).areas(charts);
+                reliability(canvas, a, found);
+                pr(canvas, b, two, view);
+            }
+        }
+        None => reliability(canvas, charts, found),
+    }
+    words(canvas, low, found, view);
+}
+
+fn unit(series: Vec<Series>) -> Chart {
+    Chart {
+        series,
+        x: (0.0, 1.0),
+        log: false,
+        x_label: |x| format!("{}", (x * 100.0).round() / 100.0),
+        best: None,
+        read: None,
+    }
+}
+
+fn reliability(canvas: &mut Canvas, area: Rect, found: &Found) {
+    let theme = canvas.theme;
+    let inner = canvas.panel(area, "reliability", "right ↑ sure →");
+    let line = |points, style, marked| Series { points, style, marked };
+    let bins = found.calibration.iter().flat_map(|c| &c.bins);
+    let points: Vec<(f64, f64)> =
+        bins.filter_map(|bin| Some((bin.confidence?, bin.accuracy?))).collect();
+    let diagonal = vec![(0.0, 0.0), (1.0, 1.0)];
+    unit(vec![line(diagonal, theme.faint, false), line(points, theme.val, true)])
+        .draw(canvas, inner);
+}
+
+fn roc(canvas: &mut Canvas, area: Rect, two: &Two, view: &View) {
+    let theme = canvas.theme;
+    let inner = canvas.panel(area, "ROC", "found ↑ false alarms →");
+    let points = two.roc.as_ref().map_or_else(Vec::new, |roc| {
+        roc.false_positive_rate
+            .iter()
+            .copied()
+            .zip(roc.true_positive_rate.iter().copied())
+            .collect()
+    });
+    let here = two.at.get(usize::from(view.pass.threshold)).map(|at| {
+        let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+        (share(at.alarms, at.alarms + at.rest), share(at.hits, at.hits + at.misses))
+    });
+    let diagonal = vec![(0.0, 0.0), (1.0, 1.0)];
+    let mut chart = unit(vec![
+        Series { points: diagonal, style: theme.faint, marked: false },
+        Series { points, style: theme.val, marked: false },
+    ]);
+    chart.best = here;
+    chart.draw(canvas, inner);
+}
+
+fn pr(canvas: &mut Canvas, area: Rect, two: &Two, view: &View) {
+    let theme = canvas.theme;
+    let inner = canvas.panel(area, "precision and recall", "precise ↑ found →");
+    let points = two.pr.as_ref().map_or_else(Vec::new, |pr| {
+        pr.recall.iter().copied().zip(pr.precision.iter().copied()).collect()
+    });
+    let [precision, recall, ..] =
+        two.at.get(usize::from(view.pass.threshold)).map_or([None; 4], |at| at.figures());
+    let corner = vec![(0.0, 0.0)];
+    let mut chart = unit(vec![
+        Series { points: corner, style: theme.faint, marked: false },
+        Series { points, style: theme.val, marked: false },
+    ]);
+    chart.best = recall.zip(precision);
+    chart.draw(canvas, inner);
+}
+
+fn words(canvas: &mut Canvas, area: Rect, found: &Found, view: &View) {
+    let theme = canvas.theme;
+    let aside = format!("{} rows", figures::whole(found.rows as u64));
+    let inner = canvas.panel(area, "probabilities", &aside);
+    let report = &found.report;
+    let number = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), figures::metric);
+    let line = |pairs: &[(&str, Option<f64>)]| {
+        let words: Vec<String> =
+            pairs.iter().map(|(name, x)| format!("{name} {}", number(*x))).collect();
+        words.join("  ")
+    };
+    let lines = [
+        line(&[("ECE", report.ece), ("MCE", report.mce), ("log loss", report.log_loss)]),
+        line(&[
+            ("Brier", report.brier),
+            ("ROC AUC", report.roc_auc),
+            ("average precision", report.average_precision),
+        ]),
+    ];
+    for (i, words) in lines.iter().enumerate() {
+        canvas.put(inner.x, inner.y + i as u16, inner.width, words, theme.text);
+    }
+    let Some(two) = &found.two else { return };
+    let at = usize::from(view.pass.threshold);
+    let Some(counts) = two.at.get(at) else { return };
+    let y = inner.y + 3;
+    let threshold = format!("◆ {} from {:.2} on", two.positive, at as f64 / 100.0);
+    canvas.put(inner.x, y, inner.width, &threshold, theme.accent);
+    let [precision, recall, f1, accuracy] = counts.figures();
+    let words =
+        line(&[("precision", precision), ("recall", recall), ("F1", f1), ("accuracy", accuracy)]);
+    canvas.put(inner.x, y + 1, inner.width, &words, theme.strong);
+}

@@ -1,5 +1,6 @@
 //! What keys and clicks do to the view.
 
+mod compare;
 mod form;
 mod texts;
 
@@ -165,6 +166,12 @@ fn click(
             let (epochs, _) = view.epochs(snap);
             view.pass.epoch = epochs.get(*i).copied().filter(|_| i + 1 < epochs.len());
         }
+        (Target::Row(i), Screen::Compare) => {
+            if view.compare.cursor == *i {
+                return (true, act(Action::Open, view, snap));
+            }
+            view.compare.cursor = *i;
+        }
         (Target::Row(i), Screen::Texts) => {
             if view.texts.cursor == *i {
                 return (true, act(Action::OpenText, view, snap));
@@ -187,6 +194,7 @@ fn go(screen: Screen, view: &mut View) {
 fn visit(screen: Screen, view: &mut View, snap: &Snapshot) {
     match screen {
         Screen::Launch => form::show(view, snap),
+        Screen::Compare => compare::show(view),
         screen => go(screen, view),
     }
 }
@@ -226,6 +234,15 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         Action::Follow => view.log_up = 0,
         Action::NextScreen => step_screen(view, snap, 1),
         Action::PrevScreen => step_screen(view, snap, Screen::TABS - 1),
+        Action::Compare | Action::GoCompare => compare::show(view),
+        Action::Baseline => compare::baseline(view),
+        Action::NextPanel => compare::panel(view),
+        Action::AllKeys => {
+            view.compare.panel = super::view::Panel::Keys;
+            view.compare.all_keys = !view.compare.all_keys;
+        }
+        Action::Flips => compare::flips(view, snap),
+        Action::Unmark => compare::drop_run(view),
         Action::GoLaunch => form::show(view, snap),
         Action::NewRun => form::new(view, snap),
         Action::Clone => form::of(view.targets(snap).first().copied(), view, snap),
@@ -240,6 +257,11 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         Action::Back => back(view, snap),
         Action::Up => step(view, snap, -1),
         Action::Down => step(view, snap, 1),
+        // Its cursor has eight places at most; pages are those of the table.
+        Action::PageUp if view.screen == Screen::Compare => {
+            view.compare.top = view.compare.top.saturating_sub(8);
+        }
+        Action::PageDown if view.screen == Screen::Compare => view.compare.top += 8,
         Action::PageUp => step(view, snap, -page(view, snap)),
         Action::PageDown => step(view, snap, page(view, snap)),
         Action::Home => step(view, snap, isize::MIN),
@@ -325,7 +347,10 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
 
 fn find(snap: &Snapshot, id: RunId) -> Option<&crate::store::Run> {
     let detail = snap.detail.iter().map(|d| &d.run);
-    snap.list.rows.iter().chain(detail).chain(snap.live.iter()).find(|run| run.id == id)
+    let compared = snap.study.compared.iter().filter_map(|(_, c)| c.as_ref().as_ref().ok());
+    let compared = compared.flat_map(|compared| &compared.runs);
+    let mut known = snap.list.rows.iter().chain(detail).chain(snap.live.iter()).chain(compared);
+    known.find(|run| run.id == id)
 }
 
 fn prompt(view: &mut View, prompt: Prompt, text: &str) {
@@ -384,11 +409,11 @@ fn back(view: &mut View, snap: &Snapshot) {
     let r = &mut view.runs;
     match view.screen {
         Screen::Texts if view.texts.full => view.texts.full = false,
-        Screen::Texts => go(Screen::Confusion, view),
+        Screen::Texts => go(view.texts.from, view),
         Screen::Confusion if view.pass.scores => view.pass.scores = false,
         Screen::Log | Screen::Confusion => go(Screen::Run, view),
         Screen::Run if view.run.read.is_some() => view.run.read = None,
-        Screen::Run | Screen::Queue | Screen::Launch => go(Screen::Runs, view),
+        Screen::Run | Screen::Queue | Screen::Launch | Screen::Compare => go(Screen::Runs, view),
         Screen::Runs if !r.marks.is_empty() => r.marks.clear(),
         Screen::Runs if r.only.is_some() => {
             r.only = None;
@@ -432,6 +457,7 @@ fn step(view: &mut View, snap: &Snapshot, by: isize) {
             screens::confusion::scroll(view, snap);
         }
         Screen::Launch => form::walk(view, by),
+        Screen::Compare => compare::walk(view, by),
         Screen::Texts if view.texts.full => {
             view.texts.scroll = view.texts.scroll.saturating_add_signed(by).min(100_000);
         }

@@ -15,7 +15,7 @@ use ratatui::style::{Modifier, Style};
 use super::canvas::{Canvas, Target};
 use super::figures;
 use super::keys::{Action, Keymap};
-use super::screens::{confusion, launch, log, popups, queue, run, runs, state, texts};
+use super::screens::{compare, confusion, launch, log, popups, queue, run, runs, state, texts};
 use super::snapshot::{Health, RunnerState, Snapshot};
 use super::text;
 use super::view::{Screen, View};
@@ -63,6 +63,7 @@ pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) 
             Screen::Run => run::draw(canvas, parts.body, snap, view, keymap),
             Screen::Confusion => confusion::draw(canvas, parts.body, snap, view),
             Screen::Queue => queue::draw(canvas, parts.body, snap, view),
+            Screen::Compare => compare::draw(canvas, parts.body, snap, view),
             Screen::Launch => launch::draw(canvas, parts.body, snap, view),
             Screen::Log => log::draw(canvas, parts.body, snap, view),
             Screen::Texts => texts::draw(canvas, parts.body, snap, view),

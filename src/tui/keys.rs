@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::TuiError;
-use super::view::Screen::{self, Confusion, Launch, Log, Queue, Run, Runs, Texts};
+use super::view::Screen::{self, Compare, Confusion, Launch, Log, Queue, Run, Runs, Texts};
 use crate::spec::keys::nearest;
 
 macro_rules! table {
@@ -43,9 +43,9 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-const LISTS: &[Screen] = &[Runs, Queue];
+const LISTS: &[Screen] = &[Runs, Queue, Compare];
 const ONE: &[Screen] = &[Run, Confusion];
-const RUNS: &[Screen] = &[Runs, Run, Confusion, Queue, Log, Texts];
+const RUNS: &[Screen] = &[Runs, Run, Confusion, Queue, Log, Texts, Compare];
 
 table! {
     Open "open" "enter" LISTS, "open", "Open the run, or show the runs of the group";
@@ -65,6 +65,12 @@ table! {
     Launch "launch" "L ctrl-g" &[Launch], "launch", "Queue the runs; a runner starts them";
     SaveSweep "save-sweep" "w" &[Launch], "save", "Save as [sweeps.NAME] in config.toml";
     Filter "filter" "/" &[Runs], "filter", "Show only rows with these words in id, name, spec, state, tags or note";
+    Compare "compare" "C" &[Runs, Run, Confusion], "compare", "The marked runs side by side";
+    Baseline "baseline" "b" &[Compare], "baseline", "Measure the others against this run";
+    NextPanel "next-table" "v" &[Compare], "table", "Keys, best and last figures, classes, confusion";
+    AllKeys "all-keys" "a" &[Compare], "all keys", "All keys, or only those that differ";
+    Flips "flips" "f" &[Compare], "flips", "The texts that this run gets right and the baseline wrong";
+    Unmark "unmark" "space" &[Compare], "", "Leave the run out";
     Sort "sort" "s" &[Runs], "sort", "Choose the column to sort by";
     Reverse "reverse" "S" &[Runs], "", "Turn the order round";
     Group "group" "g" &[Runs], "group", "Fold rows by sweep, by seeds, or not at all";
@@ -96,7 +102,7 @@ table! {
     Retry "retry" "R" RUNS, "", "Train again from the start";
     Clone "clone" "c" RUNS, "clone", "Open the launch form with the spec of the run";
     Tag "tag" "t" RUNS, "", "Edit the tags of the run";
-    Note "note" "n" &[Runs, Run, Queue, Log, Texts], "", "Edit the note of the run";
+    Note "note" "n" &[Runs, Run, Queue, Log, Texts, Compare], "", "Edit the note of the run";
     Archive "archive" "A" RUNS, "", "Hide the run from lists, or show it again";
     ShowArchived "show-archived" "H" &[Runs], "", "Show archived runs too";
     Up "up" "up k" &[], "", "Up";
@@ -111,6 +117,7 @@ table! {
     GoConfusion "go-confusion" "3" &[], "", "The confusion matrix of the open run";
     GoQueue "go-queue" "4" &[], "", "Queue and devices";
     GoLaunch "go-launch" "5" &[], "", "The launch form, as it was left";
+    GoCompare "go-compare" "6" &[], "", "The marked runs side by side";
     NewRun "new-run" "N" &[], "", "An empty launch form";
     NextScreen "next-screen" "tab" &[], "", "The next screen";
     PrevScreen "previous-screen" "shift-tab" &[], "", "The screen before";

@@ -1,6 +1,7 @@
 //! The study thread: what takes longer than a look into the database. It reads data sets, model folders
 //! and predictions, compares runs, and answers one [`Question`] at a time, always the newest.
 
+mod compare;
 mod form;
 mod scores;
 mod shelf;
@@ -14,7 +15,10 @@ use super::app::Message;
 use crate::board::Board;
 use crate::spec::Sweep;
 
+pub use compare::{CompareQuestion, Compared};
 pub use form::{FormFacts, Twin};
+#[cfg(test)]
+pub use scores::found;
 pub use scores::{Found, Scores, ScoresQuestion, Two};
 pub use shelf::{Shelf, Which};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion};
@@ -28,6 +32,8 @@ pub enum Question {
     Shelf(Which, Option<String>),
     /// What these runs would meet and take.
     Form(Box<Sweep>),
+    /// How runs differ.
+    Compare(CompareQuestion),
     /// Which texts are behind a figure.
     Texts(TextsQuestion),
     /// What the probabilities of a pass say.
@@ -41,6 +47,8 @@ pub struct Study {
     pub shelf: Option<Arc<Shelf>>,
     /// For the launch form.
     pub form: Option<Arc<FormFacts>>,
+    /// Runs side by side, or why they are not, and what it answers.
+    pub compared: Option<(CompareQuestion, Arc<Result<Compared, String>>)>,
     /// Texts behind a figure.
     pub texts: Option<Arc<Texts>>,
     /// What probabilities say.
@@ -61,6 +69,10 @@ pub fn serve(board: &Board, questions: &Receiver<Question>, out: &Sender<Message
                 study.shelf = Some(Arc::new(shelf::look(board, which, name)));
             }
             Question::Form(sweep) => study.form = Some(Arc::new(forms.answer(board, *sweep))),
+            Question::Compare(asked) => {
+                let answer = Arc::new(compare::compared(board, &asked));
+                study.compared = Some((asked, answer));
+            }
             Question::Texts(asked) => study.texts = Some(Arc::new(files.texts(board, asked))),
             Question::Scores(asked) => {
                 study.scores = Some(Arc::new(scores::scores(&mut files, board, asked)));

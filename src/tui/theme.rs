@@ -111,6 +111,24 @@ impl Theme {
         }
     }
 
+    /// The colour of one of several curves, always the same for its place: the eight of Okabe and Ito, in
+    /// an order in which neighbours differ in lightness, too.
+    pub fn series(&self, at: usize) -> Style {
+        const HUES: [(Rgb, Rgb, Color); 8] = [
+            ((86, 180, 233), (0, 104, 165), Color::Cyan),
+            ((230, 159, 0), (176, 112, 0), Color::Yellow),
+            ((45, 190, 148), (0, 122, 88), Color::Green),
+            ((214, 137, 178), (163, 68, 121), Color::Magenta),
+            ((240, 228, 66), (134, 112, 0), Color::LightYellow),
+            ((240, 116, 62), (190, 72, 0), Color::Red),
+            ((120, 150, 230), (50, 70, 160), Color::Blue),
+            ((170, 176, 184), (90, 96, 104), Color::Gray),
+        ];
+        let Some((dark, bright, named)) = HUES.get(at % HUES.len()) else { return self.text };
+        let rgb = if self.light { *bright } else { *dark };
+        paint(rgb, *named, self.depth).map_or(self.text, |colour| Style::new().fg(colour))
+    }
+
     /// The same hue, faded towards the background: raw values behind a smoothed curve.
     pub fn faded(&self, style: Style) -> Style {
         match style.fg {

@@ -10,7 +10,9 @@ use super::form::{Form, Row};
 use super::line::Line;
 use super::query::Query;
 use super::snapshot::{Detail, GroupBy, Snapshot};
-use super::study::{Filter, Question, ScoresQuestion, Shelf, TextsQuestion, Which};
+use super::study::{
+    CompareQuestion, Filter, Question, ScoresQuestion, Shelf, TextsQuestion, Which,
+};
 use crate::analysis::confusion::Normalise;
 use crate::spec::RunId;
 use crate::store::{Confusion, Listing, Sort, Split};
@@ -29,6 +31,8 @@ pub enum Screen {
     Queue,
     /// The launch form.
     Launch,
+    /// The marked runs side by side.
+    Compare,
     /// The log of one run, in full.
     Log,
     /// The texts behind its confusion matrix.
@@ -37,10 +41,18 @@ pub enum Screen {
 
 impl Screen {
     /// In the order of the tabs, then those without one.
-    pub const ALL: [Self; 7] =
-        [Self::Runs, Self::Run, Self::Confusion, Self::Queue, Self::Launch, Self::Log, Self::Texts];
+    pub const ALL: [Self; 8] = [
+        Self::Runs,
+        Self::Run,
+        Self::Confusion,
+        Self::Queue,
+        Self::Launch,
+        Self::Compare,
+        Self::Log,
+        Self::Texts,
+    ];
     /// Screens that have a tab.
-    pub const TABS: usize = 5;
+    pub const TABS: usize = 6;
 
     /// Its tab.
     pub fn title(self) -> &'static str {
@@ -50,6 +62,7 @@ impl Screen {
             Self::Confusion => "Confusion",
             Self::Queue => "Queue",
             Self::Launch => "Launch",
+            Self::Compare => "Compare",
             Self::Log => "Log",
             Self::Texts => "Texts",
         }
@@ -81,6 +94,8 @@ pub struct View {
     pub log_up: usize,
     /// The row of the queue screen.
     pub queue: usize,
+    /// The marked runs side by side.
+    pub compare: CompareView,
     /// The texts.
     pub texts: TextsView,
     /// The launch form, once it was opened; leaving it loses nothing.
@@ -276,12 +291,54 @@ pub struct TextsView {
     pub full: bool,
     /// Lines it is scrolled down then.
     pub scroll: usize,
+    /// The one run they are held against, instead of the marked ones.
+    pub against: Option<RunId>,
+    /// The screen they were come to from.
+    pub from: Screen,
 }
 
 impl Default for TextsView {
     fn default() -> Self {
-        Self { filter: Filter::Wrong, cursor: 0, full: false, scroll: 0 }
+        Self {
+            filter: Filter::Wrong,
+            cursor: 0,
+            full: false,
+            scroll: 0,
+            against: None,
+            from: Screen::Confusion,
+        }
     }
+}
+
+/// What the compare screen shows beside the curves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Panel {
+    /// Keys of the specs.
+    #[default]
+    Keys,
+    /// The best value of each metric.
+    Best,
+    /// The last value of each metric.
+    Last,
+    /// F1 of each class.
+    Classes,
+    /// Changes of the confusion counts.
+    Confusion,
+}
+
+/// The compare screen.
+#[derive(Debug, Clone, Default)]
+pub struct CompareView {
+    /// The run that the others are measured against; the first marked one unless chosen.
+    pub baseline: Option<RunId>,
+    /// The run under the cursor.
+    pub cursor: usize,
+    /// The table.
+    pub panel: Panel,
+    /// Keys that are the same in all runs, too.
+    pub all_keys: bool,
+    /// Rows the table is scrolled down.
+    pub top: usize,
 }
 
 /// Runs beside the open one that texts are held against.
@@ -334,6 +391,7 @@ impl View {
                 let sweep = self.form.as_ref()?.check(self.draft()).sweep?;
                 Some(Question::Form(Box::new(sweep)))
             }
+            Screen::Compare => self.compare_question(snap).map(Question::Compare),
             Screen::Texts => self.texts_question(snap).map(Question::Texts),
             Screen::Confusion if self.pass.scores => {
                 self.scores_question(snap).map(Question::Scores)
@@ -348,12 +406,38 @@ impl View {
         Some((self.open?, self.pass.split, *epochs.get(at?)?))
     }
 
+    /// The runs of the compare screen, the baseline first.
+    pub fn compared(&self) -> Vec<RunId> {
+        let most = crate::analysis::compare::MAX_RUNS;
+        let mut ids: Vec<RunId> = self.runs.marks.iter().copied().take(most).collect();
+        if let Some(at) = ids.iter().position(|id| Some(*id) == self.compare.baseline) {
+            let baseline = ids.remove(at);
+            ids.insert(0, baseline);
+        }
+        ids
+    }
+
+    /// How the runs of the compare screen are set against each other.
+    pub fn compare_question(&self, snap: &Snapshot) -> Option<CompareQuestion> {
+        let runs = self.compared();
+        if runs.len() < 2 {
+            return None;
+        }
+        let live = snap.live.iter().filter(|run| runs.contains(&run.id));
+        let steps = live.map(|run| run.step + 1).sum();
+        let buckets = usize::from(self.area.width).max(80).next_multiple_of(40);
+        Some(CompareQuestion { runs, buckets, steps })
+    }
+
     /// Which texts the texts screen shows.
     pub fn texts_question(&self, snap: &Snapshot) -> Option<TextsQuestion> {
         let (run, split, epoch) = self.shown_pass(snap)?;
         let filter = self.texts.filter;
         let most = if matches!(filter, Filter::Won | Filter::Lost) { 1 } else { BESIDE };
-        let others = self.runs.marks.iter().copied().filter(|id| *id != run).take(most).collect();
+        let others = match self.texts.against {
+            Some(id) => vec![id],
+            None => self.runs.marks.iter().copied().filter(|id| *id != run).take(most).collect(),
+        };
         Some(TextsQuestion { run, split, epoch, filter, others })
     }
 
@@ -402,6 +486,9 @@ impl View {
             }
             Screen::Run | Screen::Confusion | Screen::Log | Screen::Texts => {
                 self.open.into_iter().collect()
+            }
+            Screen::Compare => {
+                self.compared().get(self.compare.cursor).copied().into_iter().collect()
             }
             Screen::Launch => Vec::new(),
         }

@@ -27,15 +27,17 @@ pub fn next_mistake(view: &mut View, snap: &Snapshot) {
 
 /// The texts of the cell under the cursor.
 pub fn of_cell(view: &mut View) {
+    (view.texts.against, view.texts.from) = (None, view.screen);
     show(Filter::Cell(view.pass.class, view.pass.column), view);
 }
 
 /// The texts of all mistakes.
 pub fn mistakes(view: &mut View) {
+    (view.texts.against, view.texts.from) = (None, view.screen);
     show(Filter::Wrong, view);
 }
 
-fn show(filter: Filter, view: &mut View) {
+pub fn show(filter: Filter, view: &mut View) {
     view.texts.filter = filter;
     (view.texts.cursor, view.texts.full, view.texts.scroll) = (0, false, 0);
     super::go(Screen::Texts, view);

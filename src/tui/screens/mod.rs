@@ -1,5 +1,6 @@
 //! One file per screen. Each draws from the snapshot and the view alone.
 
+pub mod compare;
 pub mod confusion;
 pub mod launch;
 pub mod log;

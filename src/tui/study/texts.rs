@@ -1,10 +1,11 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::analysis::texts::{Which, judged, right_and_wrong, wrong_in_all};
+use crate::analysis::compare::same_rows;
+use crate::analysis::errors::{self, Case, Cell};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
 use crate::dataset::{self, Dataset};
@@ -83,13 +84,16 @@ const MOST: usize = 2000;
 /// Passes kept in memory.
 const KEPT: usize = 10;
 
+/// A file and when it was changed last.
 type Stamp = (PathBuf, Option<SystemTime>);
+/// What decides the rows of a data set: the keys' values, and the file.
+type DataKey = (Vec<String>, Stamp);
 
 /// Files read lately.
 #[derive(Debug, Default)]
 pub struct Files {
     passes: Vec<(Stamp, Arc<Predictions>)>,
-    data: Option<((Vec<String>, Stamp), Arc<Dataset>)>,
+    data: Option<(DataKey, Arc<Dataset>)>,
 }
 
 fn stamp(path: PathBuf) -> Stamp {
@@ -132,17 +136,11 @@ impl Files {
         board: &Board,
         id: RunId,
         split: Split,
-        own: &Predictions,
     ) -> Result<Arc<Predictions>, String> {
         let folder = board.predictions(id);
         let (_, path) = predictions::latest(&folder, &split.to_string())
             .ok_or_else(|| format!("{id} keeps no predictions of {split} rows."))?;
-        let pass = self.pass(path)?;
-        if pass.label_names == own.label_names {
-            Ok(pass)
-        } else {
-            Err(format!("{id} knows other classes."))
-        }
+        self.pass(path)
     }
 
     /// The texts that a question asks for.
@@ -170,44 +168,50 @@ impl Files {
         let own = self.pass(path)?;
         texts.of = own.rows.len();
         texts.labels.clone_from(&own.label_names);
+        let reader = Reader::open(&board.database()).map_err(|e| e.to_string())?;
+        let run = |id: RunId| {
+            let run = reader.run(id).map_err(|e| e.to_string())?;
+            run.ok_or_else(|| format!("{id} does not exist any more."))
+        };
+        let mine = run(id)?;
         let mut beside: Vec<Option<Arc<Predictions>>> = Vec::new();
         for other in &others {
-            let needed = !matches!(filter, Filter::Cell(..) | Filter::Wrong);
-            match self.latest(board, *other, split, &own) {
+            let pass = self.latest(board, *other, split).and_then(|pass| {
+                same_rows((&mine, &own), (&run(*other)?, &pass))?;
+                Ok(pass)
+            });
+            match pass {
                 Ok(pass) => beside.push(Some(pass)),
-                Err(why) if needed => return Err(why),
-                Err(_) => beside.push(None),
+                // Who has nothing to say on a run's own mistakes is left out.
+                Err(_) if matches!(filter, Filter::Cell(..) | Filter::Wrong) => beside.push(None),
+                Err(why) => return Err(why),
             }
         }
-        let rows: BTreeSet<u64> = match (filter, beside.first()) {
-            (Filter::Cell(..) | Filter::Wrong, _) => BTreeSet::new(),
-            (Filter::WrongInAll, Some(_)) => {
-                let all: Vec<&Predictions> =
-                    std::iter::once(&*own).chain(beside.iter().flatten().map(|p| &**p)).collect();
-                wrong_in_all(&all)
-            }
-            (Filter::Won, Some(Some(other))) => right_and_wrong(&own, other),
-            (Filter::Lost, Some(Some(other))) => right_and_wrong(other, &own),
-            _ => return Err("Mark other runs on the runs screen first.".to_owned()),
-        };
-        let which = match filter {
+        let rest: Vec<&Predictions> = beside.iter().flatten().map(|pass| &**pass).collect();
+        let (wrong, right, cell) = match filter {
             Filter::Cell(truth, predicted) => {
-                Which::Cell { truth: truth as u32, predicted: predicted as u32 }
+                let (truth, predicted) = (Some(truth as u32), Some(predicted as u32));
+                (vec![&*own], vec![], Cell { truth, predicted })
             }
-            Filter::Wrong => Which::Wrong,
-            _ => Which::Rows(&rows),
+            Filter::Wrong => (vec![&*own], vec![], Cell::default()),
+            _ if rest.is_empty() => {
+                return Err("Mark other runs on the runs screen first.".to_owned());
+            }
+            Filter::WrongInAll => ([vec![&*own], rest].concat(), vec![], Cell::default()),
+            Filter::Won => (rest, vec![&*own], Cell::default()),
+            Filter::Lost => (vec![&*own], rest, Cell::default()),
         };
-        let reader = Reader::open(&board.database()).map_err(|e| e.to_string())?;
-        let run = reader.run(id).map_err(|e| e.to_string())?.ok_or("The run is gone.")?;
         // Without its data file a row still tells its classes and its loss.
-        let data = match self.data(board, &run) {
+        let data = match self.data(board, &mine) {
             Ok(data) => data,
             Err(why) => {
                 texts.problem = Some(why);
                 Arc::default()
             }
         };
-        let found = judged(&own, &data, &split.to_string(), which, usize::MAX);
+        let seen = mine.facts.as_ref().map_or("", |f| f.data_hash.as_str());
+        let by_row = errors::texts(&data, &split.to_string(), seen);
+        let found = errors::cases(&wrong, &right, cell, &by_row);
         texts.total = found.len();
         let said: Vec<HashMap<u64, u32>> = beside
             .iter()
@@ -217,21 +221,23 @@ impl Files {
             })
             .collect();
         let name = |class: &u32| own.label_names.get(*class as usize).cloned();
-        texts.rows = found
-            .into_iter()
-            .take(MOST)
-            .map(|found| TextRow {
-                row: found.row,
-                text: found.text.map(str::to_owned),
-                label: found.label.to_owned(),
-                predicted: found.predicted.to_owned(),
-                loss: found.loss,
-                confidence: found.confidence,
-                others: said.iter().map(|said| said.get(&found.row).and_then(name)).collect(),
+        // Verdicts come in the order of `wrong`, then `right`.
+        let place = if filter == Filter::Won { wrong.len() } else { 0 };
+        let row = |case: Case<'_>| {
+            let verdict = case.verdicts.get(place)?;
+            Some(TextRow {
+                row: case.row,
+                text: case.text.map(str::to_owned),
+                label: case.label.to_owned(),
+                predicted: verdict.predicted.to_owned(),
+                loss: verdict.loss,
+                confidence: verdict.probability,
+                others: said.iter().map(|said| said.get(&case.row).and_then(name)).collect(),
             })
-            .collect();
+        };
+        texts.rows = found.into_iter().take(MOST).filter_map(row).collect();
         if texts.problem.is_none() && texts.rows.iter().any(|row| row.text.is_none()) {
-            let data = &run.spec.data;
+            let data = &mine.spec.data;
             texts.problem = Some(format!("{data} has changed since: some rows are not in it."));
         }
         Ok(())

@@ -16,6 +16,8 @@ pub struct Series {
     pub style: Style,
     /// Points are few and each is marked.
     pub marked: bool,
+    /// Stands at its last point, so that it is told from others without colour.
+    pub tag: Option<char>,
 }
 
 /// Curves over one x axis.
@@ -80,6 +82,12 @@ impl Chart {
         for series in self.series.iter().filter(|s| s.marked) {
             for point in &series.points {
                 self.mark(canvas, plot, *point, (low, high), '•', series.style);
+            }
+        }
+        for series in &self.series {
+            let last = series.points.iter().rfind(|(_, y)| y.is_finite());
+            if let Some((tag, last)) = series.tag.zip(last) {
+                self.mark(canvas, plot, *last, (low, high), tag, series.style);
             }
         }
         if let Some(best) = self.best {
@@ -313,7 +321,7 @@ mod tests {
     use crate::tui::theme::{Depth, Theme};
 
     fn chart(points: Vec<(f64, f64)>, log: bool) -> Chart {
-        let series = vec![Series { points, style: Style::new(), marked: false }];
+        let series = vec![Series { points, style: Style::new(), marked: false, tag: None }];
         Chart { series, x: (0.0, 10.0), log, x_label: |x| format!("{x}"), best: None, read: None }
     }
 

@@ -53,7 +53,7 @@ fn unit(series: Vec<Series>) -> Chart {
 fn reliability(canvas: &mut Canvas, area: Rect, found: &Found) {
     let theme = canvas.theme;
     let inner = canvas.panel(area, "reliability", "right ↑ sure →");
-    let line = |points, style, marked| Series { points, style, marked };
+    let line = |points, style, marked| Series { points, style, marked, tag: None };
     let bins = found.calibration.iter().flat_map(|c| &c.bins);
     let points: Vec<(f64, f64)> =
         bins.filter_map(|bin| Some((bin.confidence?, bin.accuracy?))).collect();
@@ -72,14 +72,12 @@ fn roc(canvas: &mut Canvas, area: Rect, two: &Two, view: &View) {
             .zip(roc.true_positive_rate.iter().copied())
             .collect()
     });
-    let here = two.at.get(usize::from(view.pass.threshold)).map(|at| {
-        let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
-        (share(at.alarms, at.alarms + at.rest), share(at.hits, at.hits + at.misses))
-    });
+    let here = two.at.get(usize::from(view.pass.threshold));
+    let here = here.map(|at| (at.false_positive_rate, at.recall));
     let diagonal = vec![(0.0, 0.0), (1.0, 1.0)];
     let mut chart = unit(vec![
-        Series { points: diagonal, style: theme.faint, marked: false },
-        Series { points, style: theme.val, marked: false },
+        Series { points: diagonal, style: theme.faint, marked: false, tag: None },
+        Series { points, style: theme.val, marked: false, tag: None },
     ]);
     chart.best = here;
     chart.draw(canvas, inner);
@@ -91,14 +89,13 @@ fn pr(canvas: &mut Canvas, area: Rect, two: &Two, view: &View) {
     let points = two.pr.as_ref().map_or_else(Vec::new, |pr| {
         pr.recall.iter().copied().zip(pr.precision.iter().copied()).collect()
     });
-    let [precision, recall, ..] =
-        two.at.get(usize::from(view.pass.threshold)).map_or([None; 4], |at| at.figures());
     let corner = vec![(0.0, 0.0)];
     let mut chart = unit(vec![
-        Series { points: corner, style: theme.faint, marked: false },
-        Series { points, style: theme.val, marked: false },
+        Series { points: corner, style: theme.faint, marked: false, tag: None },
+        Series { points, style: theme.val, marked: false, tag: None },
     ]);
-    chart.best = recall.zip(precision);
+    let here = two.at.get(usize::from(view.pass.threshold));
+    chart.best = here.map(|at| (at.recall, at.precision));
     chart.draw(canvas, inner);
 }
 
@@ -128,10 +125,15 @@ fn words(canvas: &mut Canvas, area: Rect, found: &Found, view: &View) {
     let at = usize::from(view.pass.threshold);
     let Some(counts) = two.at.get(at) else { return };
     let y = inner.y + 3;
+    let best = two.best.map_or(String::new(), |best| format!("  (best F1 from {best:.3} on)"));
     let threshold = format!("◆ {} from {:.2} on", two.positive, at as f64 / 100.0);
-    canvas.put(inner.x, y, inner.width, &threshold, theme.accent);
-    let [precision, recall, f1, accuracy] = counts.figures();
-    let words =
-        line(&[("precision", precision), ("recall", recall), ("F1", f1), ("accuracy", accuracy)]);
+    let dim = theme.dim;
+    canvas.pieces(inner.x, y, inner.width, &[(&threshold, theme.accent), (&best, dim)]);
+    let words = line(&[
+        ("precision", Some(counts.precision)),
+        ("recall", Some(counts.recall)),
+        ("F1", Some(counts.f1)),
+        ("accuracy", Some(counts.accuracy)),
+    ]);
     canvas.put(inner.x, y + 1, inner.width, &words, theme.strong);
 }

@@ -40,7 +40,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         })
         .collect();
     let chart = Chart {
-        series: vec![Series { points, style: theme.val, marked: false }],
+        series: vec![Series { points, style: theme.val, marked: false, tag: None }],
         x: (0.0, f64::from(spec.epochs)),
         log: false,
         x_label: |x| format!("{}", (x * 100.0).round() / 100.0),

@@ -128,10 +128,15 @@ fn chart(
         let marked = points.len() * 4 <= usize::from(plot.width);
         if weight > 0.0 && !marked {
             let smoothed = smooth(&points, weight);
-            chart.series.push(Series { points, style: theme.faded(style), marked: false });
-            chart.series.push(Series { points: smoothed, style, marked: false });
+            chart.series.push(Series {
+                points,
+                style: theme.faded(style),
+                marked: false,
+                tag: None,
+            });
+            chart.series.push(Series { points: smoothed, style, marked: false, tag: None });
         } else {
-            chart.series.push(Series { points, style, marked });
+            chart.series.push(Series { points, style, marked, tag: None });
         }
     }
     chart.draw(canvas, inner);

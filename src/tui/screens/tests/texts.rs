@@ -103,7 +103,7 @@ fn scored(snap: &mut Snapshot, view: &View, classes: usize) {
     let rows = 200;
     let labels: Vec<u32> = (0..rows).map(|i| (i % classes) as u32).collect();
     let own = |i: usize| 0.3 + 0.69 * ((i * 37 % 100) as f32 / 100.0);
-    let probability = |class: usize, i: usize| match (i % classes == class, i % 11 == 0) {
+    let probability = |class: usize, i: usize| match (i % classes == class, i.is_multiple_of(11)) {
         (true, false) | (false, true) if classes == 2 => own(i),
         (true, _) => own(i),
         _ => (1.0 - own(i)) / (classes - 1) as f32,

@@ -1,0 +1,218 @@
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::{WIDE, direction, ink};
+use crate::analysis::compare::{Change, Figures};
+use crate::store::higher_is_better;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
+use crate::tui::keys::Action;
+use crate::tui::study::Compared;
+use crate::tui::text;
+use crate::tui::view::{Panel, View};
+
+/// A cell: words and how they look.
+type Cell = (String, Style);
+
+/// The table that the view asks for.
+pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
+    let panel = view.compare.panel;
+    let (title, rows) = match panel {
+        Panel::Keys if view.compare.all_keys => ("all keys", keys(compared, true, canvas)),
+        Panel::Keys => ("keys that differ", keys(compared, false, canvas)),
+        Panel::Best => ("best, at epoch", metrics(compared, true, canvas)),
+        Panel::Last => ("last", metrics(compared, false, canvas)),
+        Panel::Classes => ("F1 of each class, test", classes(compared, canvas)),
+        Panel::Confusion => ("confusion, test", confusion(compared, view, canvas)),
+    };
+    let inner = canvas.panel(area, title, "v other table");
+    canvas.hit(Rect { height: 1, ..area }, Target::Do(Action::NextPanel));
+    if rows.is_empty() {
+        let words = match panel {
+            Panel::Keys => "Their specs are the same, key by key.",
+            Panel::Best | Panel::Last => "no figures yet",
+            Panel::Classes | Panel::Confusion => "Not all were tested on the same classes.",
+        };
+        for (i, line) in text::wrap(words, usize::from(inner.width)).iter().enumerate() {
+            canvas.put(inner.x, inner.y + i as u16, inner.width, line, canvas.theme.dim);
+        }
+        return;
+    }
+    if panel == Panel::Confusion {
+        return listed(canvas, inner, &rows, view);
+    }
+    let titles = rows.iter().map(|(name, _)| text::width(name)).max().unwrap_or(8);
+    let gutter = (titles.clamp(6, 22) as u16 + 2).min(inner.width / 3);
+    let shown = shown(compared, view, inner.width.saturating_sub(gutter), area.width >= WIDE / 2);
+    let width = inner.width.saturating_sub(gutter) / shown.len().max(1) as u16;
+    for (place, run) in shown.iter().enumerate() {
+        let (style, digit) = ink(canvas.theme, *run);
+        let id = compared.runs.get(*run).map(|r| r.id.to_string()).unwrap_or_default();
+        let right = inner.x + gutter + (place as u16 + 1) * width;
+        canvas.put_right(right, inner.y, width.saturating_sub(1), &format!("{digit} {id}"), style);
+    }
+    let page = usize::from(inner.height.saturating_sub(1));
+    let top = view.compare.top.min(rows.len().saturating_sub(page));
+    for (line, (name, cells)) in rows.iter().skip(top).take(page).enumerate() {
+        let y = inner.y + 1 + line as u16;
+        canvas.put(inner.x, y, gutter - 1, name, canvas.theme.dim);
+        for (place, run) in shown.iter().enumerate() {
+            let right = inner.x + gutter + (place as u16 + 1) * width;
+            if let Some((words, style)) = cells.get(*run) {
+                canvas.put_right(right, y, width.saturating_sub(1), words, *style);
+            }
+        }
+    }
+    more(canvas, inner, rows.len(), top + page);
+}
+
+fn more(canvas: &mut Canvas, inner: Rect, count: usize, seen: usize) {
+    if count > seen {
+        let words = format!(" {} more ↓ ", count - seen);
+        canvas.put_right(inner.right(), inner.bottom(), 14, &words, canvas.theme.dim);
+    }
+}
+
+/// All runs, if each has room; else the baseline and the one under the cursor.
+fn shown(compared: &Compared, view: &View, room: u16, wide: bool) -> Vec<usize> {
+    let count = compared.runs.len();
+    let least = if wide { 13 } else { 11 };
+    if usize::from(room) >= count * least {
+        return (0..count).collect();
+    }
+    let own = view.compare.cursor.clamp(1, count.saturating_sub(1).max(1));
+    vec![0, own]
+}
+
+fn keys(compared: &Compared, all: bool, canvas: &Canvas) -> Vec<(String, Vec<Cell>)> {
+    let theme = canvas.theme;
+    let rows = compared.comparison.keys.iter().filter(|row| all || row.differs);
+    rows.map(|row| {
+        let base = row.values.first();
+        let cell = |value: &String| {
+            let words = if value.is_empty() { "–".to_owned() } else { value.clone() };
+            (words, if Some(value) == base { theme.text } else { theme.accent })
+        };
+        (row.key.to_owned(), row.values.iter().map(cell).collect())
+    })
+    .collect()
+}
+
+fn metrics(compared: &Compared, best: bool, canvas: &Canvas) -> Vec<(String, Vec<Cell>)> {
+    let theme = canvas.theme;
+    let base = |row: &crate::analysis::compare::MetricRow| row.figures.first().copied().flatten();
+    // What one compares comes first: test, then validation.
+    let rank = |name: &str| match name.split('/').next() {
+        Some("test") => 0,
+        Some("val") => 1,
+        _ => 2,
+    };
+    let mut rows: Vec<_> = compared.comparison.metrics.iter().collect();
+    rows.sort_by_key(|row| rank(&row.name));
+    rows.into_iter()
+        .map(|row| {
+            let last_of_base = base(row).map(|f| f.last);
+            let cell = |figures: &Option<Figures>| match figures {
+                None => ("–".to_owned(), theme.faint),
+                Some(figures) if best => {
+                    let words = figures.best.map_or_else(
+                        || "–".to_owned(),
+                        |b| format!("{} @{:.0}", figures::metric(b.value), b.epoch),
+                    );
+                    changed(words, figures.delta, figures.change, theme)
+                }
+                Some(figures) => {
+                    let delta = last_of_base.map(|base| figures.last - base);
+                    let style = match delta.filter(|d| d.is_finite()) {
+                        Some(delta) if figures.delta.is_some() => {
+                            direction(delta, higher_is_better(&row.name), theme)
+                        }
+                        _ => ("", theme.text),
+                    };
+                    (format!("{}{}", style.0, figures::metric(figures.last)), style.1)
+                }
+            };
+            (row.name.clone(), row.figures.iter().map(cell).collect())
+        })
+        .collect()
+}
+
+fn changed(
+    words: String,
+    delta: Option<f64>,
+    change: Option<Change>,
+    theme: &crate::tui::theme::Theme,
+) -> Cell {
+    let style = match change {
+        Some(Change::Better) => theme.good,
+        Some(Change::Worse) => theme.bad,
+        Some(Change::Same) | None => theme.text,
+    };
+    match delta.filter(|d| *d != 0.0) {
+        Some(d) => (format!("{}{words}", if d > 0.0 { "▲" } else { "▼" }), style),
+        None => (words, style),
+    }
+}
+
+fn classes(compared: &Compared, canvas: &Canvas) -> Vec<(String, Vec<Cell>)> {
+    let theme = canvas.theme;
+    let rows = compared.comparison.classes.iter();
+    rows.map(|row| {
+        let cell = |(i, f1): (usize, &Option<f64>)| match f1 {
+            None => ("–".to_owned(), theme.faint),
+            Some(f1) => {
+                let delta = row.delta.get(i).copied().flatten().filter(|d| i > 0 && *d != 0.0);
+                let (glyph, style) =
+                    delta.map_or(("", theme.text), |delta| direction(delta, true, theme));
+                (format!("{glyph}{f1:.3}"), style)
+            }
+        };
+        (row.label.clone(), row.f1.iter().enumerate().map(cell).collect())
+    })
+    .collect()
+}
+
+/// The cells of the confusion matrix that changed most against the baseline, for the run under the
+/// cursor.
+fn confusion(compared: &Compared, view: &View, canvas: &Canvas) -> Vec<(String, Vec<Cell>)> {
+    let theme = canvas.theme;
+    let own = view.compare.cursor.clamp(1, compared.runs.len().saturating_sub(1).max(1));
+    let deltas = compared.comparison.confusion_deltas.get(own).and_then(Option::as_ref);
+    let labels: Vec<&str> =
+        compared.comparison.classes.iter().map(|row| row.label.as_str()).collect();
+    let mut cells: Vec<(usize, usize, i64)> = deltas
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .flat_map(|(i, row)| row.iter().enumerate().map(move |(j, d)| (i, j, *d)))
+        .filter(|(_, _, d)| *d != 0)
+        .collect();
+    cells.sort_by_key(|(_, _, d)| std::cmp::Reverse(d.abs()));
+    let name = |class: usize| labels.get(class).copied().unwrap_or("?");
+    cells
+        .into_iter()
+        .map(|(i, j, delta)| {
+            let words = if i == j {
+                format!("{} right", name(i))
+            } else {
+                format!("{} → {}", name(i), name(j))
+            };
+            // More on the diagonal is better, more beside it worse.
+            let style = if (delta > 0) == (i == j) { theme.good } else { theme.bad };
+            (words, vec![(format!("{delta:+}"), style)])
+        })
+        .collect()
+}
+
+fn listed(canvas: &mut Canvas, inner: Rect, rows: &[(String, Vec<Cell>)], view: &View) {
+    let page = usize::from(inner.height);
+    let top = view.compare.top.min(rows.len().saturating_sub(page));
+    for (line, (name, cells)) in rows.iter().skip(top).take(page).enumerate() {
+        let y = inner.y + line as u16;
+        canvas.put(inner.x + 8, y, inner.width.saturating_sub(8), name, canvas.theme.text);
+        if let Some((words, style)) = cells.first() {
+            canvas.put_right(inner.x + 6, y, 6, words, *style);
+        }
+    }
+    more(canvas, inner, rows.len(), top + page);
+}

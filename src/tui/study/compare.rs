@@ -1,0 +1,55 @@
+use std::collections::BTreeMap;
+
+use crate::analysis::compare::{Comparison, Entry, compare};
+use crate::board::Board;
+use crate::spec::RunId;
+use crate::store::{Curve, Reader, Run, StoreError};
+
+/// Which runs are set against each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompareQuestion {
+    /// The baseline first.
+    pub runs: Vec<RunId>,
+    /// Into how many buckets curves are thinned.
+    pub buckets: usize,
+    /// Steps of those that still train: the answer is as old as this.
+    pub steps: u64,
+}
+
+/// Runs side by side.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// The runs, the baseline first.
+    pub runs: Vec<Run>,
+    /// What differs.
+    pub comparison: Comparison,
+    /// Their curves by metric.
+    pub curves: Vec<BTreeMap<String, Curve>>,
+}
+
+/// Metrics whose curves are drawn.
+const DRAWN: [&str; 4] = ["val/loss", "val/acc", "train/loss", "val/f1"];
+
+/// Sets runs against each other; an error is one sentence.
+pub fn compared(board: &Board, question: &CompareQuestion) -> Result<Compared, String> {
+    read(board, question).map_err(|e| e.to_string())
+}
+
+fn read(board: &Board, question: &CompareQuestion) -> Result<Compared, StoreError> {
+    let reader = Reader::open(&board.database())?;
+    let runs = reader.runs(&question.runs)?;
+    let (mut entries, mut curves) = (Vec::new(), Vec::new());
+    for run in &runs {
+        entries.push(Entry::read(&reader, run.clone(), &board.predictions(run.id))?);
+        let mut own = BTreeMap::new();
+        for metric in DRAWN {
+            let curve = reader.curve(run.id, metric, question.buckets)?;
+            if !curve.value.is_empty() {
+                own.insert(metric.to_owned(), curve);
+            }
+        }
+        curves.push(own);
+    }
+    let comparison = compare(&entries, 0);
+    Ok(Compared { runs, comparison, curves })
+}

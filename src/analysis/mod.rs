@@ -12,4 +12,5 @@ pub mod export;
 pub mod forecast;
 pub mod groups;
 pub mod metrics;
+pub mod sweeps;
 pub mod thresholds;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod form;
+pub mod sweep;
 mod texts;
 
 use std::collections::BTreeSet;
@@ -172,6 +173,12 @@ fn click(
             }
             view.compare.cursor = *i;
         }
+        (Target::Row(i), Screen::Sweep) => {
+            if view.sweep.cursor == *i {
+                return (true, act(Action::Open, view, snap));
+            }
+            view.sweep.cursor = *i;
+        }
         (Target::Row(i), Screen::Texts) => {
             if view.texts.cursor == *i {
                 return (true, act(Action::OpenText, view, snap));
@@ -195,6 +202,7 @@ fn visit(screen: Screen, view: &mut View, snap: &Snapshot) {
     match screen {
         Screen::Launch => form::show(view, snap),
         Screen::Compare => compare::show(view),
+        Screen::Sweep => sweep::show(view, snap),
         screen => go(screen, view),
     }
 }
@@ -235,6 +243,9 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         Action::NextScreen => step_screen(view, snap, 1),
         Action::PrevScreen => step_screen(view, snap, Screen::TABS - 1),
         Action::Compare | Action::GoCompare => compare::show(view),
+        Action::Sweep | Action::GoSweep => sweep::show(view, snap),
+        Action::NextAxis => view.sweep.axis += 1,
+        Action::MarkSetting => sweep::mark(view, snap),
         Action::Baseline => compare::baseline(view),
         Action::NextPanel => compare::panel(view),
         Action::AllKeys => {
@@ -349,6 +360,8 @@ fn find(snap: &Snapshot, id: RunId) -> Option<&crate::store::Run> {
     let detail = snap.detail.iter().map(|d| &d.run);
     let compared = snap.study.compared.iter().filter_map(|(_, c)| c.as_ref().as_ref().ok());
     let compared = compared.flat_map(|compared| &compared.runs);
+    let swept = snap.study.sweep.iter().filter_map(|(_, s)| s.as_ref().as_ref().ok());
+    let compared = compared.chain(swept.flat_map(|sweep| &sweep.runs));
     let mut known = snap.list.rows.iter().chain(detail).chain(snap.live.iter()).chain(compared);
     known.find(|run| run.id == id)
 }
@@ -413,7 +426,9 @@ fn back(view: &mut View, snap: &Snapshot) {
         Screen::Confusion if view.pass.scores => view.pass.scores = false,
         Screen::Log | Screen::Confusion => go(Screen::Run, view),
         Screen::Run if view.run.read.is_some() => view.run.read = None,
-        Screen::Run | Screen::Queue | Screen::Launch | Screen::Compare => go(Screen::Runs, view),
+        Screen::Run | Screen::Queue | Screen::Launch | Screen::Compare | Screen::Sweep => {
+            go(Screen::Runs, view);
+        }
         Screen::Runs if !r.marks.is_empty() => r.marks.clear(),
         Screen::Runs if r.only.is_some() => {
             r.only = None;
@@ -458,6 +473,7 @@ fn step(view: &mut View, snap: &Snapshot, by: isize) {
         }
         Screen::Launch => form::walk(view, by),
         Screen::Compare => compare::walk(view, by),
+        Screen::Sweep => sweep::walk(view, snap, by),
         Screen::Texts if view.texts.full => {
             view.texts.scroll = view.texts.scroll.saturating_add_signed(by).min(100_000);
         }

@@ -15,7 +15,9 @@ use ratatui::style::{Modifier, Style};
 use super::canvas::{Canvas, Target};
 use super::figures;
 use super::keys::{Action, Keymap};
-use super::screens::{compare, confusion, launch, log, popups, queue, run, runs, state, texts};
+use super::screens::{
+    compare, confusion, launch, log, popups, queue, run, runs, state, sweep, texts,
+};
 use super::snapshot::{Health, RunnerState, Snapshot};
 use super::text;
 use super::view::{Screen, View};
@@ -64,6 +66,7 @@ pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) 
             Screen::Confusion => confusion::draw(canvas, parts.body, snap, view),
             Screen::Queue => queue::draw(canvas, parts.body, snap, view),
             Screen::Compare => compare::draw(canvas, parts.body, snap, view),
+            Screen::Sweep => sweep::draw(canvas, parts.body, snap, view),
             Screen::Launch => launch::draw(canvas, parts.body, snap, view),
             Screen::Log => log::draw(canvas, parts.body, snap, view),
             Screen::Texts => texts::draw(canvas, parts.body, snap, view),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::TuiError;
-use super::view::Screen::{self, Compare, Confusion, Launch, Log, Queue, Run, Runs, Texts};
+use super::view::Screen::{self, Compare, Confusion, Launch, Log, Queue, Run, Runs, Sweep, Texts};
 use crate::spec::keys::nearest;
 
 macro_rules! table {
@@ -43,9 +43,9 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-const LISTS: &[Screen] = &[Runs, Queue, Compare];
+const LISTS: &[Screen] = &[Runs, Queue, Compare, Sweep];
 const ONE: &[Screen] = &[Run, Confusion];
-const RUNS: &[Screen] = &[Runs, Run, Confusion, Queue, Log, Texts, Compare];
+const RUNS: &[Screen] = &[Runs, Run, Confusion, Queue, Log, Texts, Compare, Sweep];
 
 table! {
     Open "open" "enter" LISTS, "open", "Open the run, or show the runs of the group";
@@ -65,7 +65,10 @@ table! {
     Launch "launch" "L ctrl-g" &[Launch], "launch", "Queue the runs; a runner starts them";
     SaveSweep "save-sweep" "w" &[Launch], "save", "Save as [sweeps.NAME] in config.toml";
     Filter "filter" "/" &[Runs], "filter", "Show only rows with these words in id, name, spec, state, tags or note";
-    Compare "compare" "C" &[Runs, Run, Confusion], "compare", "The marked runs side by side";
+    Compare "compare" "C" &[Runs, Run, Confusion, Sweep], "compare", "The marked runs side by side";
+    Sweep "sweep" "W" &[Runs, Run], "sweep", "The sweep of the run as a whole";
+    NextAxis "next-axis" "a" &[Sweep], "axes", "Other axes in the picture";
+    MarkSetting "mark-setting" "space" &[Sweep], "mark", "Mark all seeds of the setting, to compare them";
     Baseline "baseline" "b" &[Compare], "baseline", "Measure the others against this run";
     NextPanel "next-table" "v" &[Compare], "table", "Keys, best and last figures, classes, confusion";
     AllKeys "all-keys" "a" &[Compare], "all keys", "All keys, or only those that differ";
@@ -102,7 +105,7 @@ table! {
     Retry "retry" "R" RUNS, "", "Train again from the start";
     Clone "clone" "c" RUNS, "clone", "Open the launch form with the spec of the run";
     Tag "tag" "t" RUNS, "", "Edit the tags of the run";
-    Note "note" "n" &[Runs, Run, Queue, Log, Texts, Compare], "", "Edit the note of the run";
+    Note "note" "n" &[Runs, Run, Queue, Log, Texts, Compare, Sweep], "", "Edit the note of the run";
     Archive "archive" "A" RUNS, "", "Hide the run from lists, or show it again";
     ShowArchived "show-archived" "H" &[Runs], "", "Show archived runs too";
     Up "up" "up k" &[], "", "Up";
@@ -118,6 +121,7 @@ table! {
     GoQueue "go-queue" "4" &[], "", "Queue and devices";
     GoLaunch "go-launch" "5" &[], "", "The launch form, as it was left";
     GoCompare "go-compare" "6" &[], "", "The marked runs side by side";
+    GoSweep "go-sweep" "7" &[], "", "The sweep of the run as a whole";
     NewRun "new-run" "N" &[], "", "An empty launch form";
     NextScreen "next-screen" "tab" &[], "", "The next screen";
     PrevScreen "previous-screen" "shift-tab" &[], "", "The screen before";

@@ -5,6 +5,7 @@ mod compare;
 mod form;
 mod scores;
 mod shelf;
+mod sweep;
 mod texts;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use form::{FormFacts, Twin};
 pub use scores::found;
 pub use scores::{Found, Scores, ScoresQuestion, Two};
 pub use shelf::{Shelf, Which};
+pub use sweep::{SweepFacts, SweepQuestion, score};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion};
 
 use texts::Files;
@@ -34,6 +36,8 @@ pub enum Question {
     Form(Box<Sweep>),
     /// How runs differ.
     Compare(CompareQuestion),
+    /// What a sweep says as a whole.
+    Sweep(SweepQuestion),
     /// Which texts are behind a figure.
     Texts(TextsQuestion),
     /// What the probabilities of a pass say.
@@ -49,6 +53,8 @@ pub struct Study {
     pub form: Option<Arc<FormFacts>>,
     /// Runs side by side, or why they are not, and what it answers.
     pub compared: Option<(CompareQuestion, Arc<Result<Compared, String>>)>,
+    /// A sweep as a whole, and what it answers.
+    pub sweep: Option<(SweepQuestion, Arc<Result<SweepFacts, String>>)>,
     /// Texts behind a figure.
     pub texts: Option<Arc<Texts>>,
     /// What probabilities say.
@@ -72,6 +78,9 @@ pub fn serve(board: &Board, questions: &Receiver<Question>, out: &Sender<Message
             Question::Compare(asked) => {
                 let answer = Arc::new(compare::compared(board, &asked));
                 study.compared = Some((asked, answer));
+            }
+            Question::Sweep(asked) => {
+                study.sweep = Some((asked, Arc::new(sweep::sweep(board, asked))));
             }
             Question::Texts(asked) => study.texts = Some(Arc::new(files.texts(board, asked))),
             Question::Scores(asked) => {

@@ -9,6 +9,7 @@ pub mod queue;
 pub mod run;
 pub mod runs;
 pub mod state;
+pub mod sweep;
 pub mod texts;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod compare;
 mod launch;
+mod sweep;
 mod texts;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};

@@ -1,0 +1,276 @@
+//! What a sweep says as a whole: which settings are best with their seeds folded, how much each varied key
+//! matters, what it cost, and which settings no other beats at a lower price.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::groups::{Spread, fold};
+use crate::spec::RunId;
+use crate::store::{Millis, Run};
+
+/// A sweep, looked at as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepReport {
+    /// The varied keys but `seed`, in the order in which the sweep names them.
+    pub axes: Vec<String>,
+    /// Settings, best first; runs that differ in their seed alone are one setting.
+    pub settings: Vec<Setting>,
+    /// How much each axis matters, in the order of `axes`.
+    pub effects: Vec<Effect>,
+    /// Wall-clock time on GPUs, summed over runs.
+    pub gpu: Millis,
+    /// Wall-clock time on CPUs, summed over runs.
+    pub cpu: Millis,
+}
+
+/// Runs with the same values on every axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// One value per axis.
+    pub values: Vec<String>,
+    /// The runs, by number.
+    pub runs: Vec<RunId>,
+    /// Their scores.
+    pub score: Spread,
+    /// Mean wall-clock time of those that were started.
+    pub cost: Option<Millis>,
+    /// True if no other setting is both better and cheaper, or equal in one and ahead in the other.
+    pub is_on_front: bool,
+}
+
+/// How much a varied key matters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// The key.
+    pub key: String,
+    /// The share of the variance of all scores that the means of its levels account for, 0 to 1 (the
+    /// correlation ratio eta squared, Fisher 1925; on a full grid the first-order term of fANOVA, Hutter
+    /// et al. 2014). `None` if scores do not vary, if it has one level, or if every level has one run:
+    /// then any key would explain everything.
+    pub share: Option<f64>,
+    /// Its values with the scores of their runs, numbers in their order.
+    pub levels: Vec<(String, Spread)>,
+}
+
+/// Milliseconds a run was under way so far.
+pub fn cost(run: &Run) -> Option<Millis> {
+    let until = run.ended.or(run.last_event)?;
+    Some((until - run.started?).max(0))
+}
+
+/// Reports on the runs of a sweep that varied these keys. `score` is the figure that is compared, the higher
+/// the better.
+pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f64>) -> SweepReport {
+    let axes: Vec<String> = varied.iter().filter(|key| *key != "seed").cloned().collect();
+    let values = |run: &Run| -> Vec<String> {
+        axes.iter().map(|key| run.spec.get(key).unwrap_or_default()).collect()
+    };
+    let mut settings: Vec<Setting> = fold(runs, values, &score)
+        .into_iter()
+        .map(|group| {
+            let members: Vec<&Run> = group.members.iter().filter_map(|i| runs.get(*i)).collect();
+            let costs: Vec<Millis> = members.iter().filter_map(|run| cost(run)).collect();
+            let mut ids: Vec<RunId> = members.iter().map(|run| run.id).collect();
+            ids.sort_unstable();
+            Setting {
+                values: group.key,
+                runs: ids,
+                score: group.spread,
+                cost: (!costs.is_empty())
+                    .then(|| costs.iter().sum::<Millis>() / costs.len() as Millis),
+                is_on_front: false,
+            }
+        })
+        .collect();
+    settings.sort_by(rank);
+    front(&mut settings);
+    let effects = axes.iter().map(|key| effect(key, runs, &score)).collect();
+    let sum = |gpu: bool| {
+        let is_gpu = |run: &&Run| {
+            run.placement.as_ref().is_some_and(|p| p.device.starts_with("cuda")) == gpu
+        };
+        runs.iter().filter(is_gpu).filter_map(cost).sum()
+    };
+    SweepReport { axes, settings, effects, gpu: sum(true), cpu: sum(false) }
+}
+
+/// Better means first; then the steadier, then the cheaper, then the older one, so that the order never
+/// depends on that of the runs.
+fn rank(a: &Setting, b: &Setting) -> Ordering {
+    let mean = |s: &Setting| s.score.mean.unwrap_or(f64::NEG_INFINITY);
+    let sd = |s: &Setting| s.score.sd.unwrap_or(f64::INFINITY);
+    mean(b)
+        .total_cmp(&mean(a))
+        .then_with(|| sd(a).total_cmp(&sd(b)))
+        .then_with(|| a.cost.unwrap_or(Millis::MAX).cmp(&b.cost.unwrap_or(Millis::MAX)))
+        .then_with(|| a.runs.cmp(&b.runs))
+}
+
+/// Marks the Pareto front of settings that are sorted by their mean: of equal means the cheapest, if it is
+/// cheaper than everything better.
+fn front(settings: &mut [Setting]) {
+    let mut cheapest = Millis::MAX;
+    for equals in settings.chunk_by_mut(|a, b| a.score.mean == b.score.mean) {
+        let known = equals.iter().filter(|s| s.score.mean.is_some());
+        let Some(least) = known.filter_map(|s| s.cost).min() else { continue };
+        for setting in equals.iter_mut().filter(|s| s.cost == Some(least)) {
+            setting.is_on_front = least < cheapest;
+        }
+        cheapest = cheapest.min(least);
+    }
+}
+
+fn effect(key: &str, runs: &[Run], score: &impl Fn(&Run) -> Option<f64>) -> Effect {
+    let mut levels: Vec<(String, Spread)> =
+        fold(runs, |run| run.spec.get(key).unwrap_or_default(), score)
+            .into_iter()
+            .map(|group| (group.key, group.spread))
+            .collect();
+    levels.sort_by(|(a, _), (b, _)| match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a.total_cmp(&b),
+        _ => a.cmp(b),
+    });
+    let scores: Vec<f64> = runs.iter().filter_map(score).filter(|x| x.is_finite()).collect();
+    let all = Spread::of(scores.iter().copied());
+    let mean = all.mean.unwrap_or(0.0);
+    let total: f64 = scores.iter().map(|x| (x - mean).powi(2)).sum();
+    let between: f64 =
+        levels.iter().filter_map(|(_, s)| Some(s.n as f64 * (s.mean? - mean).powi(2))).sum();
+    let filled = levels.iter().filter(|(_, s)| s.n > 0).count();
+    let share = (total > 0.0 && filled > 1 && filled < scores.len())
+        .then(|| (between / total).clamp(0.0, 1.0));
+    Effect { key: key.to_owned(), share, levels }
+}
+
+/// Names of the rows, names of the columns, and a value for each cell that has one.
+pub type Grid = (Vec<String>, Vec<String>, HashMap<(usize, usize), f64>);
+
+/// Mean score by the values of two axes: rows of the first, columns of the second, numbers in their order.
+pub fn grid(report: &SweepReport, rows: usize, columns: usize) -> Grid {
+    let names = |axis: usize| -> Vec<String> {
+        let levels = report.effects.get(axis).map(|e| e.levels.as_slice()).unwrap_or_default();
+        levels.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let (row_names, column_names) = (names(rows), names(columns));
+    let mut sums: HashMap<(usize, usize), (f64, f64)> = HashMap::new();
+    for setting in &report.settings {
+        let place = |names: &[String], axis: usize| {
+            let value = setting.values.get(axis)?;
+            names.iter().position(|name| name == value)
+        };
+        if let (Some(i), Some(j), Some(mean)) =
+            (place(&row_names, rows), place(&column_names, columns), setting.score.mean)
+        {
+            let sum = sums.entry((i, j)).or_default();
+            sum.0 += mean * setting.score.n as f64;
+            sum.1 += setting.score.n as f64;
+        }
+    }
+    let means = sums.into_iter().map(|(at, (sum, n))| (at, sum / n)).collect();
+    (row_names, column_names, means)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Outcome, Placement, RunSpec, RunState, Wish};
+
+    fn run(id: u32, lr: f64, epochs: u32, seed: u64, acc: f64) -> Run {
+        let spec = RunSpec { lr, epochs, seed, ..RunSpec::default() };
+        let device = if epochs > 1 { "cuda:0" } else { "cpu" };
+        Run {
+            id: RunId(id),
+            name: String::new(),
+            spec_hash: String::new(),
+            spec,
+            sweep: None,
+            wish: Wish::Run,
+            state: RunState::Ended(Outcome::Done),
+            placement: Some(Placement {
+                site: "local".into(),
+                slot: device.into(),
+                device: device.into(),
+                threads: 1,
+            }),
+            created: 0,
+            started: Some(0),
+            ended: Some(i64::from(epochs) * 1000),
+            last_event: None,
+            attempt: 1,
+            step: 0,
+            epoch: 0.0,
+            facts: None,
+            last: std::collections::BTreeMap::new(),
+            best: [("val/acc".to_owned(), acc)].into(),
+            best_epoch: None,
+            spark: Vec::new(),
+            tags: Vec::new(),
+            note: String::new(),
+            archived: false,
+        }
+    }
+
+    fn sweep() -> SweepReport {
+        let mut runs = Vec::new();
+        for (i, (lr, epochs, acc)) in
+            [(1e-5, 1, 0.80), (1e-5, 3, 0.82), (5e-5, 1, 0.90), (5e-5, 3, 0.92)].iter().enumerate()
+        {
+            for seed in 0..2u32 {
+                let id = 1 + 2 * i as u32 + seed;
+                runs.push(run(id, *lr, *epochs, u64::from(seed), acc + 0.01 * f64::from(seed)));
+            }
+        }
+        let varied = ["lr", "epochs", "seed"].map(str::to_owned);
+        report(&runs, &varied, |run| run.best.get("val/acc").copied())
+    }
+
+    #[test]
+    fn seeds_fold_and_settings_are_ranked() {
+        let report = sweep();
+        assert_eq!(report.axes, ["lr", "epochs"]);
+        let best = &report.settings[0];
+        assert_eq!((best.values.join(" "), best.score.n), ("5e-5 3".to_owned(), 2));
+        assert!((best.score.mean.unwrap() - 0.925).abs() < 1e-12);
+        assert_eq!((report.gpu, report.cpu), (12_000, 4000));
+    }
+
+    #[test]
+    fn the_front_holds_what_nothing_beats_at_its_price() {
+        let report = sweep();
+        let front: Vec<String> =
+            report.settings.iter().filter(|s| s.is_on_front).map(|s| s.values.join(" ")).collect();
+        assert_eq!(front, ["5e-5 3", "5e-5 1"]);
+    }
+
+    #[test]
+    fn an_effect_is_the_share_of_the_variance_between_its_levels() {
+        let report = sweep();
+        // Means 0.815 and 0.915 around 0.865: 8 x 0.05^2 of 8 x (0.05^2 + 0.01^2 + 0.005^2).
+        let share = |i: usize| report.effects[i].share.unwrap();
+        let parts = [0.05_f64.powi(2), 0.01_f64.powi(2), 0.005_f64.powi(2)];
+        let all: f64 = parts.iter().sum();
+        assert!((share(0) - parts[0] / all).abs() < 1e-9);
+        assert!((share(1) - parts[1] / all).abs() < 1e-9);
+        assert_eq!(report.effects[0].levels[0].0, "1e-5");
+    }
+
+    #[test]
+    fn a_key_drawn_anew_each_time_explains_nothing_by_itself() {
+        let runs: Vec<Run> =
+            (1..5).map(|i| run(i, f64::from(i) * 1e-5, 1, 0, 0.1 * f64::from(i))).collect();
+        let report = report(&runs, &["lr".to_owned()], |r| r.best.get("val/acc").copied());
+        assert_eq!(report.effects[0].share, None);
+        let none = super::report(&[], &["lr".to_owned()], |_| None);
+        assert_eq!((none.settings.len(), none.effects[0].share), (0, None));
+    }
+
+    #[test]
+    fn two_axes_make_a_grid() {
+        let (rows, columns, means) = grid(&sweep(), 0, 1);
+        assert_eq!(
+            (rows, columns),
+            (vec!["1e-5".into(), "5e-5".into()], vec!["1".into(), "3".into()])
+        );
+        assert!((means[&(1, 0)] - 0.905).abs() < 1e-12);
+    }
+}

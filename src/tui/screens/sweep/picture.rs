@@ -1,0 +1,158 @@
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+use crate::analysis::sweeps::grid;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
+use crate::tui::keys::Action;
+use crate::tui::study::{SweepFacts, score};
+use crate::tui::text;
+use crate::tui::view::View;
+use crate::tui::widgets::curve::{Chart, Series};
+
+/// More levels than this on an axis make a scatter plot of it, not rows of a heat map.
+const LEVELS: usize = 12;
+
+/// A heat map of two axes, or a scatter plot of one.
+pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
+    let report = &facts.report;
+    canvas.hit(area, Target::Do(Action::NextAxis));
+    if report.axes.is_empty() {
+        let inner = canvas.panel(area, "val acc", "");
+        let words = "Nothing but the seed was varied.";
+        canvas.put(inner.x, inner.y, inner.width, words, canvas.theme.dim);
+        return;
+    }
+    let count = report.axes.len();
+    let rows = view.sweep.axis % count;
+    let columns = (rows + 1) % count;
+    let few = |axis: usize| report.effects.get(axis).is_some_and(|e| e.levels.len() <= LEVELS);
+    if count > 1 && few(rows) && few(columns) {
+        heat(canvas, area, facts, view, (rows, columns));
+    } else {
+        scatter(canvas, area, facts, rows);
+    }
+}
+
+fn heat(
+    canvas: &mut Canvas,
+    area: Rect,
+    facts: &SweepFacts,
+    view: &View,
+    (rows, columns): (usize, usize),
+) {
+    let theme = canvas.theme;
+    let report = &facts.report;
+    let axis = |i: usize| report.axes.get(i).map_or("", String::as_str);
+    let title = format!("val acc  {} ↓  {} →", axis(rows), axis(columns));
+    let inner = canvas.panel(area, &title, if report.axes.len() > 2 { "a other axes" } else { "" });
+    let (row_names, column_names, means) = grid(report, rows, columns);
+    let (low, high) = means
+        .values()
+        .filter(|x| x.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(*x), h.max(*x)));
+    let gutter =
+        row_names.iter().map(|n| text::width(n)).max().unwrap_or(4).clamp(4, 14) as u16 + 1;
+    let room = inner.width.saturating_sub(gutter);
+    let wide = (room / column_names.len().max(1) as u16).clamp(1, 14);
+    let tall = (inner.height.saturating_sub(1) / row_names.len().max(1) as u16).clamp(1, 3);
+    let here = report.settings.get(view.sweep.cursor);
+    for (j, name) in column_names.iter().enumerate() {
+        let right = inner.x + gutter + (j as u16 + 1) * wide;
+        if right <= inner.right() {
+            canvas.put_right(right.saturating_sub(1), inner.y, wide - 1, name, theme.dim);
+        }
+    }
+    for (i, name) in row_names.iter().enumerate() {
+        let y = inner.y + 1 + i as u16 * tall;
+        if y + tall > inner.bottom() {
+            break;
+        }
+        let middle = y + (tall - 1) / 2;
+        canvas.put_right(inner.x + gutter - 1, middle, gutter - 1, name, theme.dim);
+        for (j, column) in column_names.iter().enumerate() {
+            let cell = Rect::new(inner.x + gutter + j as u16 * wide, y, wide, tall);
+            if cell.right() > inner.right() {
+                break;
+            }
+            let Some(mean) = means.get(&(i, j)) else {
+                canvas.put_right(cell.right() - 1, middle, wide, "·", theme.faint);
+                continue;
+            };
+            // From the worst to the best cell: accuracies of one sweep lie close together.
+            let heat = if high > low { (mean - low) / (high - low) } else { 1.0 };
+            let style = theme.heat(heat * heat, true);
+            canvas.tint(cell, style);
+            let at = |axis: usize| here.and_then(|s| s.values.get(axis));
+            let mut style = style;
+            if at(rows) == Some(name) && at(columns) == Some(column) {
+                style = style.add_modifier(Modifier::REVERSED | Modifier::BOLD);
+                canvas.tint(cell, style);
+            }
+            let star = if *mean == high { "◆" } else { "" };
+            let words = match wide {
+                7.. => format!("{star}{mean:.4}"),
+                5..7 => format!("{mean:.2}"),
+                _ => String::new(),
+            };
+            canvas.put_right(cell.right() - 1, middle, wide, &words, style);
+        }
+    }
+}
+
+fn scatter(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize) {
+    let theme = canvas.theme;
+    let report = &facts.report;
+    let Some(key) = report.axes.get(axis) else { return };
+    let aside = if report.axes.len() > 1 { "a other axis" } else { "" };
+    let mut points: Vec<(f64, f64)> = facts
+        .runs
+        .iter()
+        .filter_map(|run| Some((run.spec.get(key)?.parse::<f64>().ok()?, score(run)?)))
+        .filter(|(x, y)| x.is_finite() && y.is_finite())
+        .collect();
+    if points.is_empty() {
+        return levels(canvas, area, facts, axis, aside);
+    }
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (low, high) = (points.first().map_or(0.0, |p| p.0), points.last().map_or(1.0, |p| p.0));
+    // Rates are drawn over orders of magnitude, and so they are looked at.
+    let log = low > 0.0 && high / low > 20.0;
+    let title = format!("val acc over {key}{}", if log { ", log axis" } else { "" });
+    let inner = canvas.panel(area, &title, aside);
+    let scale = |x: f64| if log { x.log10() } else { x };
+    let best = points.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+    let margin = ((scale(high) - scale(low)) * 0.03).max(1e-12);
+    let chart = Chart {
+        series: points
+            .iter()
+            .map(|(x, y)| Series {
+                points: vec![(scale(*x), *y)],
+                style: theme.val,
+                marked: true,
+                tag: None,
+            })
+            .collect(),
+        x: (scale(low) - margin, scale(high) + margin),
+        log: false,
+        x_label: if log { |x| format!("{:.0e}", 10f64.powf(x)) } else { |x| figures::metric(x) },
+        best: best.map(|(x, y)| (scale(x), y)),
+        read: None,
+    };
+    chart.draw(canvas, inner);
+}
+
+/// One axis of words: a bar for each.
+fn levels(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize, aside: &str) {
+    let Some(effect) = facts.report.effects.get(axis) else { return };
+    let inner = canvas.panel(area, &format!("val acc by {}", effect.key), aside);
+    for (i, (name, spread)) in effect.levels.iter().enumerate() {
+        let y = inner.y + i as u16;
+        if y >= inner.bottom() {
+            return;
+        }
+        canvas.put(inner.x, y, 20, name, canvas.theme.text);
+        let words = format!("{}  n={}", super::mean(spread), spread.n);
+        canvas.put(inner.x + 22, y, inner.width.saturating_sub(22), &words, canvas.theme.dim);
+    }
+}

@@ -1,0 +1,62 @@
+use ratatui::layout::Rect;
+
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
+use crate::tui::study::SweepFacts;
+use crate::tui::view::{View, scrolled};
+
+/// Settings, best first.
+pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
+    let theme = canvas.theme;
+    let report = &facts.report;
+    let inner = canvas.panel(area, "settings, seeds folded", "◆ nothing is better and cheaper");
+    let (rank, mean, runs, time, speed) =
+        (inner.x + 4, inner.x + 23, inner.x + 29, inner.x + 37, inner.x + 46);
+    let values = inner.x + 50;
+    let room = inner.right().saturating_sub(values);
+    for (right, words) in
+        [(rank, "#"), (mean, "best val acc"), (runs, "n"), (time, "time"), (speed, "acc/h")]
+    {
+        canvas.put_right(right, inner.y, 16, words, theme.dim);
+    }
+    let axes = if report.axes.is_empty() { "seed".to_owned() } else { report.axes.join("  ") };
+    canvas.put(values, inner.y, room, &axes, theme.dim);
+    let page = usize::from(inner.height.saturating_sub(1)).max(1);
+    let count = report.settings.len();
+    let cursor = view.sweep.cursor.min(count.saturating_sub(1));
+    let top = scrolled(cursor.saturating_sub(page / 2), cursor, page, count);
+    for (line, (at, setting)) in report.settings.iter().enumerate().skip(top).take(page).enumerate()
+    {
+        let y = inner.y + 1 + line as u16;
+        let row = Rect::new(inner.x.saturating_sub(1), y, inner.width + 2, 1);
+        canvas.hit(row, Target::Row(at));
+        if at == cursor {
+            canvas.tint(row, theme.selected);
+            canvas.dot(row.x, y, '▌', theme.accent);
+        }
+        if setting.runs.iter().all(|id| view.runs.marks.contains(id)) {
+            canvas.dot(inner.x, y, '✓', theme.accent);
+        }
+        canvas.put_right(rank, y, 4, &(at + 1).to_string(), theme.dim);
+        if setting.is_on_front {
+            canvas.dot(inner.x + 5, y, '◆', theme.good);
+        }
+        canvas.put_right(mean, y, 17, &super::mean(&setting.score), theme.strong);
+        canvas.put_right(runs, y, 5, &setting.runs.len().to_string(), theme.dim);
+        let cost = setting.cost.map_or_else(|| "–".to_owned(), figures::span);
+        canvas.put_right(time, y, 7, &cost, theme.text);
+        // How much accuracy an hour of a device buys.
+        let per_hour = setting.score.mean.zip(setting.cost.filter(|c| *c > 0));
+        let per_hour = per_hour.map(|(acc, cost)| acc / (cost as f64 / 3_600_000.0));
+        let words = per_hour.map_or_else(|| "–".to_owned(), figures::metric);
+        canvas.put_right(speed, y, 8, &words, theme.dim);
+        let words = report
+            .axes
+            .iter()
+            .zip(&setting.values)
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect::<Vec<_>>()
+            .join("  ");
+        canvas.put(values, y, room, &words, theme.text);
+    }
+}

@@ -1,0 +1,96 @@
+//! A sweep as a whole: none, a grid with seeds, one drawn axis, an error.
+
+use std::sync::Arc;
+
+use super::{both, large, press};
+use crate::analysis::sweeps::report;
+use crate::spec::{Outcome, RunId, RunState, SweepId};
+use crate::store::Run;
+use crate::tui::fixtures::{board, many, trained};
+use crate::tui::snapshot::Snapshot;
+use crate::tui::study::{Question, SweepFacts, score};
+use crate::tui::view::{Screen, View};
+
+/// The sweep screen of r12, whose sweep holds these runs.
+fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) {
+    let mut all = many();
+    for run in &mut all {
+        run.sweep = Some(SweepId(3));
+    }
+    let mut snap = board(all);
+    let mut view = large();
+    press(&mut view, &snap, "W");
+    let Some(Question::Sweep(question)) = view.question(&snap) else { panic!("{view:?}") };
+    assert_eq!(question.sweep, SweepId(3));
+    let varied: Vec<String> = varied.iter().map(|k| (*k).to_owned()).collect();
+    let facts = runs.map(|runs| SweepFacts {
+        name: "lr x epochs x seed".into(),
+        report: report(&runs, &varied, score),
+        runs,
+    });
+    snap.study.sweep = Some((question, Arc::new(facts)));
+    (snap, view)
+}
+
+fn grid() -> Vec<Run> {
+    let mut runs = Vec::new();
+    for (i, lr) in [1e-5, 2e-5, 5e-5, 1e-4].into_iter().enumerate() {
+        for epochs in [1, 2, 3] {
+            for seed in 0..2 {
+                let id = 100 + (i * 6) as u32 + epochs * 2 + seed;
+                let mut run = trained(id, RunState::Ended(Outcome::Done), f64::from(epochs));
+                (run.spec.lr, run.spec.epochs, run.spec.seed) = (lr, epochs, u64::from(seed));
+                let acc = 0.9 + 0.02 * i as f64 - if i == 3 { 0.05 } else { 0.0 }
+                    + 0.004 * f64::from(epochs)
+                    + 0.001 * f64::from(seed);
+                run.best.insert("val/acc".into(), acc);
+                runs.push(run);
+            }
+        }
+    }
+    runs
+}
+
+#[test]
+fn without_a_sweep_it_says_how_to_choose_one() {
+    let snap = board(many());
+    let mut view = large();
+    press(&mut view, &snap, "W");
+    both("sweep_none", &snap, &mut view);
+}
+
+#[test]
+fn a_grid_of_two_axes_with_seeds() {
+    let (snap, mut view) = looking(Ok(grid()), &["lr", "epochs", "seed"]);
+    press(&mut view, &snap, "down");
+    both("sweep_grid", &snap, &mut view);
+    press(&mut view, &snap, "space");
+    assert_eq!(view.runs.marks.len(), 2, "both seeds of the setting");
+    press(&mut view, &snap, "home enter");
+    assert_eq!((view.screen, view.open), (Screen::Run, Some(RunId(118))));
+    press(&mut view, &snap, "7 c");
+    assert_eq!(view.form.as_ref().unwrap().from, Some(RunId(118)));
+}
+
+#[test]
+fn one_axis_that_was_drawn() {
+    let mut runs = Vec::new();
+    for i in 0..20u32 {
+        let mut run = trained(200 + i, RunState::Ended(Outcome::Done), 3.0);
+        let power = -6.0 + 3.0 * f64::from(i) / 19.0;
+        run.spec.lr = 10f64.powf(power);
+        run.best.insert("val/acc".into(), 0.96 - 0.05 * (power + 4.5).powi(2));
+        runs.push(run);
+    }
+    let (snap, mut view) = looking(Ok(runs), &["lr"]);
+    both("sweep_drawn", &snap, &mut view);
+}
+
+#[test]
+fn one_run_and_an_error() {
+    let one = vec![trained(300, RunState::Running, 1.2)];
+    let (snap, mut view) = looking(Ok(one), &["lr", "pool"]);
+    both("sweep_one", &snap, &mut view);
+    let (snap, mut view) = looking(Err("s3 does not exist any more.".into()), &[]);
+    both("sweep_error", &snap, &mut view);
+}

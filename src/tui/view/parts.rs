@@ -1,0 +1,255 @@
+//! What each screen, and what lies over them, keeps of what its user has set.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Screen;
+use crate::analysis::confusion::Normalise;
+use crate::spec::{RunId, SweepId};
+use crate::store::{Sort, Split};
+use crate::tui::effects::Command;
+use crate::tui::form::Row;
+use crate::tui::line::Line;
+use crate::tui::snapshot::{GroupBy, Snapshot};
+use crate::tui::study::{Filter, Shelf, Which};
+
+/// What lies over a screen and takes the keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Popup {
+    /// All keys; the number of lines scrolled.
+    Help(usize),
+    /// Actions by name; the row.
+    Palette(Line, usize),
+    /// What to sort by; the row.
+    Sort(usize),
+    /// A question and what a yes does.
+    Confirm(String, Command),
+    /// A line to edit.
+    Prompt(Prompt, Line),
+    /// A list of models or data files to choose from.
+    Pick(Pick),
+}
+
+/// What a typed line is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// The words of the filter, applied while typing.
+    Filter,
+    /// The tags of these runs.
+    Tags(Vec<RunId>),
+    /// The note of a run.
+    Note(RunId),
+    /// The class to go to.
+    Class,
+    /// A line of the launch form.
+    Field(Row),
+    /// The name under which the launch form is saved.
+    SweepName,
+}
+
+/// A list of models or data files, narrowed by what is typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pick {
+    /// The line of the form it is for.
+    pub row: Row,
+    /// What is listed.
+    pub which: Which,
+    /// What is typed: part of a name, or a path of one's own.
+    pub line: Line,
+    /// The line under the cursor.
+    pub at: usize,
+}
+
+impl Pick {
+    /// The names that contain what is typed.
+    pub fn names<'a>(&self, snap: &'a Snapshot) -> Vec<&'a str> {
+        let words = self.line.text().to_lowercase();
+        let shelf = snap.study.shelf.as_deref().filter(|shelf| shelf.which == self.which);
+        let names = shelf.map(Shelf::names).unwrap_or_default();
+        names.into_iter().filter(|name| name.to_lowercase().contains(words.trim())).collect()
+    }
+}
+
+/// The runs screen.
+#[derive(Debug, Clone)]
+pub struct RunsView {
+    /// The row under the cursor.
+    pub cursor: usize,
+    /// The run there, which the cursor follows when rows come and go.
+    pub at: Option<RunId>,
+    /// The first row shown.
+    pub top: usize,
+    /// Marked runs.
+    pub marks: BTreeSet<RunId>,
+    /// The filter as typed.
+    pub filter: String,
+    /// The order.
+    pub sort: Sort,
+    /// Turned round.
+    pub descending: bool,
+    /// Archived runs too.
+    pub archived: bool,
+    /// How rows fold.
+    pub group: GroupBy,
+    /// Only the runs of an opened group, with its name.
+    pub only: Option<(String, Arc<Vec<RunId>>)>,
+}
+
+impl Default for RunsView {
+    fn default() -> Self {
+        Self {
+            cursor: 0,
+            at: None,
+            top: 0,
+            marks: BTreeSet::new(),
+            filter: String::new(),
+            sort: Sort::Id,
+            descending: true,
+            archived: false,
+            group: GroupBy::None,
+            only: None,
+        }
+    }
+}
+
+/// What curves run over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum XAxis {
+    /// Optimiser steps.
+    Step,
+    /// Epochs.
+    #[default]
+    Epoch,
+    /// Time since the first point.
+    Time,
+}
+
+/// The run screen.
+#[derive(Debug, Clone, Default)]
+pub struct RunView {
+    /// Losses on a logarithmic axis.
+    pub log_y: bool,
+    /// What curves run over.
+    pub x: XAxis,
+    /// An index into [`SMOOTHING`].
+    pub smooth: usize,
+    /// The reading cursor, in columns from the left edge of the plot.
+    pub read: Option<u16>,
+}
+
+/// Weights of the exponential mean behind smoothed curves.
+pub const SMOOTHING: [f64; 6] = [0.0, 0.5, 0.75, 0.9, 0.96, 0.99];
+
+/// Which confusion matrix is shown and how.
+#[derive(Debug, Clone)]
+pub struct PassView {
+    /// Whose rows.
+    pub split: Split,
+    /// Which epoch; `None` = the latest.
+    pub epoch: Option<u32>,
+    /// Counts or shares.
+    pub normalise: Normalise,
+    /// The class under the cursor: the row of the matrix.
+    pub class: usize,
+    /// The predicted class under the cursor: the column.
+    pub column: usize,
+    /// The first row shown.
+    pub top: usize,
+    /// The first column shown.
+    pub left: usize,
+    /// The whole matrix as a picture.
+    pub overview: bool,
+    /// What the probabilities say, instead of the matrix.
+    pub scores: bool,
+    /// From how many percent on a row is taken for the second of two classes.
+    pub threshold: u8,
+}
+
+impl Default for PassView {
+    fn default() -> Self {
+        Self {
+            split: Split::Val,
+            epoch: None,
+            normalise: Normalise::Row,
+            class: 0,
+            column: 0,
+            top: 0,
+            left: 0,
+            overview: false,
+            scores: false,
+            threshold: 50,
+        }
+    }
+}
+
+/// Which texts are listed, and which is read.
+#[derive(Debug, Clone)]
+pub struct TextsView {
+    /// Which rows.
+    pub filter: Filter,
+    /// The row under the cursor.
+    pub cursor: usize,
+    /// It fills the screen.
+    pub full: bool,
+    /// Lines it is scrolled down then.
+    pub scroll: usize,
+    /// The one run they are held against, instead of the marked ones.
+    pub against: Option<RunId>,
+    /// The screen they were come to from.
+    pub from: Screen,
+}
+
+impl Default for TextsView {
+    fn default() -> Self {
+        Self {
+            filter: Filter::Wrong,
+            cursor: 0,
+            full: false,
+            scroll: 0,
+            against: None,
+            from: Screen::Confusion,
+        }
+    }
+}
+
+/// What the compare screen shows beside the curves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Panel {
+    /// Keys of the specs.
+    #[default]
+    Keys,
+    /// The best value of each metric.
+    Best,
+    /// The last value of each metric.
+    Last,
+    /// F1 of each class.
+    Classes,
+    /// Changes of the confusion counts.
+    Confusion,
+}
+
+/// The compare screen.
+#[derive(Debug, Clone, Default)]
+pub struct CompareView {
+    /// The run that the others are measured against; the first marked one unless chosen.
+    pub baseline: Option<RunId>,
+    /// The run under the cursor.
+    pub cursor: usize,
+    /// The table.
+    pub panel: Panel,
+    /// Keys that are the same in all runs, too.
+    pub all_keys: bool,
+    /// Rows the table is scrolled down.
+    pub top: usize,
+}
+
+/// The sweep screen.
+#[derive(Debug, Clone, Default)]
+pub struct SweepView {
+    /// Which sweep.
+    pub sweep: Option<SweepId>,
+    /// The setting under the cursor.
+    pub cursor: usize,
+    /// The first axis of the picture.
+    pub axis: usize,
+}

@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::choice::choice;
 
 choice! {
-    /// Models that `model=` names without a folder: they learn from the train rows alone.
-    ///
-    /// The names are reserved. A folder of the same name is reached by its path, `models/majority`.
-    BuiltIn {
+    /// Models that are fitted to the train rows in one go.
+    Baseline {
         /// Always the most frequent class of the train rows.
         Majority = "majority",
         /// Multinomial naive Bayes on word counts.
@@ -21,16 +19,36 @@ choice! {
     }
 }
 
+/// Models that `model=` names without a folder: they learn from the train rows alone.
+///
+/// The names are reserved. A folder of the same name is reached by its path, `models/majority`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// Fitted in one go: it has one epoch, whatever `epochs` says.
+    Baseline(Baseline),
+    /// A recurrent network that starts from random weights and is trained like any other.
+    Gru,
+}
+
 impl BuiltIn {
+    /// Every name, the simplest first.
+    pub const WORDS: &'static [&'static str] =
+        &["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru"];
+
     /// The built-in model that `model=NAME` means, if it means one.
     pub fn named(name: &str) -> Option<Self> {
-        name.parse().ok()
+        if name == "gru" { Some(Self::Gru) } else { name.parse().ok().map(Self::Baseline) }
     }
+}
 
-    /// True for models that are fitted in one go: they have one epoch, whatever `epochs` says.
-    pub fn fits_at_once(self) -> bool {
-        match self {
-            Self::Majority | Self::CountNb | Self::TfidfNb | Self::TfidfLogreg => true,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_names_one() {
+        assert!(BuiltIn::WORDS.iter().all(|word| BuiltIn::named(word).is_some()));
+        assert_eq!(BuiltIn::WORDS.len(), Baseline::WORDS.len() + 1);
+        assert_eq!(BuiltIn::named("models/gru"), None);
     }
 }

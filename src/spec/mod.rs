@@ -21,7 +21,7 @@ mod state;
 mod sweep;
 
 pub use axis::{Axis, Values};
-pub use built_in::BuiltIn;
+pub use built_in::{Baseline, BuiltIn};
 pub use choice::{ClassWeights, Init, Optimizer, Pool, Precision, Schedule, Task, Unfreeze};
 pub use clean::printable;
 pub use error::SpecError;

@@ -126,8 +126,8 @@ impl RunSpec {
     /// Epochs that the run will train: `epochs`, or 1 for a model that is fitted at once.
     pub fn planned_epochs(&self) -> u32 {
         match BuiltIn::named(&self.model) {
-            Some(model) if model.fits_at_once() => 1,
-            _ => self.epochs,
+            Some(BuiltIn::Baseline(_)) => 1,
+            Some(BuiltIn::Gru) | None => self.epochs,
         }
     }
 

@@ -30,7 +30,7 @@ pub fn run(
     stop: &AtomicBool,
 ) -> Result<End, TrainError> {
     let spec = read_spec(folder)?;
-    if let Some(model) = BuiltIn::named(&spec.model) {
+    if let Some(BuiltIn::Baseline(model)) = BuiltIn::named(&spec.model) {
         return baselines::run(folder, &spec, model, history, journal, stop);
     }
     let mut session = Session::open(folder, spec, history, journal, stop)?;

@@ -6,11 +6,13 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::json;
+use tuneboard::spec::BuiltIn;
 
 use crate::baselines;
 use crate::error::TrainError;
 use crate::model;
 use crate::progress::out;
+use crate::tokenize;
 
 /// What surrounds the tokens of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
@@ -86,13 +88,17 @@ pub fn lengths(folder: &Path) -> Result<(), TrainError> {
     })
 }
 
-/// `{"text"}` lines on stdin -> one number of words per line: what a baseline sees of a text.
+/// `{"text"}` lines on stdin -> one number of words per line: what a built-in model sees of a text.
 ///
 /// # Errors
 /// A bad line.
-pub fn word_counts() -> Result<(), TrainError> {
+pub fn word_counts(model: BuiltIn) -> Result<(), TrainError> {
     each_line(|text| {
-        out(&baselines::words(text).len().to_string());
+        let words = match model {
+            BuiltIn::Baseline(_) => baselines::words(text),
+            BuiltIn::Gru => tokenize::split_words(text.into())?,
+        };
+        out(&words.len().to_string());
         Ok(())
     })
 }

@@ -68,10 +68,10 @@ fn dispatch(args: &Args) -> Result<(), TrainError> {
     };
     match (&args.verb, &args.run_dir) {
         (Some(Verb::Tokenize { model: name, shape }), _) => lines::tokenize(&model(name)?, shape),
-        (Some(Verb::Lengths { model: name }), _) if BuiltIn::named(name).is_some() => {
-            lines::word_counts()
-        }
-        (Some(Verb::Lengths { model: name }), _) => lines::lengths(&model(name)?),
+        (Some(Verb::Lengths { model: name }), _) => match BuiltIn::named(name) {
+            Some(built_in) => lines::word_counts(built_in),
+            None => lines::lengths(&model(name)?),
+        },
         (Some(Verb::Forward { model: name, input, output }), _) => {
             forward::forward(&model(name)?, input, output)
         }

@@ -72,3 +72,9 @@ pub fn rows(data: &Dataset, split: Split) -> &[u32] {
         Split::Test => &data.test,
     }
 }
+
+/// The texts of a split, in its order.
+pub fn texts(data: &Dataset, split: Split) -> impl Iterator<Item = &str> {
+    let text = |row: &u32| data.texts.get(*row as usize).map(String::as_str);
+    rows(data, split).iter().filter_map(text)
+}

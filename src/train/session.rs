@@ -80,15 +80,22 @@ impl<'a> Session<'a> {
         stop: &'a AtomicBool,
     ) -> Result<Self, TrainError> {
         let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
-        let model_folder = find_model(&root, &spec.model)?;
         let place = Place::choose(&spec)?;
         let data = dataset::load(&spec, &root)?;
+        let is_made = BuiltIn::named(&spec.model) == Some(BuiltIn::Gru);
+        let model_folder = if is_made {
+            let own = folder.join("model");
+            model::make_gru(&own, report::texts(&data, Split::Train))?;
+            own
+        } else {
+            find_model(&root, &spec.model)?
+        };
 
         // Whatever is random in a new model comes from the seed, on any device.
         seed_torch(spec.seed, Purpose::Init, 0);
         let start = match spec.init {
-            Init::Pretrained => Start::Checkpoint,
-            Init::Random => Start::Random,
+            Init::Pretrained if !is_made => Start::Checkpoint,
+            Init::Pretrained | Init::Random => Start::Random,
         };
         let request = Request {
             start,
@@ -182,6 +189,16 @@ impl<'a> Session<'a> {
                     self.rates.groups()
                 );
                 self.journal.note(Level::Warning, text)?;
+            }
+            let usual = self.model.family.usual_lr();
+            if self.spec.lr <= usual / 10.0 {
+                let (family, lr) = (self.model.family.name(), self.spec.lr);
+                self.journal.note(
+                    Level::Warning,
+                    format!(
+                        "lr={lr:e} is slow for a {family} model; it learns at about {usual:e}."
+                    ),
+                )?;
             }
             for note in &self.data.notes {
                 self.journal.note(Level::Warning, note)?;

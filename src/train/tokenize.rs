@@ -3,7 +3,11 @@
 use std::path::Path;
 use std::thread;
 
-use tokenizers::TruncationParams;
+use tokenizers::pre_tokenizers::whitespace::Whitespace;
+use tokenizers::{
+    NormalizedString, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    TruncationParams,
+};
 
 use crate::error::TrainError;
 
@@ -63,6 +67,20 @@ impl Tokenizer for Subwords {
     fn token(&self, id: u32) -> String {
         self.0.id_to_token(id).unwrap_or_else(|| format!("[{id}]"))
     }
+}
+
+/// The words of a text: stretches of word characters or of other visible ones, by the `Whitespace` rule
+/// of Hugging Face's tokenizers.
+///
+/// # Errors
+/// What the library reports.
+pub fn split_words(text: NormalizedString) -> Result<Vec<String>, TrainError> {
+    let mut split = PreTokenizedString::from(text);
+    Whitespace
+        .pre_tokenize(&mut split)
+        .map_err(|e| TrainError::Input(format!("A text cannot be split into words: {e}.")))?;
+    let words = split.get_splits(OffsetReferential::Normalized, OffsetType::None);
+    Ok(words.into_iter().map(|(word, ..)| word.to_owned()).collect())
 }
 
 /// The ids of many texts, in one buffer.

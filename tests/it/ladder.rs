@@ -13,7 +13,7 @@ use super::shell::Shell;
 #[test]
 fn a_sweep_takes_baselines_beside_a_transformer() {
     let shell = Shell::training();
-    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "tiny"];
+    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "tiny"];
     let model = format!("model={}", models.join(","));
     let rest = ["epochs=2", "max_length=16", "device=cpu", "threads=1", "split=0.6,0.2,0.2"];
     shell.ok(&[&["sweep", &model, "data=data/mail.csv", "--wait"], &rest[..]].concat());
@@ -23,7 +23,7 @@ fn a_sweep_takes_baselines_beside_a_transformer() {
     for model in models {
         let run = runs.iter().find(|r| r["spec"]["model"] == json!(model)).unwrap();
         assert_eq!(run["outcome"], json!("done"), "{run}");
-        let epochs = if model == "tiny" { 2 } else { 1 };
+        let epochs = if ["tiny", "gru"].contains(&model) { 2 } else { 1 };
         assert_eq!(run["epochs"], json!(epochs), "{model}");
         assert_eq!(run["epoch"], json!(f64::from(epochs)), "{model}");
         for metric in [
@@ -89,6 +89,33 @@ fn baselines_reach_scikit_learns_accuracy_on_the_sms_data() {
             assert!(gap < 1e-9, "{model} {metric}: {got} {want}");
         }
     }
+}
+
+/// From random vectors to a model that knows spam, and from its checkpoint on.
+#[test]
+fn a_recurrent_network_learns_from_nothing_and_goes_on_from_its_checkpoint() {
+    let shell = Shell::training();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    shell.write("data/sms.csv", fs::read(root.join("data/sms_spam.csv")).unwrap());
+    let rest = ["data=data/sms.csv", "limit=1500", "max_length=40", "device=cpu", "threads=1"];
+    shell.ok(&[&["run", "model=gru", "lr=3e-3", "epochs=3", "--wait"], &rest[..]].concat());
+    let run = shell.json(&["show", "r1"]);
+    let losses = run["curves"]["train/loss"].as_array().unwrap();
+    assert!(losses[2][1].as_f64().unwrap() < 0.5 * losses[0][1].as_f64().unwrap(), "{losses:?}");
+    // 87 of 100 texts are no spam.
+    assert!(run["last"]["test/acc"].as_f64().unwrap() > 0.92, "{}", run["last"]);
+
+    let best = "model=runs/r1/checkpoints/best";
+    shell.ok(&[&["run", best, "lr=0", "epochs=1", "--wait"], &rest[..]].concat());
+    let again = shell.json(&["show", "r2"]);
+    for metric in ["test/acc", "test/loss"] {
+        let (a, b) = (&run["last"][metric], &again["last"][metric]);
+        assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-6, "{metric}: {a} {b}");
+    }
+
+    // At a rate for pretrained networks it would hardly move; that is said.
+    shell.ok(&[&["run", "model=gru", "epochs=1", "limit=100", "--wait"], &rest[..1]].concat());
+    assert!(shell.ok(&["logs", "r3"]).contains("slow for a gru model"));
 }
 
 /// A baseline that was killed before its end starts over; a folder of its name is not taken for it.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
-use tuneboard::spec::BuiltIn;
+use tuneboard::spec::Baseline;
 
 use super::linear::Linear;
 use super::vocabulary::Vocabulary;
@@ -22,7 +22,7 @@ const WORDS: &str = "vocabulary.json";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
     /// Which.
-    pub model: BuiltIn,
+    pub model: Baseline,
     /// The classes, in order.
     pub label_names: Vec<String>,
     pub(super) vocabulary: Vocabulary,
@@ -57,7 +57,7 @@ impl Fitted {
     /// # Errors
     /// Fewer than two classes for a logistic regression.
     pub fn fit(
-        model: BuiltIn,
+        model: Baseline,
         examples: &Examples,
         vocabulary: Vocabulary,
         stop: &AtomicBool,
@@ -77,11 +77,11 @@ impl Fitted {
         let (rows, words) = vocabulary.rows(examples.texts.iter().copied());
         let mut note = None;
         let linear = match model {
-            BuiltIn::Majority => shares(&labels, present.len()),
-            BuiltIn::CountNb | BuiltIn::TfidfNb => {
+            Baseline::Majority => shares(&labels, present.len()),
+            Baseline::CountNb | Baseline::TfidfNb => {
                 naive_bayes::fit(&rows, &labels, columns, &weights)
             }
-            BuiltIn::TfidfLogreg => {
+            Baseline::TfidfLogreg => {
                 if present.len() < 2 {
                     return Err(TrainError::Input(format!(
                         "All train rows are of one class; model={model} needs two at least."
@@ -156,7 +156,7 @@ impl Fitted {
         let path = folder.join(CONFIG);
         let config: Value = read_json(&path)?;
         let bad = |why: &str| TrainError::Input(format!("{}: {why}.", path.display()));
-        let model = config["model_type"].as_str().and_then(BuiltIn::named);
+        let model = config["model_type"].as_str().and_then(|name| name.parse::<Baseline>().ok());
         let model = model.ok_or_else(|| bad("`model_type` names no baseline"))?;
         let labels = config["id2label"].as_object().ok_or_else(|| bad("it has no id2label"))?;
         let label = |id: usize| Some(labels.get(&id.to_string())?.as_str()?.to_owned());

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Ending, Kind, Level, Number, Saved, Split, Started};
-use tuneboard::spec::{BuiltIn, RunSpec};
+use tuneboard::spec::{Baseline, RunSpec};
 
 use super::fitted::{Examples, Fitted};
 use super::vocabulary::Vocabulary;
@@ -27,7 +27,7 @@ use crate::session;
 pub fn run(
     folder: &Path,
     spec: &RunSpec,
-    model: BuiltIn,
+    model: Baseline,
     history: History,
     journal: &mut Journal,
     stop: &AtomicBool,
@@ -42,17 +42,17 @@ pub fn run(
     let classes = data.label_names.len();
     let weights = session::class_weights(spec, &data);
     let examples = Examples {
-        texts: texts(&data, Split::Train).collect(),
+        texts: report::texts(&data, Split::Train).collect(),
         labels: labels(&data, Split::Train),
         label_names: &data.label_names,
         weights: weights
             .map_or_else(|| vec![1.0; classes], |w| w.iter().copied().map(f64::from).collect()),
     };
     let vocabulary = match model {
-        BuiltIn::Majority => Vocabulary::default(),
-        BuiltIn::CountNb => Vocabulary::learn(texts(&data, Split::Train), false),
-        BuiltIn::TfidfNb | BuiltIn::TfidfLogreg => {
-            Vocabulary::learn(texts(&data, Split::Train), true)
+        Baseline::Majority => Vocabulary::default(),
+        Baseline::CountNb => Vocabulary::learn(report::texts(&data, Split::Train), false),
+        Baseline::TfidfNb | Baseline::TfidfLogreg => {
+            Vocabulary::learn(report::texts(&data, Split::Train), true)
         }
     };
     tell(spec, &data, (vocabulary.len() + 1) * classes, history, journal)?;
@@ -125,14 +125,9 @@ fn tell(
 }
 
 fn judge(fitted: &Fitted, data: &Dataset, split: Split) -> crate::metrics::Scores {
-    let log_probabilities = fitted.log_probabilities(texts(data, split));
+    let log_probabilities = fitted.log_probabilities(report::texts(data, split));
     let single: Vec<f32> = log_probabilities.into_iter().map(|x| x as f32).collect();
     evaluate::scores(labels(data, split), &single, data.label_names.len())
-}
-
-fn texts(data: &Dataset, split: Split) -> impl Iterator<Item = &str> {
-    let text = |row: &u32| data.texts.get(*row as usize).map(String::as_str);
-    report::rows(data, split).iter().filter_map(text)
 }
 
 fn labels(data: &Dataset, split: Split) -> Vec<u32> {

@@ -12,11 +12,13 @@ use crate::tokenize::{Subwords, Tokenizer};
 pub enum Family {
     /// Devlin et al. 2019.
     Bert,
+    /// A small recurrent network; see [`super::gru`].
+    Gru,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Bert];
+    pub const ALL: &'static [Self] = &[Self::Bert, Self::Gru];
 
     /// The family of a checkpoint's folder, by its `config.json`.
     ///
@@ -39,6 +41,7 @@ impl Family {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bert => "bert",
+            Self::Gru => "gru",
         }
     }
 
@@ -60,7 +63,15 @@ impl Family {
         max_length: Option<usize>,
     ) -> Result<Box<dyn Tokenizer>, TrainError> {
         match self {
-            Self::Bert => Ok(Box::new(Subwords::read(folder, max_length)?)),
+            Self::Bert | Self::Gru => Ok(Box::new(Subwords::read(folder, max_length)?)),
+        }
+    }
+
+    /// A learning rate at which the family learns. A tenth of it, or less, is worth a warning.
+    pub fn usual_lr(self) -> f64 {
+        match self {
+            Self::Bert => 5e-5,
+            Self::Gru => 1e-3,
         }
     }
 
@@ -68,7 +79,7 @@ impl Family {
     pub fn padding(self, config: &Value) -> u32 {
         let id = |key: &str| config.get(key).and_then(Value::as_u64);
         let id = match self {
-            Self::Bert => id("pad_token_id"),
+            Self::Bert | Self::Gru => id("pad_token_id"),
         };
         id.and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
@@ -81,6 +92,7 @@ impl Family {
     pub fn pool(self, asked: Pool, head: Option<Pool>) -> Result<Pool, TrainError> {
         let (usual, others): (Pool, &[Pool]) = match self {
             Self::Bert => (Pool::Mean, &[Pool::Cls, Pool::Max]),
+            Self::Gru => (Pool::Max, &[Pool::Mean]),
         };
         if asked == Pool::Auto {
             return Ok(head.unwrap_or(usual));

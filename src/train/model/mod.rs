@@ -8,11 +8,13 @@ mod attention;
 mod bert;
 mod config;
 mod family;
+mod gru;
 mod layers;
 mod parameters;
 #[cfg(test)]
 mod parity;
 mod pooling;
+mod recurrent;
 pub mod weights;
 
 use std::fs;
@@ -23,6 +25,7 @@ use tch::{Device, Kind, Tensor};
 use tuneboard::spec::Pool;
 
 pub use family::Family;
+pub use gru::make as make_gru;
 pub use parameters::{Builder, Parameter};
 pub use weights::WeightFiles;
 
@@ -199,5 +202,6 @@ pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
     let json = config::read(folder)?;
     match Family::of(folder, &json)? {
         Family::Bert => bert::load(folder, json, request),
+        Family::Gru => gru::load(folder, json, request),
     }
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::query::Query;
 use crate::spec::keys::{nearest, toml_text};
 use crate::spec::{BuiltIn, RunId, RunSpec, SpecError, locate};
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub sites: BTreeMap<String, Site>,
     /// `[sweeps.NAME]`: pairs as on the command line.
     pub sweeps: BTreeMap<String, Vec<(String, String)>>,
+    /// `[views]`: queries by name.
+    pub views: BTreeMap<String, String>,
     /// `[tui]`.
     pub tui: Tui,
 }
@@ -295,13 +298,18 @@ impl Config {
         let mut config = Self::default();
         for (name, value) in table {
             let section = match (name.as_str(), value) {
-                ("defaults" | "sites" | "sweeps" | "tui", toml::Value::Table(section)) => section,
-                ("defaults" | "sites" | "sweeps" | "tui", _) => {
+                (
+                    "defaults" | "sites" | "sweeps" | "views" | "tui",
+                    toml::Value::Table(section),
+                ) => section,
+                ("defaults" | "sites" | "sweeps" | "views" | "tui", _) => {
                     return Err(bad(format!("`{name}` must be a table, written [{name}].")));
                 }
                 (other, _) => {
-                    let near = nearest(other, ["defaults", "sites", "sweeps", "tui"].into_iter());
-                    let near = near.unwrap_or_else(|| "defaults, sites, sweeps or tui".into());
+                    let near =
+                        nearest(other, ["defaults", "sites", "sweeps", "views", "tui"].into_iter());
+                    let near =
+                        near.unwrap_or_else(|| "defaults, sites, sweeps, views or tui".into());
                     return Err(bad(format!("there is no `{other}`; did you mean {near}?")));
                 }
             };
@@ -338,6 +346,15 @@ impl Config {
                             .collect::<Result<Vec<_>, _>>()
                             .map_err(spec_error(&section))?;
                         config.sweeps.insert(sweep, pairs);
+                    }
+                }
+                "views" => {
+                    for (view, value) in section {
+                        let toml::Value::String(text) = value else {
+                            return Err(bad(format!("[views]: `{view}` must be a text, a query.")));
+                        };
+                        Query::parse(&text).map_err(|e| bad(format!("[views], {view}: {e}")))?;
+                        config.views.insert(view, text);
                     }
                 }
                 _ => {

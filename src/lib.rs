@@ -15,6 +15,7 @@ pub mod cli;
 pub mod dataset;
 pub mod events;
 pub mod order;
+pub mod query;
 pub mod runner;
 pub mod spec;
 pub mod store;

@@ -24,7 +24,7 @@ pub struct Args {
 /// `tuneboard archive`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
-    let runs = pick(&verb::reader(&board)?, &args.ids)?;
+    let runs = pick(&board, &verb::reader(&board)?, &args.ids)?;
     if let Some(live) = runs.iter().find(|r| !args.undo && r.state.outcome().is_none()) {
         return Err(CliError::Usage(format!(
             "{} is {}: only runs that have ended can be archived; nothing was changed.",

@@ -37,7 +37,7 @@ pub struct Args {
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let reader = verb::reader(&board)?;
-    let mut runs = pick(&reader, &args.ids)?;
+    let mut runs = pick(&board, &reader, &args.ids)?;
     let baseline = args.baseline.as_deref().map(|id| one(&reader, id)).transpose()?;
     if let Some(base) = &baseline
         && runs.iter().all(|run| run.id != base.id)

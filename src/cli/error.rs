@@ -6,6 +6,7 @@ use super::exit;
 use crate::board::BoardError;
 use crate::dataset::DataError;
 use crate::order::OrderError;
+use crate::query::QueryError;
 use crate::runner::RunnerError;
 use crate::spec::SpecError;
 use crate::store::StoreError;
@@ -21,6 +22,9 @@ pub enum CliError {
     /// A key, value, sweep or id that is not one.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// A query that cannot be read.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// No board, or a config that cannot be read.
     #[error(transparent)]
     Board(#[from] BoardError),
@@ -57,6 +61,7 @@ impl CliError {
             Self::BrokenPipe => exit::OK,
             Self::Usage(_)
             | Self::Spec(_)
+            | Self::Query(_)
             | Self::Data(_)
             | Self::Dashboard(TuiError::Action { .. } | TuiError::Key { .. })
             | Self::Store(StoreError::NoRun(_)) => exit::USAGE,

@@ -66,7 +66,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let reader = verb::reader(&board)?;
     let format = args.out.as_deref().map(|path| Format::of_file(path).map_err(CliError::Usage));
     let format = format.transpose()?;
-    let wrong = verb::pick(&reader, &args.ids)?;
+    let wrong = verb::pick(&board, &reader, &args.ids)?;
     let right = args.right_in.iter().map(|id| one(&reader, id)).collect::<Result<Vec<_>, _>>()?;
     if let Some(both) = right.iter().find(|run| wrong.iter().any(|w| w.id == run.id)) {
         return Err(CliError::Usage(format!("{} cannot be both right and wrong.", both.id)));

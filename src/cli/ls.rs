@@ -6,6 +6,7 @@ use super::exit;
 use super::figures;
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
+use crate::board::Board;
 use crate::spec::keys::{KEYS, nearest};
 use crate::spec::{RunState, SweepId};
 use crate::store::{Listing, Reader, Run, Sort};
@@ -13,18 +14,25 @@ use crate::store::{Listing, Reader, Run, Sort};
 /// List runs
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_help = "\
-All words must occur in a run's id, name, spec, state, tags or note.
+A query is words that must all occur in a run's id, name, spec, state, tags or note, and tests of keys,
+metrics, state, tags and time (docs/query.md). Quote it, since < and > mean something to a shell.
 
 Examples:
   tuneboard ls                          every run that is not archived
   tuneboard ls minilm sms               those that name both
+  tuneboard ls 'acc>0.9 lr<3e-5 model:minilm tag:best -state:failed since:7d'
+  tuneboard ls 'view:good loss<0.1'     `good = \"acc>0.9\"` stands under [views] in config.toml
   tuneboard ls --state running          those that train now
   tuneboard ls --sweep s3 --sort val/acc --desc --limit 5
   tuneboard ls --sort lr                by any key of a run (`tuneboard show` lists them)
   tuneboard ls --json | jq '.[] | select(.outcome == \"failed\") | .id'")]
 pub struct Args {
-    /// Words that must all occur
-    words: Vec<String>,
+    /// Words that must all occur, and tests
+    #[arg(value_name = "QUERY")]
+    query: Vec<String>,
+    /// A query saved under [views] in config.toml
+    #[arg(long, value_name = "NAME")]
+    view: Option<String>,
     /// Only runs in this state; may be given more than once
     #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES))]
     state: Vec<String>,
@@ -57,8 +65,9 @@ const ORDERS: [&str; 4] = ["id", "name", "state", "time"];
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let reader = verb::reader(&board)?;
-    let filtered = !args.words.is_empty() || !args.state.is_empty() || args.sweep.is_some();
-    let listing = args.listing()?;
+    let listing = args.listing(&board)?;
+    let filtered =
+        !listing.query.is_empty() || !listing.states.is_empty() || listing.sweep.is_some();
     if let Some(sweep) = listing.sweep {
         super::verb::sweep_runs(&reader, sweep)?;
     }
@@ -91,15 +100,18 @@ fn empty(reader: &Reader, filtered: bool) -> Result<&'static str, CliError> {
 }
 
 impl Args {
-    fn listing(&self) -> Result<Listing, CliError> {
+    fn listing(&self, board: &Board) -> Result<Listing, CliError> {
+        let view = self.view.iter().map(|name| format!("view:\"{name}\""));
+        let text: Vec<String> = view.chain(self.query.iter().cloned()).collect();
         let sweep = self.sweep.as_deref().map(str::parse::<SweepId>).transpose()?;
         Ok(Listing {
-            words: self.words.clone(),
+            query: verb::query(board, &text.join(" "))?,
             states: self.state.clone(),
             sweep,
             archived: self.archived,
             sort: sort(self.sort.as_deref().unwrap_or("id"))?,
             descending: self.desc,
+            ..Listing::default()
         })
     }
 }

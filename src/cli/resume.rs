@@ -36,6 +36,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         return Ok(code);
     }
     let board = context.board()?;
-    let ids: Vec<_> = pick(&verb::reader(&board)?, &args.ids)?.iter().map(|r| r.id).collect();
+    let ids: Vec<_> =
+        pick(&board, &verb::reader(&board)?, &args.ids)?.iter().map(|r| r.id).collect();
     wait(&board, &ids, context)
 }

@@ -28,7 +28,7 @@ pub struct Args {
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let words = args.tags.iter().map(|t| verb::tag(t)).collect::<Result<Vec<_>, _>>()?;
-    let runs = pick(&verb::reader(&board)?, &[args.id])?;
+    let runs = pick(&board, &verb::reader(&board)?, &[args.id])?;
     let mut store = verb::store(&board)?;
     let mut told = Vec::new();
     for run in runs {

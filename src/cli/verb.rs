@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::error::CliError;
 use super::out::Out;
 use crate::board::Board;
+use crate::query::Query;
 use crate::spec::keys::nearest;
 use crate::spec::{RunId, SweepId};
 use crate::store::{Listing, Reader, Run, Store};
@@ -38,12 +39,25 @@ pub fn store(board: &Board) -> Result<Store, CliError> {
     Ok(Store::open(&board.database())?)
 }
 
-/// The runs that these words mean: `r42`, `42`, or `s3` for a whole sweep. All of them exist, or
-/// none is returned; each comes once, in the order of the words.
-pub fn pick(reader: &Reader, words: &[String]) -> Result<Vec<Run>, CliError> {
+/// A query, with the board's saved views.
+pub fn query(board: &Board, text: &str) -> Result<Query, CliError> {
+    Ok(Query::parse_with(text, &|name| board.config.views.get(name).cloned())?)
+}
+
+/// The runs that these words mean: `r42`, `42`, `s3` for a whole sweep, or a query (which must hold an
+/// operator or a quote, so that a slip of the finger is no query). All of them exist, or none is
+/// returned; each comes once, in the order of the words.
+pub fn pick(board: &Board, reader: &Reader, words: &[String]) -> Result<Vec<Run>, CliError> {
     let mut ids: Vec<RunId> = Vec::new();
     for word in words {
-        if word.starts_with('s') {
+        if Query::is_meant(word) {
+            let listing = Listing { query: query(board, word)?, ..Listing::default() };
+            let found = reader.ids(&listing)?;
+            if found.is_empty() {
+                return Err(CliError::Usage(format!("No run matches `{word}`.")));
+            }
+            ids.extend(found);
+        } else if word.starts_with('s') {
             ids.extend(sweep_runs(reader, word.parse()?)?);
         } else {
             let id: RunId = word.parse()?;

@@ -32,7 +32,7 @@ pub fn apply(
     context: &mut Context,
 ) -> Result<u8, CliError> {
     let board = context.board()?;
-    let runs = pick(&verb::reader(&board)?, words)?;
+    let runs = pick(&board, &verb::reader(&board)?, words)?;
     let (mut changed, mut spared, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     let (mut wishes, mut queue) = (Vec::<(Wish, RunId)>::new(), Vec::<(bool, RunId)>::new());
     for run in &runs {

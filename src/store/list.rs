@@ -1,8 +1,9 @@
 use std::cmp::Ordering;
 
-use rusqlite::{Connection, Result, Row, Rows};
+use rusqlite::{Connection, Result, Row, Rows, params_from_iter};
 
 use super::enqueue::now;
+use super::search::Plan;
 use super::series::metric_id;
 use super::{Counts, Listing, Reader, Sort, words};
 use crate::spec::RunId;
@@ -48,20 +49,27 @@ pub(super) fn add(counts: &mut Counts, class: i64, runs: i64) {
 }
 
 /// What is known of a run before its row is read.
-struct Candidate {
+pub(super) struct Candidate {
     id: u32,
     class: i64,
     started: Option<i64>,
     ended: Option<i64>,
+    state: String,
 }
 
 fn list(db: &Connection, listing: &Listing, limit: usize) -> Result<Vec<RunId>> {
-    let words: Vec<String> = listing.words.iter().map(|w| w.to_lowercase()).collect();
-    let mut found = if listing.sort == Sort::Id {
-        by_number(db, listing, &words, limit)?
+    let query = listing.terms();
+    let plan = Plan::of(&query, listing.archived, now());
+    // As the first `limit` rows are the answer, nothing behind them is read.
+    let in_order = listing.sort == Sort::Id && !plan.has_metrics();
+    let mut found = if in_order {
+        by_number(db, &plan, listing.descending, limit)?
     } else {
-        let mut found =
-            by_number(db, &Listing { descending: false, ..listing.clone() }, &words, usize::MAX)?;
+        let mut found = by_number(db, &plan, false, usize::MAX)?;
+        plan.keep_by_metric(db, &mut found)?;
+        if plan.has_metrics() && plan.has_texts() {
+            keep_by_text(db, &plan, &mut found)?;
+        }
         sort(db, listing, &mut found)?;
         found
     };
@@ -69,65 +77,54 @@ fn list(db: &Connection, listing: &Listing, limit: usize) -> Result<Vec<RunId>> 
     Ok(found.into_iter().map(|c| RunId(c.id)).collect())
 }
 
-/// The runs that match, in the order of their numbers. Everything but words is answered from one
-/// index, so that a first page costs no more than a page.
+/// The runs that match, in the order of their numbers. Everything but texts is answered from one
+/// index, so that a first page costs no more than a page. Texts wait for the metrics if there are any.
 fn by_number(
     db: &Connection,
-    listing: &Listing,
-    words: &[String],
+    plan: &Plan<'_>,
+    descending: bool,
     limit: usize,
 ) -> Result<Vec<Candidate>> {
-    let states: Vec<String> = listing.states.iter().map(|s| s.to_lowercase()).collect();
-    let shown = if listing.archived { "archived IN (0, 1)" } else { "archived = 0" };
-    let order = if listing.descending { "DESC" } else { "ASC" };
-    let (text, join) = if words.is_empty() {
-        ("NULL", "")
-    } else {
-        ("w.text", "CROSS JOIN words w ON w.run = r.id")
-    };
+    let order = if descending { "DESC" } else { "ASC" };
+    let with_text = plan.has_texts() && !plan.has_metrics();
+    let (text, join) =
+        if with_text { ("w.text", "CROSS JOIN words w ON w.run = r.id") } else { ("NULL", "") };
+    let (conditions, values) = plan.conditions();
     let mut query = db.prepare_cached(&format!(
-        "SELECT r.id, r.class, r.state, r.sweep, r.started, r.ended, {text}
-         FROM run r INDEXED BY run_list {join} WHERE {shown} ORDER BY r.id {order}"
+        "SELECT r.id, r.class, r.state, r.started, r.ended, {text}
+         FROM run r INDEXED BY run_list {join} WHERE {conditions} ORDER BY r.id {order}"
     ))?;
-    let mut rows = query.query(())?;
+    let mut rows = query.query(params_from_iter(values))?;
     let mut found = Vec::new();
     while found.len() < limit
         && let Some(row) = rows.next()?
     {
         let id: u32 = row.get(0)?;
-        let class: i64 = row.get(1)?;
         let state = row.get_ref(2)?.as_str()?;
-        let is_in_sweep = match listing.sweep {
-            Some(sweep) => row.get::<_, Option<u32>>(3)? == Some(sweep.0),
-            None => true,
-        };
-        if is_in_sweep
-            && (states.is_empty() || states.iter().any(|s| is_in(s, state, class)))
-            && (words.is_empty() || matches(words, id, state, row.get_ref(6)?.as_str()?))
-        {
-            found.push(Candidate { id, class, started: row.get(4)?, ended: row.get(5)? });
+        if with_text && !plan.is_met_by_text(id, state, row.get_ref(5)?.as_str()?) {
+            continue;
         }
+        let (class, started, ended) = (row.get(1)?, row.get(3)?, row.get(4)?);
+        // Only a text that is still to be tested asks for it.
+        let state = if plan.has_texts() { state.to_owned() } else { String::new() };
+        found.push(Candidate { id, class, started, ended, state });
     }
     Ok(found)
 }
 
-/// True if a filter's word for states means this one.
-fn is_in(word: &str, state: &str, class: i64) -> bool {
-    match word {
-        "held" => class == 1,
-        "live" => class == 2,
-        "ended" => class > 2,
-        word => word == state,
+fn keep_by_text(db: &Connection, plan: &Plan<'_>, found: &mut Vec<Candidate>) -> Result<()> {
+    let mut query = db.prepare_cached("SELECT text FROM words WHERE run = ?1")?;
+    let mut kept = Vec::with_capacity(found.len());
+    for candidate in found.drain(..) {
+        let mut rows = query.query([candidate.id])?;
+        if let Some(row) = rows.next()?
+            && plan.is_met_by_text(candidate.id, &candidate.state, row.get_ref(0)?.as_str()?)
+        {
+            kept.push(candidate);
+        }
     }
-}
-
-fn matches(words: &[String], id: u32, state: &str, text: &str) -> bool {
-    words.iter().all(|word| {
-        text.contains(word.as_str())
-            || state.contains(word.as_str())
-            || word.bytes().all(|b| b == b'r' || b.is_ascii_digit())
-                && format!("r{id}").contains(word.as_str())
-    })
+    *found = kept;
+    Ok(())
 }
 
 /// What runs are compared by; a run without it comes last in either direction.
@@ -217,11 +214,11 @@ fn by_metric(
 }
 
 /// Walks the candidates and rows that start with a run's number side by side; both go up.
-fn beside(
+pub(super) fn beside<T>(
     found: &[Candidate],
     rows: &mut Rows,
-    key: impl Fn(&Row) -> Result<Option<SortKey>>,
-) -> Result<Vec<Option<SortKey>>> {
+    key: impl Fn(&Row) -> Result<Option<T>>,
+) -> Result<Vec<Option<T>>> {
     let mut keys = Vec::with_capacity(found.len());
     let mut row = rows.next()?;
     for candidate in found {

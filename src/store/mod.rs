@@ -20,6 +20,7 @@ mod points;
 mod rows;
 mod run;
 mod runner_info;
+mod search;
 mod series;
 mod sweeps;
 mod wishes;

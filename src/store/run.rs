@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Level, Split, Started};
+use crate::query::{Query, Term, Test};
 use crate::spec::{Placement, RunId, RunSpec, RunState, SweepId, Wish};
 
 /// Times are milliseconds since the Unix epoch.
@@ -95,12 +96,28 @@ pub struct Listing {
     pub states: Vec<String>,
     /// Only this sweep.
     pub sweep: Option<SweepId>,
-    /// Archived runs too.
+    /// What must hold besides.
+    pub query: Query,
+    /// Archived runs too, unless the query says which.
     pub archived: bool,
     /// The order.
     pub sort: Sort,
     /// Turned round.
     pub descending: bool,
+}
+
+impl Listing {
+    /// Words, states, sweep and query as one query.
+    pub(super) fn terms(&self) -> Query {
+        let mut tests: Vec<Test> = self.words.iter().cloned().map(Test::Word).collect();
+        if !self.states.is_empty() {
+            tests.push(Test::State(self.states.iter().map(|s| s.to_lowercase()).collect()));
+        }
+        tests.extend(self.sweep.map(|sweep| Test::Sweep(vec![sweep])));
+        let mut query = self.query.clone();
+        query.terms.extend(tests.into_iter().map(|test| Term { negated: false, test }));
+        query
+    }
 }
 
 /// What a list is sorted by. Runs without the value come last; ties are broken by id.

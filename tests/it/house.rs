@@ -6,17 +6,27 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which modules a module may name besides itself.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("spec", &[]),
     ("events", &["spec"]),
     ("dataset", &["spec"]),
-    ("board", &["spec"]),
-    ("store", &["spec", "events"]),
+    ("query", &["spec"]),
+    ("board", &["spec", "query"]),
+    ("store", &["spec", "events", "query"]),
     ("runner", &["spec", "events", "board", "store"]),
     ("order", &["spec", "board", "dataset"]),
-    ("analysis", &["spec", "events", "store", "dataset"]),
-    ("tui", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "order"]),
-    ("cli", &["spec", "events", "board", "store", "analysis", "dataset", "runner", "order", "tui"]),
+    ("analysis", &["spec", "events", "query", "store", "dataset"]),
+    (
+        "tui",
+        &["spec", "events", "query", "board", "store", "analysis", "dataset", "runner", "order"],
+    ),
+    (
+        "cli",
+        &[
+            "spec", "events", "query", "board", "store", "analysis", "dataset", "runner", "order",
+            "tui",
+        ],
+    ),
 ];
 
 /// Words that only these modules may write.

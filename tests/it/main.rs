@@ -17,6 +17,8 @@ mod ladder;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod query;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod runner;

@@ -1,0 +1,194 @@
+//! A query as SQL, as far as one index answers it; the rest is tested on what was found: metrics by a
+//! walk along their own stretch of the file, texts one run at a time.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Result};
+
+use super::list::{Candidate, beside};
+use super::series::metric_id;
+use super::words;
+use crate::query::{Number, Op, Query, Term, Test, Text};
+use crate::spec::keys::KEYS;
+
+/// A query in three parts, cheapest first.
+#[derive(Default)]
+pub(super) struct Plan<'a> {
+    /// Conditions on `run r`, each with `?` for its values.
+    conditions: Vec<String>,
+    values: Vec<Value>,
+    metrics: Vec<&'a Term>,
+    texts: Vec<&'a Term>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn of(query: &'a Query, archived: bool, now: i64) -> Self {
+        let mut plan = Self::default();
+        let shelf = query.terms.iter().rev().find_map(|term| match (&term.test, term.negated) {
+            (Test::Archived(which), false) => Some(*which),
+            (Test::Archived(which), true) => Some(which.map(|only| !only)),
+            _ => None,
+        });
+        plan.conditions.push(match shelf {
+            None if archived => "r.archived IN (0, 1)".into(),
+            Some(None) => "r.archived IN (0, 1)".into(),
+            None | Some(Some(false)) => "r.archived = 0".into(),
+            Some(Some(true)) => "r.archived = 1".into(),
+        });
+        for term in &query.terms {
+            plan.add(term, now);
+        }
+        plan
+    }
+
+    fn add(&mut self, term: &'a Term, now: i64) {
+        let any = |n: usize| vec!["?"; n].join(", ");
+        let (sql, values): (String, Vec<Value>) = match &term.test {
+            Test::State(states) => {
+                let state = |word: &String| match word.as_str() {
+                    "held" => "r.class = 1".to_owned(),
+                    "live" => "r.class = 2".to_owned(),
+                    "ended" => "r.class > 2".to_owned(),
+                    _ => "r.state = ?".to_owned(),
+                };
+                let words =
+                    states.iter().filter(|w| !matches!(w.as_str(), "held" | "live" | "ended"));
+                let values = words.map(|w| Value::from(w.clone())).collect();
+                (states.iter().map(state).collect::<Vec<_>>().join(" OR "), values)
+            }
+            Test::Sweep(sweeps) => {
+                let values = sweeps.iter().map(|s| Value::from(i64::from(s.0))).collect();
+                (format!("coalesce(r.sweep, 0) IN ({})", any(sweeps.len())), values)
+            }
+            Test::Id(ranges) => {
+                let sql = vec!["r.id BETWEEN ? AND ?"; ranges.len()].join(" OR ");
+                let ends = ranges.iter().flat_map(|(low, high)| [low, high]);
+                (sql, ends.map(|id| Value::from(i64::from(id.0))).collect())
+            }
+            Test::Since(when) => ("r.created >= ?".into(), vec![when.at(now).into()]),
+            Test::Before(when) => ("r.created < ?".into(), vec![when.at(now).into()]),
+            Test::Number { field, op, value } => match column(field, now) {
+                Some(column) => (format!("{column} {} ?", op.sign()), vec![(*value).into()]),
+                None => return self.later(term, field),
+            },
+            Test::Range { field, low, high } => match column(field, now) {
+                Some(column) => {
+                    (format!("{column} BETWEEN ? AND ?"), vec![(*low).into(), (*high).into()])
+                }
+                None => return self.later(term, field),
+            },
+            Test::Word(_) | Test::Text { .. } | Test::Tag(_) => {
+                self.texts.push(term);
+                return;
+            }
+            Test::Archived(_) => return,
+        };
+        // What is not known is no reason to show a run, but one to show it when turned round.
+        let not = if term.negated { "NOT " } else { "" };
+        self.conditions.push(format!("{not}coalesce({}, 0)", format_args!("({sql})")));
+        self.values.extend(values);
+    }
+
+    fn later(&mut self, term: &'a Term, field: &Number) {
+        match field {
+            Number::Metric { .. } => self.metrics.push(term),
+            _ => self.texts.push(term),
+        }
+    }
+
+    /// The conditions of one `WHERE`, and the values for it.
+    pub(super) fn conditions(&self) -> (String, &[Value]) {
+        (self.conditions.join(" AND "), &self.values)
+    }
+
+    /// Whether [`Self::is_met_by_text`] has anything to test.
+    pub(super) fn has_texts(&self) -> bool {
+        !self.texts.is_empty()
+    }
+
+    /// Whether [`Self::keep_by_metric`] has anything to test.
+    pub(super) fn has_metrics(&self) -> bool {
+        !self.metrics.is_empty()
+    }
+
+    /// Drops the candidates, in rising order of their numbers, whose metrics are others.
+    pub(super) fn keep_by_metric(&self, db: &Connection, found: &mut Vec<Candidate>) -> Result<()> {
+        for term in &self.metrics {
+            let (Test::Number { field, .. } | Test::Range { field, .. }) = &term.test else {
+                continue;
+            };
+            let Number::Metric { name, last } = field else { continue };
+            let metric = metric_id(db, name)?;
+            let column = if *last { "last" } else { "best" };
+            let mut query = db.prepare_cached(&format!(
+                "SELECT run, {column} FROM series WHERE metric = ?1 ORDER BY run"
+            ))?;
+            let mut rows = query.query([metric])?;
+            let kept = beside(found, &mut rows, |row| {
+                Ok(row.get::<_, Option<f64>>(1)?.filter(|x| holds(&term.test, *x)))
+            })?;
+            let mut kept = kept.into_iter().map(|fits| fits.is_some() != term.negated);
+            found.retain(|_| kept.next().unwrap_or(false));
+        }
+        Ok(())
+    }
+
+    /// Tests what is written about a run; `text` is the one of `words`.
+    pub(super) fn is_met_by_text(&self, id: u32, state: &str, text: &str) -> bool {
+        self.texts.iter().all(|term| said(&term.test, id, state, text) != term.negated)
+    }
+}
+
+/// A number that stands in the run's own row.
+fn column(field: &Number, now: i64) -> Option<String> {
+    match field {
+        Number::Epoch => Some("r.epoch".into()),
+        Number::Seconds => Some(format!("(coalesce(r.ended, {now}) - r.started) / 1000.0")),
+        Number::Key(_) | Number::Metric { .. } => None,
+    }
+}
+
+fn holds(test: &Test, x: f64) -> bool {
+    match test {
+        Test::Number { op, value, .. } => op.holds(x, *value),
+        Test::Range { low, high, .. } => Op::AtLeast.holds(x, *low) && Op::AtMost.holds(x, *high),
+        _ => false,
+    }
+}
+
+fn said(test: &Test, id: u32, state: &str, text: &str) -> bool {
+    let lower = |words: &[String]| words.iter().map(|w| w.to_lowercase()).collect::<Vec<_>>();
+    match test {
+        Test::Word(word) => {
+            let word = word.to_lowercase();
+            text.contains(&word)
+                || state.contains(&word)
+                || word.bytes().all(|b| b == b'r' || b.is_ascii_digit())
+                    && format!("r{id}").contains(&word)
+        }
+        Test::Number { field: Number::Key(key), .. }
+        | Test::Range { field: Number::Key(key), .. } => {
+            let value = words::value(text, &format!("{key}="));
+            value.and_then(|v| v.parse().ok()).is_some_and(|x| holds(test, x))
+        }
+        Test::Text { field, exact, any } => {
+            let own = match field {
+                Text::Name => text.split('\n').next(),
+                Text::Note => text.rsplit('\n').next(),
+                Text::Key(key) => words::value(text, &format!("{key}=")),
+            };
+            let own = own.unwrap_or_default();
+            lower(any).iter().any(|v| if *exact { own == v } else { own.contains(v.as_str()) })
+        }
+        Test::Tag(tags) => {
+            // They stand between the name and the first key.
+            let first = KEYS.first().map_or("", |key| key.name);
+            let lines = text.split('\n').skip(1);
+            let mut own = lines.take_while(|line| {
+                line.strip_prefix(first).is_none_or(|rest| !rest.starts_with('='))
+            });
+            let wanted = lower(tags);
+            own.any(|line| wanted.iter().any(|tag| tag == line))
+        }
+        _ => false,
+    }
+}

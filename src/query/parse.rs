@@ -115,7 +115,7 @@ fn term(
         return Err(error(key_at, "a key is missing before the operator, as `lr` in lr<3e-5."));
     }
     let field = fields::find(&key).map_err(|near| {
-        let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_else(|| ";".into());
+        let near = near.map_or_else(|| ".".into(), |n| format!("; did you mean `{n}`?"));
         error(key_at, format!("there is no key `{key}`{near} Text to look for stands in quotes."))
     })?;
     let value_at = cursor.at;

@@ -541,7 +541,9 @@ fn help_teaches() {
       hold         Keep runs waiting in the queue
       resume       Let held, stopped or failed runs go on from their last checkpoint
       retry        Put ended runs back into the queue
+      compare      Put runs side by side and say whether they differ by more than chance
       confusion    Show which classes a run takes for which
+      errors       Show the texts that runs get wrong, the surest mistakes first
       tag          Put tags on runs, or take them off
       note         Write a note on a run, or read it
       rename       Give a run another name

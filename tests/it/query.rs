@@ -17,7 +17,7 @@ fn board(dir: &std::path::Path) -> Store {
     let new = |nth: u32| NewRun {
         name: format!("run number {nth}"),
         spec: RunSpec {
-            model: if nth % 2 == 0 { "MiniLM".into() } else { "bert".into() },
+            model: if nth.is_multiple_of(2) { "MiniLM".into() } else { "bert".into() },
             data: "sms.csv".into(),
             lr: f64::from(nth) * 1e-5,
             dropout: (nth == 5).then_some(0.2),

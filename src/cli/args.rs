@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueHint};
 
 use super::{
-    archive, compare, completions, confusion, data, doctor, error::CliError, errors, hold, init,
-    logs, ls, models, note, reindex, rename, resume, retry, run, runner, show, stop, sweep, tag,
-    verb::Context,
+    archive, clone, compare, completions, confusion, data, doctor, error::CliError, errors, hold,
+    init, logs, ls, models, note, reindex, rename, restore, resume, retry, rm, run, runner, show,
+    stop, sweep, tag, verb::Context,
 };
 
 /// Exactly what was typed.
@@ -54,6 +54,7 @@ pub enum Verb {
     Hold(hold::Args),
     Resume(resume::Args),
     Retry(retry::Args),
+    Clone(clone::Args),
     Compare(compare::Args),
     Confusion(confusion::Args),
     Errors(errors::Args),
@@ -61,6 +62,8 @@ pub enum Verb {
     Note(note::Args),
     Rename(rename::Args),
     Archive(archive::Args),
+    Rm(rm::Args),
+    Restore(restore::Args),
     Models(models::Args),
     Data(data::Args),
     Doctor(doctor::Args),
@@ -83,6 +86,7 @@ impl Verb {
             Self::Hold(args) => hold::run(args, context),
             Self::Resume(args) => resume::run(args, context),
             Self::Retry(args) => retry::run(args, context),
+            Self::Clone(args) => clone::run(args, context),
             Self::Compare(args) => compare::run(args, context),
             Self::Confusion(args) => confusion::run(args, context),
             Self::Errors(args) => errors::run(args, context),
@@ -90,6 +94,8 @@ impl Verb {
             Self::Note(args) => note::run(args, context),
             Self::Rename(args) => rename::run(args, context),
             Self::Archive(args) => archive::run(args, context),
+            Self::Rm(args) => rm::run(args, context),
+            Self::Restore(args) => restore::run(args, context),
             Self::Models(args) => models::run(args, context),
             Self::Data(args) => data::run(args, context),
             Self::Doctor(args) => doctor::run(args, context),

@@ -51,6 +51,9 @@ pub struct Args {
     /// Archived runs too
     #[arg(long, visible_alias = "all")]
     archived: bool,
+    /// Runs in the trash instead
+    #[arg(long)]
+    trash: bool,
 }
 
 const STATES: [&str; 12] = [
@@ -66,8 +69,10 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let reader = verb::reader(&board)?;
     let listing = args.listing(&board)?;
-    let filtered =
-        !listing.query.is_empty() || !listing.states.is_empty() || listing.sweep.is_some();
+    let filtered = listing.trash
+        || !listing.query.is_empty()
+        || !listing.states.is_empty()
+        || listing.sweep.is_some();
     if let Some(sweep) = listing.sweep {
         super::verb::sweep_runs(&reader, sweep)?;
     }
@@ -109,6 +114,7 @@ impl Args {
             states: self.state.clone(),
             sweep,
             archived: self.archived,
+            trash: self.trash,
             sort: sort(self.sort.as_deref().unwrap_or("id"))?,
             descending: self.desc,
             ..Listing::default()

@@ -5,6 +5,7 @@
 
 mod archive;
 mod args;
+mod clone;
 mod compare;
 mod completions;
 mod confusion;
@@ -25,8 +26,10 @@ mod out;
 mod queue;
 mod reindex;
 mod rename;
+mod restore;
 mod resume;
 mod retry;
+mod rm;
 mod run;
 mod runner;
 mod scores;

@@ -64,15 +64,60 @@ pub fn pick(board: &Board, reader: &Reader, words: &[String]) -> Result<Vec<Run>
             ids.push(reader.run(id)?.map(|run| run.id).ok_or_else(|| no_run(reader, id))?);
         }
     }
+    once(&mut ids);
+    in_use(reader, &ids)?;
+    Ok(reader.runs(&ids)?)
+}
+
+/// The ids of runs in the trash, or of any run where its own id is given.
+pub fn ids_anywhere(
+    board: &Board,
+    reader: &Reader,
+    words: &[String],
+) -> Result<Vec<RunId>, CliError> {
+    let mut ids: Vec<RunId> = Vec::new();
+    for word in words {
+        let mut listing = Listing { trash: true, ..Listing::default() };
+        if Query::is_meant(word) {
+            listing.query = query(board, word)?;
+        } else if word.starts_with('s') {
+            listing.sweep = Some(word.parse()?);
+        } else {
+            let id: RunId = word.parse()?;
+            ids.push(reader.run(id)?.map(|run| run.id).ok_or_else(|| no_run(reader, id))?);
+            continue;
+        }
+        let found = reader.ids(&listing)?;
+        if found.is_empty() {
+            return Err(CliError::Usage(format!("No run in the trash matches `{word}`.")));
+        }
+        ids.extend(found);
+    }
+    once(&mut ids);
+    Ok(ids)
+}
+
+fn once(ids: &mut Vec<RunId>) {
     let mut seen = std::collections::BTreeSet::new();
     ids.retain(|id| seen.insert(*id));
-    Ok(reader.runs(&ids)?)
+}
+
+/// Refuses what lies in the trash: nothing is to start or change there unseen.
+fn in_use(reader: &Reader, ids: &[RunId]) -> Result<(), CliError> {
+    match reader.trashed(ids)?.first() {
+        Some(id) => Err(CliError::Usage(format!(
+            "{id} is in the trash; `tuneboard restore {id}` brings it back."
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The one run of that id.
 pub fn one(reader: &Reader, word: &str) -> Result<Run, CliError> {
     let id: RunId = word.parse()?;
-    reader.run(id)?.ok_or_else(|| no_run(reader, id))
+    let run = reader.run(id)?.ok_or_else(|| no_run(reader, id))?;
+    in_use(reader, &[id])?;
+    Ok(run)
 }
 
 /// The runs of one sweep, which exists.

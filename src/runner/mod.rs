@@ -5,6 +5,7 @@
 //! the database, in the run's folder or in `/proc`, and the next one takes the living trainers over.
 
 mod detach;
+mod editor;
 mod folder;
 mod gpu;
 mod ingest;
@@ -34,6 +35,7 @@ use thiserror::Error;
 use crate::store::{RunnerInfo, StoreError};
 
 pub use detach::{ensure, ensure_with};
+pub use editor::edit;
 pub use interrupt::interrupted;
 pub use launch::{trainer_command, trainer_output};
 pub use reindex::{Reindexed, reindex};

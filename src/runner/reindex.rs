@@ -55,7 +55,12 @@ pub fn reindex(board: &Board) -> Result<Reindexed> {
     ids.sort_unstable();
     for id in ids {
         match take_in(board, &mut store, id, known.get(&id)) {
-            Ok(()) => done.runs += 1,
+            Ok(()) => {
+                done.runs += 1;
+                if known.get(&id).is_some_and(|known| known.trashed) {
+                    store.trash(&[id])?;
+                }
+            }
             // Such a database serves nobody.
             Err(Trouble::Store(e)) => return Err(e.into()),
             Err(Trouble::Folder(why)) => done.skipped.push((id, why)),
@@ -83,19 +88,24 @@ impl From<StoreError> for Trouble {
 struct Known {
     run: Run,
     sweep: Option<MetaSweep>,
+    /// It lay in the trash.
+    trashed: bool,
 }
 
 /// What can still be read of the old database.
 fn remembered(database: &Path) -> BTreeMap<RunId, Known> {
     let read = || -> std::result::Result<Vec<Known>, StoreError> {
         let reader = Reader::open(database)?;
-        let ids = reader.ids(&Listing { archived: true, ..Listing::default() })?;
+        let mut ids = reader.ids(&Listing { archived: true, ..Listing::default() })?;
+        let trash = reader.ids(&Listing { trash: true, ..Listing::default() })?;
+        ids.extend(&trash);
         let with_sweep = |run: Run| {
             let sweep = match run.sweep {
                 Some(id) => reader.sweep(id)?.map(|sweep| MetaSweep::new(id, sweep)),
                 None => None,
             };
-            Ok(Known { run, sweep })
+            let trashed = trash.contains(&run.id);
+            Ok(Known { run, sweep, trashed })
         };
         reader.runs(&ids)?.into_iter().map(with_sweep).collect()
     };

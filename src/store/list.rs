@@ -59,7 +59,7 @@ pub(super) struct Candidate {
 
 fn list(db: &Connection, listing: &Listing, limit: usize) -> Result<Vec<RunId>> {
     let query = listing.terms();
-    let plan = Plan::of(&query, listing.archived, now());
+    let plan = Plan::of(&query, listing, now());
     // As the first `limit` rows are the answer, nothing behind them is read.
     let in_order = listing.sort == Sort::Id && !plan.has_metrics();
     let mut found = if in_order {

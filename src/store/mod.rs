@@ -23,6 +23,7 @@ mod runner_info;
 mod search;
 mod series;
 mod sweeps;
+mod trash;
 mod wishes;
 mod words;
 

@@ -28,11 +28,12 @@ impl Reader {
         self.ask(|db| read(db, id))
     }
 
-    /// Runs with this spec hash, newest first.
+    /// Runs with this spec hash, newest first; those in the trash do not count.
     pub fn same_spec(&self, spec_hash: &str) -> super::Result<Vec<RunId>> {
         self.ask(|db| {
-            let mut query =
-                db.prepare_cached("SELECT id FROM run WHERE spec_hash = ?1 ORDER BY id DESC")?;
+            let mut query = db.prepare_cached(
+                "SELECT id FROM run WHERE spec_hash = ?1 AND archived < 2 ORDER BY id DESC",
+            )?;
             query.query_map([spec_hash], |r| r.get(0).map(RunId))?.collect()
         })
     }
@@ -81,7 +82,7 @@ fn run(r: &Row) -> Result<Run> {
         spark: spark.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
         tags: json(r, "tags")?.unwrap_or_default(),
         note: r.get("note")?,
-        archived: r.get("archived")?,
+        archived: r.get::<_, i64>("archived")? & 1 == 1,
     })
 }
 

@@ -100,6 +100,8 @@ pub struct Listing {
     pub query: Query,
     /// Archived runs too, unless the query says which.
     pub archived: bool,
+    /// The runs in the trash, and no others.
+    pub trash: bool,
     /// The order.
     pub sort: Sort,
     /// Turned round.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result};
 
 use super::list::{Candidate, beside};
 use super::series::metric_id;
-use super::words;
+use super::{Listing, words};
 use crate::query::{Number, Op, Query, Term, Test, Text};
 use crate::spec::keys::KEYS;
 
@@ -21,7 +21,7 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn of(query: &'a Query, archived: bool, now: i64) -> Self {
+    pub(super) fn of(query: &'a Query, listing: &Listing, now: i64) -> Self {
         let mut plan = Self::default();
         let shelf = query.terms.iter().rev().find_map(|term| match (&term.test, term.negated) {
             (Test::Archived(which), false) => Some(*which),
@@ -29,7 +29,8 @@ impl<'a> Plan<'a> {
             _ => None,
         });
         plan.conditions.push(match shelf {
-            None if archived => "r.archived IN (0, 1)".into(),
+            _ if listing.trash => "r.archived >= 2".into(),
+            None if listing.archived => "r.archived IN (0, 1)".into(),
             Some(None) => "r.archived IN (0, 1)".into(),
             None | Some(Some(false)) => "r.archived = 0".into(),
             Some(Some(true)) => "r.archived = 1".into(),

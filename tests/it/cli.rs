@@ -541,6 +541,7 @@ fn help_teaches() {
       hold         Keep runs waiting in the queue
       resume       Let held, stopped or failed runs go on from their last checkpoint
       retry        Put ended runs back into the queue
+      clone        Queue a run like another one, with some keys changed
       compare      Put runs side by side and say whether they differ by more than chance
       confusion    Show which classes a run takes for which
       errors       Show the texts that runs get wrong, the surest mistakes first
@@ -548,6 +549,8 @@ fn help_teaches() {
       note         Write a note on a run, or read it
       rename       Give a run another name
       archive      Hide runs from lists; nothing is deleted
+      rm           Throw runs away; `restore` brings them back until they are purged
+      restore      Bring runs back from the trash
       models       List the checkpoints under models/
       data         Look into a data file: columns, classes, lengths, duplicates, how it is split
       doctor       Check libtorch, CUDA, disk, terminal, clock, file locks and the database

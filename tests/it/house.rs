@@ -150,6 +150,7 @@ fn the_runner_has_few_doors() {
     let doors = [
         "run",
         "ensure",
+        "edit",
         "reindex",
         "trainer_command",
         "trainer_output",

@@ -148,3 +148,88 @@ fn verbs_take_queries_where_they_take_runs() {
     shell.write("config.toml", format!("{config}\n[views]\nbad = \"acc>\"\n"));
     shell.refuses(&["ls"], 2, "[views], bad: Column 5 of the query: a value is missing here.");
 }
+
+#[test]
+fn what_is_thrown_away_comes_back_until_it_is_purged() {
+    let shell = Shell::board();
+    let sweep = ["sweep", "model=fake epoch_ms=20", "data=data/mail.csv", "epochs=1"];
+    shell.ok(&[&sweep[..], &["lr=1e-5,3e-5,9e-5", "--wait"]].concat());
+    let ids = |args: &[&str]| -> Vec<String> {
+        let rows = shell.json(args);
+        rows.as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect()
+    };
+    shell.ok(&["archive", "r1"]);
+    let thrown = shell.ok(&["rm", "r1", "lr>5e-5"]);
+    assert_eq!(thrown, "In the trash: r1, r3. Undo: tuneboard restore r1 r3\n");
+    assert_eq!(ids(&["ls", "--archived"]), ["r2"]);
+    assert_eq!(ids(&["ls", "--trash"]), ["r1", "r3"]);
+    for verb in ["show", "resume", "archive", "logs", "clone"] {
+        shell.refuses(
+            &[verb, "r3"],
+            2,
+            "r3 is in the trash; `tuneboard restore r3` brings it back.",
+        );
+    }
+    // The trash outlives the database.
+    shell.ok(&["reindex"]);
+    assert_eq!(ids(&["ls", "--trash"]), ["r1", "r3"]);
+
+    assert_eq!(shell.json(&["restore", "r1", "lr>5e-5"])["runs"], json!(["r1", "r3"]));
+    assert_eq!(ids(&["ls"]), ["r2", "r3"], "r1 was archived and is so again");
+    shell.refuses(&["restore", "r2"], 2, "Not in the trash: r2.");
+
+    assert!(shell.path("runs/r3").exists());
+    assert_eq!(shell.json(&["rm", "--purge", "r3"]), json!({ "runs": ["r3"], "purged": true }));
+    assert!(!shell.path("runs/r3").exists());
+    shell.refuses(&["show", "r3"], 2, "There is no run r3");
+    shell.ok(&["rm", "r1"]);
+    assert_eq!(shell.ok(&["rm", "--empty"]), "Deleted for ever: r1.\n");
+    // The number of a purged run is not given again.
+    let again = shell.json(&["clone", "r2", "seed=1", "--hold"]);
+    assert_eq!(again["runs"], json!(["r4"]));
+    shell.ok(&["reindex"]);
+    assert_eq!(ids(&["ls", "--archived"]), ["r2", "r4"]);
+    shell.refuses(
+        &["rm", "r4"],
+        2,
+        "r4 has not ended: `tuneboard stop r4` ends it; nothing was changed.",
+    );
+    shell.refuses(&["rm", "--purge", "r4"], 2, "r4 has not ended");
+}
+
+#[test]
+fn a_clone_tells_what_changes_and_what_ran_already() {
+    let shell = Shell::board();
+    shell.ok(&["run", "model=fake epoch_ms=20", "data=data/mail.csv", "epochs=1", "--wait"]);
+    let same = shell.run(&["clone", "r1", "--hold"]);
+    assert!(
+        same.err.contains("nothing changes; already run: r1 (done, test/acc 0.7500)"),
+        "{same}"
+    );
+    let other = shell.run(&["clone", "r1", "lr=1e-5", "--hold", "--name", "slower"]);
+    assert!(other.err.contains("slower: lr 5e-5 -> 1e-5\n"), "{other}");
+    assert!(other.out.contains("Queued and held r3 (slower)."), "{other}");
+    let sweep = shell.json(&["clone", "r1", "seed=1..2", "--hold"]);
+    assert_eq!(sweep["sweep"], json!("s1"));
+    shell.refuses(&["clone", "r1", "lrr=1"], 2, "did you mean `lr`?");
+    shell.refuses(&["clone", "r1", "data=nowhere.csv"], 2, "There is no file nowhere.csv");
+}
+
+#[test]
+fn notes_are_written_in_the_users_editor() {
+    let shell = Shell::board();
+    shell.ok(&["run", "model=fake", "data=data/mail.csv", "--hold"]);
+    shell.ok(&["note", "r1", "first"]);
+    let edit = |editor: &str| {
+        let mut command = shell.command(&["note", "r1", "--edit"]);
+        let out = command.env("EDITOR", editor).env_remove("VISUAL").output().unwrap();
+        (out.status.code().unwrap(), String::from_utf8(out.stderr).unwrap())
+    };
+    // Words behind the program are its arguments; what stands there is no shell's.
+    assert_eq!(edit("sed -i s/first/second;thought/").0, 0);
+    assert_eq!(shell.json(&["note", "r1"])["note"], json!("second;thought"));
+    let (code, why) = edit("false");
+    assert!(code == 2 && why.contains("the note stays"), "{code} {why}");
+    assert_eq!(edit("no-such-editor").0, 3);
+    assert_eq!(shell.json(&["note", "r1"])["note"], json!("second;thought"));
+}

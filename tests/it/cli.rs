@@ -610,12 +610,13 @@ fn help_teaches() {
     insta::assert_snapshot!(shell.ok(&["ls", "-h"]), @r#"
     List runs
 
-    Usage: tuneboard ls [OPTIONS] [WORDS]...
+    Usage: tuneboard ls [OPTIONS] [QUERY]...
 
     Arguments:
-      [WORDS]...  Words that must all occur
+      [QUERY]...  Words that must all occur, and tests
 
     Options:
+          --view <NAME>    A query saved under [views] in config.toml
           --state <STATE>  Only runs in this state; may be given more than once [possible values:
                            queued, starting, running, stopping, ended, done, failed, stopped, pruned,
                            lost, held, live]
@@ -624,6 +625,7 @@ fn help_teaches() {
           --desc           Turn the order round
           --limit <N>      At most that many
           --archived       Archived runs too [alias: --all]
+          --trash          Runs in the trash instead
       -h, --help           Print help
 
     Everywhere:
@@ -631,11 +633,15 @@ fn help_teaches() {
                          above it
           --json         Print JSON for scripts instead of text for people
 
-    All words must occur in a run's id, name, spec, state, tags or note.
+    A query is words that must all occur in a run's id, name, spec, state, tags or note, and tests of
+    keys,
+    metrics, state, tags and time (docs/query.md). Quote it, since < and > mean something to a shell.
 
     Examples:
       tuneboard ls                          every run that is not archived
       tuneboard ls minilm sms               those that name both
+      tuneboard ls 'acc>0.9 lr<3e-5 model:minilm tag:best -state:failed since:7d'
+      tuneboard ls 'view:good loss<0.1'     `good = "acc>0.9"` stands under [views] in config.toml
       tuneboard ls --state running          those that train now
       tuneboard ls --sweep s3 --sort val/acc --desc --limit 5
       tuneboard ls --sort lr                by any key of a run (`tuneboard show` lists them)
@@ -655,7 +661,7 @@ fn help_teaches() {
 
       tip: a similar argument exists: '--state'
 
-    Usage: tuneboard ls --state <STATE> [WORDS]...
+    Usage: tuneboard ls --state <STATE> [QUERY]...
 
     For more information, try '--help'.
     "#);

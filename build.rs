@@ -1,9 +1,9 @@
-//! Tells the linker where the trainer finds libtorch at run time, and the trainer which libtorch it
-//! was built against.
+//! Builds the trainer's C++ part (src/train/native) and tells the linker where the trainer finds
+//! libtorch at run time, and the trainer which libtorch it was built against.
 //!
-//! torch-sys knows the folder and hands it to its direct dependants as `DEP_TCH_LIBTORCH_LIB`. The
-//! rpath goes into `tuneboard-train` alone: the plain `rustc-link-arg` form would reach the board's
-//! executable too, and make each of its starts load half a gigabyte of libraries.
+//! torch-sys knows the folder and hands it to its direct dependants as `DEP_TCH_LIBTORCH_LIB`. Rpath
+//! and C++ part go into `tuneboard-train` alone: the plain forms would reach the board's executable
+//! too, and make each of its starts load half a gigabyte of libraries.
 
 use std::env;
 use std::fs;
@@ -19,8 +19,60 @@ fn main() {
     let folder = env::var("DEP_TCH_LIBTORCH_LIB").unwrap_or_default();
     let version = version(Path::new(&folder)).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=TUNEBOARD_LIBTORCH_VERSION={version}");
-    if !folder.is_empty() && env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|f| f == "unix") {
+    if folder.is_empty() {
+        return;
+    }
+    if env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|f| f == "unix") {
         println!("cargo::rustc-link-arg-bin=tuneboard-train=-Wl,-rpath,{folder}");
+    }
+    #[cfg(feature = "train")]
+    native(Path::new(&folder));
+}
+
+/// The kernels, once for each instruction set, and what binds them to libtorch.
+#[cfg(feature = "train")]
+fn native(lib: &Path) {
+    const SOURCE: &str = "src/train/native";
+    println!("cargo::rerun-if-changed={SOURCE}");
+    const AVX2: &[&str] = &["-mavx2", "-mfma"];
+    const AVX512: &[&str] = &[
+        "-mavx2",
+        "-mfma",
+        "-mavx512f",
+        "-mavx512bw",
+        "-mavx512dq",
+        "-mavx512vl",
+        "-mprefer-vector-width=512",
+    ];
+    let mut sets: Vec<(&str, &[&str])> = vec![("portable", &[])];
+    if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
+        sets.extend([("avx2", AVX2), ("avx512", AVX512)]);
+    }
+    let compiler = || {
+        let mut build = cc::Build::new();
+        // Always optimised: a development build trains as fast as a release.
+        build.cpp(true).std("c++17").opt_level(3).debug(false).cargo_metadata(false);
+        build.warnings(true).flag("-Wno-psabi").flag("-fno-math-errno");
+        build
+    };
+    let mut objects = Vec::new();
+    for (set, flags) in sets {
+        let mut build = compiler();
+        build.define("TUNEBOARD_ISA", set).flags(flags);
+        // One object for each set: the names must differ.
+        let out = Path::new(&env::var("OUT_DIR").unwrap_or_default()).join(set);
+        build.out_dir(out).file(format!("{SOURCE}/kernels.cpp"));
+        objects.extend(build.compile_intermediates());
+    }
+    let mut build = compiler();
+    let include = lib.parent().unwrap_or(lib).join("include");
+    build.flag("-isystem").flag(&include);
+    build.flag("-isystem").flag(include.join("torch/csrc/api/include"));
+    build.flag("-fopenmp").file(format!("{SOURCE}/fused.cpp")).objects(objects);
+    build.compile("tuneboard_native");
+    let out = env::var("OUT_DIR").unwrap_or_default();
+    for argument in [format!("{out}/libtuneboard_native.a"), "-lstdc++".into(), "-lgomp".into()] {
+        println!("cargo::rustc-link-arg-bin=tuneboard-train={argument}");
     }
 }
 

@@ -150,7 +150,6 @@ impl Checkpoints {
     pub fn load_weights(&self, name: &str, parameters: &[Parameter]) -> Result<(), TrainError> {
         let path = self.folder.join(name).join(WEIGHTS);
         let saved = weights::read_all(&path)?;
-        let _guard = tch::no_grad_guard();
         for parameter in parameters {
             let missing = || TrainError::MissingTensor {
                 name: parameter.name.clone(),
@@ -166,7 +165,7 @@ impl Checkpoints {
                     want: sizes(&parameter.tensor),
                 });
             }
-            parameter.tensor.shallow_clone().f_copy_(tensor)?;
+            parameter.set(tensor)?;
         }
         Ok(())
     }

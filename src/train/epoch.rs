@@ -52,10 +52,9 @@ impl Session<'_> {
             measured.rows += rows.len() as u64;
             measured.tokens += rows.iter().map(|r| self.tokens.get(*r).len() as u64).sum::<u64>();
         }
-        if self.spec.clip > 0.0 {
-            optim::clip(&mut gradients, self.spec.clip)?;
-        }
-        self.optimizer.step(&gradients, lr)?;
+        let clip = self.spec.clip;
+        let scale = if clip > 0.0 { optim::clip(&mut gradients, clip)? } else { 1.0 };
+        self.optimizer.step(&gradients, scale, lr)?;
         self.state.step += 1;
         self.state.step_in_epoch += 1;
         self.journal.step = self.state.step;

@@ -22,6 +22,7 @@ pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainEr
         pool: Pool::Auto,
         dropout: None,
         device: Device::Cpu,
+        kind: Kind::Float,
     };
     let model = model::load(folder, &request)?;
     let inputs = read_inputs(input, &model.limits)?;

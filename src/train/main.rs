@@ -23,6 +23,7 @@ mod journal;
 mod lines;
 mod metrics;
 mod model;
+mod native;
 mod optim;
 mod probe;
 mod progress;

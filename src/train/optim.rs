@@ -8,7 +8,8 @@ use tuneboard::spec::schedule::layer_factor;
 use tuneboard::spec::{Optimizer as Rule, RunSpec};
 
 use crate::error::TrainError;
-use crate::model::Parameter;
+use crate::model::{Leaf, Parameter};
+use crate::native::{self, AdamStep};
 
 /// The weights that learn, with what the optimiser remembers of each.
 pub struct Optimizer {
@@ -31,6 +32,10 @@ struct Numbers {
 struct Slot {
     name: String,
     weight: Tensor,
+    /// Where its gradient comes from.
+    leaf: Leaf,
+    /// Numbers that are kept equal to the weight's.
+    copy: Option<Tensor>,
     /// Mean and mean square of the gradients (Adam).
     moments: Option<(Tensor, Tensor)>,
     /// The steps so far, older ones fading (SGD with momentum).
@@ -51,10 +56,11 @@ impl Optimizer {
         for parameter in parameters {
             let learns = parameter.group() < groups;
             // Without a gradient the trunk keeps no graph, which halves time and memory.
-            let weight = parameter.tensor.f_set_requires_grad(learns)?;
+            parameter.leaf.learn(learns)?;
             if !learns {
                 continue;
             }
+            let weight = parameter.tensor.f_detach()?;
             let moments = match spec.optimizer {
                 Rule::AdamW | Rule::Adam => {
                     Some((weight.f_zeros_like()?.f_detach()?, weight.f_zeros_like()?.f_detach()?))
@@ -69,6 +75,8 @@ impl Optimizer {
             let decays = parameter.decays() && spec.optimizer != Rule::Adam;
             slots.push(Slot {
                 name: parameter.name.clone(),
+                copy: parameter.copy()?,
+                leaf: parameter.leaf.clone(),
                 weight,
                 moments,
                 velocity,
@@ -86,24 +94,61 @@ impl Optimizer {
     /// # Errors
     /// What libtorch reports.
     pub fn gradients(&self, loss: &Tensor) -> Result<Vec<Tensor>, TrainError> {
-        let weights: Vec<&Tensor> = self.slots.iter().map(|s| &s.weight).collect();
-        Ok(Tensor::f_run_backward(&[loss], &weights, false, false)?)
+        // Parameters that are stacked in one leaf follow each other.
+        let mut leaves: Vec<&Tensor> = Vec::with_capacity(self.slots.len());
+        let mut places = Vec::with_capacity(self.slots.len());
+        for slot in &self.slots {
+            let leaf = slot.leaf.whole();
+            if leaves.last().is_none_or(|last| last.data_ptr() != leaf.data_ptr()) {
+                leaves.push(leaf);
+            }
+            places.push(leaves.len() - 1);
+        }
+        let gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
+        let parts = self.slots.iter().zip(places);
+        parts.map(|(slot, place)| slot.leaf.part(&gradients[place])).collect()
     }
 
-    /// One step along `gradients`.
+    /// One step along `gradients`, times `scale`.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn step(&mut self, gradients: &[Tensor], lr: f64) -> Result<(), TrainError> {
+    pub fn step(&mut self, gradients: &[Tensor], scale: f64, lr: f64) -> Result<(), TrainError> {
         self.steps += 1;
         let _guard = tch::no_grad_guard();
+        if let Some(slots) = self.native_slots(gradients, lr) {
+            let Numbers { beta1, beta2, eps, .. } = self.numbers;
+            let t = self.steps as f64;
+            let corrections = [1.0 - beta1.powf(t), 1.0 - beta2.powf(t)];
+            return native::adam(&slots, &AdamStep::new([beta1, beta2], corrections, eps, scale));
+        }
         for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
             // A weight that the loss does not depend on has none.
             if gradient.defined() {
-                slot.step(self.rule, self.numbers, gradient, lr, self.steps)?;
+                let gradient = gradient.f_to_kind(Kind::Float)?.f_mul_scalar(scale)?;
+                slot.step(self.rule, self.numbers, &gradient, lr, self.steps)?;
+                if let Some(copy) = &mut slot.copy {
+                    copy.f_copy_(&slot.weight)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The step as one job for the CPU's kernel, if it is one for it.
+    fn native_slots<'a>(
+        &'a self,
+        gradients: &'a [Tensor],
+        lr: f64,
+    ) -> Option<Vec<native::AdamSlot<'a>>> {
+        let pairs = self.slots.iter().zip(gradients).filter(|(_, gradient)| gradient.defined());
+        let slots = pairs.map(|(slot, gradient)| {
+            let (mean, square) = slot.moments.as_ref()?;
+            let moved = [&slot.weight, mean, square];
+            let lr = lr * slot.factor;
+            native::AdamSlot::new(moved, gradient, slot.copy.as_ref(), lr, slot.decay)
+        });
+        slots.collect()
     }
 
     /// What must be kept to go on later: tensors by name.
@@ -255,32 +300,34 @@ pub fn accumulate(sum: &mut Vec<Tensor>, more: Vec<Tensor>) -> Result<(), TrainE
     }
     for (sum, more) in sum.iter_mut().zip(more) {
         if more.defined() {
+            // 16 bits do not hold a sum.
+            *sum = sum.f_to_kind(Kind::Float)?;
             let _ = sum.f_add_(&more)?;
         }
     }
     Ok(())
 }
 
-/// Scales all gradients so that their joint norm is at most `most`, as PyTorch's
-/// `clip_grad_norm_`. Gives the norm before.
+/// What all gradients must be multiplied by so that their joint norm is at most `most`, as PyTorch's
+/// `clip_grad_norm_` has it. On a GPU they are multiplied at once, and 1 is given: to read the norm
+/// would be to wait for it.
 ///
 /// # Errors
 /// What libtorch reports.
 pub fn clip(gradients: &mut [Tensor], most: f64) -> Result<f64, TrainError> {
-    let norms = gradients
-        .iter()
-        .filter(|g| g.defined())
-        .map(Tensor::f_norm)
-        .collect::<Result<Vec<_>, _>>()?;
+    let defined: Vec<&Tensor> = gradients.iter().filter(|g| g.defined()).collect();
+    if let Some(squares) = native::squares(&defined)? {
+        return Ok((most / (squares.sqrt() + 1e-6)).min(1.0));
+    }
+    let norms = defined.iter().map(|g| g.f_to_kind(Kind::Float)?.f_norm());
+    let norms = norms.collect::<Result<Vec<_>, _>>()?;
     if norms.is_empty() {
-        return Ok(0.0);
+        return Ok(1.0);
     }
-    let norm = Tensor::f_stack(&norms, 0)?.f_norm()?.f_to_kind(Kind::Double)?.f_double_value(&[])?;
-    let factor = most / (norm + 1e-6);
-    if factor < 1.0 {
-        for gradient in gradients.iter_mut().filter(|g| g.defined()) {
-            let _ = gradient.f_mul_scalar_(factor)?;
-        }
+    let norm = Tensor::f_stack(&norms, 0)?.f_norm()?.f_add_scalar(1e-6)?;
+    let factor = norm.f_reciprocal()?.f_mul_scalar(most)?.f_clamp_max(1.0)?;
+    for gradient in gradients.iter_mut().filter(|g| g.defined()) {
+        let _ = gradient.f_mul_(&factor)?;
     }
-    Ok(norm)
+    Ok(1.0)
 }

@@ -103,6 +103,7 @@ impl<'a> Session<'a> {
             pool: spec.pool,
             dropout: spec.dropout,
             device: place.device,
+            kind: place.kind,
         };
         let model = model::load(&model_folder, &request)?;
         let tokenizer = tokenizer(&model_folder, &spec, &model)?;

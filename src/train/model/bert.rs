@@ -3,7 +3,7 @@ mod classifier;
 mod config;
 mod embeddings;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use self::attention::SelfAttention;
 pub use self::classifier::load;
@@ -11,7 +11,7 @@ use self::config::BertConfig;
 use self::embeddings::Embeddings;
 use super::attention::padding_bias;
 use super::config::Activation;
-use super::layers::{Dropouts, LayerNorm, Linear, dropout};
+use super::layers::{Dropouts, LayerNorm, Linear};
 use super::parameters::Builder;
 use super::{Inputs, Mode};
 use crate::error::TrainError;
@@ -64,7 +64,7 @@ impl Bert {
     /// What libtorch reports.
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
         let drop = self.dropouts.in_mode(mode);
-        let bias = inputs.mask.as_ref().map(|m| padding_bias(m, mode.kind)).transpose()?;
+        let bias = inputs.mask.as_ref().map(|m| padding_bias(m, Kind::Float)).transpose()?;
         let segments = inputs.segments.as_ref();
         let mut x = self.embeddings.forward(&inputs.ids, segments, mode.kind, drop.embeddings)?;
         for layer in &self.layers {
@@ -113,10 +113,9 @@ impl Layer {
         bias: Option<&Tensor>,
         drop: &Dropouts,
     ) -> Result<Tensor, TrainError> {
-        let mixed = self.mix.forward(&self.attention.forward(x, bias, drop.attention)?)?;
-        let x = self.mix_norm.forward(&dropout(mixed, drop.residual)?.f_add(x)?)?;
-        let wide = self.activation.apply(&self.widen.forward(&x)?)?;
-        let narrow = dropout(self.narrow.forward(&wide)?, drop.residual)?;
-        self.narrow_norm.forward(&narrow.f_add(&x)?)
+        let mixed = self.attention.forward(x, bias, drop.attention)?;
+        let x = self.mix_norm.close(&self.mix, &mixed, x, drop.residual)?;
+        let wide = self.widen.activated(&x, self.activation)?;
+        self.narrow_norm.close(&self.narrow, &wide, &x, drop.residual)
     }
 }

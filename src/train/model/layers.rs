@@ -1,8 +1,10 @@
 use tch::Tensor;
 
 use super::Mode;
+use super::config::Activation;
 use super::parameters::{Builder, Fresh};
 use crate::error::TrainError;
+use crate::native;
 
 /// The dropouts of a transformer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -35,13 +37,18 @@ impl Dropouts {
 /// # Errors
 /// What libtorch reports.
 pub fn dropout(x: Tensor, p: f64) -> Result<Tensor, TrainError> {
-    if p == 0.0 { Ok(x) } else { Ok(x.f_dropout(p, true)?) }
+    match p {
+        0.0 => Ok(x),
+        _ if native::takes(&x, 0) => native::dropout(&x, p),
+        _ => Ok(x.f_dropout(p, true)?),
+    }
 }
 
 /// y = x Wᵀ + b, with W `[outputs, inputs]`.
 pub struct Linear {
     weight: Tensor,
-    bias: Tensor,
+    /// 32-bit.
+    pub bias: Tensor,
 }
 
 impl Linear {
@@ -52,12 +59,27 @@ impl Linear {
     pub fn trunk(
         builder: &mut Builder,
         name: &str,
+        shape: [i64; 2],
+        depth: u32,
+    ) -> Result<Self, TrainError> {
+        Self::stacked(builder, &[name], shape, depth)
+    }
+
+    /// Layers of the trunk that take the same input, as one whose outputs are those of all, side by
+    /// side. Each is of `[outputs, inputs]`.
+    ///
+    /// # Errors
+    /// See [`Builder::trunk`].
+    pub fn stacked(
+        builder: &mut Builder,
+        names: &[&str],
         [outputs, inputs]: [i64; 2],
         depth: u32,
     ) -> Result<Self, TrainError> {
+        let all = |part| names.iter().map(|name| format!("{name}.{part}")).collect::<Vec<_>>();
         let shape = [outputs, inputs];
-        let weight = builder.trunk(&format!("{name}.weight"), &shape, Fresh::Normal, depth)?;
-        let bias = builder.trunk(&format!("{name}.bias"), &[outputs], Fresh::Zeros, depth)?;
+        let weight = builder.stacked(&all("weight"), &shape, Fresh::Normal, depth)?;
+        let bias = builder.stacked(&all("bias"), &[outputs], Fresh::Zeros, depth)?;
         Ok(Self { weight, bias })
     }
 
@@ -77,8 +99,7 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`. The master weights stay 32-bit: the
-    /// cast is part of the graph, so their gradients are 32-bit as well.
+    /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`.
     ///
     /// # Errors
     /// What libtorch reports.
@@ -86,6 +107,26 @@ impl Linear {
         let kind = x.f_kind()?;
         let (weight, bias) = (self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?);
         Ok(x.f_linear(&weight, Some(&bias))?)
+    }
+
+    /// As `forward`, without the bias: for those who add it on the way.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn product(&self, x: &Tensor) -> Result<Tensor, TrainError> {
+        Ok(x.f_linear(&self.weight.f_to_kind(x.f_kind()?)?, None::<&Tensor>)?)
+    }
+
+    /// `forward` and an activation.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor, TrainError> {
+        let outputs = self.bias.numel() as i64;
+        if activation == Activation::Gelu && native::takes(x, outputs) {
+            return native::bias_gelu(&self.product(x)?, &self.bias);
+        }
+        activation.apply(&self.forward(x)?)
     }
 }
 
@@ -127,5 +168,24 @@ impl LayerNorm {
             (self.weight.shallow_clone(), self.bias.shallow_clone())
         };
         Ok(x.f_layer_norm([self.width], Some(&weight), Some(&bias), self.eps, true)?)
+    }
+
+    /// What closes a block of a transformer that is normalised after it:
+    /// LayerNorm(dropout(linear(x)) + residual).
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn close(
+        &self,
+        linear: &Linear,
+        x: &Tensor,
+        residual: &Tensor,
+        p: f64,
+    ) -> Result<Tensor, TrainError> {
+        if native::takes(residual, self.width) {
+            let pair = [&linear.product(x)?, residual];
+            return native::add_norm(pair, &linear.bias, [&self.weight, &self.bias], p, self.eps);
+        }
+        self.forward(&dropout(linear.forward(x)?, p)?.f_add(residual)?)
     }
 }

@@ -26,7 +26,7 @@ use tuneboard::spec::Pool;
 
 pub use family::Family;
 pub use gru::make as make_gru;
-pub use parameters::{Builder, Parameter};
+pub use parameters::{Builder, Leaf, Parameter};
 pub use weights::WeightFiles;
 
 use crate::error::TrainError;
@@ -159,6 +159,8 @@ pub struct Request {
     pub dropout: Option<f64>,
     /// Where the weights lie.
     pub device: Device,
+    /// Number format of the matrix products: `Float` or `BFloat16`.
+    pub kind: Kind,
 }
 
 /// Text -> ids for the model of `folder`; see [`Family::tokenizer`]. A folder that holds nothing but a

@@ -7,15 +7,83 @@ use crate::error::TrainError;
 pub struct Parameter {
     /// As in the saved file: `bert.encoder.layer.0.attention.self.query.weight`.
     pub name: String,
-    /// A leaf of the graph, 32-bit.
+    /// 32-bit: what is saved, and what the optimiser moves.
     pub tensor: Tensor,
+    /// How it takes part in the graph.
+    pub leaf: Leaf,
     /// Layers between it and the head: 0 for head, pooler and topmost layer.
     pub depth: u32,
     /// Part of the classification head, hence never frozen.
     pub is_head: bool,
 }
 
+/// The leaf of the graph that a parameter learns through: the parameter itself, a 16-bit copy of it
+/// that matrix products take, or a tensor in which it is stacked with others.
+pub struct Leaf {
+    tensor: Tensor,
+    /// Its rows in `tensor`; `None` = all.
+    rows: Option<(i64, i64)>,
+}
+
+impl Clone for Leaf {
+    /// The same leaf.
+    fn clone(&self) -> Self {
+        Self { tensor: self.tensor.shallow_clone(), rows: self.rows }
+    }
+}
+
+impl Leaf {
+    /// Whether gradients are wanted.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn learn(&self, learns: bool) -> Result<(), TrainError> {
+        let _ = self.tensor.f_set_requires_grad(learns)?;
+        Ok(())
+    }
+
+    /// What gradients are taken with respect to.
+    pub fn whole(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// The parameter's part of the leaf, or of its gradient.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn part(&self, whole: &Tensor) -> Result<Tensor, TrainError> {
+        Ok(match self.rows {
+            Some((first, count)) if whole.defined() => whole.f_narrow(0, first, count)?,
+            _ => whole.shallow_clone(),
+        })
+    }
+}
+
 impl Parameter {
+    /// Where the leaf's numbers are not those of `tensor`: its part of the leaf.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn copy(&self) -> Result<Option<Tensor>, TrainError> {
+        if self.leaf.tensor.f_kind()? == self.tensor.f_kind()? {
+            return Ok(None);
+        }
+        Ok(Some(self.leaf.part(&self.leaf.tensor.f_detach()?)?))
+    }
+
+    /// Takes up numbers from elsewhere.
+    ///
+    /// # Errors
+    /// Another shape.
+    pub fn set(&self, from: &Tensor) -> Result<(), TrainError> {
+        let _guard = tch::no_grad_guard();
+        self.tensor.shallow_clone().f_copy_(from)?;
+        if let Some(mut copy) = self.copy()? {
+            copy.f_copy_(&self.tensor)?;
+        }
+        Ok(())
+    }
+
     /// Biases and the weights of normalisations are not decayed (as in BERT's own training code);
     /// they are the ones with a single axis.
     pub fn decays(&self) -> bool {
@@ -55,6 +123,8 @@ pub struct Builder<'a> {
     pub std: f64,
     /// Where the weights lie.
     pub device: Device,
+    /// Number format of the leaves that only matrix products take.
+    pub kind: Kind,
     /// All made so far.
     pub parameters: Vec<Parameter>,
 }
@@ -71,11 +141,49 @@ impl Builder<'_> {
         fresh: Fresh,
         depth: u32,
     ) -> Result<Tensor, TrainError> {
-        let tensor = match self.files {
-            Some(files) => files.get(name, shape, self.device)?,
-            None => self.fresh(shape, fresh)?,
-        };
+        let tensor = self.read(name, shape, fresh)?;
         self.keep(format!("{}{name}", self.prefix), tensor, depth, false)
+    }
+
+    /// As `trunk`, for weights of one shape that are used as one, each below the other; those with two
+    /// axes, which only matrix products take, in the number format of products.
+    ///
+    /// # Errors
+    /// As `trunk`.
+    pub fn stacked(
+        &mut self,
+        names: &[String],
+        shape: &[i64],
+        fresh: Fresh,
+        depth: u32,
+    ) -> Result<Tensor, TrainError> {
+        let parts = names.iter().map(|name| self.read(name, shape, fresh));
+        let master = match &parts.collect::<Result<Vec<_>, _>>()?[..] {
+            [one] => one.shallow_clone(),
+            parts => Tensor::f_cat(parts, 0)?,
+        };
+        let leaf =
+            if shape.len() > 1 { master.f_to_kind(self.kind)? } else { master.f_detach()? };
+        let leaf = leaf.f_set_requires_grad(true)?;
+        let count = shape.first().copied().unwrap_or(1);
+        for (index, name) in names.iter().enumerate() {
+            let first = index as i64 * count;
+            self.parameters.push(Parameter {
+                name: format!("{}{name}", self.prefix),
+                tensor: master.f_detach()?.f_narrow(0, first, count)?,
+                leaf: Leaf { tensor: leaf.shallow_clone(), rows: Some((first, count)) },
+                depth,
+                is_head: false,
+            });
+        }
+        Ok(leaf)
+    }
+
+    fn read(&self, name: &str, shape: &[i64], fresh: Fresh) -> Result<Tensor, TrainError> {
+        match self.files {
+            Some(files) => files.get(name, shape, self.device),
+            None => self.fresh(shape, fresh),
+        }
     }
 
     /// A weight of the head, from the checkpoint if `given`.
@@ -121,7 +229,8 @@ impl Builder<'_> {
     ) -> Result<Tensor, TrainError> {
         let tensor = tensor.f_set_requires_grad(true)?;
         let shared = tensor.shallow_clone();
-        self.parameters.push(Parameter { name, tensor, depth, is_head });
+        let leaf = Leaf { tensor: tensor.shallow_clone(), rows: None };
+        self.parameters.push(Parameter { name, tensor, leaf, depth, is_head });
         Ok(shared)
     }
 }

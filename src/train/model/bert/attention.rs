@@ -2,16 +2,15 @@ use tch::Tensor;
 
 use super::config::BertConfig;
 use crate::error::TrainError;
-use crate::model::attention::attend;
+use crate::model::attention::self_attend;
 use crate::model::layers::Linear;
 use crate::model::parameters::Builder;
 
 /// Multi-head self-attention, without the output projection (Vaswani et al. 2017, section 3.2).
 /// Reference: transformers `BertSelfAttention`.
 pub struct SelfAttention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    /// Query, key and value.
+    stacked: Linear,
     heads: i64,
 }
 
@@ -26,15 +25,11 @@ impl SelfAttention {
         config: &BertConfig,
         depth: u32,
     ) -> Result<Self, TrainError> {
+        let names = ["query", "key", "value"].map(|part| format!("{name}.{part}"));
+        let names = names.each_ref().map(String::as_str);
         let shape = [config.hidden_size; 2];
-        let mut linear =
-            |part: &str| Linear::trunk(builder, &format!("{name}.{part}"), shape, depth);
-        Ok(Self {
-            query: linear("query")?,
-            key: linear("key")?,
-            value: linear("value")?,
-            heads: config.num_attention_heads,
-        })
+        let stacked = Linear::stacked(builder, &names, shape, depth)?;
+        Ok(Self { stacked, heads: config.num_attention_heads })
     }
 
     /// `[batch, length, hidden]` -> the same shape; `bias` is
@@ -43,15 +38,6 @@ impl SelfAttention {
     /// # Errors
     /// What libtorch reports.
     pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>, p: f64) -> Result<Tensor, TrainError> {
-        let (batch, length, width) = x.size3()?;
-        let size = width / self.heads;
-        let split = |y: Tensor| -> Result<Tensor, TrainError> {
-            Ok(y.f_view([batch, length, self.heads, size])?.f_transpose(1, 2)?)
-        };
-        let query = split(self.query.forward(x)?)?;
-        let key = split(self.key.forward(x)?)?;
-        let value = split(self.value.forward(x)?)?;
-        let mixed = attend([&query, &key, &value], bias, 1.0 / (size as f64).sqrt(), p)?;
-        Ok(mixed.f_transpose(1, 2)?.f_reshape([batch, length, width])?)
+        self_attend(&self.stacked, x, bias, self.heads, p)
     }
 }

@@ -85,6 +85,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         prefix: "bert.",
         std: config.initializer_range,
         device: request.device,
+        kind: request.kind,
         parameters: Vec::new(),
     };
     let bert = Bert::new(&mut builder, &config, pool == Pool::Cls && has_pooler, dropouts)?;

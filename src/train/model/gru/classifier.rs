@@ -132,6 +132,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         prefix: "",
         std: config.initializer_range,
         device: request.device,
+        kind: request.kind,
         parameters: Vec::new(),
     };
     let shape = [config.vocab_size, config.embedding_size];
@@ -179,6 +180,7 @@ mod tests {
             pool: Pool::Auto,
             dropout: None,
             device: Device::Cpu,
+            kind: Kind::Float,
         };
         let loaded = load(folder.path(), json, &request).unwrap();
         let ids = Tensor::from_slice(&[2_i64, 3, 4, 5, 6, 0, 0, 0]).view([2, 4]);

@@ -1,0 +1,126 @@
+//! The kernels against libtorch's own operations.
+
+use std::sync::Mutex;
+
+use super::*;
+
+/// libtorch has one generator for all: whoever seeds it holds this.
+static DRAWING: Mutex<()> = Mutex::new(());
+
+fn random(shape: &[i64], kind: Kind) -> Tensor {
+    Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(kind).set_requires_grad(true)
+}
+
+/// The largest difference, as a share of the largest number.
+fn gap(got: &Tensor, want: &Tensor) -> f64 {
+    assert_eq!(got.size(), want.size());
+    let (got, want) = (got.to_kind(Kind::Double), want.to_kind(Kind::Double));
+    ((got - &want).abs().max() / want.abs().max()).double_value(&[])
+}
+
+/// Outputs and all gradients of the two agree.
+fn check(got: &Tensor, want: &Tensor, leaves: &[&Tensor], tolerance: f64) {
+    assert!(gap(got, want) < tolerance, "output: {}", gap(got, want));
+    let along = Tensor::randn_like(&got.to_kind(Kind::Float));
+    let gradients = |y: &Tensor| {
+        let loss = (y.to_kind(Kind::Float) * &along).sum(Kind::Float);
+        Tensor::run_backward(&[loss], leaves, false, false)
+    };
+    for (index, (got, want)) in gradients(got).iter().zip(&gradients(want)).enumerate() {
+        assert!(gap(got, want) < tolerance, "gradient {index}: {}", gap(got, want));
+    }
+}
+
+const KINDS: [(Kind, f64); 2] = [(Kind::Float, 1e-5), (Kind::BFloat16, 0.04)];
+
+#[test]
+fn attention_is_softmax_of_scaled_products() {
+    // Odd lengths, rows that fill a register exactly, keys that are hidden, a future that is.
+    for (kind, tolerance) in KINDS {
+        for (length, heads, size, causal) in
+            [(7, 3, 16, false), (33, 2, 32, true), (16, 4, 16, true)]
+        {
+            let width = heads * size;
+            let qkv = random(&[2, length, 3 * width], kind);
+            let bias = random(&[3 * width], Kind::Float);
+            let hidden = Tensor::zeros([2, length], (Kind::Float, Device::Cpu));
+            let _ = hidden.narrow(0, 1, 1).narrow(1, length - 2, 2).fill_(-1e30);
+            let got = self_attention(&qkv, &bias, Some(&hidden), heads, causal, 0.0).unwrap();
+
+            let all = (qkv.to_kind(Kind::Float) + &bias).view([2, length, 3, heads, size]);
+            let part = |index| all.select(2, index).transpose(1, 2);
+            let mut scores = part(0).matmul(&part(1).transpose(2, 3)) / (size as f64).sqrt();
+            scores += hidden.view([2, 1, 1, length]);
+            if causal {
+                let future = Tensor::ones([length, length], (Kind::Bool, Device::Cpu)).triu(1);
+                scores = scores.masked_fill(&future, f64::NEG_INFINITY);
+            }
+            let mixed = scores.softmax(-1, Kind::Float).matmul(&part(2));
+            let want = mixed.transpose(1, 2).reshape([2, length, width]);
+            check(&got, &want, &[&qkv, &bias], tolerance);
+        }
+    }
+}
+
+#[test]
+fn gelu_is_torchs() {
+    for (kind, tolerance) in KINDS {
+        let (x, bias) = (random(&[37, 48], kind), random(&[48], Kind::Float));
+        let x = (x.to_kind(Kind::Float) * 4.0).to_kind(kind).detach().set_requires_grad(true);
+        let want = (x.to_kind(Kind::Float) + &bias).gelu("none");
+        check(&bias_gelu(&x, &bias).unwrap(), &want, &[&x, &bias], tolerance);
+    }
+}
+
+#[test]
+fn add_norm_is_torchs() {
+    for (kind, tolerance) in KINDS {
+        let (x, residual) = (random(&[37, 48], kind), random(&[37, 48], kind));
+        let [bias, weight, shift] = [(); 3].map(|()| random(&[48], Kind::Float));
+        let got = add_norm([&x, &residual], &bias, [&weight, &shift], 0.0, 1e-12).unwrap();
+        let sum = x.to_kind(Kind::Float) + &bias + &residual;
+        let want = sum.layer_norm([48], Some(&weight), Some(&shift), 1e-12, true);
+        check(&got, &want, &[&x, &bias, &residual, &weight, &shift], tolerance);
+    }
+}
+
+/// Dropout keeps the share it should, repeats under a seed, and its gradient is that of the same
+/// mask: along any direction it is what the outputs differ by.
+#[test]
+fn dropout_is_the_same_on_the_way_back() {
+    let _alone = DRAWING.lock().unwrap();
+    let seeded = |seed, f: &dyn Fn() -> Tensor| {
+        tch::manual_seed(seed);
+        f()
+    };
+    let ones = Tensor::ones([1000, 1001], (Kind::Float, Device::Cpu));
+    let drop = |seed| seeded(seed, &|| dropout(&ones, 0.1).unwrap());
+    assert!(drop(1).equal(&drop(1)) && !drop(1).equal(&drop(2)));
+    let kept = (drop(3) * 0.9).mean(Kind::Double).double_value(&[]);
+    // Five standard deviations of a million draws.
+    assert!((kept - 0.9).abs() < 0.0015, "{kept}");
+    // Rows do not repeat each other.
+    let rows = drop(4).ne(0);
+    let alike = rows.narrow(0, 1, 999).eq_tensor(&rows.narrow(0, 0, 999)).to_kind(Kind::Double);
+    assert!((alike.mean(Kind::Double).double_value(&[]) - 0.82).abs() < 0.003);
+
+    let qkv = random(&[2, 9, 96], Kind::Float);
+    let bias = random(&[96], Kind::Float);
+    let (x, shift) = (random(&[18, 32], Kind::Float), random(&[32], Kind::Float));
+    let attention = |x: &Tensor| self_attention(x, &bias, None, 2, false, 0.4).unwrap();
+    let norm = |x: &Tensor| add_norm([x, x], &shift, [&shift, &shift], 0.4, 1e-5).unwrap();
+    let plain = |x: &Tensor| dropout(x, 0.4).unwrap();
+    type Function<'a> = &'a dyn Fn(&Tensor) -> Tensor;
+    let cases = [(&qkv, &attention as Function), (&x, &norm), (&x, &plain)];
+    for (case, (x, f)) in cases.into_iter().enumerate() {
+        let y = seeded(7, &|| f(x));
+        let along = y.detach().randn_like();
+        let loss = (&y * &along).sum(Kind::Float);
+        let gradient = Tensor::run_backward(&[loss], &[x], false, false).remove(0);
+        let step = x.detach().randn_like() * 1e-3;
+        let at = |sign: f64| seeded(7, &|| f(&(x.detach() + &step * sign)));
+        let moved = ((at(1.0) - at(-1.0)) * along).sum(Kind::Double).double_value(&[]) / 2.0;
+        let told = (gradient * step).sum(Kind::Double).double_value(&[]);
+        assert!((moved - told).abs() < 0.01 * told.abs() + 1e-4, "{case}: {moved} {told}");
+    }
+}

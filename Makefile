@@ -4,7 +4,7 @@ DEMO ?= model=minilm data=data/sms_spam.csv limit=1500 lr=5e-5,1e-4,2e-4 epochs=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(abspath $(TARGET)/release):$(PATH)
 
-.PHONY: help setup build demo test bench install
+.PHONY: help setup build demo test test-sites bench install
 
 help:            ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,11 @@ test: setup      ## Everything CI checks: format, lints, tests, licences.
 	cargo test --locked --all-features
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check; \
 	 else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
+
+test-sites: setup ## Runs over SSH and Slurm, on real daemons on loopback; needs root and their Debian packages.
+	@for c in sshd ssh unshare sbatch slurmctld slurmd munged; do PATH=$$PATH:/usr/sbin command -v $$c >/dev/null || \
+	 { echo "missing $$c: apt-get install openssh-server slurm-wlm munge (as root)"; exit 1; }; done
+	cargo test --locked --all-features --test it -- --ignored --test-threads 1 sites::
 
 bench: build     ## Budgets of the store (docs/benchmarks.md).
 	cargo bench --locked --features train

@@ -2,6 +2,7 @@
 //! reads its config and names every path in it; nothing else builds paths under a board.
 
 mod model;
+mod site;
 mod sweeps;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::spec::keys::{nearest, toml_text};
 use crate::spec::{BuiltIn, RunId, RunSpec, SpecError, locate};
 
 pub use model::Model;
+pub use site::{Fetch, Site, SiteKind};
 
 /// A board that exists.
 #[derive(Debug, Clone)]
@@ -40,18 +42,6 @@ pub struct Config {
     pub views: BTreeMap<String, String>,
     /// `[tui]`.
     pub tui: Tui,
-}
-
-/// A place where runs go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Site {
-    /// Runs at once on the CPU; 0 = one per GPU, or one if there is none.
-    pub slots: u32,
-    /// CPU threads per run; 0 = the cores divided by the slots.
-    pub threads: u32,
-    /// The trainer's executable; empty = beside `tuneboard`.
-    pub trainer: PathBuf,
 }
 
 /// How the dashboard looks.
@@ -95,6 +85,16 @@ pub enum BoardError {
         section: String,
         /// What is wrong.
         source: SpecError,
+    },
+    /// No site of that name.
+    #[error("There is no site `{name}`{}; config.toml has {known}.", hint(.nearest.as_deref()))]
+    NoSite {
+        /// As written.
+        name: String,
+        /// Closest one.
+        nearest: Option<String>,
+        /// All of them.
+        known: String,
     },
     /// No checkpoint of that name.
     #[error("There is no model `{name}`{}: looked for {}.", hint(.nearest.as_deref()), .looked.display())]
@@ -265,6 +265,33 @@ impl Board {
         })
     }
 
+    /// The sites that `site=` can name, in the order in which `site=any` fills them. `local` is always
+    /// there.
+    pub fn sites(&self) -> Vec<(String, Site)> {
+        let mut sites = self.config.sites.clone();
+        sites.entry("local".to_owned()).or_default();
+        let mut sites: Vec<_> = sites.into_iter().collect();
+        sites.sort_by_key(|(_, site)| site.rank());
+        sites
+    }
+
+    /// Checks what `site=name` means; `any` is every site.
+    ///
+    /// # Errors
+    /// [`BoardError::NoSite`] with the nearest name in `config.toml`.
+    pub fn site(&self, name: &str) -> Result<(), BoardError> {
+        let sites = self.sites();
+        if name == "any" || sites.iter().any(|(known, _)| known == name) {
+            return Ok(());
+        }
+        let names: Vec<&str> = sites.iter().map(|(known, _)| known.as_str()).collect();
+        Err(BoardError::NoSite {
+            name: name.to_owned(),
+            nearest: nearest(name, names.iter().copied()),
+            known: names.join(", "),
+        })
+    }
+
     /// The folders under `models/` that hold a `config.json`, sorted.
     pub fn model_names(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.models()) else { return Vec::new() };
@@ -322,15 +349,11 @@ impl Config {
                 }
                 "sites" => {
                     for (site, value) in section {
-                        let read = value.try_into::<Site>();
-                        let read = read.map_err(|e| {
-                            bad(format!("[sites.{site}]: {}.", e.to_string().trim_end()))
-                        })?;
-                        if site != "local" {
-                            return Err(bad(format!(
-                                "[sites.{site}]: this version runs on the site `local` only."
-                            )));
-                        }
+                        let toml::Value::Table(keys) = value else {
+                            return Err(bad(format!("`sites.{site}` must be a table.")));
+                        };
+                        let read = Site::read(&site, &keys)
+                            .map_err(|why| bad(format!("[sites.{site}]: {why}")))?;
                         config.sites.insert(site, read);
                     }
                 }

@@ -32,6 +32,7 @@ pub fn check_inputs<'a>(
     let mut seen = BTreeSet::new();
     for spec in specs {
         spec.check()?;
+        board.site(&spec.site)?;
         if seen.insert(vec![spec.model.clone()]) {
             board.check_model(&spec.model)?;
         }

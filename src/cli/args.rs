@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand, ValueHint};
 use super::{
     archive, clone, compare, completions, confusion, data, doctor, error::CliError, errors, hold,
     init, logs, ls, models, note, reindex, rename, restore, resume, retry, rm, run, runner, show,
-    stop, sweep, tag, verb::Context,
+    sites, stop, sweep, tag, verb::Context,
 };
 
 /// Exactly what was typed.
@@ -66,6 +66,7 @@ pub enum Verb {
     Restore(restore::Args),
     Models(models::Args),
     Data(data::Args),
+    Sites(sites::Args),
     Doctor(doctor::Args),
     Reindex(reindex::Args),
     Runner(runner::Args),
@@ -98,6 +99,7 @@ impl Verb {
             Self::Restore(args) => restore::run(args, context),
             Self::Models(args) => models::run(args, context),
             Self::Data(args) => data::run(args, context),
+            Self::Sites(args) => sites::run(args, context),
             Self::Doctor(args) => doctor::run(args, context),
             Self::Reindex(args) => reindex::run(args, context),
             Self::Runner(args) => runner::run(args, context),

@@ -34,6 +34,7 @@ mod run;
 mod runner;
 mod scores;
 mod show;
+mod sites;
 mod stop;
 mod sweep;
 mod table;

@@ -12,6 +12,8 @@ use crate::spec::{Outcome, Placement, RunId, Sweep, SweepId, Wish, printable};
 use crate::store::{Millis, NewSweep, Run};
 
 use super::lock::try_lock;
+use super::report::now;
+use super::sites::LOCAL;
 
 /// What the events file does not tell of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,8 @@ pub(super) struct Meta {
     pub attempt: u32,
     /// Where that was put.
     pub placement: Option<Placement>,
+    /// Names it on another machine, so that it is never started there twice.
+    pub ticket: String,
     /// How often it was resumed by itself since an epoch was last completed.
     pub resumes: u32,
     /// The epochs complete at the last of these.
@@ -124,9 +128,15 @@ pub(super) fn prepare(
         log.set_len(0)?;
     }
     meta.attempt = run.attempt + 1;
+    meta.ticket = format!("{}-{:x}", meta.attempt, now());
     meta.write(board, run.id)?;
     replace(&board.spec_file(run.id), run.spec.to_toml().as_bytes())?;
-    if meta.attempt > 1 {
+    if placement.site != LOCAL {
+        // A copy of the log over there, which says so itself.
+        if meta.attempt == 1 {
+            log.set_len(0)?;
+        }
+    } else if meta.attempt > 1 {
         writeln!(log, "--- attempt {} ---", meta.attempt)?;
     }
     Ok(Some(log))

@@ -26,7 +26,13 @@ impl Runner<'_> {
     fn ingest_batch(&mut self, id: RunId) -> Result<bool> {
         let Some(live) = self.live.get_mut(&id) else { return Ok(false) };
         let path = self.board.events(id);
-        if fs::metadata(&path).map_or(0, |m| m.len()) <= live.offset {
+        let length = fs::metadata(&path).map_or(0, |m| m.len());
+        if length < live.offset && live.is_elsewhere() {
+            // A power cut over there took what had been read. The file is the truth.
+            self.store.forget(id)?;
+            live.offset = 0;
+        }
+        if length <= live.offset {
             return Ok(false);
         }
         let from = live.offset;

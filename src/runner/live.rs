@@ -5,6 +5,8 @@ use std::time::Instant;
 use crate::spec::{Placement, RunId};
 use crate::store::{Process, Run};
 
+use super::launch::Report;
+
 /// A run whose trainer this runner watches.
 #[derive(Debug)]
 pub(super) struct Live {
@@ -18,6 +20,10 @@ pub(super) struct Live {
     pub recorded: bool,
     /// True if a thread waits for it and will tell of its end; others are looked up in `/proc`.
     pub is_child: bool,
+    /// True once it has left its seat, though its results are still on their way here.
+    pub freed: bool,
+    /// Why its site will not take it.
+    pub refused: Option<String>,
     /// Where its events were read to.
     pub offset: u64,
     /// Its end, once it is known.
@@ -28,6 +34,13 @@ pub(super) struct Live {
     pub killed: bool,
     /// [`super::process::memory_kills`] when it was first seen.
     pub memory_kills: u64,
+}
+
+impl Live {
+    /// True if it is at work on another machine, where its site looks after it.
+    pub fn is_elsewhere(&self) -> bool {
+        self.placement.site != super::sites::LOCAL
+    }
 }
 
 /// How a process ended.
@@ -58,6 +71,8 @@ impl From<ExitStatus> for Exit {
 pub(super) enum Wake {
     /// A trainer ended.
     Exited(RunId, Exit),
+    /// A site has something to tell.
+    Site(String, Report),
     /// The runner was asked to leave.
     Leave,
 }

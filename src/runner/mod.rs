@@ -20,6 +20,7 @@ mod reap;
 mod reindex;
 mod report;
 mod run;
+mod sites;
 pub mod slots;
 mod start;
 mod stop;

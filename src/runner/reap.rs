@@ -17,6 +17,7 @@ impl Runner<'_> {
     pub(super) fn reap(&mut self) -> Result<()> {
         self.each_live(|runner, id| {
             runner.look_after(id)?;
+            runner.settle_refused(id)?;
             match runner.live.get(&id).and_then(|live| live.exit) {
                 Some(exit) => runner.settle(id, exit),
                 None => Ok(()),
@@ -28,6 +29,9 @@ impl Runner<'_> {
     /// that has not been done.
     fn look_after(&mut self, id: RunId) -> Result<()> {
         let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
+        if live.is_elsewhere() {
+            return Ok(());
+        }
         if !live.is_child && live.exit.is_none() {
             if live.process.is_none() {
                 live.process = find_trainer(self.board.root(), id);
@@ -68,7 +72,7 @@ impl Runner<'_> {
             exit,
             said: self.store.ending(id)?,
             asked: live.asked.is_some() || live.run.state == RunState::Stopping,
-            memory: memory_kills() > live.memory_kills,
+            memory: !live.is_elsewhere() && memory_kills() > live.memory_kills,
             resumes: meta.resumes,
         };
         let (state, why) = match end.verdict() {

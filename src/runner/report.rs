@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::store::{Millis, RunnerInfo, SlotInfo};
+use crate::store::{Millis, RunnerInfo, SiteInfo, SlotInfo};
 
 use super::Result;
 use super::process::myself;
@@ -15,7 +15,9 @@ const BEAT: Duration = Duration::from_secs(2);
 pub(super) struct Report {
     signed: bool,
     last: Option<Instant>,
-    slots: Vec<SlotInfo>,
+    here: Vec<SlotInfo>,
+    there: Vec<SlotInfo>,
+    sites: Vec<SiteInfo>,
 }
 
 impl Report {
@@ -35,21 +37,29 @@ impl Runner<'_> {
             self.store.sign_on(&RunnerInfo { process, heartbeat, version })?;
             self.report.signed = true;
         }
+        let (sites, there) = self.look_at_sites();
+        let here = self.live.iter().filter(|(_, live)| !live.is_elsewhere());
         let runs: BTreeMap<_, _> =
-            self.live.iter().map(|(id, live)| (live.placement.slot.as_str(), *id)).collect();
+            here.map(|(id, live)| (live.placement.slot.as_str(), *id)).collect();
         let told = |info: &SlotInfo| info.run == runs.get(info.slot.as_str()).copied();
         let due = self.report.last.is_none_or(|last| last.elapsed() >= BEAT);
-        if !due && self.report.slots.iter().all(told) {
+        let known = self.report.here.iter().all(told) && self.report.there == there;
+        if !due && known && self.report.sites == sites {
             return Ok(());
         }
-        let slots = self.slots.look(&runs);
+        let here = self.slots.look(&runs);
         if due {
             self.store.beat(now())?;
             self.report.last = Some(Instant::now());
         }
-        if slots != self.report.slots {
+        if here != self.report.here || there != self.report.there {
+            let slots: Vec<SlotInfo> = here.iter().chain(&there).cloned().collect();
             self.store.set_slots(&slots)?;
-            self.report.slots = slots;
+            (self.report.here, self.report.there) = (here, there);
+        }
+        if sites != self.report.sites {
+            self.store.set_sites(&sites)?;
+            self.report.sites = sites;
         }
         Ok(())
     }

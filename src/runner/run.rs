@@ -16,6 +16,7 @@ use super::live::{Live, Wake};
 use super::lock::Lock;
 use super::log::Log;
 use super::report::Report;
+use super::sites::{Place, places};
 use super::slots::Slots;
 use super::{Result, RunnerError};
 
@@ -56,6 +57,8 @@ pub(super) struct Runner<'b> {
     pub store: Store,
     pub log: Log,
     pub slots: Slots,
+    /// Sites elsewhere, in the order of preference.
+    pub places: Vec<(String, Place)>,
     pub report: Report,
     /// The head of the queue: runs that wait, by number.
     pub queue: BTreeMap<RunId, Run>,
@@ -117,6 +120,7 @@ impl<'b> Runner<'b> {
             store: Store::open(&board.database())?,
             log: Log::open(&path).map_err(RunnerError::io(&path))?,
             slots: Slots::of(&site),
+            places: places(board),
             report: Report::default(),
             queue: BTreeMap::new(),
             more: false,
@@ -178,6 +182,7 @@ impl<'b> Runner<'b> {
                         live.exit = Some(exit);
                     }
                 }
+                Ok(Wake::Site(name, report)) => self.heard(&name, report),
                 Ok(Wake::Leave) => return true,
                 // We hold a sender ourselves.
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,

@@ -88,7 +88,7 @@ impl Slots {
         let gpus = self.gpus.look();
         let devices = gpus.iter().chain(std::iter::repeat(&cpu));
         let info = |(seat, device): (&Seat, &Gpu)| SlotInfo {
-            site: "local".to_owned(),
+            site: super::sites::LOCAL.to_owned(),
             slot: seat.slot.clone(),
             label: device.name.clone(),
             run: runs.get(seat.slot.as_str()).copied(),

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::thread;
 
 use crate::spec::{Outcome, Placement, RunId, RunState, Wish};
@@ -10,6 +11,7 @@ use super::live::{Exit, Live, Wake};
 use super::plan::{Plan, Waiting, plan};
 use super::process::{find_trainer, identify, memory_kills};
 use super::run::Runner;
+use super::sites::LOCAL;
 use super::{Result, RunnerError, launch, trainer_command};
 
 impl Runner<'_> {
@@ -19,9 +21,12 @@ impl Runner<'_> {
             return Ok(());
         }
         let wanted = self.queue.values().filter(|run| run.wish == Wish::Run);
-        let waiting: Vec<Waiting> = wanted.map(|run| Waiting::new(run.id, &run.spec)).collect();
-        let taken = self.live.values().map(|live| live.placement.slot.clone()).collect();
-        let plan = plan(&waiting, &self.slots.seats, &taken);
+        let waiting: Vec<Waiting> = wanted.map(Waiting::of).collect();
+        let sites: Vec<String> = waiting.iter().map(|run| run.site.clone()).collect();
+        self.open_desks(&sites);
+        let taken = self.live.values().filter(|live| !live.freed);
+        let taken = taken.map(|live| (live.placement.site.as_str(), live.placement.slot.as_str()));
+        let plan = plan(&waiting, &self.offers(), &taken.collect());
         let moved = plan != Plan::default();
         for (id, why) in plan.never {
             self.fail(id, why)?;
@@ -51,7 +56,8 @@ impl Runner<'_> {
     /// Starts one run, or takes its trainer over if one is at work in its folder already.
     fn start_run(&mut self, mut run: Run, placement: Placement) -> Result<()> {
         let id = run.id;
-        let trainer = trainer_command(self.board)?;
+        let elsewhere = placement.site != LOCAL;
+        let trainer = if elsewhere { PathBuf::new() } else { trainer_command(self.board)? };
         let sweep = self.sweep(&run)?;
         let folder = self.board.run(id);
         let ready = folder::prepare(self.board, &run, &placement, sweep);
@@ -73,12 +79,21 @@ impl Runner<'_> {
             process: None,
             recorded: false,
             is_child: false,
+            freed: false,
+            refused: None,
             offset,
             exit: None,
             asked: None,
             killed: false,
             memory_kills: memory_kills(),
         };
+        if elsewhere {
+            // Its site appends to the log; nobody here holds it.
+            self.note(&format!("{id}: goes to {} {}", live.placement.site, live.placement.slot));
+            self.live.insert(id, live);
+            self.hand_over(id, true);
+            return Ok(());
+        }
         match ready {
             None => live.process = find_trainer(self.board.root(), id),
             Some(log) => match launch::start(self.board, &trainer, id, &live.placement, log) {

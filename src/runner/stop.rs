@@ -23,6 +23,17 @@ impl Runner<'_> {
     fn stop_live(&mut self, id: RunId, grace: Duration) -> Result<()> {
         let wish = self.wish(id);
         let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
+        if live.is_elsewhere() {
+            if wish == Wish::Run || live.asked.is_some() {
+                return Ok(());
+            }
+            // Its site sees to the grace.
+            live.asked = Some(Instant::now());
+            let placement = live.placement.clone();
+            self.end_elsewhere(id, &placement);
+            self.note(&format!("{id}: asked to end ({wish}) on {}", placement.site));
+            return self.enter(id, RunState::Stopping);
+        }
         let Some(process) = live.process.as_ref().filter(|process| is_alive(process)) else {
             return Ok(());
         };

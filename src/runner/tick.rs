@@ -5,6 +5,7 @@ use super::Result;
 use super::live::Live;
 use super::process::{find_trainer, memory_kills};
 use super::run::Runner;
+use super::sites::LOCAL;
 
 /// How much of the queue is kept in memory: reading 100,000 runs at every change of a wish would take
 /// seconds. So many runs that wait for one busy device do keep those behind them waiting.
@@ -50,18 +51,21 @@ impl Runner<'_> {
     /// Takes over a run that another runner started. Whether its trainer still lives is `reap`'s
     /// question.
     fn adopt(&mut self, run: Run) -> Result<()> {
+        let elsewhere = run.placement.as_ref().is_some_and(|at| at.site != LOCAL);
         let known = self.store.process(run.id)?;
         let recorded = known.is_some();
-        let process = known.or_else(|| find_trainer(self.board.root(), run.id));
+        let process =
+            known.or_else(|| find_trainer(self.board.root(), run.id)).filter(|_| !elsewhere);
         // A live run without a placement cannot be; one that claims no seat does no harm.
         let placement = run.placement.clone().unwrap_or(crate::spec::Placement {
-            site: "local".to_owned(),
+            site: LOCAL.to_owned(),
             slot: String::new(),
             device: String::new(),
             threads: 0,
         });
         self.note(&match &process {
             Some(process) => format!("{}: taken over, process {}", run.id, process.pid),
+            None if elsewhere => format!("{}: looked for on {}", run.id, placement.site),
             None => format!("{}: taken over, process unknown", run.id),
         });
         let live = Live {
@@ -69,6 +73,8 @@ impl Runner<'_> {
             process,
             recorded,
             is_child: false,
+            freed: false,
+            refused: None,
             offset: self.store.offset(run.id)?,
             exit: None,
             asked: None,
@@ -76,7 +82,11 @@ impl Runner<'_> {
             memory_kills: memory_kills(),
             run,
         };
-        self.live.insert(live.run.id, live);
+        let id = live.run.id;
+        self.live.insert(id, live);
+        if elsewhere {
+            self.hand_over(id, false);
+        }
         Ok(())
     }
 

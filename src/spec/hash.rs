@@ -7,7 +7,7 @@ use super::keys::KEYS;
 
 impl RunSpec {
     /// Identifies what decides the result: the first 16 hex digits of SHA-256 over the sorted
-    /// `key=value` lines. `device` and `threads` are left out: the same experiment on another
+    /// `key=value` lines. `device`, `threads` and `site` are left out: the same experiment on another
     /// machine is the same experiment.
     pub fn hash(&self) -> String {
         let mut lines: Vec<String> = KEYS

@@ -225,6 +225,17 @@ pub static KEYS: &[Key] = &[
         set: |s, v| device(v).map(|x| s.device = x),
     },
     int!("threads", threads, 0, 1024, false, "CPU threads of the trainer; 0 = as the slot has"),
+    Key {
+        name: "site",
+        help: "where it runs: local, any, or a [sites.NAME] of config.toml",
+        kind: Kind::Text,
+        decides: false,
+        get: |s| s.site.clone(),
+        set: |s, v| {
+            s.site = clean(v)?.ok_or("it must not be empty")?;
+            Ok(())
+        },
+    },
 ];
 
 /// The key of that name.
@@ -412,7 +423,7 @@ mod tests {
     #[test]
     fn the_hash_ignores_where_it_runs() {
         let a = RunSpec { model: "m".into(), ..RunSpec::default() };
-        let b = RunSpec { device: "cuda:1".into(), threads: 4, ..a.clone() };
+        let b = RunSpec { device: "cuda:1".into(), threads: 4, site: "box".into(), ..a.clone() };
         let c = RunSpec { lr: 1e-4, ..a.clone() };
         assert_eq!(a.hash(), b.hash());
         assert_ne!(a.hash(), c.hash());

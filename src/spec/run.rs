@@ -57,6 +57,7 @@ pub struct RunSpec {
     pub early_stop: u32,
     pub device: String,
     pub threads: u32,
+    pub site: String,
 }
 
 impl Default for RunSpec {
@@ -100,6 +101,7 @@ impl Default for RunSpec {
             early_stop: 0,
             device: "auto".to_owned(),
             threads: 0,
+            site: "local".to_owned(),
         }
     }
 }

@@ -8,7 +8,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[FIRST, CREATED];
+const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES];
 
 const FIRST: Migration = Migration {
     reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
@@ -141,6 +141,11 @@ const CREATED: Migration = Migration {
 DROP INDEX run_list;
 CREATE INDEX run_list ON run(archived, id, class, state, sweep, started, ended, created);
 ",
+};
+
+const SITES: Migration = Migration {
+    reason: "What was last heard of the sites where runs go. An empty table: it costs nothing.",
+    sql: "CREATE TABLE site(number INTEGER PRIMARY KEY, site TEXT NOT NULL);",
 };
 
 /// The version of a database that has taken every step.

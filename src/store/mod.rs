@@ -35,8 +35,8 @@ pub use crate::events::Split;
 use error::Result;
 pub use error::StoreError;
 pub use run::{
-    Confusion, Counts, Curve, Listing, Millis, Process, Remark, Run, RunnerInfo, SPARK, SlotInfo,
-    Sort, SweepRow, higher_is_better,
+    Confusion, Counts, Curve, Listing, Millis, Process, Remark, Run, RunnerInfo, SPARK, SiteInfo,
+    SiteState, SlotInfo, Sort, SweepRow, higher_is_better,
 };
 
 /// A read-only connection.

@@ -230,6 +230,52 @@ pub struct SlotInfo {
     pub temperature: Option<u32>,
 }
 
+/// What the runner last heard of a site. Kept when the runner leaves: then it is the last word.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SiteInfo {
+    /// A site of the config.
+    pub name: String,
+    /// Whether it answers.
+    pub state: SiteState,
+    /// When it last answered.
+    pub seen: Option<Millis>,
+    /// Why it does not answer, or what is odd about it; one sentence.
+    pub why: String,
+    /// Devices, for people.
+    pub devices: Vec<String>,
+    /// Seats in all; 0 = not known yet.
+    pub slots: u32,
+    /// Seats without a run.
+    pub free: u32,
+    /// What is to be said of runs there: what they wait for, how far a copy is.
+    pub runs: BTreeMap<RunId, String>,
+}
+
+/// Whether a site answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SiteState {
+    /// Nobody has asked yet.
+    #[default]
+    Unasked,
+    /// It answers.
+    Up,
+    /// It does not; what runs there may well go on.
+    Unreachable,
+}
+
+impl SiteState {
+    /// For tables and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unasked => "unasked",
+            Self::Up => "up",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// Something the trainer had to say to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {

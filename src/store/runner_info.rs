@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Millis, Process, Reader, RunnerInfo, SlotInfo, Store};
+use super::{Millis, Process, Reader, RunnerInfo, SiteInfo, SlotInfo, Store};
 
 impl Reader {
     /// The runner, as it last signed on; whether it is alive is for the caller to judge.
@@ -18,6 +18,15 @@ impl Reader {
             Ok(row.and_then(|(process, heartbeat, version)| {
                 process.map(|process| RunnerInfo { process, heartbeat, version })
             }))
+        })
+    }
+
+    /// The sites that a runner has asked, in the order of preference.
+    pub fn sites(&self) -> super::Result<Vec<SiteInfo>> {
+        self.ask(|db| {
+            let mut query = db.prepare_cached("SELECT site FROM site ORDER BY number")?;
+            let rows = query.query_map((), |r| super::rows::json(r, "site"))?;
+            rows.filter_map(std::result::Result::transpose).collect()
         })
     }
 
@@ -53,6 +62,23 @@ impl Store {
     /// The runner leaves, and its seats with it.
     pub fn sign_off(&mut self) -> super::Result<()> {
         self.change(|tx| tx.execute_batch("DELETE FROM runner; DELETE FROM slot"))
+    }
+
+    /// What is known of the sites. Writes only what is new.
+    pub fn set_sites(&mut self, sites: &[SiteInfo]) -> super::Result<()> {
+        if self.reader.sites()? == sites {
+            return Ok(());
+        }
+        let rows: Vec<String> =
+            sites.iter().map(|s| serde_json::to_string(s).unwrap_or_default()).collect();
+        self.change(|tx| {
+            tx.execute("DELETE FROM site", ())?;
+            for (number, site) in rows.iter().enumerate() {
+                tx.prepare_cached("INSERT INTO site VALUES (?1, ?2)")?
+                    .execute((number as i64, site))?;
+            }
+            Ok(())
+        })
     }
 
     /// The seats and what they are doing. Writes only what is new, so that an idle board stays still.

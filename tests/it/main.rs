@@ -27,6 +27,8 @@ mod schedules;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
+mod sites;
+#[cfg(test)]
 mod store_file;
 #[cfg(test)]
 mod store_ingest;

@@ -31,10 +31,14 @@ impl Rig {
     }
 
     pub fn with_trainer(slots: u32, trainer: &Path) -> Self {
+        Self::with_config(&format!(
+            "[sites.local]\nslots = {slots}\nthreads = 1\ntrainer = {trainer:?}\n"
+        ))
+    }
+
+    pub fn with_config(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("runs")).unwrap();
-        let config =
-            format!("[sites.local]\nslots = {slots}\nthreads = 1\ntrainer = {trainer:?}\n");
         fs::write(dir.path().join("config.toml"), config).unwrap();
         let board = Board::open(dir.path()).unwrap();
         let store = Store::open(&board.database()).unwrap();

@@ -1,0 +1,146 @@
+//! `tuneboard sites`: the places where runs go.
+
+use chrono::{DateTime, Local};
+use serde_json::json;
+
+use super::error::CliError;
+use super::exit;
+use super::figures::rfc3339;
+use super::table::{Cell, Table, Tone};
+use super::verb::{self, Context};
+use crate::board::{Board, Site, SiteKind};
+use crate::runner;
+use crate::store::{SiteInfo, SiteState};
+
+/// List the sites where runs go: this machine, SSH hosts, Slurm clusters
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A site is a [sites.NAME] of config.toml; runs go there with site=NAME, or site=any for the first free
+one. Hosts are asked while a runner is at work; otherwise the last word is shown. docs/sites.md has
+worked set-ups.
+
+Examples:
+  tuneboard sites
+  tuneboard sites --json | jq '.[] | select(.free > 0).name'
+  tuneboard run site=box model=minilm data=data/sms_spam.csv")]
+pub struct Args {}
+
+/// `tuneboard sites`.
+pub fn run(_: Args, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let rows = rows(&board)?;
+    if context.json {
+        let objects: Vec<_> = rows.iter().map(object).collect();
+        context.out.json(&objects)?;
+        return Ok(exit::OK);
+    }
+    let mut table = Table::new(&["site", "kind", "state", ">free", "~devices"]);
+    for (site, info) in &rows {
+        let state = match info.state {
+            SiteState::Up => Cell::toned("up", Tone::Good),
+            SiteState::Unreachable => Cell::toned(away(info), Tone::Bad),
+            SiteState::Unasked => Cell::toned("not asked yet", Tone::Faint),
+        };
+        let free = match info.slots {
+            0 => "-".to_owned(),
+            slots => format!("{}/{slots}", info.free),
+        };
+        let mut devices = grouped(&info.devices);
+        if devices.is_empty() && site.kind != SiteKind::Local {
+            devices.clone_from(if site.host.is_empty() { &site.partition } else { &site.host });
+        }
+        let name = Cell::from(info.name.as_str());
+        table.row([name, site.kind.word().into(), state, free.into(), devices.into()]);
+        for (id, text) in &info.runs {
+            let text = Cell::toned(format!("{id}: {text}"), Tone::Faint);
+            table.row([Cell::default(), Cell::default(), text]);
+        }
+        if !info.why.is_empty() {
+            table.row([Cell::default(), Cell::default(), Cell::toned(&info.why, Tone::Faint)]);
+        }
+    }
+    context.out.table(&table)?;
+    Ok(exit::OK)
+}
+
+/// Each site of the config with what is known of it.
+fn rows(board: &Board) -> Result<Vec<(Site, SiteInfo)>, CliError> {
+    let reader = verb::reader(board)?;
+    let (known, slots) = (reader.sites()?, reader.slots()?);
+    let serves = reader.runner()?.is_some_and(|info| runner::alive(&info));
+    let row = |(name, site): (String, Site)| {
+        let mut info = known.iter().find(|info| info.name == name).cloned().unwrap_or_default();
+        if site.kind == SiteKind::Local {
+            let mine: Vec<_> = slots.iter().filter(|slot| slot.site == name).collect();
+            info.slots = mine.len() as u32;
+            info.free = mine.iter().filter(|slot| slot.run.is_none()).count() as u32;
+            info.devices = mine.iter().map(|slot| slot.label.clone()).collect();
+            info.state = SiteState::Up;
+        } else if !serves {
+            // Nobody holds seats there on this board's behalf that can be told of.
+            info.runs.clear();
+        }
+        info.name = name;
+        (site, info)
+    };
+    Ok(board.sites().into_iter().map(row).collect())
+}
+
+fn object((site, info): &(Site, SiteInfo)) -> serde_json::Value {
+    let runs: Vec<_> =
+        info.runs.iter().map(|(id, text)| json!({ "id": id.to_string(), "text": text })).collect();
+    json!({
+        "name": info.name,
+        "kind": site.kind.word(),
+        "host": Some(&site.host).filter(|host| !host.is_empty()),
+        "state": info.state.word(),
+        "seen": info.seen.and_then(rfc3339),
+        "why": Some(&info.why).filter(|why| !why.is_empty()),
+        "devices": info.devices,
+        "slots": info.slots,
+        "free": info.free,
+        "runs": runs,
+    })
+}
+
+/// `unreachable, last seen 14:02`.
+fn away(info: &SiteInfo) -> String {
+    let seen = info.seen.and_then(DateTime::from_timestamp_millis).map(|t| t.with_timezone(&Local));
+    match seen {
+        Some(seen) if seen.date_naive() == Local::now().date_naive() => {
+            format!("unreachable, last seen {}", seen.format("%H:%M"))
+        }
+        Some(seen) => format!("unreachable, last seen {}", seen.format("%Y-%m-%d %H:%M")),
+        None => "unreachable".to_owned(),
+    }
+}
+
+/// `2 x A100, 1 x T4`; a single one without a number.
+fn grouped(devices: &[String]) -> String {
+    let mut groups: Vec<(usize, &str)> = Vec::new();
+    for device in devices {
+        match groups.iter_mut().find(|(_, name)| name == device) {
+            Some((n, _)) => *n += 1,
+            None => groups.push((1, device)),
+        }
+    }
+    let words = groups.iter().map(|(n, name)| match n {
+        1 => (*name).to_owned(),
+        n => format!("{n} x {name}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_of_one_kind_are_counted() {
+        let devices = ["A100", "A100", "T4"].map(str::to_owned);
+        assert_eq!(grouped(&devices), "2 x A100, T4");
+        assert_eq!(grouped(&[]), "");
+        let away = away(&SiteInfo { seen: Some(0), ..SiteInfo::default() });
+        assert!(away.starts_with("unreachable, last seen 19"), "{away}");
+    }
+}

@@ -1,0 +1,136 @@
+//! What a site is told of a run, and what it tells of it.
+
+use std::collections::BTreeMap;
+
+use crate::runner::live::Exit;
+use crate::spec::{Placement, RunId, RunSpec};
+
+use super::inputs::Input;
+
+/// One attempt of one run, to be started or found again.
+#[derive(Debug, Clone)]
+pub(in crate::runner) struct Job {
+    /// Its run.
+    pub id: RunId,
+    /// Its folder there: the same for all attempts of this run, and no other run's on any board.
+    pub name: String,
+    /// Names this attempt. Who submits the same ticket twice has submitted once.
+    pub ticket: String,
+    /// 1 for the first, which clears what earlier ones left.
+    pub attempt: u32,
+    /// True if this runner has made the ticket: nobody can have submitted it before.
+    pub new: bool,
+    /// Its seat.
+    pub placement: Placement,
+    /// As queued.
+    pub spec: RunSpec,
+}
+
+/// A job that can be submitted: its inputs lie there.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    /// Which.
+    pub job: Job,
+    /// Its spec as it is read there.
+    pub spec: RunSpec,
+    /// What it reads.
+    pub inputs: Vec<Input>,
+    /// The trainer that the config names; empty = the host's own choice.
+    pub trainer: String,
+}
+
+/// What a host says to a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It runs, or has run, under this ticket.
+    Started,
+    /// These contents are not there (any more).
+    Missing(Vec<String>),
+    /// It will not do, and why.
+    Refused(String),
+}
+
+/// A job that is looked after.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    /// Its run.
+    pub id: RunId,
+    /// Its folder there.
+    pub name: String,
+    /// This attempt.
+    pub ticket: String,
+    /// Bytes of events that are here.
+    pub events: u64,
+    /// Bytes of log that are here.
+    pub log: u64,
+    /// `-`, `TERM` or `KILL`.
+    pub signal: &'static str,
+}
+
+/// What a job is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// It never heard of this ticket.
+    Unknown,
+    /// Submitted; no process has been seen yet.
+    Starting,
+    /// It waits for its turn, and why.
+    Waiting(String),
+    /// At work.
+    Alive,
+    /// The host wrote down how it ended.
+    Ended(Exit),
+    /// Its process is gone and nobody wrote down how, with the host's own word for it.
+    Lost(String),
+}
+
+/// One look at a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sight {
+    /// What it is doing.
+    pub doing: Doing,
+    /// Bytes of events and log that the host has.
+    pub sizes: (u64, u64),
+    /// New bytes of events, from where the watch said.
+    pub events: Vec<u8>,
+    /// New bytes of the log.
+    pub log: Vec<u8>,
+    /// How often the cluster has started it again by itself.
+    pub restarts: u32,
+}
+
+/// A device of a host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::runner) struct Device {
+    /// For people.
+    pub name: String,
+    /// Bytes in use and in all.
+    pub memory: Option<(u64, u64)>,
+    /// Percent of time busy.
+    pub busy: Option<f32>,
+    /// Degrees Celsius.
+    pub temperature: Option<u32>,
+}
+
+/// What a host is and has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::runner) struct Look {
+    /// Facts by name, as the script gives them; cleaned.
+    pub facts: BTreeMap<String, String>,
+    /// Tools that were found.
+    pub tools: Vec<String>,
+    /// Its GPUs, in order.
+    pub gpus: Vec<Device>,
+}
+
+impl Look {
+    /// One fact; empty if it is not known.
+    pub fn fact(&self, name: &str) -> &str {
+        self.facts.get(name).map_or("", String::as_str)
+    }
+
+    /// A fact that is a number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.fact(name).parse().ok()
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::board::{Board, Site, SiteKind};
+use crate::events::Ending;
 use crate::spec::{Outcome, Placement, RunId, RunState};
 use crate::store::{SiteInfo, SiteState, SlotInfo};
 
@@ -230,9 +231,25 @@ impl Runner<'_> {
                 }
             }
             Report::Restarts(id, restarts) => {
-                self.note(&format!("{id}: started again by the cluster, {restarts} times so far"));
+                if let Err(e) = self.restarted(id, restarts) {
+                    self.note(&e.to_string());
+                }
             }
         }
+    }
+
+    /// The cluster has started a run again by itself: another attempt of the same run.
+    fn restarted(&mut self, id: RunId, restarts: u32) -> Result<()> {
+        let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
+        // What the interrupted attempt said of its end is void, unless the new one has spoken already.
+        let spoken = matches!(self.store.ending(id)?, Some((Ending::Done | Ending::Failed, _)));
+        let attempt = Meta::read(self.board, id).attempt + restarts;
+        if !spoken && attempt > live.run.attempt {
+            live.run.attempt = attempt;
+            self.store.lease(id, attempt, &live.placement, None)?;
+        }
+        self.note(&format!("{id}: started again by the cluster, attempt {attempt}"));
+        Ok(())
     }
 
     /// Ends runs that their site will not take.

@@ -32,6 +32,11 @@ const MOST_EVENTS: u64 = 1 << 30;
 const MOST_LOG: u64 = 64 << 20;
 /// A job that was submitted and shows no process for so long is lost.
 const START: Duration = Duration::from_mins(1);
+/// A job is lost when it was seen so so often in a row; of one whose exit code has to cross a shared disk
+/// it takes longer to be sure.
+const LOST: (u32, u32) = (2, 10);
+/// The pause after a site said: not now.
+const LATER: Duration = Duration::from_secs(10);
 
 /// What reaches the clerk.
 #[derive(Debug)]
@@ -73,8 +78,24 @@ struct Tracked {
     remark: String,
     /// How often its results could not be fetched for a reason that is not the connection.
     vain: u32,
+    /// Not to be submitted before.
+    not_before: Option<Instant>,
     /// Cargo that is tried again when the host is back.
     again: Option<Box<Cargo>>,
+}
+
+impl Tracked {
+    /// True if it has been seen lost often enough.
+    fn is_gone(&self, why: &str) -> bool {
+        let far = !why.is_empty() && !self.end;
+        self.lost >= if far { LOST.1 } else { LOST.0 }
+    }
+
+    /// True if it is to be submitted now.
+    fn is_due(&self) -> bool {
+        let later = self.not_before.is_some_and(|time| Instant::now() < time);
+        matches!(self.stage, Stage::Ready(_)) && !later
+    }
 }
 
 /// Serves one site.
@@ -157,14 +178,15 @@ impl Clerk {
         if let Some((_, over)) = self.pause {
             return over.saturating_duration_since(Instant::now());
         }
-        if self.jobs.values().any(|job| matches!(job.stage, Stage::Ready(_))) {
+        if self.jobs.values().any(Tracked::is_due) {
             return Duration::ZERO;
         }
         let since = |last: Option<Instant>, pause: Duration| {
             last.map_or(Duration::ZERO, |last| pause.saturating_sub(last.elapsed()))
         };
         let look = since(self.looked, LOOK);
-        let is_watched = |job: &Tracked| matches!(job.stage, Stage::Submitted);
+        let is_watched =
+            |job: &Tracked| matches!(job.stage, Stage::Submitted) || job.not_before.is_some();
         if self.jobs.values().any(is_watched) {
             look.min(since(self.polled, self.interval))
         } else {
@@ -201,6 +223,7 @@ impl Clerk {
                     restarts: 0,
                     remark: String::new(),
                     vain: 0,
+                    not_before: None,
                     again: None,
                 };
                 self.jobs.insert(id, tracked);
@@ -330,7 +353,8 @@ impl Clerk {
 
     fn submit(&mut self) -> Result<(), Trouble> {
         loop {
-            let ready = self.jobs.values().filter_map(|job| match &job.stage {
+            let due = self.jobs.values().filter(|job| job.is_due());
+            let ready = due.filter_map(|job| match &job.stage {
                 Stage::Ready(ready) => Some((**ready).clone()),
                 _ => None,
             });
@@ -361,6 +385,12 @@ impl Clerk {
                         self.carry(id, Cargo::Inputs(Box::new(ready.job), hashes));
                     }
                     Answer::Refused(why) => self.refuse(id, why),
+                    Answer::Later(why) => {
+                        if let Some(tracked) = self.jobs.get_mut(&id) {
+                            tracked.not_before = Some(Instant::now() + LATER);
+                        }
+                        self.remark(id, &format!("waiting: {why}"));
+                    }
                 }
             }
         }
@@ -403,16 +433,18 @@ impl Clerk {
     /// Writes down what is new of one job and decides what follows.
     fn take(&mut self, watch: &Watch, sight: Sight) -> Result<(), Trouble> {
         let id = watch.id;
+        if let Some(tracked) = self.jobs.get_mut(&id)
+            && sight.restarts > tracked.restarts
+        {
+            // Told before the new attempt's events can be read.
+            tracked.restarts = sight.restarts;
+            self.tell(Report::Restarts(id, sight.restarts));
+        }
         let events = append(&self.board.events(id), &sight.events, sight.sizes.0, MOST_EVENTS)?;
         let log = append(&self.board.out_log(id), &sight.log, sight.sizes.1, MOST_LOG)?;
         let whole = events && log;
         if !whole {
             self.polled = None;
-        }
-        let Some(tracked) = self.jobs.get_mut(&id) else { return Ok(()) };
-        if sight.restarts > tracked.restarts {
-            tracked.restarts = sight.restarts;
-            self.tell(Report::Restarts(id, sight.restarts));
         }
         let Some(tracked) = self.jobs.get_mut(&id) else { return Ok(()) };
         tracked.lost = if matches!(sight.doing, Doing::Lost(_)) { tracked.lost + 1 } else { 0 };
@@ -426,9 +458,9 @@ impl Clerk {
             Doing::Starting if tracked.since.elapsed() >= START && whole => {
                 self.ended(id, Exit::Vanished);
             }
-            Doing::Alive => self.remark(id, ""),
+            Doing::Alive | Doing::Away(_) => self.remark(id, ""),
             Doing::Waiting(why) => self.remark(id, &why),
-            Doing::Lost(why) if whole && tracked.lost >= 2 => {
+            Doing::Lost(why) if whole && tracked.is_gone(&why) => {
                 if !why.is_empty() {
                     self.tell(Report::Note(format!("{id}: {why}")));
                 }

@@ -12,6 +12,7 @@ use super::clerk::{self, Order};
 use super::freight;
 use super::host::Host;
 use super::job::{Job, Look};
+use super::slurm::Slurm;
 use super::ssh::Ssh;
 
 /// Where the runner leaves its orders for a site. Nothing here waits for another machine; what comes of
@@ -59,9 +60,7 @@ impl Desk {
         let host = Host::of(site)?;
         let launcher: Box<dyn Launcher> = match site.kind {
             SiteKind::Local | SiteKind::Ssh => Box::new(Ssh { host: host.clone() }),
-            SiteKind::Slurm => {
-                return Err(Trouble::Here("Clusters are not served by this version.".to_owned()));
-            }
+            SiteKind::Slurm => Box::new(Slurm::new(host.clone(), site)),
         };
         let spawn = |what: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(format!("{what} {name}")).spawn(work).map(drop)

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use crate::board::Board;
-use crate::spec::{RunSpec, locate};
+use crate::spec::{BuiltIn, RunSpec, locate};
 
 /// One thing that must lie on a host before a run can start there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,10 @@ impl Hashes {
     ) -> Result<(RunSpec, Vec<Input>), String> {
         let mut there = spec.clone();
         let mut inputs = Vec::new();
-        let model = board.model(&spec.model).map_err(|e| e.to_string())?;
-        self.add(board, "model", model, &mut there, &mut inputs)?;
+        if BuiltIn::named(&spec.model).is_none() {
+            let model = board.model(&spec.model).map_err(|e| e.to_string())?;
+            self.add(board, "model", model, &mut there, &mut inputs)?;
+        }
         for key in ["data", "val", "test"] {
             let name = spec.get(key).unwrap_or_default();
             if !name.is_empty() {

@@ -46,6 +46,8 @@ pub(super) enum Answer {
     Started,
     /// These contents are not there (any more).
     Missing(Vec<String>),
+    /// Not now, and why.
+    Later(String),
     /// It will not do, and why.
     Refused(String),
 }
@@ -74,6 +76,8 @@ pub(super) enum Doing {
     Unknown,
     /// Submitted; no process has been seen yet.
     Starting,
+    /// With a cluster, under this number; what it does there is for the queue to say.
+    Away(String),
     /// It waits for its turn, and why.
     Waiting(String),
     /// At work.

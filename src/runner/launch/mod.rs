@@ -15,6 +15,7 @@ mod host;
 mod inputs;
 mod job;
 mod local;
+mod slurm;
 mod ssh;
 mod wire;
 

@@ -62,45 +62,48 @@ poll() {
     take name; take run; take ticket; take from; take log_from; take signal
     state=unknown code=-
     if cd "$jobs/$name" 2>/dev/null && [ -d "t-$ticket" ]; then
-      if [ -f rc ]; then state=ended
+      rc=t-$ticket/rc
+      if [ -f "$rc" ]; then state=ended
       elif [ "$kind" = slurm ]; then state=away
       elif alive; then state=alive
-      elif [ -f rc ]; then state=ended
+      elif [ -f "$rc" ]; then state=ended
       elif [ -f pid ]; then state=lost
       else state=starting
       fi
       case $state$signal in
       aliveTERM) [ -e "t-$ticket/asked" ] || { : >"t-$ticket/asked"; kill -s TERM -- "-$pid"; } ;;
       aliveKILL) kill -s KILL -- "-$pid" ;;
-      awayTERM) [ -e "t-$ticket/asked" ] || { : >"t-$ticket/asked"; cancel TERM; } ;;
+      awayTERM) [ -e "t-$ticket/asked" ] || { cancel TERM && : >"t-$ticket/asked"; } ;;
       awayKILL) cancel KILL ;;
       esac 2>/dev/null
-      [ "$state" != ended ] || read -r code <rc
+      [ "$state" != ended ] || read -r code <"$rc"
+      restarts=0 key=-
+      [ ! -f "t-$ticket/restarts" ] || read -r restarts <"t-$ticket/restarts"
+      [ ! -f slurm ] || read -r key <slurm
       log=$PWD/out.log
       cd "root/runs/$run" 2>/dev/null || cd /
       size events.jsonl; events=$bytes
       size "$log"; logged=$bytes
       new "$events" "$from" "$most"; send=$bytes
       new "$logged" "$log_from" "$most"; log_send=$bytes
-      line "run $name $state ${code:--} $events $logged $send $log_send"
+      line "run $name $state ${code:--} $events $logged $send $log_send $restarts $key"
       part events.jsonl "$from" "$send"
       part "$log" "$log_from" "$log_send"
     else
-      line "run $name $state - 0 0 0 0"
+      line "run $name $state - 0 0 0 0 0 -"
     fi
   done
   line end
 }
 
 # cancel SIGNAL: a job of Slurm. One that waits is taken out of the queue; the trainer and the script
-# around it get TERM; whoever does not heed it is killed.
+# around it get TERM; whoever does not heed it is killed. False if Slurm was not there to be told.
 cancel() {
   read -r job <slurm || return
   if [ "$1" = KILL ]; then
     scancel "$job"
   else
-    scancel --state=PENDING "$job"
-    scancel --full --signal=TERM "$job"
+    scancel --state=PENDING "$job" && { scancel --full --signal=TERM "$job" || :; }
   fi
 }
 
@@ -109,20 +112,21 @@ cancel() {
 job_script() {
   cat <<'END'
 cd -- "$1" || exit 1
-run=$2 ticket=$3 attempt=$4 device=$5 threads=$6 trainer=$7 libtorch=$8
+{ IFS= read -r run; IFS= read -r ticket; IFS= read -r attempt; IFS= read -r device
+  IFS= read -r threads; IFS= read -r trainer; IFS= read -r libtorch; } <args || exit 1
+# Nobody starts the same attempt twice, whatever a lost answer made somebody believe.
+restart=${SLURM_RESTART_COUNT:-0}
+mkdir "t-$ticket/run-$restart" || exit 0
 again=
 trap : TERM INT HUP
 trap 'again=1; [ -z "$child" ] || kill -TERM "$child"' USR1
 child=
-IFS= read -r stat </proc/self/stat
 IFS= read -r stat <"/proc/$$/stat"
 IFS= read -r boot </proc/sys/kernel/random/boot_id
 fields() { born=${20}; }
 fields ${stat##*) }
-restart=${SLURM_RESTART_COUNT:-0}
 if [ "$restart" != 0 ]; then attempt=$((attempt + restart)); echo "$restart" >"t-$ticket/restarts"; fi
 echo "$$ $born $boot" >pid.part && mv -f pid.part pid
-rm -f rc
 TUNEBOARD_DEVICE=$device TUNEBOARD_THREADS=$threads TUNEBOARD_QUIET=1 OMP_NUM_THREADS=$threads
 export TUNEBOARD_DEVICE TUNEBOARD_THREADS TUNEBOARD_QUIET OMP_NUM_THREADS
 if [ "$device" = cpu ]; then CUDA_VISIBLE_DEVICES=; export CUDA_VISIBLE_DEVICES
@@ -139,10 +143,12 @@ while :; do
   code=$?
   kill -0 "$child" 2>/dev/null || break
 done
-if [ -n "$again" ] && tail -n 1 "root/runs/$run/events.jsonl" | grep -q '"ending":"stopped"'; then
-  scontrol requeue "$SLURM_JOB_ID" && sleep 60
+# The time limit was near and the trainer has saved: the cluster is asked for another turn.
+if [ -n "$again" ] && [ ! -e "t-$ticket/asked" ] &&
+  tail -n 1 "root/runs/$run/events.jsonl" | grep -q '"ending": *"stopped"'; then
+  scontrol requeue "$SLURM_JOB_ID" && sleep 600
 fi
-echo "$code" >rc.part && mv -f rc.part rc
+echo "$code" >"t-$ticket/rc.part" && mv -f "t-$ticket/rc.part" "t-$ticket/rc"
 END
 }
 
@@ -176,17 +182,19 @@ prepare() {
   elif [ -z "$trainer" ] || [ ! -x "$trainer" ]; then verdict="trainer ${trainer:-tuneboard-train}"
   elif [ "$kind" != slurm ] && alive && [ "$fresh" = 0 ]; then
     # An attempt that this board had lost sight of: it is the one that is meant.
-    mkdir "t-$ticket"
+    { read -r old && read -r old; } <args && ln -s "t-$old" "t-$ticket"
     verdict=known
   elif ! mkdir "t-$ticket" 2>/dev/null; then verdict=known
   fi
   [ "$verdict" = ready ] || return 0
   if [ "$fresh" = 1 ]; then
-    if alive; then kill -s KILL -- "-$pid"; fi
+    if [ "$kind" = slurm ]; then [ ! -f slurm ] || cancel KILL
+    elif alive; then kill -s KILL -- "-$pid"
+    fi
     rm -rf root out.log
     mkdir -p "root/runs/$run"
   fi
-  rm -f rc pid slurm
+  rm -f pid slurm
   while IFS= read -r path && IFS= read -r hash; do
     case $path in */*) mkdir -p "root/${path%/*}" ;; esac
     rm -f "root/$path"
@@ -194,6 +202,7 @@ prepare() {
   done <links.part
   mv -f spec.part "root/runs/$run/spec.toml"
   job_script >job.sh
+  printf '%s\n' "$run" "$ticket" "$attempt" "$device" "$threads" "$trainer" "$folder/libtorch/lib" >args
 }
 
 # submit: starts jobs as sessions of their own, which outlive this call.
@@ -204,8 +213,7 @@ submit() {
     count=$((count - 1))
     prepare
     if [ "$verdict" = ready ]; then
-      setsid sh ./job.sh "$job" "$run" "$ticket" "$attempt" "$device" "$threads" "$trainer" \
-        "$folder/libtorch/lib" </dev/null >>out.log 2>&1 &
+      setsid sh ./job.sh "$job" </dev/null >>out.log 2>&1 &
       started="$started $name"
     fi
     line "job $name $verdict"
@@ -218,6 +226,83 @@ submit() {
       sleep 0.1
     done
   done
+  line end
+}
+
+# batch: the same through Slurm: one job, or an array with a task for each.
+batch() {
+  take label
+  take count
+  options=$count
+  set --
+  while [ "$options" -gt 0 ]; do
+    options=$((options - 1))
+    take option
+    set -- "$@" "$option"
+  done
+  take count
+  mkdir -p "$folder/batches" || exit 91
+  map=$folder/batches/$label
+  : >"$map"
+  ready=
+  n=0
+  while [ "$count" -gt 0 ]; do
+    count=$((count - 1))
+    prepare
+    if [ "$verdict" = ready ]; then
+      printf '%s\n' "$job" >>"$map"
+      ready="$ready $name $ticket"
+      n=$((n + 1))
+    else
+      line "job $name $verdict"
+    fi
+  done
+  if [ "$n" -gt 0 ]; then
+    cat >"$map.sh" <<'END'
+#!/bin/sh
+task=${SLURM_ARRAY_TASK_ID:-0}
+job=$(sed -n "$((task + 1))p" "$1")
+echo "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}" >"$job/slurm.part" &&
+  mv -f "$job/slurm.part" "$job/slurm"
+exec sh "$job/job.sh" "$job"
+END
+    array=
+    [ "$n" = 1 ] || array=--array=0-$((n - 1))
+    cd "$folder/batches" || exit 91
+    # Of the environment here only this travels; a `%` in a path would be a pattern, so paths are relative.
+    said=$(env -i HOME="$HOME" PATH="$PATH" USER="${USER:-}" LOGNAME="${LOGNAME:-}" LC_ALL=C \
+      ${SLURM_CONF:+SLURM_CONF="$SLURM_CONF"} \
+      sbatch --parsable --job-name="tb-$label" --requeue --open-mode=append --signal=B:USR1@120 \
+      --chdir="$folder/batches" --output="$label.%a.out" $array "$@" "$map.sh" "$map" 2>&1 </dev/null)
+    code=$?
+    id=${said%%;*}
+    case $code$id in
+    0*[!0-9]* | 0) code=1 ;;
+    esac
+    task=0
+    # shellcheck disable=SC2086 # Names and tickets are words.
+    set -- $ready
+    while [ $# -gt 0 ]; do
+      if [ "$code" = 0 ]; then
+        key=$id
+        [ "$n" = 1 ] || key=${id}_$task
+        [ -f "$jobs/$1/slurm" ] || echo "$key" >"$jobs/$1/slurm"
+        line "job $1 ready"
+      else
+        rmdir -- "$jobs/$1/t-$2"
+        line "job $1 later $(printf '%s' "$said" | tail -n 1 | cut -c 1-300)"
+      fi
+      task=$((task + 1))
+      shift 2
+    done
+  fi
+  line end
+}
+
+# queue: this user's jobs, as Slurm has them.
+queue() {
+  squeue -h -r -t all -u "$(id -un)" \
+    -O 'ArrayJobID:|,ArrayTaskID:|,JobID:|,State:|,RestartCnt:|,StartTime:|,Reason:|' || exit 96
   line end
 }
 
@@ -271,6 +356,10 @@ look() {
   while [ ! -d "$at" ] && [ -n "$at" ]; do at=${at%/*}; done
   line "disk $(df -Pk "${at:-/}" 2>/dev/null | awk 'NR == 2 { print $4 }')"
   if [ -w "${at:-/}" ]; then line "writable yes"; else line "writable no"; fi
+  array=
+  ! command -v scontrol >/dev/null || [ "$kind" != slurm ] ||
+    array=$(scontrol show config 2>/dev/null | sed -n 's/^MaxArraySize *= *//p')
+  line "array $array"
   for tool in tar setsid nvidia-smi sbatch squeue scancel; do
     ! command -v "$tool" >/dev/null || line "tool $tool"
   done
@@ -297,6 +386,6 @@ probe() {
 }
 
 case $op in
-poll | submit | need | put | fetch | look | probe) "$op" ;;
+poll | submit | batch | queue | need | put | fetch | look | probe) "$op" ;;
 *) exit 95 ;;
 esac

@@ -46,33 +46,33 @@ fn put_job(to: &mut dyn Write, ready: &Ready) -> io::Result<()> {
     put(to, &[&format!("end {}", job.name)])
 }
 
-/// The answer to `submit`: one for each job, in order.
+/// The answer to `submit` and `batch`: one for each job.
 pub(super) fn answers(text: &[u8], jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines();
-    let mut answers = Vec::with_capacity(jobs.len());
-    for ready in jobs {
-        let line = lines.next().unwrap_or_default();
-        let rest = line.strip_prefix("job ").and_then(|l| l.strip_prefix(ready.job.name.as_str()));
-        let (word, rest) = rest
-            .map(str::trim_start)
-            .unwrap_or_default()
-            .split_once(' ')
-            .unwrap_or((rest.map(str::trim_start).unwrap_or_default(), ""));
-        answers.push(match word {
+    let mut told = BTreeMap::new();
+    for line in lines.by_ref().take(jobs.len()) {
+        let words = line.strip_prefix("job ").and_then(|rest| rest.split_once(' '));
+        let (name, verdict) = words.ok_or_else(|| odd(line))?;
+        told.insert(name, verdict);
+    }
+    finished(lines.next())?;
+    let answer = |ready: &Ready| {
+        let verdict = told.get(ready.job.name.as_str()).copied().unwrap_or_default();
+        let (word, rest) = verdict.split_once(' ').unwrap_or((verdict, ""));
+        Ok(match word {
             "ready" | "known" => Answer::Started,
             "missing" => Answer::Missing(rest.split(' ').map(str::to_owned).collect()),
+            "later" => Answer::Later(clean(rest)),
             "trainer" => Answer::Refused(format!(
                 "There is no trainer {} there; `tuneboard sites install {}` brings one.",
                 clean(rest),
                 ready.job.placement.site
             )),
-            "refused" => Answer::Refused(clean(rest)),
-            _ => return Err(odd(line)),
-        });
-    }
-    finished(lines.next())?;
-    Ok(answers)
+            _ => return Err(odd(verdict)),
+        })
+    };
+    jobs.iter().map(answer).collect()
 }
 
 /// The body of `poll`.
@@ -97,9 +97,11 @@ pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, T
     for watch in watches {
         let line = first_line(&mut text);
         let words: Vec<&str> = line.split(' ').collect();
-        let [run, name, state, code, sizes @ ..] = words.as_slice() else { return Err(odd(&line)) };
+        let [run, name, state, code, sizes @ .., key] = words.as_slice() else {
+            return Err(odd(&line));
+        };
         let numbers: Vec<u64> = sizes.iter().filter_map(|word| word.parse().ok()).collect();
-        let [events, log, send, log_send, rest @ ..] = numbers.as_slice() else {
+        let [events, log, send, log_send, restarts] = numbers.as_slice() else {
             return Err(odd(&line));
         };
         if *run != "run" || *name != watch.name || sizes.len() != numbers.len() {
@@ -113,7 +115,7 @@ pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, T
             "starting" => Doing::Starting,
             "alive" => Doing::Alive,
             // Whether it waits or works is for the queue to say.
-            "away" => Doing::Waiting(String::new()),
+            "away" => Doing::Away(clean(key)),
             "lost" => Doing::Lost(String::new()),
             "ended" => match code.parse::<i32>() {
                 Ok(code @ 129..=159) => Doing::Ended(Exit::Signal(code - 128)),
@@ -127,7 +129,7 @@ pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, T
             sizes: (*events, *log),
             events: bytes(&mut text, *send)?,
             log: bytes(&mut text, *log_send)?,
-            restarts: rest.first().map_or(0, |n| u32::try_from(*n).unwrap_or(0)),
+            restarts: u32::try_from(*restarts).unwrap_or(0),
         });
     }
     finished(Some(&first_line(&mut text)))?;
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_look_at_jobs_brings_states_and_bytes() {
-        let text = b"run a alive - 9 2 3 2\n{}\nokrun b ended 143 0 0 0 0\nend\n";
+        let text = b"run a alive - 9 2 3 2 0 -\n{}\nokrun b ended 143 0 0 0 0 2 22_1\nend\n";
         let sights = sights(text, &[watch("a"), watch("b")]).unwrap();
         assert_eq!(sights[0].doing, Doing::Alive);
         assert_eq!(
@@ -238,20 +240,21 @@ mod tests {
         );
         assert_eq!(sights[0].sizes, (9, 2));
         assert_eq!(sights[1].doing, Doing::Ended(Exit::Signal(15)));
+        assert_eq!(sights[1].restarts, 2);
     }
 
     #[test]
     fn what_a_hostile_host_says_is_refused() {
         for text in [
             &b""[..],
-            b"run a alive - 9 2 3 2\n",
-            b"run a alive - 9 2 30 2\n{}\nokend\n",
-            b"run z alive - 0 0 0 0\nend\n",
-            b"run a dancing - 0 0 0 0\nend\n",
-            b"run a alive - 0 0 99999999999 0\nend\n",
-            b"run a alive - -1 0 0 0\nend\n",
+            b"run a alive - 9 2 3 2 0 -\n",
+            b"run a alive - 9 2 30 2 0 -\n{}\nokend\n",
+            b"run z alive - 0 0 0 0 0 -\nend\n",
+            b"run a dancing - 0 0 0 0 0 -\nend\n",
+            b"run a alive - 0 0 99999999999 0 0 -\nend\n",
+            b"run a alive - -1 0 0 0 0 -\nend\n",
             b"run a alive - 0 0 0\nend\n",
-            b"run a alive - 0 0 0 0\nmore\n",
+            b"run a alive - 0 0 0 0 0 -\nmore\n",
             b"\x1b]0;gotcha\x07\n",
             b"{\"run\": true}\nend\n",
         ] {

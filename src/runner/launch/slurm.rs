@@ -1,0 +1,238 @@
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{Local, NaiveDateTime};
+
+use crate::board::Site;
+use crate::runner::folder::clean;
+
+use super::call::Trouble;
+use super::host::Host;
+use super::job::{Answer, Doing, Look, Ready, Sight, Watch};
+use super::{Launcher, ssh, wire};
+
+/// How often the queue is read: clusters dislike to be asked more often.
+const QUEUE: Duration = Duration::from_secs(10);
+/// The longest answer of `squeue` that is read: some 20,000 jobs.
+const LONGEST: u64 = 4 << 20;
+/// Jobs of one array, where the cluster does not say.
+const ARRAY: usize = 1_000;
+
+/// Jobs of a Slurm cluster. What counts, in this order: the exit code that the job wrote, the queue's
+/// word, and that a queue which cannot be read says nothing.
+#[derive(Debug)]
+pub(super) struct Slurm {
+    host: Host,
+    site: Site,
+    /// Tasks that one array may have.
+    array: usize,
+    /// The queue by job number, as last read, and when.
+    queue: BTreeMap<String, Entry>,
+    read: Option<Instant>,
+    /// Why it could not be read; empty if it could.
+    silent: String,
+}
+
+/// A job in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    state: String,
+    restarts: u32,
+    /// When it is expected to start; empty if nobody knows.
+    start: String,
+    reason: String,
+}
+
+impl Slurm {
+    pub(super) fn new(host: Host, site: &Site) -> Self {
+        Self {
+            host,
+            site: site.clone(),
+            array: ARRAY,
+            queue: BTreeMap::new(),
+            read: None,
+            silent: String::new(),
+        }
+    }
+
+    /// Reads the queue if that is due. A controller that is down is not the site's end: jobs go on, and
+    /// what they write still comes.
+    fn refresh(&mut self) -> Result<(), Trouble> {
+        if self.read.is_some_and(|read| read.elapsed() < QUEUE) {
+            return Ok(());
+        }
+        match self.host.ask("queue", LONGEST, |_| Ok(())) {
+            Ok(text) => {
+                self.queue = entries(&text)?;
+                self.silent.clear();
+            }
+            Err(Trouble::Odd(why)) => self.silent = why,
+            Err(trouble) => return Err(trouble),
+        }
+        self.read = Some(Instant::now());
+        Ok(())
+    }
+
+    /// What the queue says of a job that has not written its exit code.
+    fn doing(&self, key: &str) -> Doing {
+        if key == "-" {
+            return Doing::Starting;
+        }
+        if !self.silent.is_empty() {
+            return Doing::Waiting(format!("Slurm does not answer: {}", self.silent));
+        }
+        let Some(entry) = self.queue.get(key) else {
+            return Doing::Lost("Slurm no longer knows it".to_owned());
+        };
+        match entry.state.as_str() {
+            "PENDING" => Doing::Waiting(entry.waiting()),
+            "RUNNING" | "CONFIGURING" | "COMPLETING" | "SUSPENDED" | "REQUEUED"
+            | "REQUEUE_HOLD" | "RESIZING" | "SIGNALING" | "STAGE_OUT" | "STOPPED" => Doing::Alive,
+            state => Doing::Lost(format!("Slurm ended it: {state}, {}", entry.reason)),
+        }
+    }
+
+    fn submit_array(&self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
+        let options = options(&self.site);
+        let Some(first) = jobs.first() else { return Ok(Vec::new()) };
+        let label = format!("{}-{}", first.job.name, first.job.ticket);
+        let answer = self.host.ask("batch", 1 << 20, |to| {
+            wire::put(to, &[&label, &options.len().to_string()])?;
+            options.iter().try_for_each(|option| wire::put(to, &[option]))?;
+            wire::put_jobs(to, jobs)
+        })?;
+        wire::answers(&answer, jobs)
+    }
+}
+
+impl Launcher for Slurm {
+    fn look(&mut self) -> Result<Look, Trouble> {
+        let look = ssh::look(&self.host)?;
+        if !look.tools.iter().any(|tool| tool == "sbatch") {
+            return Err(Trouble::Odd(
+                "There is no `sbatch` there: it is no login node.".to_owned(),
+            ));
+        }
+        self.array = look.number("array").map_or(ARRAY, |n| n as usize).max(1);
+        Ok(look)
+    }
+
+    fn submit(&mut self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
+        let mut answers = Vec::with_capacity(jobs.len());
+        for part in jobs.chunks(self.array) {
+            answers.extend(self.submit_array(part)?);
+        }
+        // The new ones are looked for at once.
+        self.read = None;
+        Ok(answers)
+    }
+
+    fn poll(&mut self, watches: &[Watch]) -> Result<Vec<Sight>, Trouble> {
+        let mut sights = ssh::poll(&self.host, watches)?;
+        if sights.iter().any(|sight| matches!(sight.doing, Doing::Away(_))) {
+            self.refresh()?;
+        }
+        for sight in &mut sights {
+            if let Doing::Away(key) = &sight.doing {
+                let restarts = self.queue.get(key).map_or(0, |entry| entry.restarts);
+                sight.restarts = sight.restarts.max(restarts);
+                sight.doing = self.doing(key);
+            }
+        }
+        Ok(sights)
+    }
+}
+
+impl Entry {
+    /// `waiting: Priority, about 2 h`.
+    fn waiting(&self) -> String {
+        let start = NaiveDateTime::parse_from_str(&self.start, "%Y-%m-%dT%H:%M:%S").ok();
+        let wait = start.map(|start| (start - Local::now().naive_local()).num_minutes());
+        let about = match wait {
+            Some(m @ 1..60) => format!(", about {m} min"),
+            Some(m @ 60..2880) => format!(", about {} h", (m + 30) / 60),
+            Some(m @ 2880..) => format!(", about {} days", (m + 720) / 1440),
+            _ => String::new(),
+        };
+        let reason = if self.reason == "None" { "its turn" } else { &self.reason };
+        format!("waiting: {reason}{about}")
+    }
+}
+
+/// The options of a job, each one word of sbatch's command line.
+fn options(site: &Site) -> Vec<String> {
+    let named = [
+        ("partition", site.partition.clone()),
+        ("account", site.account.clone()),
+        ("time", site.time.clone()),
+        ("gres", site.gres.clone()),
+        ("cpus-per-task", if site.cpus > 0 { site.cpus.to_string() } else { String::new() }),
+        ("mem", site.memory.clone()),
+    ];
+    let given = named.into_iter().filter(|(_, value)| !value.is_empty());
+    given.map(|(name, value)| format!("--{name}={value}")).chain(site.sbatch.clone()).collect()
+}
+
+/// The queue by job number: `22` or, for a task of an array, `22_3`.
+fn entries(text: &[u8]) -> Result<BTreeMap<String, Entry>, Trouble> {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text.lines().collect();
+    wire::finished(lines.last().copied())?;
+    let mut entries = BTreeMap::new();
+    for line in lines {
+        let fields: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [array, task, job, state, restarts, start, reason, ..] = fields.as_slice() else {
+            continue;
+        };
+        let key = match *task {
+            "N/A" | "" => (*job).to_owned(),
+            task => format!("{array}_{task}"),
+        };
+        let entry = Entry {
+            state: clean(state),
+            restarts: restarts.parse().unwrap_or(0),
+            start: clean(start),
+            reason: clean(reason),
+        };
+        entries.insert(key, entry);
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Slurm 22.05 prints it.
+    const QUEUE: &[u8] = b"1|0|2|RUNNING|0|2026-11-24T15:48:09|None|\n\
+        1|1|3|PENDING|1|N/A|BeginTime|\n4|N/A|4|PENDING|0|2199-11-24T16:48:10|Priority|\n\
+        5|N/A|5|NODE_FAIL|0|2026-11-24T15:48:09|NodeDown|\nend\n";
+
+    #[test]
+    fn the_queue_is_read_by_task() {
+        let queue = entries(QUEUE).unwrap();
+        assert_eq!(queue.keys().map(String::as_str).collect::<Vec<_>>(), ["1_0", "1_1", "4", "5"]);
+        assert_eq!(queue["1_1"].waiting(), "waiting: BeginTime");
+        assert_eq!(queue["1_1"].restarts, 1);
+        let far = queue["4"].waiting();
+        assert!(far.starts_with("waiting: Priority, about ") && far.ends_with(" days"), "{far}");
+        assert!(entries(b"1|0|2|RUNNING|0|now|None|\n").is_err(), "a torn answer is none");
+        let odd = entries(b"a|b\n\x1b[31m|||||||\nend\n").unwrap();
+        assert!(odd.values().all(|entry| entry.state.is_empty()));
+    }
+
+    #[test]
+    fn options_are_single_words() {
+        let site = Site {
+            partition: "gpu".into(),
+            gres: "gpu:1".into(),
+            cpus: 4,
+            sbatch: vec!["--constraint=a100 big".into()],
+            ..Site::default()
+        };
+        assert_eq!(
+            options(&site),
+            ["--partition=gpu", "--gres=gpu:1", "--cpus-per-task=4", "--constraint=a100 big"]
+        );
+    }
+}

@@ -39,6 +39,15 @@ choice! {
     }
 }
 choice! {
+    /// A named set of values.
+    Preset {
+        /// No preset.
+        None = "none",
+        /// The recipe of docs/notebook.md.
+        Notebook = "notebook",
+    }
+}
+choice! {
     /// Where the weights come from.
     Init {
         /// The checkpoint's weights.
@@ -58,6 +67,10 @@ choice! {
         Mean = "mean",
         /// The maximum over real tokens, per dimension.
         Max = "max",
+        /// The last token.
+        Last = "last",
+        /// All tokens one behind the other, padded to `max_length`.
+        Flatten = "flatten",
     }
 }
 choice! {

@@ -6,8 +6,8 @@
 use std::str::FromStr;
 
 use super::{
-    ClassWeights, Init, Optimizer, Pool, Precision, RunSpec, Schedule, SpecError, Task, Unfreeze,
-    short,
+    ClassWeights, Init, Optimizer, Pool, Precision, Preset, RunSpec, Schedule, SpecError, Task,
+    Unfreeze, short,
 };
 
 /// One key of [`RunSpec`].
@@ -118,6 +118,17 @@ macro_rules! required {
 
 /// Every key, in the order of forms, tables and `tuneboard show`.
 pub static KEYS: &[Key] = &[
+    Key {
+        name: "preset",
+        help: "a named set of values, which the other keys override: docs/notebook.md",
+        kind: Kind::Choice(Preset::WORDS),
+        decides: false,
+        get: |s| if s.preset == Preset::None { String::new() } else { s.preset.to_string() },
+        set: |s, v| {
+            let word = if v.is_empty() { "none" } else { v };
+            choice::<Preset>(word, Preset::WORDS).map(|preset| preset.apply(s))
+        },
+    },
     word!("task", task, Task, "what is learnt"),
     required!("model", model, true, "a folder under models/, or a path to a checkpoint folder"),
     word!("init", init, Init, "where the weights come from"),
@@ -175,7 +186,15 @@ pub static KEYS: &[Key] = &[
     float!("beta2", beta2, 0.0, 0.999_999, "Adam: how much of the mean square is kept each step"),
     float!("eps", eps, 1e-12, 1.0, "Adam: added to the root of the mean square"),
     float!("momentum", momentum, 0.0, 0.9999, "SGD: how much of the last step is kept"),
-    float!("weight_decay", weight_decay, 0.0, 10.0, "decoupled decay, not on biases and LayerNorm"),
+    float!("weight_decay", weight_decay, 0.0, 10.0, "decoupled decay of the weight matrices"),
+    Key {
+        name: "decay_all",
+        help: "decay biases and the weights of normalisations as well, as plain AdamW does",
+        kind: Kind::Flag,
+        decides: true,
+        get: |s| s.decay_all.to_string(),
+        set: |s, v| flag(v).map(|x| s.decay_all = x),
+    },
     word!("schedule", schedule, Schedule, "the learning rate after warm-up"),
     float!(
         "warmup",
@@ -406,7 +425,7 @@ mod tests {
             (
                 "pool",
                 "men",
-                "`pool=men` is not valid: did you mean `mean`? It takes auto, cls, mean, max.",
+                "`pool=men` is not valid: did you mean `mean`? It takes auto, cls, mean, max, last, flatten.",
             ),
             ("device", "cuda", "`device=cuda` is not valid: name the GPU: did you mean `cuda:0`."),
             (

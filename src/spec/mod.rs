@@ -15,6 +15,7 @@ mod ids;
 pub mod keys;
 pub mod locate;
 mod number;
+mod preset;
 mod run;
 pub mod schedule;
 mod state;
@@ -22,7 +23,9 @@ mod sweep;
 
 pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
-pub use choice::{ClassWeights, Init, Optimizer, Pool, Precision, Schedule, Task, Unfreeze};
+pub use choice::{
+    ClassWeights, Init, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze,
+};
 pub use clean::printable;
 pub use error::SpecError;
 pub use group::Group;

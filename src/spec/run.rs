@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{self, KEYS};
 use super::{
-    BuiltIn, ClassWeights, Init, Optimizer, Pool, Precision, Schedule, SpecError, Task, Unfreeze,
+    BuiltIn, ClassWeights, Init, Optimizer, Pool, Precision, Preset, Schedule, SpecError, Task,
+    Unfreeze,
 };
 
 /// Everything that decides a run's result. What each field means: [`keys::KEYS`].
@@ -13,6 +14,7 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSpec {
+    pub preset: Preset,
     pub task: Task,
     pub model: String,
     pub init: Init,
@@ -43,6 +45,7 @@ pub struct RunSpec {
     pub eps: f64,
     pub momentum: f64,
     pub weight_decay: f64,
+    pub decay_all: bool,
     pub schedule: Schedule,
     pub warmup: f64,
     pub layer_decay: f64,
@@ -63,6 +66,7 @@ pub struct RunSpec {
 impl Default for RunSpec {
     fn default() -> Self {
         Self {
+            preset: Preset::None,
             task: Task::Classify,
             model: String::new(),
             init: Init::Pretrained,
@@ -88,6 +92,7 @@ impl Default for RunSpec {
             eps: 1e-8,
             momentum: 0.0,
             weight_decay: 0.01,
+            decay_all: false,
             schedule: Schedule::Linear,
             warmup: 0.1,
             layer_decay: 1.0,
@@ -178,8 +183,11 @@ impl RunSpec {
         let table: toml::Table = text
             .parse()
             .map_err(|e: toml::de::Error| SpecError::Toml(e.to_string().trim_end().to_owned()))?;
-        for (key, value) in &table {
-            self.set(key, &keys::toml_text(key, value)?)?;
+        // A preset comes first: it would override what stands before it.
+        for pass in [true, false] {
+            for (key, value) in table.iter().filter(|(key, _)| (*key == "preset") == pass) {
+                self.set(key, &keys::toml_text(key, value)?)?;
+            }
         }
         Ok(())
     }

@@ -44,9 +44,13 @@ impl Sweep {
     ) -> Result<Self, SpecError> {
         let (mut base, mut axes) = (base, Vec::<Axis>::new());
         let (mut trials, mut seed) = (None, 0);
-        for (key, value) in pairs {
+        // A preset comes first: it would override what stands before it.
+        let (presets, others): (Vec<_>, Vec<_>) =
+            pairs.into_iter().partition(|(key, _)| *key == "preset");
+        for (key, value) in presets.into_iter().chain(others) {
             match key {
                 "trials" => trials = Some(whole(key, value)?),
+                "preset" => base.set(key, value)?,
                 "sweep_seed" => seed = whole(key, value)?,
                 _ => {
                     // A key given again replaces what stood before.

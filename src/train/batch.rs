@@ -3,7 +3,7 @@
 use tch::{Device, Tensor};
 
 use crate::error::TrainError;
-use crate::model::{Inputs, Padding};
+use crate::model::{Inputs, Padding, Side};
 use crate::rng::{Purpose, Rng};
 use crate::tokenize::Tokens;
 
@@ -41,7 +41,8 @@ pub fn evaluation(rows: &[u32], tokens: &Tokens, batch_size: usize) -> Vec<Vec<u
     order.chunks(batch_size).map(<[usize]>::to_vec).collect()
 }
 
-/// The ids of some rows, padded on the right to the longest of them.
+/// The ids of some rows, padded to the longest of them or to the length that `padding` gives; rows
+/// beyond that are cut at their end.
 ///
 /// # Errors
 /// What libtorch reports.
@@ -52,14 +53,23 @@ pub fn collate(
     device: Device,
 ) -> Result<Inputs, TrainError> {
     let count = rows.len();
-    let length = rows.clone().map(|row| tokens.get(row).len()).max().unwrap_or(0).max(1);
+    let longest = || rows.clone().map(|row| tokens.get(row).len()).max().unwrap_or(0).max(1);
+    let length = padding.length.unwrap_or_else(longest);
     let mut ids = Vec::with_capacity(count * length);
     let mut mask = Vec::with_capacity(count * length);
     for row in rows {
         let text = tokens.get(row);
+        let text = text.get(..length).unwrap_or(text);
+        let missing = length - text.len();
+        let (before, behind) = match padding.side {
+            Side::Left => (missing, 0),
+            Side::Right => (0, missing),
+        };
+        ids.resize(ids.len() + before, padding.id);
+        mask.resize(ids.len(), 0);
         ids.extend(text.iter().map(|id| i64::from(*id)));
-        mask.extend(text.iter().map(|_| 1i64));
-        ids.resize(ids.len() + length - text.len(), padding.id);
+        mask.resize(ids.len(), 1);
+        ids.resize(ids.len() + behind, padding.id);
         mask.resize(ids.len(), 0);
     }
     let padded = mask.contains(&0);
@@ -71,6 +81,7 @@ pub fn collate(
         ids: place(&ids)?,
         mask: if padded { Some(place(&mask)?) } else { None },
         segments: None,
+        positions: None,
     })
 }
 
@@ -115,12 +126,22 @@ mod tests {
     #[test]
     fn a_batch_is_padded_to_its_longest_row() {
         let tokens = tokens(&[2, 3]);
-        let padding = Padding { id: 9 };
+        let padding = Padding { id: 9, side: Side::Right, length: None };
         let inputs = collate([1, 0].into_iter(), &tokens, padding, Device::Cpu).unwrap();
         let ids: Vec<Vec<i64>> = Vec::try_from(&inputs.ids).unwrap();
         assert_eq!(ids, [[7, 7, 7], [7, 7, 9]]);
         let mask: Vec<Vec<i64>> = Vec::try_from(inputs.mask.as_ref().unwrap()).unwrap();
         assert_eq!(mask, [[1, 1, 1], [1, 1, 0]]);
         assert!(collate([1].into_iter(), &tokens, padding, Device::Cpu).unwrap().mask.is_none());
+    }
+    #[test]
+    fn a_fixed_length_cuts_and_fills_on_the_left() {
+        let tokens = tokens(&[2, 5]);
+        let padding = Padding { id: 9, side: Side::Left, length: Some(4) };
+        let inputs = collate([0, 1].into_iter(), &tokens, padding, Device::Cpu).unwrap();
+        let ids: Vec<Vec<i64>> = Vec::try_from(&inputs.ids).unwrap();
+        assert_eq!(ids, [[9, 9, 7, 7], [7, 7, 7, 7]]);
+        let mask: Vec<Vec<i64>> = Vec::try_from(inputs.mask.as_ref().unwrap()).unwrap();
+        assert_eq!(mask, [[0, 0, 1, 1], [1, 1, 1, 1]]);
     }
 }

@@ -58,12 +58,20 @@ impl Assets {
         if let Some(config) = config.as_object_mut() {
             let by_id = labels.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
             let by_label = labels.iter().enumerate().map(|(i, l)| (l.clone(), json!(i)));
-            match model.family.architecture(model.pool) {
-                Some(name) => config.insert("architectures".into(), json!([name])),
-                None => config.remove("architectures"),
-            };
+            // Words of the source that would be lies here: code of its own, another number of labels.
+            for key in ["architectures", "auto_map", "num_labels", "_num_labels", "_name_or_path"] {
+                config.remove(key);
+            }
+            if let Some(name) = model.family.architecture(model.pool, &model.parameters) {
+                config.insert("architectures".into(), json!([name]));
+            }
+            config.insert("problem_type".into(), json!("single_label_classification"));
             config.insert("id2label".into(), Value::Object(by_id.collect()));
             config.insert("label2id".into(), Value::Object(by_label.collect()));
+            // Of the weights beside it, whatever the source's were. transformers 4 and 5 each read
+            // their own key.
+            config.insert("torch_dtype".into(), json!("float32"));
+            config.insert("dtype".into(), json!("float32"));
             config.insert("tuneboard_pool".into(), json!(model.pool));
         }
         let mut tokenizer = Vec::new();

@@ -34,8 +34,8 @@ pub enum Verb {
         /// A folder with a tokenizer.json, or a name under models/.
         model: String,
     },
-    /// One pass over given ids: input_ids, attention_mask, token_type_ids -> last_hidden_state,
-    /// pooler_output, logits.
+    /// One pass over given ids: input_ids, attention_mask, token_type_ids, position_ids ->
+    /// last_hidden_state, pooler_output, logits.
     Forward {
         /// A checkpoint folder, or a name under models/.
         model: String,

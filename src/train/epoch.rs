@@ -112,6 +112,7 @@ impl Session<'_> {
             tally.tokens += measured.tokens;
             tally.right += right as u64;
             tally.loss += loss * measured.rows as f64;
+            tally.step_losses += loss;
             self.state.smooth.push(loss);
             self.meter.rows += measured.rows;
             self.meter.tokens += measured.tokens;

@@ -7,11 +7,11 @@ use tch::{Device, Kind};
 use tuneboard::spec::Pool;
 
 use crate::error::TrainError;
-use crate::model::{self, Inputs, Limits, Mode, Request, Start, weights};
+use crate::model::{self, Inputs, Loaded, Mode, Request, Start, weights};
 
-/// Reads `input_ids` and, where given, `attention_mask` and `token_type_ids` (int64,
-/// `[batch, length]`) from `input`; writes `last_hidden_state`, `pooler_output` where the checkpoint
-/// has a pooler and `logits` where it has a head to `output`.
+/// Reads `input_ids` and, where given, `attention_mask`, `token_type_ids` and `position_ids`
+/// (int64, `[batch, length]`) from `input`; writes `last_hidden_state`, `pooler_output` where the
+/// checkpoint has a pooler and `logits` where it has a head to `output`.
 ///
 /// # Errors
 /// Whatever is wrong with the folder or the files.
@@ -20,12 +20,13 @@ pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainEr
         start: Start::Checkpoint,
         classes: None,
         pool: Pool::Auto,
+        length: None,
         dropout: None,
         device: Device::Cpu,
         kind: Kind::Float,
     };
     let model = model::load(folder, &request)?;
-    let inputs = read_inputs(input, &model.limits)?;
+    let inputs = read_inputs(input, &model)?;
     let _guard = tch::no_grad_guard();
     let mode = Mode::inference(Kind::Float);
     let inside = model.network.inside(&inputs, mode)?;
@@ -36,7 +37,8 @@ pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainEr
     fs::write(output, weights::to_bytes(&results)?).map_err(TrainError::write(output))
 }
 
-fn read_inputs(path: &Path, limits: &Limits) -> Result<Inputs, TrainError> {
+fn read_inputs(path: &Path, model: &Loaded) -> Result<Inputs, TrainError> {
+    let limits = model.limits;
     let bad = |why: String| TrainError::Input(format!("{}: {why}.", path.display()));
     let mut tensors = weights::read_all(path)?;
     let mut take = |name: &str, below: i64| -> Result<_, TrainError> {
@@ -58,6 +60,7 @@ fn read_inputs(path: &Path, limits: &Limits) -> Result<Inputs, TrainError> {
     let ids = take("input_ids", limits.vocabulary)?;
     let mask = take("attention_mask", 2)?;
     let segments = take("token_type_ids", limits.segments)?;
+    let positions = take("position_ids", limits.positions)?;
     let ids = ids.ok_or_else(|| bad("it has no `input_ids`".into()))?;
     let (_, length) = ids.size2()?;
     if length > limits.positions {
@@ -66,8 +69,12 @@ fn read_inputs(path: &Path, limits: &Limits) -> Result<Inputs, TrainError> {
             limits.positions
         )));
     }
-    if [&mask, &segments].into_iter().flatten().any(|t| t.size() != ids.size()) {
+    if model.head_given && model.padding.length.is_some_and(|fixed| fixed as i64 != length) {
+        let fixed = model.padding.length.unwrap_or_default();
+        return Err(bad(format!("the model's head takes {fixed} tokens, not {length}")));
+    }
+    if [&mask, &segments, &positions].into_iter().flatten().any(|t| t.size() != ids.size()) {
         return Err(bad("all tensors must have the shape of `input_ids`".into()));
     }
-    Ok(Inputs { ids, mask, segments })
+    Ok(Inputs { ids, mask, segments, positions })
 }

@@ -3,14 +3,13 @@
 use std::io::{self, BufRead};
 use std::path::Path;
 
-use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::json;
 use tuneboard::spec::BuiltIn;
 
 use crate::baselines;
 use crate::error::TrainError;
-use crate::model;
+use crate::model::{self, Side};
 use crate::progress::out;
 use crate::tokenize;
 
@@ -29,16 +28,6 @@ pub struct Shape {
     /// Fill texts up to that many tokens.
     #[arg(long, value_name = "N")]
     pub pad_to: Option<usize>,
-}
-
-/// Left or right.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Side {
-    /// Before the text.
-    Left,
-    /// Behind the text.
-    #[default]
-    Right,
 }
 
 /// The most that `--pad-to` takes.

@@ -20,6 +20,13 @@ impl Scores {
         sum / self.losses.len() as f64
     }
 
+    /// The sum of the mean losses of batches of `size` rows, in the split's order.
+    pub fn batch_losses(&self, size: usize) -> f64 {
+        let mean =
+            |batch: &[f32]| batch.iter().map(|l| f64::from(*l)).sum::<f64>() / batch.len() as f64;
+        self.losses.chunks(size.max(1)).map(mean).sum()
+    }
+
     /// The share of rows whose most probable class is the true one; NaN for no rows.
     pub fn accuracy(&self) -> f64 {
         let right = self.labels.iter().zip(&self.predicted).filter(|(l, p)| l == p).count();

@@ -72,7 +72,7 @@ impl Optimizer {
             } else {
                 None
             };
-            let decays = parameter.decays() && spec.optimizer != Rule::Adam;
+            let decays = (spec.decay_all || parameter.decays()) && spec.optimizer != Rule::Adam;
             slots.push(Slot {
                 name: parameter.name.clone(),
                 copy: parameter.copy()?,

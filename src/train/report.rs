@@ -20,6 +20,8 @@ pub struct Pass {
     pub epoch: u32,
     /// The train figures of the same epoch, told first.
     pub before: Option<BTreeMap<String, Number>>,
+    /// Figures beside the usual ones.
+    pub more: Vec<(String, Number)>,
 }
 
 /// Tells of a pass and writes its predictions into `predictions/` of the run's `folder`, which must
@@ -34,7 +36,7 @@ pub fn report(
     pass: Pass,
     scores: Scores,
 ) -> Result<f64, TrainError> {
-    let Pass { split, epoch, before } = pass;
+    let Pass { split, epoch, before, more } = pass;
     let rows = rows(data, split);
     let classes = data.label_names.len();
     let counts = scores.confusion(classes);
@@ -58,7 +60,8 @@ pub fn report(
     if let Some(values) = before {
         journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
     }
-    journal.write(Kind::Eval { split, epoch, values: values.into() })?;
+    let values = values.into_iter().chain(more).collect();
+    journal.write(Kind::Eval { split, epoch, values })?;
     journal.write(Kind::Confusion { split, epoch, counts })?;
     journal.write(Kind::Saved { what: Saved::Predictions, epoch, path })?;
     Ok(loss)

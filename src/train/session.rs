@@ -8,7 +8,7 @@ use tch::{Device, Kind as Format, Tensor};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::schedule::Stage;
-use tuneboard::spec::{BuiltIn, ClassWeights, Init, Rates, RunSpec, locate};
+use tuneboard::spec::{BuiltIn, ClassWeights, Init, Preset, Rates, RunSpec, locate};
 
 use crate::checkpoint::{Assets, Checkpoints};
 use crate::device::Place;
@@ -101,6 +101,7 @@ impl<'a> Session<'a> {
             start,
             classes: Some(data.label_names.len()),
             pool: spec.pool,
+            length: Some(spec.max_length as usize),
             dropout: spec.dropout,
             device: place.device,
             kind: place.kind,
@@ -244,7 +245,11 @@ impl<'a> Session<'a> {
     pub fn judge_epoch(&mut self) -> Result<Flow, TrainError> {
         let epoch = self.state.epoch + 1;
         let train = std::mem::take(&mut self.state.tally);
-        let Some(loss) = self.judge(Split::Val, epoch, Some(train.values()))? else {
+        let mut values = train.values();
+        if self.spec.preset == Preset::Notebook {
+            values.extend([notebook_loss(train.step_losses, train.rows as usize)]);
+        }
+        let Some(loss) = self.judge(Split::Val, epoch, Some(values))? else {
             self.state.tally = train;
             return Ok(Flow::Stopped);
         };
@@ -294,7 +299,12 @@ impl<'a> Session<'a> {
         let mode = Mode::inference(self.place.kind);
         let rows = report::rows(&self.data, split);
         let Some(scores) = evaluate(self, rows, mode)? else { return Ok(None) };
-        let pass = Pass { split, epoch, before };
+        let more = if self.spec.preset == Preset::Notebook && split == Split::Val {
+            vec![notebook_loss(scores.batch_losses(self.spec.batch_size as usize), rows.len())]
+        } else {
+            Vec::new()
+        };
+        let pass = Pass { split, epoch, before, more };
         report::report(self.journal, &self.folder, &self.data, pass, scores).map(Some)
     }
 
@@ -312,6 +322,12 @@ impl<'a> Session<'a> {
     pub(crate) fn label(&self, row: u32) -> u32 {
         self.data.labels.get(row as usize).copied().unwrap_or(0)
     }
+}
+
+/// The notebook's average: mean losses of batches, summed, over the number of rows
+/// (docs/notebook.md).
+fn notebook_loss(batch_losses: f64, rows: usize) -> (String, Number) {
+    ("notebook_loss".to_owned(), Number(batch_losses / rows as f64))
 }
 
 /// The folder that `model=` means: one that holds a config.json, or at least a tokenizer.json.

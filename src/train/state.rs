@@ -40,6 +40,9 @@ pub struct Tally {
     /// Of the losses, each times its rows.
     #[serde(with = "exact")]
     pub loss: f64,
+    /// Of the losses of the steps, whatever their rows.
+    #[serde(default, with = "exact")]
+    pub step_losses: f64,
     /// Time spent on steps.
     #[serde(with = "exact")]
     pub seconds: f64,

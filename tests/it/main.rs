@@ -11,7 +11,11 @@ mod data;
 #[cfg(test)]
 mod data_refused;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod huggingface;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]

@@ -362,11 +362,11 @@ fn whatever_is_wrong_is_said_in_a_sentence() {
         ),
         ("a config that is no JSON", |d| fs::write(d.path(CONFIG), "{").unwrap(), "not valid JSON"),
         (
-            "a GPT-2",
+            "a T5",
             |d| {
-                edit(d, CONFIG, "\"model_type\": \"bert\"", "\"model_type\": \"gpt2\"");
+                edit(d, CONFIG, "\"model_type\": \"bert\"", "\"model_type\": \"t5\"");
             },
-            "model_type `gpt2`",
+            "model_type `t5`",
         ),
         (
             "heads that do not divide",

@@ -74,7 +74,7 @@ pub fn run(
         ("tokens_per_s".to_owned(), rate(learnt.words as usize)),
     ]);
     let scores = judge(&learnt.fitted, &data, Split::Val);
-    let pass = Pass { split: Split::Val, epoch: 1, before: Some(train) };
+    let pass = Pass { split: Split::Val, epoch: 1, before: Some(train), more: Vec::new() };
     report::report(journal, folder, &data, pass, scores)?;
     checkpoints.write("best", |write| learnt.fitted.save(write))?;
     let path = "checkpoints/best";
@@ -84,7 +84,7 @@ pub fn run(
     }
     // The test rows are judged by what was saved: what `predict` will read is what was measured.
     let saved = Fitted::load(&folder.join(path))?;
-    let pass = Pass { split: Split::Test, epoch: 1, before: None };
+    let pass = Pass { split: Split::Test, epoch: 1, before: None, more: Vec::new() };
     report::report(journal, folder, &data, pass, judge(&saved, &data, Split::Test))?;
     Ok((Ending::Done, Some(1)))
 }

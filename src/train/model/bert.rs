@@ -65,8 +65,7 @@ impl Bert {
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
         let drop = self.dropouts.in_mode(mode);
         let bias = inputs.mask.as_ref().map(|m| padding_bias(m, Kind::Float)).transpose()?;
-        let segments = inputs.segments.as_ref();
-        let mut x = self.embeddings.forward(&inputs.ids, segments, mode.kind, drop.embeddings)?;
+        let mut x = self.embeddings.forward(inputs, mode.kind, drop.embeddings)?;
         for layer in &self.layers {
             x = layer.forward(&x, bias.as_ref(), &drop)?;
         }

@@ -3,6 +3,7 @@ use std::path::Path;
 use serde_json::Value;
 use tuneboard::spec::Pool;
 
+use super::Parameter;
 use super::config::bad;
 use crate::error::TrainError;
 use crate::tokenize::{Subwords, Tokenizer};
@@ -12,13 +13,15 @@ use crate::tokenize::{Subwords, Tokenizer};
 pub enum Family {
     /// Devlin et al. 2019.
     Bert,
+    /// Radford et al. 2019.
+    Gpt2,
     /// A small recurrent network; see [`super::gru`].
     Gru,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Bert, Self::Gru];
+    pub const ALL: &'static [Self] = &[Self::Bert, Self::Gpt2, Self::Gru];
 
     /// The family of a checkpoint's folder, by its `config.json`.
     ///
@@ -42,13 +45,19 @@ impl Family {
         match self {
             Self::Bert => "bert",
             Self::Gru => "gru",
+            Self::Gpt2 => "gpt2",
         }
     }
 
     /// The class of transformers that holds such a network with the head of `pool`, if there is one.
-    pub fn architecture(self, pool: Pool) -> Option<&'static str> {
+    pub fn architecture(self, pool: Pool, parameters: &[Parameter]) -> Option<&'static str> {
+        let has = |name: &str| parameters.iter().any(|p| p.name.ends_with(name));
         match (self, pool) {
-            (Self::Bert, Pool::Cls) => Some("BertForSequenceClassification"),
+            // The class has a pooler always; without one its logits would be others.
+            (Self::Bert, Pool::Cls) if has("pooler.dense.weight") => {
+                Some("BertForSequenceClassification")
+            }
+            (Self::Gpt2, Pool::Last) => Some("GPT2ForSequenceClassification"),
             _ => None,
         }
     }
@@ -63,14 +72,16 @@ impl Family {
         max_length: Option<usize>,
     ) -> Result<Box<dyn Tokenizer>, TrainError> {
         match self {
-            Self::Bert | Self::Gru => Ok(Box::new(Subwords::read(folder, max_length)?)),
+            Self::Bert | Self::Gpt2 | Self::Gru => {
+                Ok(Box::new(Subwords::read(folder, max_length)?))
+            }
         }
     }
 
     /// A learning rate at which the family learns. A tenth of it, or less, is worth a warning.
     pub fn usual_lr(self) -> f64 {
         match self {
-            Self::Bert => 5e-5,
+            Self::Bert | Self::Gpt2 => 5e-5,
             Self::Gru => 1e-3,
         }
     }
@@ -80,6 +91,7 @@ impl Family {
         let id = |key: &str| config.get(key).and_then(Value::as_u64);
         let id = match self {
             Self::Bert | Self::Gru => id("pad_token_id"),
+            Self::Gpt2 => id("pad_token_id").or(id("eos_token_id")),
         };
         id.and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
@@ -93,6 +105,7 @@ impl Family {
         let (usual, others): (Pool, &[Pool]) = match self {
             Self::Bert => (Pool::Mean, &[Pool::Cls, Pool::Max]),
             Self::Gru => (Pool::Max, &[Pool::Mean]),
+            Self::Gpt2 => (Pool::Last, &[Pool::Mean, Pool::Max, Pool::Flatten]),
         };
         if asked == Pool::Auto {
             return Ok(head.unwrap_or(usual));

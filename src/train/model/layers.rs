@@ -83,22 +83,6 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// A layer of the head.
-    ///
-    /// # Errors
-    /// See [`Builder::head`].
-    pub fn head(
-        builder: &mut Builder,
-        name: &str,
-        [outputs, inputs]: [i64; 2],
-        given: bool,
-    ) -> Result<Self, TrainError> {
-        let shape = [outputs, inputs];
-        let weight = builder.head(&format!("{name}.weight"), &shape, Fresh::Normal, given)?;
-        let bias = builder.head(&format!("{name}.bias"), &[outputs], Fresh::Zeros, given)?;
-        Ok(Self { weight, bias })
-    }
-
     /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`.
     ///
     /// # Errors
@@ -127,6 +111,42 @@ impl Linear {
             return native::bias_gelu(&self.product(x)?, &self.bias);
         }
         activation.apply(&self.forward(x)?)
+    }
+}
+
+/// The last layer: y = x Wᵀ + b, 32-bit, or without b.
+pub struct Head {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Head {
+    /// The head's layer of that name, from the checkpoint if `given`; with a bias where it is said how
+    /// that starts.
+    ///
+    /// # Errors
+    /// See [`Builder::head`].
+    pub fn new(
+        builder: &mut Builder,
+        name: &str,
+        [outputs, inputs]: [i64; 2],
+        (weight, bias): (Fresh, Option<Fresh>),
+        given: bool,
+    ) -> Result<Self, TrainError> {
+        let shape = [outputs, inputs];
+        let weight = builder.head(&format!("{name}.weight"), &shape, weight, given)?;
+        let bias = bias
+            .map(|fresh| builder.head(&format!("{name}.bias"), &[outputs], fresh, given))
+            .transpose()?;
+        Ok(Self { weight, bias })
+    }
+
+    /// `[batch, inputs]` -> `[batch, outputs]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
+        Ok(x.f_linear(&self.weight, self.bias.as_ref())?)
     }
 }
 

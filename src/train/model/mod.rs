@@ -8,6 +8,7 @@ mod attention;
 mod bert;
 mod config;
 mod family;
+mod gpt2;
 mod gru;
 mod layers;
 mod parameters;
@@ -76,6 +77,8 @@ pub struct Inputs {
     pub mask: Option<Tensor>,
     /// `[batch, length]`, int64; `None` = all 0.
     pub segments: Option<Tensor>,
+    /// `[batch, length]`, int64; `None` = 0, 1, 2, .. in each row, padding included.
+    pub positions: Option<Tensor>,
 }
 
 /// How a pass through a network is done.
@@ -135,6 +138,20 @@ pub struct Limits {
 pub struct Padding {
     /// The id that fills.
     pub id: i64,
+    /// The side that is filled.
+    pub side: Side,
+    /// Filled up to that many tokens; `None` = as the longest row of the batch.
+    pub length: Option<usize>,
+}
+
+/// Left or right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Side {
+    /// Before the text.
+    Left,
+    /// Behind the text.
+    #[default]
+    Right,
 }
 
 /// Where the weights come from.
@@ -155,6 +172,9 @@ pub struct Request {
     pub classes: Option<usize>,
     /// How token vectors become a text vector.
     pub pool: Pool,
+    /// Tokens per text where the head needs to know (`pool=flatten`); `None` = as the checkpoint's own
+    /// head has it.
+    pub length: Option<usize>,
     /// Dropout of trunk and head; `None` = as the config says.
     pub dropout: Option<f64>,
     /// Where the weights lie.
@@ -205,5 +225,6 @@ pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
     match Family::of(folder, &json)? {
         Family::Bert => bert::load(folder, json, request),
         Family::Gru => gru::load(folder, json, request),
+        Family::Gpt2 => gpt2::load(folder, json, request),
     }
 }

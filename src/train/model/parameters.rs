@@ -102,7 +102,11 @@ impl Parameter {
 pub enum Fresh {
     /// Normal around 0 with the config's `initializer_range`.
     Normal,
-    /// The same, but for the row of the padding token, which is 0.
+    /// The same, narrower by a factor.
+    NormalTimes(f64),
+    /// Uniform from minus this to this.
+    Uniform(f64),
+    /// As `Normal`, but for the row of the padding token, which is 0.
     Words {
         /// The row.
         padding: i64,
@@ -209,6 +213,10 @@ impl Builder<'_> {
         let options = (Kind::Float, Device::Cpu);
         let tensor = match fresh {
             Fresh::Normal => Tensor::f_zeros(shape, options)?.f_normal_(0.0, self.std)?,
+            Fresh::NormalTimes(factor) => {
+                Tensor::f_zeros(shape, options)?.f_normal_(0.0, factor * self.std)?
+            }
+            Fresh::Uniform(bound) => Tensor::f_zeros(shape, options)?.f_uniform_(-bound, bound)?,
             Fresh::Words { padding } => {
                 let words = self.fresh(shape, Fresh::Normal)?;
                 let _ = words.f_select(0, padding)?.f_zero_()?;

@@ -14,7 +14,7 @@ pub fn pool(pool: Pool, hidden: &Tensor, mask: Option<&Tensor>) -> Result<Tensor
     let hidden = hidden.f_to_kind(Kind::Float)?;
     match pool {
         Pool::Max => max(&hidden, mask),
-        Pool::Auto | Pool::Cls | Pool::Mean => mean(&hidden, mask),
+        Pool::Mean | Pool::Auto | Pool::Cls | Pool::Last | Pool::Flatten => mean(&hidden, mask),
     }
 }
 

@@ -8,17 +8,18 @@ use super::{Bert, BertConfig};
 use crate::error::TrainError;
 use crate::model::config::bad;
 use crate::model::family::written_pool;
-use crate::model::layers::{Linear, dropout};
+use crate::model::layers::{Head, dropout};
+use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Start, WeightFiles,
-    pooling,
+    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, Start,
+    WeightFiles, pooling,
 };
 
 /// Encoder, pooling, dropout, linear. Reference for `pool=cls`: transformers
 /// `BertForSequenceClassification`.
 struct Classifier {
     bert: Bert,
-    head: Linear,
+    head: Head,
     pool: Pool,
     head_dropout: f64,
 }
@@ -89,7 +90,9 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         parameters: Vec::new(),
     };
     let bert = Bert::new(&mut builder, &config, pool == Pool::Cls && has_pooler, dropouts)?;
-    let head = Linear::head(&mut builder, "classifier", [classes as i64, width], head_given)?;
+    let fresh = (Fresh::Normal, Some(Fresh::Zeros));
+    let shape = [classes as i64, width];
+    let head = Head::new(&mut builder, "classifier", shape, fresh, head_given)?;
     Ok(Loaded {
         family: Family::Bert,
         parameters: builder.parameters,
@@ -99,7 +102,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
             positions: config.max_position_embeddings,
             segments: config.type_vocab_size,
         },
-        padding: Padding { id: config.padding() },
+        padding: Padding { id: config.padding(), side: Side::Right, length: None },
         pool,
         json,
         head_given,

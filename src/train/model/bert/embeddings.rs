@@ -2,6 +2,7 @@ use tch::{Kind, Tensor};
 
 use super::config::BertConfig;
 use crate::error::TrainError;
+use crate::model::Inputs;
 use crate::model::layers::{LayerNorm, dropout};
 use crate::model::parameters::{Builder, Fresh};
 
@@ -36,22 +37,18 @@ impl Embeddings {
         Ok(Self { words, positions, segments, norm })
     }
 
-    /// `[batch, length]` ids -> `[batch, length, hidden]` of that kind, with dropout `p`. Without segment ids
-    /// all are 0.
+    /// `[batch, length, hidden]` of that kind, with dropout `p`.
     ///
     /// # Errors
     /// What libtorch reports, such as an id outside the vocabulary.
-    pub fn forward(
-        &self,
-        ids: &Tensor,
-        segment_ids: Option<&Tensor>,
-        kind: Kind,
-        p: f64,
-    ) -> Result<Tensor, TrainError> {
-        let (_, length) = ids.size2()?;
-        let positions = self.positions.f_narrow(0, 0, length)?;
-        let words = Tensor::f_embedding(&self.words, ids, -1, false, false)?;
-        let sum = match segment_ids {
+    pub fn forward(&self, inputs: &Inputs, kind: Kind, p: f64) -> Result<Tensor, TrainError> {
+        let (_, length) = inputs.ids.size2()?;
+        let positions = match &inputs.positions {
+            Some(ids) => Tensor::f_embedding(&self.positions, ids, -1, false, false)?,
+            None => self.positions.f_narrow(0, 0, length)?,
+        };
+        let words = Tensor::f_embedding(&self.words, &inputs.ids, -1, false, false)?;
+        let sum = match &inputs.segments {
             Some(ids) => {
                 let segments = Tensor::f_embedding(&self.segments, ids, -1, false, false)?;
                 words.f_add(&segments)?.f_add(&positions)?

@@ -8,12 +8,12 @@ use tuneboard::spec::Pool;
 use crate::error::TrainError;
 use crate::model::config::{are_shares, bad, in_bounds};
 use crate::model::family::written_pool;
-use crate::model::layers::{Linear, dropout};
+use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::recurrent::reverse;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Start, WeightFiles,
-    pooling,
+    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, Start,
+    WeightFiles, pooling,
 };
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct Classifier {
     words: Tensor,
     forward: Direction,
     backward: Direction,
-    head: Linear,
+    head: Head,
     pool: Pool,
     dropout: f64,
     hidden: i64,
@@ -139,7 +139,9 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     let words = builder.trunk("embedding.weight", &shape, Fresh::Words { padding }, 1)?;
     let forward = Direction::new(&mut builder, &config, "")?;
     let backward = Direction::new(&mut builder, &config, "_reverse")?;
-    let head = Linear::head(&mut builder, "classifier", [classes as i64, width], head_given)?;
+    let fresh = (Fresh::Normal, Some(Fresh::Zeros));
+    let shape = [classes as i64, width];
+    let head = Head::new(&mut builder, "classifier", shape, fresh, head_given)?;
     Ok(Loaded {
         family: Family::Gru,
         parameters: builder.parameters,
@@ -153,7 +155,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
             hidden: config.hidden_size,
         }),
         limits: Limits { vocabulary: config.vocab_size, positions: i64::MAX, segments: 1 },
-        padding: Padding { id: padding },
+        padding: Padding { id: padding, side: Side::Right, length: None },
         pool,
         json,
         head_given,
@@ -178,6 +180,7 @@ mod tests {
             start: Start::Random,
             classes: Some(3),
             pool: Pool::Auto,
+            length: None,
             dropout: None,
             device: Device::Cpu,
             kind: Kind::Float,
@@ -185,7 +188,8 @@ mod tests {
         let loaded = load(folder.path(), json, &request).unwrap();
         let ids = Tensor::from_slice(&[2_i64, 3, 4, 5, 6, 0, 0, 0]).view([2, 4]);
         let mask = Tensor::from_slice(&[1_i64, 1, 1, 1, 1, 0, 0, 0]).view([2, 4]);
-        let together = Inputs { ids: ids.shallow_clone(), mask: Some(mask), segments: None };
+        let together =
+            Inputs { ids: ids.shallow_clone(), mask: Some(mask), segments: None, positions: None };
         let mode = Mode::inference(Kind::Float);
         let got = loaded.network.inside(&together, mode).unwrap().remove(0).1;
 
@@ -203,7 +207,12 @@ mod tests {
             let gap = (got.narrow(0, row, 1).narrow(1, 0, length) - want).abs().max();
             assert!(gap.double_value(&[]) < 1e-6, "row {row}: {gap:?}");
         }
-        let short = Inputs { ids: ids.narrow(0, 1, 1).narrow(1, 0, 1), mask: None, segments: None };
+        let short = Inputs {
+            ids: ids.narrow(0, 1, 1).narrow(1, 0, 1),
+            mask: None,
+            segments: None,
+            positions: None,
+        };
         let alone = loaded.network.forward(&short, mode).unwrap();
         let both = loaded.network.forward(&together, mode).unwrap();
         assert!((alone.get(0) - both.get(1)).abs().max().double_value(&[]) < 1e-6);

@@ -1,0 +1,121 @@
+//! GPT-2 of any size, as a trunk for classification.
+
+mod attention;
+mod classifier;
+mod config;
+mod conv1d;
+
+use tch::Tensor;
+
+use self::attention::CausalAttention;
+pub use self::classifier::load;
+use self::config::Gpt2Config;
+use self::conv1d::Conv1d;
+use super::config::Activation;
+use super::layers::{Dropouts, LayerNorm, dropout};
+use super::parameters::{Builder, Fresh};
+use super::{Inputs, Mode};
+use crate::error::TrainError;
+
+/// The decoder of Radford et al. 2019. Reference: transformers `GPT2Model`.
+pub struct Gpt2 {
+    words: Tensor,
+    positions: Tensor,
+    layers: Vec<Layer>,
+    norm: LayerNorm,
+    dropouts: Dropouts,
+}
+
+/// One transformer layer, normalised before each block. Reference: transformers `GPT2Block`.
+struct Layer {
+    attention_norm: LayerNorm,
+    attention: CausalAttention,
+    wide_norm: LayerNorm,
+    widen: Conv1d,
+    narrow: Conv1d,
+    activation: Activation,
+}
+
+/// What each position of a batch may look at: itself and what stands before it, but no padding.
+struct Sight {
+    /// Added to attention scores, `[batch, 1, length, length]` or `[length, length]`.
+    bias: Tensor,
+    /// 1 for positions that see anything, `[batch, length, 1]`. Padding on the left sees nothing; its
+    /// attention gives 0, as transformers' sdpa has it (docs/architecture.md).
+    sees: Option<Tensor>,
+}
+
+impl Gpt2 {
+    /// Takes its weights from `builder`.
+    ///
+    /// # Errors
+    /// See [`Builder::trunk`].
+    pub fn new(
+        builder: &mut Builder,
+        config: &Gpt2Config,
+        dropouts: Dropouts,
+    ) -> Result<Self, TrainError> {
+        let depth = config.n_layer as u32;
+        let (width, eps) = (config.n_embd, config.layer_norm_epsilon);
+        let words = [config.vocab_size, width];
+        let words = builder.trunk("wte.weight", &words, Fresh::Normal, depth)?;
+        let positions = [config.n_positions, width];
+        let positions = builder.trunk("wpe.weight", &positions, Fresh::Normal, depth)?;
+        let layers = (0..config.n_layer)
+            .map(|index| Layer::new(builder, config, index))
+            .collect::<Result<_, _>>()?;
+        let norm = LayerNorm::trunk(builder, "ln_f", width, eps, 0)?;
+        Ok(Self { words, positions, layers, norm, dropouts })
+    }
+
+    /// The last layer's token vectors, normalised, `[batch, length, hidden]`. Positions count from 0
+    /// with padding, unless they are given.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
+        let drop = self.dropouts.in_mode(mode);
+        let (_, length) = inputs.ids.size2()?;
+        let positions = match &inputs.positions {
+            Some(ids) => Tensor::f_embedding(&self.positions, ids, -1, false, false)?,
+            None => self.positions.f_narrow(0, 0, length)?,
+        };
+        let words = Tensor::f_embedding(&self.words, &inputs.ids, -1, false, false)?;
+        let sum = words.f_add(&positions)?.f_to_kind(mode.kind)?;
+        let mut x = dropout(sum, drop.embeddings)?;
+        let sight = Sight::new(length, inputs.mask.as_ref(), &x)?;
+        for layer in &self.layers {
+            x = layer.forward(&x, &sight, &drop)?;
+        }
+        self.norm.forward(&x)
+    }
+}
+
+impl Layer {
+    fn new(builder: &mut Builder, config: &Gpt2Config, index: i64) -> Result<Self, TrainError> {
+        let depth = (config.n_layer - 1 - index) as u32;
+        let (width, wide, eps) = (config.n_embd, config.inner(), config.layer_norm_epsilon);
+        let at = |part: &str| format!("h.{index}.{part}");
+        Ok(Self {
+            attention_norm: LayerNorm::trunk(builder, &at("ln_1"), width, eps, depth)?,
+            attention: CausalAttention::new(builder, config, index, depth)?,
+            wide_norm: LayerNorm::trunk(builder, &at("ln_2"), width, eps, depth)?,
+            widen: Conv1d::new(builder, &at("mlp.c_fc"), [width, wide], depth)?,
+            narrow: Conv1d::residual(
+                builder,
+                &at("mlp.c_proj"),
+                [wide, width],
+                config.n_layer,
+                depth,
+            )?,
+            activation: config.activation_function,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, sight: &Sight, drop: &Dropouts) -> Result<Tensor, TrainError> {
+        let mixed = self.attention.forward(&self.attention_norm.forward(x)?, sight, drop)?;
+        let x = dropout(mixed, drop.residual)?.f_add(x)?;
+        let wide = self.activation.apply(&self.widen.forward(&self.wide_norm.forward(&x)?)?)?;
+        Ok(dropout(self.narrow.forward(&wide)?, drop.residual)?.f_add(&x)?)
+    }
+}

@@ -1,0 +1,86 @@
+use tch::{Kind, Tensor};
+
+use super::conv1d::Conv1d;
+use super::{Gpt2Config, Sight};
+use crate::error::TrainError;
+use crate::model::attention::attend;
+use crate::model::layers::Dropouts;
+use crate::model::parameters::Builder;
+
+/// Causal multi-head self-attention with its output projection. Reference: transformers
+/// `GPT2Attention` with `attn_implementation="sdpa"`.
+pub struct CausalAttention {
+    /// Query, key and value in one product.
+    qkv: Conv1d,
+    mix: Conv1d,
+    heads: i64,
+    scale: f64,
+}
+
+impl CausalAttention {
+    /// Takes the weights of layer `index` from `builder`.
+    ///
+    /// # Errors
+    /// See [`Builder::trunk`].
+    pub fn new(
+        builder: &mut Builder,
+        config: &Gpt2Config,
+        index: i64,
+        depth: u32,
+    ) -> Result<Self, TrainError> {
+        let width = config.n_embd;
+        let at = |part: &str| format!("h.{index}.attn.{part}");
+        Ok(Self {
+            qkv: Conv1d::new(builder, &at("c_attn"), [width, 3 * width], depth)?,
+            mix: Conv1d::residual(builder, &at("c_proj"), [width, width], config.n_layer, depth)?,
+            heads: config.n_head,
+            scale: config.scale(index),
+        })
+    }
+
+    /// `[batch, length, hidden]` -> the same shape, without dropout of the result.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        sight: &Sight,
+        drop: &Dropouts,
+    ) -> Result<Tensor, TrainError> {
+        let (batch, length, width) = x.size3()?;
+        // [batch, length, 3, heads, size] -> three times [batch, heads, length, size]
+        let parts = self
+            .qkv
+            .forward(x)?
+            .f_view([batch, length, 3, self.heads, width / self.heads])?
+            .f_permute([2, 0, 3, 1, 4])?;
+        let [query, key, value] = [parts.f_get(0)?, parts.f_get(1)?, parts.f_get(2)?];
+        let qkv = [&query, &key, &value];
+        let mixed = attend(qkv, Some(&sight.bias), self.scale, drop.attention)?;
+        let mixed = mixed.f_transpose(1, 2)?.f_reshape([batch, length, width])?;
+        let mixed = match &sight.sees {
+            Some(sees) => mixed.f_mul(sees)?,
+            None => mixed,
+        };
+        self.mix.forward(&mixed)
+    }
+}
+
+impl Sight {
+    /// Of `length` positions under `mask`, `[batch, length]`, 1 for real tokens.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn new(length: i64, mask: Option<&Tensor>, like: &Tensor) -> Result<Self, TrainError> {
+        use crate::model::attention::{HIDDEN, padding_bias};
+
+        let kind = like.f_kind()?;
+        let later = Tensor::f_full([length, length], HIDDEN, (Kind::Float, like.device()))?;
+        let later = later.f_triu(1)?.f_to_kind(kind)?;
+        let Some(mask) = mask else { return Ok(Self { bias: later, sees: None }) };
+        let bias = padding_bias(mask, kind)?.f_add(&later)?;
+        let sees = mask.f_cumsum(1, Kind::Int64)?.f_gt(0)?.f_unsqueeze(-1)?.f_to_kind(kind)?;
+        Ok(Self { bias, sees: Some(sees) })
+    }
+}

@@ -1,0 +1,64 @@
+use tch::Tensor;
+
+use crate::error::TrainError;
+use crate::model::parameters::{Builder, Fresh};
+
+/// y = x W + b, with W `[inputs, outputs]`: the transpose of what a linear layer stores. Reference:
+/// transformers `Conv1D`, which is no convolution.
+pub struct Conv1d {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Conv1d {
+    /// The trunk's layer of that name.
+    ///
+    /// # Errors
+    /// See [`Builder::trunk`].
+    pub fn new(
+        builder: &mut Builder,
+        name: &str,
+        shape: [i64; 2],
+        depth: u32,
+    ) -> Result<Self, TrainError> {
+        Self::fresh(builder, name, shape, Fresh::Normal, depth)
+    }
+
+    /// A layer whose result is added to the residual stream: each of the `layers` has two, so that
+    /// fresh weights are smaller by the square root of their number (Radford et al. 2019, 2.3).
+    ///
+    /// # Errors
+    /// See [`Builder::trunk`].
+    pub fn residual(
+        builder: &mut Builder,
+        name: &str,
+        shape: [i64; 2],
+        layers: i64,
+        depth: u32,
+    ) -> Result<Self, TrainError> {
+        let factor = 1.0 / (2.0 * layers as f64).sqrt();
+        Self::fresh(builder, name, shape, Fresh::NormalTimes(factor), depth)
+    }
+
+    fn fresh(
+        builder: &mut Builder,
+        name: &str,
+        [inputs, outputs]: [i64; 2],
+        fresh: Fresh,
+        depth: u32,
+    ) -> Result<Self, TrainError> {
+        let weight = builder.trunk(&format!("{name}.weight"), &[inputs, outputs], fresh, depth)?;
+        let bias = builder.trunk(&format!("{name}.bias"), &[outputs], Fresh::Zeros, depth)?;
+        Ok(Self { weight, bias })
+    }
+
+    /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
+        let kind = x.f_kind()?;
+        let (weight, bias) = (self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?);
+        Ok(x.f_linear(&weight.f_transpose(0, 1)?, Some(&bias))?)
+    }
+}

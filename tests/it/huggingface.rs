@@ -1,0 +1,101 @@
+//! Checkpoints are Hugging Face folders: by their files, and by transformers itself where it is there.
+
+#![cfg(feature = "train")]
+
+use std::path::Path;
+use std::process::Command;
+
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+use super::shell::Shell;
+
+const RUN: [&str; 9] = [
+    "run",
+    "model=tiny",
+    "data=data/mail.csv",
+    "epochs=1",
+    "max_length=16",
+    "device=cpu",
+    "precision=fp32",
+    "lr=1e-3",
+    "--wait",
+];
+
+/// A board with one run of the tiny BERT, with that pool, done.
+fn trained(pool: &str) -> Shell {
+    let shell = Shell::training();
+    shell.ok(&[&RUN[..], &[pool]].concat());
+    shell
+}
+
+fn config(shell: &Shell, checkpoint: &str) -> Value {
+    let path = shell.path(&format!("{checkpoint}/config.json"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn best_and_last_are_folders_as_transformers_writes_them() {
+    let shell = trained("pool=cls");
+    for name in ["best", "last"] {
+        let folder = format!("runs/r1/checkpoints/{name}");
+        let config = config(&shell, &folder);
+        assert_eq!(config["architectures"], json!(["BertForSequenceClassification"]));
+        assert_eq!(config["model_type"], json!("bert"));
+        assert_eq!(config["problem_type"], json!("single_label_classification"));
+        assert_eq!(config["id2label"], json!({ "0": "ham", "1": "spam" }));
+        assert_eq!(config["label2id"], json!({ "ham": 0, "spam": 1 }));
+        assert_eq!(
+            (&config["dtype"], &config["torch_dtype"]),
+            (&json!("float32"), &json!("float32"))
+        );
+        let bytes = std::fs::read(shell.path(&format!("{folder}/model.safetensors"))).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap()["format"], "pt");
+        let names: Vec<String> = header.tensors().into_keys().collect();
+        for part in ["bert.embeddings.", "bert.encoder.layer.1.", "bert.pooler.", "classifier."] {
+            assert!(names.iter().any(|name| name.starts_with(part)), "{part} of {names:?}");
+        }
+        assert!(names.iter().all(|n| n.starts_with("bert.") || n.starts_with("classifier.")));
+        assert!(shell.path(&format!("{folder}/tokenizer.json")).is_file());
+    }
+}
+
+#[test]
+fn a_head_that_transformers_lacks_is_not_called_one_of_its_own() {
+    let shell = trained("pool=mean");
+    let config = config(&shell, "runs/r1/checkpoints/best");
+    assert_eq!(config.get("architectures"), None);
+    assert_eq!(config["tuneboard_pool"], json!("mean"));
+}
+
+/// The Python to ask: `TUNEBOARD_PYTHON`, else `python3`.
+#[test]
+fn transformers_gives_the_same_ids_and_logits() {
+    let shell = trained("pool=cls");
+    let python = std::env::var("TUNEBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
+    for name in ["best", "last"] {
+        let checked = Command::new(python.clone())
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_huggingface.py"))
+            .arg(shell.path(&format!("runs/r1/checkpoints/{name}")))
+            .arg(env!("CARGO_BIN_EXE_tuneboard-train"))
+            .args([
+                "free entry to win a prize, text now",
+                "ok, see you at home",
+                "",
+                "naïve Ünïcode 😀",
+            ])
+            .env("TUNEBOARD_DEVICE", "cpu")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&checked.stdout);
+        println!("{said}{}", String::from_utf8_lossy(&checked.stderr));
+        if checked.status.code() == Some(3) {
+            println!(
+                "skipped: {python} has no transformers; TUNEBOARD_PYTHON can name one that has"
+            );
+            return;
+        }
+        assert!(checked.status.success());
+    }
+}

@@ -2,8 +2,8 @@
 //! reads its config and names every path in it; nothing else builds paths under a board.
 
 mod model;
+mod save;
 mod site;
-mod sweeps;
 
 use std::collections::BTreeMap;
 use std::env;

@@ -18,7 +18,7 @@ use super::keys::{Action, Keymap};
 use super::popup;
 use super::screens::runs::sort_choices;
 use super::snapshot::{GroupBy, Snapshot};
-use super::view::{Notice, Popup, Prompt, SMOOTHING, Screen, View, XAxis};
+use super::view::{Notice, Popup, Prompt, SMOOTHING, Screen, View, XAxis, group_choices};
 use super::{line::Line, screens};
 use crate::spec::RunId;
 use crate::store::Split;
@@ -38,6 +38,8 @@ pub enum Effect {
     Theme,
     /// Back to the shell.
     Suspend,
+    /// Edit a run's note in the user's editor, beginning with this text.
+    Editor(RunId, String),
 }
 
 /// Takes an event; false if it changes nothing.
@@ -103,8 +105,12 @@ fn click(
                 (true, popup::press((*code).into(), view, snap, keymap))
             }
             Some((_, Target::Popup)) => (false, None),
-            // A click beside what lies over the screen leaves it.
-            _ => (true, popup::press(KeyCode::Esc.into(), view, snap, keymap)),
+            // A click beside what lies over the screen leaves it; what was typed of a query stays.
+            _ => {
+                let is_query = matches!(view.popup, Some(Popup::Prompt(Prompt::Filter, _)));
+                let code = if is_query { KeyCode::Enter } else { KeyCode::Esc };
+                (true, popup::press(code.into(), view, snap, keymap))
+            }
         };
     }
     let Some((area, target)) = hit else { return (false, None) };
@@ -284,12 +290,26 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         }
         Action::Reverse => view.runs.descending = !view.runs.descending,
         Action::Group => {
-            view.runs.group = match view.runs.group {
-                GroupBy::None => GroupBy::Sweep,
-                GroupBy::Sweep => GroupBy::Seeds,
-                GroupBy::Seeds => GroupBy::None,
-            };
-            (view.runs.cursor, view.runs.top) = (0, 0);
+            let choices = group_choices(snap);
+            let at = choices.iter().position(|(_, by)| *by == view.runs.group).unwrap_or(0);
+            view.popup = Some(Popup::Group(at));
+        }
+        Action::Views => view.popup = Some(Popup::Views(0)),
+        Action::SaveView => {
+            if view.runs.filter.is_empty() || view.runs.wrong.is_some() {
+                let text = "Type a query with / first; it is saved as it stands.".into();
+                view.notice = Some(Notice { text, bad: true });
+            } else {
+                prompt(view, Prompt::ViewName, "");
+            }
+        }
+        Action::Trash => confirm(view, snap, "Throw away", Command::Trash),
+        Action::Undo => return Some(Effect::Do(Command::Undo)),
+        Action::Rename => {
+            if let Some(id) = view.targets(snap).first() {
+                let name = find(snap, *id).map(|r| r.name.clone()).unwrap_or_default();
+                prompt(view, Prompt::Name(*id), &name);
+            }
         }
         Action::ShowArchived => view.runs.archived = !view.runs.archived,
         Action::Mark => mark(view, snap),
@@ -349,6 +369,10 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         Action::Note => {
             if let Some(id) = view.targets(snap).first() {
                 let note = find(snap, *id).map(|r| r.note.clone()).unwrap_or_default();
+                if note.contains('\n') {
+                    // A line cannot hold it.
+                    return Some(Effect::Editor(*id, note));
+                }
                 prompt(view, Prompt::Note(*id), &note);
             }
         }
@@ -434,7 +458,7 @@ fn back(view: &mut View, snap: &Snapshot) {
             r.only = None;
             move_to(0, view, snap);
         }
-        Screen::Runs if !r.filter.is_empty() => r.filter.clear(),
+        Screen::Runs if !r.filter.is_empty() => view.filter_to(""),
         Screen::Runs => r.group = GroupBy::None,
     }
 }

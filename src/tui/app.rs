@@ -1,5 +1,6 @@
 //! The dashboard's loop: one message at a time changes the state; the screen follows.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use super::act::{self, Effect};
 use super::canvas::{Canvas, Target, to_ascii};
 use super::draw::draw;
 use super::effects::{self, Command};
-use super::input;
+use super::input::{self, Gate};
 use super::keys::Keymap;
 use super::load::{self, Ask};
 use super::query::Query;
@@ -23,6 +24,7 @@ use super::terminal::{self, Tty};
 use super::theme::Theme;
 use super::view::{Notice, View};
 use crate::board::Board;
+use crate::runner;
 use crate::spec::RunId;
 
 /// Frames for live data are at least this far apart; keys are answered at once.
@@ -48,6 +50,8 @@ pub enum Message {
     Told(Notice),
     /// Runs were queued; the first of them.
     Launched(RunId, Notice),
+    /// A query was saved under a name.
+    ViewSaved(String, String, Notice),
     /// What the study thread knows by now.
     Studied(Box<Study>),
     /// SIGTSTP.
@@ -67,7 +71,8 @@ pub enum Message {
 pub fn run(board: &Board) -> Result<(), TuiError> {
     let keymap = Keymap::new(&board.config.tui.keys)?;
     let theme = Theme::choose(&board.config.tui.theme);
-    let mut view = View { mouse: board.config.tui.mouse, ..View::default() };
+    let views = Arc::new(board.config.views.clone());
+    let mut view = View { mouse: board.config.tui.mouse, views, ..View::default() };
     let (send, messages) = mpsc::channel();
     // The loader starts first: it opens the database while the terminal is set up.
     let (rows, columns) = (50, 160);
@@ -92,6 +97,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
         questions,
         query,
         question: None,
+        gate: Arc::default(),
         urgent: true,
         stale: true,
         done: None,
@@ -99,7 +105,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
     if let Ok(message) = messages.recv_timeout(FIRST) {
         app.hear(message, &mut tty)?;
     }
-    input::watch_terminal(send).map_err(TuiError::Terminal)?;
+    input::watch_terminal(send, Arc::clone(&app.gate)).map_err(TuiError::Terminal)?;
     let result = app.serve(&messages, &mut tty);
     drop((app, tty));
     // What was asked for before leaving is still written.
@@ -120,6 +126,8 @@ struct App {
     query: Query,
     /// What the study thread was asked last.
     question: Option<Question>,
+    /// Keeps the input thread from the terminal while another program has it.
+    gate: Arc<Gate>,
     /// The user waits for a frame.
     urgent: bool,
     /// The screen is not what the state says.
@@ -201,6 +209,11 @@ impl App {
                 let _ = self.asks.send(Ask::Look);
                 self.follow(None, tty)?;
             }
+            Message::ViewSaved(name, query, notice) => {
+                Arc::make_mut(&mut self.view.views).insert(name, query);
+                self.view.notice = Some(notice);
+                self.stale = true;
+            }
             Message::Studied(study) => {
                 self.snap.study = *study;
                 (self.stale, self.urgent) = (true, true);
@@ -248,6 +261,7 @@ impl App {
             Some(Effect::Theme) => {
                 self.theme = Theme::new(!self.theme.light, self.theme.depth);
             }
+            Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,
             Some(Effect::Suspend) if terminal::can_suspend() => terminal::ask_to_suspend(),
             Some(Effect::Suspend) => {
                 let text = "There is no shell to go back to.".into();
@@ -256,6 +270,31 @@ impl App {
         }
         self.view.settle(&self.snap);
         self.ask();
+        Ok(())
+    }
+
+    /// Leaves the terminal to the user's editor, and writes the note that comes of it.
+    fn edit(&mut self, id: RunId, text: &str, tty: &mut Tty) -> Result<(), TuiError> {
+        self.gate.close();
+        terminal::restore();
+        let edited = runner::edit(text, &format!("{id}.md"));
+        let back = tty.enter_again();
+        self.gate.open();
+        back.map_err(TuiError::Terminal)?;
+        self.view.area = tty.area();
+        match edited {
+            Ok(Some(note)) if note.trim_end() != text.trim_end() => {
+                let _ = self.commands.send(Command::Note(id, note.trim_end().to_owned()));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let text = "The editor did not end well; the note stays as it was.".into();
+                self.view.notice = Some(Notice { text, bad: true });
+            }
+            Err(error) => {
+                self.view.notice = Some(Notice { text: error.to_string(), bad: true });
+            }
+        }
         Ok(())
     }
 

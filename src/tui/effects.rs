@@ -2,6 +2,7 @@
 //! up the screen.
 
 mod launch;
+mod undo;
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender};
@@ -9,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use thiserror::Error;
 
 use self::launch::LaunchError;
+use self::undo::Past;
 use super::app::Message;
 use super::view::Notice;
 use crate::board::{Board, BoardError};
@@ -20,10 +22,13 @@ pub use launch::Order;
 
 /// Why a change was not made.
 #[derive(Debug, Error)]
-#[error(transparent)]
 enum EffectError {
+    #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
     Board(#[from] BoardError),
+    #[error("{0} has not ended; stop it first. Nothing was thrown away.")]
+    Open(RunId),
 }
 
 /// A change.
@@ -45,6 +50,14 @@ pub enum Command {
     Archive(Vec<RunId>),
     /// Queue runs.
     Launch(Box<Order>),
+    /// Give a run another name.
+    Rename(RunId, String),
+    /// Throw these runs away; they can be brought back.
+    Trash(Vec<RunId>),
+    /// Take back the last change of tags, notes, names, the archive or the trash.
+    Undo,
+    /// Add a query to `config.toml`.
+    SaveView(String, String),
     /// Add a sweep to `config.toml`.
     SaveSweep(String, Vec<(String, String)>),
 }
@@ -59,6 +72,7 @@ pub fn serve(board: &Board, commands: &Receiver<Command>, told: &Sender<Message>
         let _ = told.send(Message::Told(Notice { text, bad: true }));
     }
     let mut store = None;
+    let mut undo = Vec::new();
     for command in commands {
         let command = match command {
             Command::Launch(order) => {
@@ -67,10 +81,23 @@ pub fn serve(board: &Board, commands: &Receiver<Command>, told: &Sender<Message>
                 }
                 continue;
             }
+            Command::SaveView(name, query) => {
+                let message = match board.save_view(&name, &query) {
+                    Ok(()) => {
+                        let text = format!("Saved; V shows it, `tuneboard ls view:{name}` too.");
+                        Message::ViewSaved(name, query, Notice { text, bad: false })
+                    }
+                    Err(error) => Message::Told(Notice { text: error.to_string(), bad: true }),
+                };
+                if told.send(message).is_err() {
+                    return;
+                }
+                continue;
+            }
             command => command,
         };
         let starts = matches!(command, Command::Resume(_) | Command::Retry(_));
-        let mut notice = match carry_out(board, &mut store, command) {
+        let mut notice = match carry_out(board, &mut store, &mut undo, command) {
             Ok(text) => Notice { text, bad: false },
             Err(error) => {
                 // A connection that failed is not trusted again.
@@ -102,6 +129,7 @@ fn is_waiting(database: &Path) -> bool {
 fn carry_out(
     board: &Board,
     store: &mut Option<Store>,
+    undo: &mut Vec<Past>,
     command: Command,
 ) -> Result<String, EffectError> {
     if let Command::SaveSweep(name, pairs) = &command {
@@ -109,6 +137,7 @@ fn carry_out(
         return Ok(format!("Saved; `tuneboard sweep {name}` queues it."));
     }
     let store = opened(board, store)?;
+    undo.extend(Past::before(store, &command)?);
     Ok(match command {
         Command::Stop(ids) => {
             let ids = pick(store, &ids, |state, _| state.outcome().is_none())?;
@@ -152,12 +181,32 @@ fn carry_out(
             store.set_archived(&ids, hide)?;
             said(
                 &ids,
-                if hide { "archived; H shows archived runs" } else { "back in the list" },
+                if hide {
+                    "archived; H shows archived runs, Z takes it back"
+                } else {
+                    "back in the list"
+                },
                 "",
             )
         }
-        // Both are carried out before a database is needed.
-        Command::Launch(_) | Command::SaveSweep(..) => String::new(),
+        Command::Rename(id, name) => {
+            store.rename(id, &name)?;
+            said(&[id], "renamed; Z takes it back", "")
+        }
+        Command::Trash(ids) => {
+            let open = store.trash(&ids)?;
+            if let Some(first) = open.first() {
+                undo.pop();
+                return Err(EffectError::Open(*first));
+            }
+            said(&ids, "thrown away; Z brings it back", "")
+        }
+        Command::Undo => match undo.pop() {
+            Some(past) => past.restore(store)?,
+            None => "Nothing to take back.".to_owned(),
+        },
+        // These are carried out before a database is needed.
+        Command::Launch(_) | Command::SaveSweep(..) | Command::SaveView(..) => String::new(),
     })
 }
 

@@ -1,10 +1,11 @@
 //! Threads that turn keys, clicks and signals into messages.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use crossterm::event;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
@@ -13,10 +14,73 @@ use signal_hook::iterator::Signals;
 
 use super::app::Message;
 
+/// Keeps the input thread from the terminal while another program has it.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<Passage>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Passage {
+    closed: bool,
+    /// The input thread stands before it.
+    waits: bool,
+}
+
+impl Gate {
+    /// Returns once the input thread has left the terminal alone.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        while !state.waits {
+            let (next, late) = self
+                .changed
+                .wait_timeout(state, 20 * BEAT)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = next;
+            if late.timed_out() {
+                // The thread is gone, hence reads nothing.
+                return;
+            }
+        }
+    }
+
+    /// Lets it go on.
+    pub fn open(&self) {
+        self.lock().closed = false;
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut state = self.lock();
+        while state.closed {
+            state.waits = true;
+            self.changed.notify_all();
+            state = self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        state.waits = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Passage> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// How often the input thread looks whether the gate is closed.
+const BEAT: Duration = Duration::from_millis(100);
+
 /// Reads the terminal until it goes away.
-pub fn watch_terminal(out: Sender<Message>) -> io::Result<()> {
+pub fn watch_terminal(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
     let read = move || {
-        while let Ok(event) = event::read() {
+        loop {
+            gate.pass();
+            match event::poll(BEAT) {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(_) => break,
+            }
+            let Ok(event) = event::read() else { break };
             if out.send(Message::Input(event)).is_err() {
                 return;
             }

@@ -64,7 +64,7 @@ table! {
     Unfold "unfold" "space" &[Launch], "fold", "Show or hide the keys of the group";
     Launch "launch" "L ctrl-g" &[Launch], "launch", "Queue the runs; a runner starts them";
     SaveSweep "save-sweep" "w" &[Launch], "save", "Save as [sweeps.NAME] in config.toml";
-    Filter "filter" "/" &[Runs], "filter", "Show only rows with these words in id, name, spec, state, tags or note";
+    Filter "filter" "/" &[Runs], "filter", "Show only runs that fit a query: words, acc>0.9 lr<3e-5 model:minilm tag:best since:7d";
     Compare "compare" "C" &[Runs, Run, Confusion, Sweep], "compare", "The marked runs side by side";
     Sweep "sweep" "W" &[Runs, Run], "sweep", "The sweep of the run as a whole";
     NextAxis "next-axis" "a" &[Sweep], "axes", "Other axes in the picture";
@@ -76,7 +76,9 @@ table! {
     Unmark "unmark" "space" &[Compare], "", "Leave the run out";
     Sort "sort" "s" &[Runs], "sort", "Choose the column to sort by";
     Reverse "reverse" "S" &[Runs], "", "Turn the order round";
-    Group "group" "g" &[Runs], "group", "Fold rows by sweep, by seeds, or not at all";
+    Group "group" "g" &[Runs], "group", "Fold rows by sweep, by all but the seed, or by any key";
+    Views "views" "V" &[Runs], "", "Saved queries";
+    SaveView "save-view" "ctrl-s" &[Runs], "", "Save the query under [views] in config.toml";
     Mark "mark" "space" &[Runs], "mark", "Mark the run; keys below then act on all marked runs";
     MarkAll "mark-all" "*" &[Runs], "", "Mark every row shown, or none";
     LogY "log-scale" "l" &[Run], "log scale", "Losses on a logarithmic or linear axis";
@@ -106,6 +108,9 @@ table! {
     Clone "clone" "c" RUNS, "clone", "Open the launch form with the spec of the run";
     Tag "tag" "t" RUNS, "", "Edit the tags of the run";
     Note "note" "n" &[Runs, Run, Queue, Log, Texts, Compare, Sweep], "", "Edit the note of the run";
+    Rename "rename" "F" RUNS, "", "Edit the name of the run";
+    Trash "trash" "D del" RUNS, "", "Throw the run away; undo brings it back";
+    Undo "undo" "Z" RUNS, "", "Take back the last change of tags, notes, names or the archive";
     Archive "archive" "A" RUNS, "", "Hide the run from lists, or show it again";
     ShowArchived "show-archived" "H" &[Runs], "", "Show archived runs too";
     Up "up" "up k" &[], "", "Up";

@@ -25,6 +25,15 @@ impl Line {
         (self.text.get(..self.at).unwrap_or_default(), self.text.get(self.at..).unwrap_or_default())
     }
 
+    /// Puts words in place of what stands between a place, in characters, and the place where one types.
+    pub fn complete(&mut self, start: usize, words: &str) {
+        let from = self.text.char_indices().nth(start).map_or(self.text.len(), |(at, _)| at);
+        let words = super::text::clean(words);
+        let from = from.min(self.at);
+        self.text.replace_range(from..self.at, &words);
+        self.at = from + words.len();
+    }
+
     /// Inserts pasted text, on one line.
     pub fn insert(&mut self, words: &str) {
         let words = super::text::clean(words);

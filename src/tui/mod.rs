@@ -14,6 +14,7 @@ mod canvas;
 mod draw;
 mod effects;
 mod figures;
+mod filter;
 mod form;
 mod input;
 mod keys;

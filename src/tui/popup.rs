@@ -8,7 +8,7 @@ use super::keys::{Action, Binding, Keymap};
 use super::line::Line;
 use super::screens::runs::{sort_by, sort_choices};
 use super::snapshot::Snapshot;
-use super::view::{Pick, Popup, Prompt, View};
+use super::view::{Pick, Popup, Prompt, View, group_choices};
 
 /// Takes a key; the popup closes unless it is put back.
 pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> Option<Effect> {
@@ -33,16 +33,70 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
             }
         },
         Popup::Sort(at) => sort(key, at, view, snap),
+        Popup::Group(at) => {
+            let choices = group_choices(snap);
+            match listed(key, at, choices.len()) {
+                Listed::At(to) => view.popup = Some(Popup::Group(to)),
+                Listed::Taken => {
+                    if let Some((_, by)) = choices.get(at) {
+                        view.runs.group = *by;
+                        (view.runs.cursor, view.runs.top) = (0, 0);
+                    }
+                }
+                Listed::Left => {}
+            }
+            None
+        }
+        Popup::Views(at) => {
+            match listed(key, at, view.views.len()) {
+                Listed::At(to) => view.popup = Some(Popup::Views(to)),
+                Listed::Taken => {
+                    if let Some(query) = view.views.values().nth(at).cloned() {
+                        view.filter_to(&query);
+                        (view.runs.cursor, view.runs.top, view.runs.at) = (0, 0, None);
+                    }
+                }
+                Listed::Left => {}
+            }
+            None
+        }
         Popup::Palette(line, at) => palette(key, line, at, view, snap, keymap),
         Popup::Prompt(prompt, line) => typed(key, prompt, line, view, snap),
         Popup::Pick(pick) => picked(key, pick, view, snap),
     }
 }
 
+/// What a key does in a list.
+enum Listed {
+    At(usize),
+    Taken,
+    Left,
+}
+
+fn listed(key: KeyEvent, at: usize, count: usize) -> Listed {
+    let last = count.saturating_sub(1);
+    Listed::At(match key.code {
+        KeyCode::Up | KeyCode::Char('k') => at.saturating_sub(1),
+        KeyCode::Down | KeyCode::Tab | KeyCode::Char('j' | 'g') => (at + 1).min(last),
+        KeyCode::PageUp => at.saturating_sub(10),
+        KeyCode::PageDown => (at + 10).min(last),
+        KeyCode::Home => 0,
+        KeyCode::End => last,
+        KeyCode::Enter => return Listed::Taken,
+        _ => return Listed::Left,
+    })
+}
+
 /// Takes a click on a line.
 pub fn choose(at: usize, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> Option<Effect> {
     match &mut view.popup {
-        Some(Popup::Sort(row) | Popup::Palette(_, row)) => *row = at,
+        Some(Popup::Sort(row) | Popup::Palette(_, row) | Popup::Group(row) | Popup::Views(row)) => {
+            *row = at;
+        }
+        Some(Popup::Prompt(Prompt::Filter, _)) => {
+            view.runs.candidate = at;
+            return press(KeyCode::Tab.into(), view, snap, keymap);
+        }
         Some(Popup::Pick(pick)) if pick.at != at => {
             // The first click shows what is in it, the second takes it.
             pick.at = at;
@@ -89,7 +143,7 @@ pub fn paste(text: &str, view: &mut View) -> bool {
             line.insert(text);
             if *prompt == Prompt::Filter {
                 let words = line.text().to_owned();
-                view.runs.filter = words;
+                view.filter_to(&words);
             }
             true
         }
@@ -204,9 +258,11 @@ fn typed(
 ) -> Option<Effect> {
     match (key.code, &prompt) {
         (KeyCode::Esc, Prompt::Filter) => {
-            view.runs.filter.clear();
+            view.filter_to("");
             return None;
         }
+        (KeyCode::Tab, Prompt::Filter) => view.take_candidate(&mut line, snap),
+        (KeyCode::BackTab, Prompt::Filter) => view.next_candidate(&line, snap),
         // The list can be walked while the filter is typed.
         (KeyCode::Down | KeyCode::Up, Prompt::Filter) => {
             let way = if key.code == KeyCode::Up { Action::Up } else { Action::Down };
@@ -251,6 +307,18 @@ fn typed(
             let name = line.text().trim().to_owned();
             return pairs.map(|pairs| Effect::Do(Command::SaveSweep(name, pairs)));
         }
+        (KeyCode::Enter, Prompt::Name(id)) => {
+            let name = line.text().trim().to_owned();
+            return (!name.is_empty()).then_some(Effect::Do(Command::Rename(*id, name)));
+        }
+        (KeyCode::Enter, Prompt::ViewName) => {
+            let (name, query) = (line.text().trim().to_owned(), view.runs.filter.clone());
+            return Some(Effect::Do(Command::SaveView(name, query)));
+        }
+        // A longer note is written where people write.
+        (KeyCode::Char('o'), Prompt::Note(id)) if key.modifiers.contains(KeyModifiers::CONTROL) => {
+            return Some(Effect::Editor(*id, line.text().to_owned()));
+        }
         (KeyCode::Enter, Prompt::Note(id)) => {
             return Some(Effect::Do(Command::Note(*id, line.text().trim().to_owned())));
         }
@@ -259,9 +327,7 @@ fn typed(
         }
     }
     match prompt {
-        Prompt::Filter if view.runs.filter != line.text() => {
-            line.text().clone_into(&mut view.runs.filter);
-        }
+        Prompt::Filter if view.runs.filter != line.text() => view.filter_to(line.text()),
         Prompt::Class => {
             let wanted = line.text().to_lowercase();
             let labels = view.confusion(snap).map(|c| c.labels.as_slice()).unwrap_or_default();

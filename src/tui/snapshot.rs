@@ -108,6 +108,8 @@ pub enum GroupBy {
     Sweep,
     /// One row per spec, whatever its seed.
     Seeds,
+    /// One row per value of a key.
+    Key(&'static str),
 }
 
 /// Runs folded into one row.

@@ -3,6 +3,7 @@
 
 mod compare;
 mod form;
+mod known;
 mod scores;
 mod shelf;
 mod sweep;
@@ -13,6 +14,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use self::form::FormStudy;
 use super::app::Message;
+use super::filter::Known;
 use crate::board::Board;
 use crate::spec::Sweep;
 
@@ -38,6 +40,8 @@ pub enum Question {
     Compare(CompareQuestion),
     /// What a sweep says as a whole.
     Sweep(SweepQuestion),
+    /// What runs hold, for the completion of a query.
+    Known,
     /// Which texts are behind a figure.
     Texts(TextsQuestion),
     /// What the probabilities of a pass say.
@@ -55,6 +59,8 @@ pub struct Study {
     pub compared: Option<(CompareQuestion, Arc<Result<Compared, String>>)>,
     /// A sweep as a whole, and what it answers.
     pub sweep: Option<(SweepQuestion, Arc<Result<SweepFacts, String>>)>,
+    /// What runs hold.
+    pub known: Option<Arc<Known>>,
     /// Texts behind a figure.
     pub texts: Option<Arc<Texts>>,
     /// What probabilities say.
@@ -82,6 +88,7 @@ pub fn serve(board: &Board, questions: &Receiver<Question>, out: &Sender<Message
             Question::Sweep(asked) => {
                 study.sweep = Some((asked, Arc::new(sweep::sweep(board, asked))));
             }
+            Question::Known => study.known = Some(Arc::new(known::known(board))),
             Question::Texts(asked) => study.texts = Some(Arc::new(files.texts(board, asked))),
             Question::Scores(asked) => {
                 study.scores = Some(Arc::new(scores::scores(&mut files, board, asked)));

@@ -3,14 +3,16 @@
 mod parts;
 mod questions;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
 use super::form::Form;
 use super::query::Query;
-use super::snapshot::{Detail, Snapshot};
+use super::snapshot::{Detail, GroupBy, Snapshot};
 use crate::spec::RunId;
+use crate::spec::keys::KEYS;
 use crate::store::{Confusion, Listing, Split};
 
 pub use parts::{
@@ -87,6 +89,8 @@ pub struct View {
     pub notice: Option<Notice>,
     /// Whether clicks come here.
     pub mouse: bool,
+    /// Saved queries by name.
+    pub views: Arc<BTreeMap<String, String>>,
     /// The runs screen.
     pub runs: RunsView,
     /// The run of the screens Run, Confusion and Log.
@@ -123,7 +127,7 @@ impl View {
     pub fn listing(&self) -> Listing {
         let r = &self.runs;
         Listing {
-            words: r.filter.split_whitespace().map(str::to_owned).collect(),
+            query: r.query.clone(),
             sort: r.sort.clone(),
             descending: r.descending,
             archived: r.archived,
@@ -289,6 +293,19 @@ impl View {
             self.show(at);
         }
     }
+}
+
+/// What rows can be folded by, with the words for it: every key, those that differ first.
+pub fn group_choices(snap: &Snapshot) -> Vec<(String, GroupBy)> {
+    let mut choices = vec![
+        ("not at all".to_owned(), GroupBy::None),
+        ("sweep".to_owned(), GroupBy::Sweep),
+        ("all but the seed".to_owned(), GroupBy::Seeds),
+    ];
+    let varied = snap.list.varied.iter().copied();
+    let rest = KEYS.iter().map(|k| k.name).filter(|key| !snap.list.varied.contains(key));
+    choices.extend(varied.chain(rest).map(|key| (key.to_owned(), GroupBy::Key(key))));
+    choices
 }
 
 /// The first row shown, so that the cursor's row is.

@@ -42,3 +42,5 @@ mod store_runs;
 mod trainer;
 #[cfg(test)]
 mod tui;
+#[cfg(test)]
+mod tui_loop;

@@ -76,7 +76,7 @@ fn train(store: &mut Store, id: RunId) {
 }
 
 /// The dashboard, and the screen a person sees of it.
-struct Session {
+pub struct Session {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
@@ -84,13 +84,21 @@ struct Session {
 }
 
 impl Session {
-    fn start(board: &Path) -> Self {
+    pub fn start(board: &Path) -> Self {
+        Self::start_with(board, &[])
+    }
+
+    /// With these variables.
+    pub fn start_with(board: &Path, variables: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: 30, cols: 120, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tuneboard"));
         command.args(["--board", board.to_str().unwrap()]);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         let seen = Arc::new(Mutex::new((vt100::Parser::new(cells(30), cells(120), 0), Vec::new())));
         let mut output = pair.master.try_clone_reader().unwrap();
@@ -109,7 +117,7 @@ impl Session {
         Self { child, master: pair.master, keys, seen }
     }
 
-    fn screen(&self) -> String {
+    pub fn screen(&self) -> String {
         self.seen.lock().unwrap().0.screen().contents()
     }
 
@@ -117,12 +125,12 @@ impl Session {
         self.seen.lock().unwrap().1.len()
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
-    fn wait(&self, what: &str, holds: impl Fn(&str) -> bool) {
+    pub fn wait(&self, what: &str, holds: impl Fn(&str) -> bool) {
         let end = Instant::now() + DEADLINE;
         while !holds(&self.screen()) {
             assert!(Instant::now() < end, "waited for {what}; the screen shows\n{}", self.screen());
@@ -130,11 +138,11 @@ impl Session {
         }
     }
 
-    fn sees(&self, words: &str) {
+    pub fn sees(&self, words: &str) {
         self.wait(words, |screen| screen.contains(words));
     }
 
-    fn ends(&mut self) -> u32 {
+    pub fn ends(&mut self) -> u32 {
         let end = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -146,7 +154,7 @@ impl Session {
     }
 
     /// Every mode that was set is put back.
-    fn is_restored(&self) {
+    pub fn is_restored(&self) {
         let end = Instant::now() + DEADLINE;
         loop {
             let seen = self.seen.lock().unwrap();

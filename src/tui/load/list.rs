@@ -148,6 +148,7 @@ fn fold(reader: &Reader, ids: &[RunId], by: GroupBy) -> Result<Vec<Group>, Store
             let key = match (by, run.sweep) {
                 (GroupBy::Sweep, Some(id)) => id.to_string(),
                 (GroupBy::Sweep, None) => String::new(),
+                (GroupBy::Key(key), _) => run.spec.get(key).unwrap_or_default(),
                 _ => seedless_hash(&run.spec),
             };
             let at = *places.entry(key).or_insert(order.len());
@@ -174,6 +175,9 @@ impl Fold {
     fn new(first: &Run, by: GroupBy, sweep: Option<String>) -> Self {
         let label = if by == GroupBy::Sweep {
             sweep.unwrap_or_else(|| "runs of no sweep".into())
+        } else if let GroupBy::Key(key) = by {
+            let value = first.spec.get(key).filter(|v| !v.is_empty());
+            format!("{key}={}", value.unwrap_or_else(|| "–".to_owned()))
         } else {
             let words: Vec<&str> =
                 first.name.split_whitespace().filter(|w| !w.starts_with("seed=")).collect();

@@ -1,6 +1,7 @@
 //! What lies over a screen: help, commands, questions, a line to type; and messages in its place.
 
 mod help;
+mod lists;
 mod pick;
 
 use crossterm::event::KeyCode;
@@ -25,6 +26,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
         Some(Popup::Help(top)) => help::draw(canvas, area, *top, view, keymap),
         Some(Popup::Palette(line, at)) => palette(canvas, area, line, *at, view, keymap),
         Some(Popup::Sort(at)) => sort(canvas, area, *at, snap, view),
+        Some(Popup::Group(at)) => lists::group(canvas, area, *at, snap, view),
+        Some(Popup::Views(at)) => lists::views(canvas, area, *at, view),
         Some(Popup::Confirm(question, _)) => confirm(canvas, area, question),
         Some(Popup::Prompt(prompt, line)) => {
             let title = match prompt {
@@ -33,7 +36,9 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
                     [id] => format!("tags of {id}"),
                     _ => format!("tags of {} runs", ids.len()),
                 },
-                Prompt::Note(id) => format!("note on {id}"),
+                Prompt::Note(id) => format!("note on {id}, ctrl-o opens $EDITOR"),
+                Prompt::Name(id) => format!("name of {id}"),
+                Prompt::ViewName => "save the query as".to_owned(),
                 Prompt::Class => "go to class".to_owned(),
                 Prompt::Field(_) => String::new(),
                 Prompt::SweepName => "name of the sweep".to_owned(),

@@ -1,34 +1,27 @@
 //! The table of all runs, or of groups of them.
 
 mod cells;
+mod filter;
 mod groups;
+
+use std::collections::BTreeSet;
 
 use ratatui::layout::Rect;
 
 use self::cells::Kind;
+use crate::spec::keys::KEYS;
 use crate::store::{Counts, Sort, higher_is_better};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::draw;
-use crate::tui::figures;
-use crate::tui::snapshot::{GroupBy, Snapshot};
+use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
-use crate::tui::view::{Popup, Prompt, View};
+use crate::tui::view::View;
 use crate::tui::widgets::table::{Placed, place};
 
 /// Rows of the table that fit.
 pub fn page(area: Rect, snap: &Snapshot, view: &View) -> usize {
     let body = draw::parts(area, snap).body;
-    usize::from(body.height.saturating_sub(1 + u16::from(has_filter_line(view))))
-}
-
-fn has_filter_line(view: &View) -> bool {
-    let r = &view.runs;
-    matches!(view.popup, Some(Popup::Prompt(Prompt::Filter, _)))
-        || !r.filter.is_empty()
-        || r.only.is_some()
-        || !r.marks.is_empty()
-        || r.archived
-        || r.group != GroupBy::None
+    usize::from(body.height.saturating_sub(1 + u16::from(filter::has_line(view))))
 }
 
 /// What the table can be sorted by, with the title people know it by.
@@ -46,8 +39,16 @@ pub fn sort_choices(snap: &Snapshot) -> Vec<(String, Sort)> {
         ("test f1".into(), Sort::Last("test/f1".into())),
         ("time".into(), Sort::Duration),
     ];
-    choices
-        .extend(snap.list.varied.iter().map(|key| ((*key).to_owned(), Sort::Key((*key).into()))));
+    let rest = KEYS.iter().map(|k| k.name).filter(|key| !snap.list.varied.contains(key));
+    let keys = snap.list.varied.iter().copied().chain(rest);
+    choices.extend(keys.map(|key| (key.to_owned(), Sort::Key(key.into()))));
+    let metrics: BTreeSet<&String> = snap.list.rows.iter().flat_map(|r| r.best.keys()).collect();
+    for name in metrics {
+        let sort = Sort::Best(name.clone());
+        if !choices.iter().any(|(_, s)| *s == sort || *s == Sort::Last(name.clone())) {
+            choices.push((format!("best {name}"), sort));
+        }
+    }
     choices
 }
 
@@ -88,16 +89,21 @@ pub fn welcome() -> Vec<String> {
     .to_vec()
 }
 
-/// Draws the table.
+/// Draws the table, and over it what helps to type a query.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    table(canvas, area, snap, view);
+    filter::help(canvas, area, snap, view);
+}
+
+fn table(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let r = &view.runs;
     let nothing = snap.list.ids.is_empty() && snap.list.complete;
     if nothing && r.filter.is_empty() && r.only.is_none() && snap.counts == Counts::default() {
         return super::popups::message(canvas, area, &welcome());
     }
     let mut area = area;
-    if has_filter_line(view) {
-        filter_line(canvas, Rect { height: 1, ..area }, snap, view);
+    if filter::has_line(view) {
+        filter::draw(canvas, Rect { height: 1, ..area }, snap, view);
         area = Rect { y: area.y + 1, height: area.height - 1, ..area };
     }
     if let Some(groups) = &snap.list.groups {
@@ -180,49 +186,5 @@ fn position(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let at = (view.runs.top.min(most) * usize::from(rows - size) / most) as u16;
     for i in 0..size {
         canvas.dot(area.right() - 1, area.y + 1 + at + i, '▐', canvas.theme.faint);
-    }
-}
-
-fn filter_line(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
-    let theme = canvas.theme;
-    let r = &view.runs;
-    let mut at = area.x + 2;
-    let room = |at: u16| area.right().saturating_sub(at + 1);
-    if let Some(Popup::Prompt(Prompt::Filter, line)) = &view.popup {
-        at = canvas.put(at, area.y, room(at), "/ ", theme.accent);
-        at = super::popups::typed(canvas, at, area.y, room(at).min(60), line) + 2;
-    } else if !r.filter.is_empty() {
-        at =
-            canvas.pieces(at, area.y, room(at), &[("/ ", theme.accent), (&r.filter, theme.strong)])
-                + 2;
-    }
-    let mut chip = |at: u16, words: &str| {
-        let words = format!(" {words} ");
-        canvas.put(at, area.y, room(at).min(44), &words, theme.selected.patch(theme.accent)) + 1
-    };
-    if let Some((name, _)) = &r.only {
-        at = chip(at, name);
-    }
-    match r.group {
-        GroupBy::Sweep => at = chip(at, "by sweep"),
-        GroupBy::Seeds => at = chip(at, "seeds folded"),
-        GroupBy::None => {}
-    }
-    if r.archived {
-        at = chip(at, "with archived");
-    }
-    if !r.marks.is_empty() {
-        at = chip(at, &format!("{} marked", figures::whole(r.marks.len() as u64)));
-    }
-    let count = View::row_count(snap);
-    let what = if r.group == GroupBy::None { "run" } else { "group" };
-    let more = if snap.list.complete { "" } else { "+" };
-    let words = format!(
-        "{}{more} {what}{}",
-        figures::whole(count as u64),
-        if count == 1 { "" } else { "s" }
-    );
-    if usize::from(room(at)) > words.len() {
-        canvas.put_right(area.right() - 1, area.y, room(at), &words, theme.dim);
     }
 }

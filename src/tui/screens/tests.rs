@@ -1,6 +1,7 @@
 //! Every screen at 80x24 and 160x45, as text; and at sizes nobody would choose.
 
 mod compare;
+mod history;
 mod launch;
 mod sweep;
 mod texts;
@@ -29,6 +30,10 @@ fn press(view: &mut View, snap: &Snapshot, keys: &str) -> Option<Effect> {
     let keymap = Keymap::new(&std::collections::BTreeMap::new()).unwrap();
     let mut effect = None;
     for word in keys.split(' ') {
+        let (word, mods) = match word.strip_prefix("ctrl-") {
+            Some(rest) => (rest, KeyModifiers::CONTROL),
+            None => (word, KeyModifiers::NONE),
+        };
         let code = match word {
             "enter" => KeyCode::Enter,
             "esc" => KeyCode::Esc,
@@ -42,7 +47,7 @@ fn press(view: &mut View, snap: &Snapshot, keys: &str) -> Option<Effect> {
             "space" => KeyCode::Char(' '),
             word => KeyCode::Char(word.chars().next().unwrap()),
         };
-        let event = Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
+        let event = Event::Key(KeyEvent::new(code, mods));
         effect = act::input(event, view, snap, &keymap, &[]).1;
         view.settle(snap);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Screen;
 use crate::analysis::confusion::Normalise;
+use crate::query::{Query, QueryError};
 use crate::spec::{RunId, SweepId};
 use crate::store::{Sort, Split};
 use crate::tui::effects::Command;
@@ -22,6 +23,10 @@ pub enum Popup {
     Palette(Line, usize),
     /// What to sort by; the row.
     Sort(usize),
+    /// What to fold rows by; the row.
+    Group(usize),
+    /// Saved queries; the row.
+    Views(usize),
     /// A question and what a yes does.
     Confirm(String, Command),
     /// A line to edit.
@@ -39,6 +44,10 @@ pub enum Prompt {
     Tags(Vec<RunId>),
     /// The note of a run.
     Note(RunId),
+    /// The name of a run.
+    Name(RunId),
+    /// The name under which the query is saved.
+    ViewName,
     /// The class to go to.
     Class,
     /// A line of the launch form.
@@ -81,8 +90,14 @@ pub struct RunsView {
     pub top: usize,
     /// Marked runs.
     pub marks: BTreeSet<RunId>,
-    /// The filter as typed.
+    /// The query as typed.
     pub filter: String,
+    /// The last one that could be read: what the list shows.
+    pub query: Query,
+    /// What is wrong with the one that is typed.
+    pub wrong: Option<QueryError>,
+    /// Which of the proposed ways to go on is chosen.
+    pub candidate: usize,
     /// The order.
     pub sort: Sort,
     /// Turned round.
@@ -103,6 +118,9 @@ impl Default for RunsView {
             top: 0,
             marks: BTreeSet::new(),
             filter: String::new(),
+            query: Query::default(),
+            wrong: None,
+            candidate: 0,
             sort: Sort::Id,
             descending: true,
             archived: false,

@@ -17,6 +17,9 @@ impl View {
             let name = pick.names(snap).get(pick.at).map(|name| (*name).to_owned());
             return Some(Question::Shelf(pick.which, name));
         }
+        if let Some(Popup::Prompt(Prompt::Filter, _)) = &self.popup {
+            return Some(Question::Known);
+        }
         match self.screen {
             Screen::Launch => {
                 let sweep = self.form.as_ref()?.check(self.draft()).sweep?;

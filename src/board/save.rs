@@ -6,41 +6,57 @@ use super::{Board, BoardError, Config};
 use crate::spec::keys::{self, Kind};
 
 impl Board {
-    /// Adds a table `[sweeps.NAME]` with these pairs to `config.toml`; every comment and line of it stays.
-    /// The file is replaced whole, so that a crash leaves the old or the new one.
+    /// Adds a table `[sweeps.NAME]` with these pairs to `config.toml`.
     ///
     /// # Errors
     /// A name that is taken or is none, pairs that no sweep takes, a file that cannot be written.
     pub fn save_sweep(&self, name: &str, pairs: &[(String, String)]) -> Result<(), BoardError> {
+        let mut table = Table::new();
+        for (key, words) in pairs {
+            table.insert(key, Item::Value(value(key, words)));
+        }
+        self.add_to_config("sweeps", name, Item::Table(table))
+    }
+
+    /// Adds a query to `[views]` of `config.toml`.
+    ///
+    /// # Errors
+    /// A name that is taken or is none, a query that cannot be read, a file that cannot be written.
+    pub fn save_view(&self, name: &str, query: &str) -> Result<(), BoardError> {
+        self.add_to_config("views", name, Item::Value(query.into()))
+    }
+
+    /// Adds one entry to a section; every comment and line of the file stays. The file is replaced whole,
+    /// so that a crash leaves the old or the new one.
+    fn add_to_config(&self, section: &str, name: &str, item: Item) -> Result<(), BoardError> {
         let path = self.config_file();
         let bad = |why: String| BoardError::Config { path: path.clone(), why };
         let io = |source| BoardError::Io { path: path.clone(), source };
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || !name.chars().all(is_word) {
             return Err(bad(format!(
-                "`{}` is no name for a sweep: letters, digits, _ and - are allowed.",
+                "`{}` is no name under [{section}]: letters, digits, _ and - are allowed.",
                 crate::spec::printable(name, 60)
             )));
         }
         let text = fs::read_to_string(&path).map_err(io)?;
         let mut document: DocumentMut =
             text.parse().map_err(|e: toml_edit::TomlError| bad(e.to_string().trim_end().into()))?;
-        let sweeps = document.entry("sweeps").or_insert_with(|| {
+        let entries = document.entry(section).or_insert_with(|| {
             let mut table = Table::new();
-            // Only its children have a header of their own.
-            table.set_implicit(true);
+            // A section of tables has no header of its own.
+            table.set_implicit(item.is_table());
             Item::Table(table)
         });
-        let sweeps =
-            sweeps.as_table_mut().ok_or_else(|| bad("`sweeps` must be a table.".to_owned()))?;
-        if sweeps.contains_key(name) {
-            return Err(bad(format!("there is a sweep `{name}` already; choose another name.")));
+        let entries = entries
+            .as_table_mut()
+            .ok_or_else(|| bad(format!("`{section}` must be a table, written [{section}].")))?;
+        if entries.contains_key(name) {
+            return Err(bad(format!(
+                "there is a `{name}` under [{section}] already; choose another name."
+            )));
         }
-        let mut table = Table::new();
-        for (key, words) in pairs {
-            table.insert(key, Item::Value(value(key, words)));
-        }
-        sweeps.insert(name, Item::Table(table));
+        entries.insert(name, item);
         let text = document.to_string();
         // What this board could not open again is never written.
         Config::read(&text, &path)?;
@@ -132,5 +148,10 @@ mod tests {
             assert!(error.contains(want), "{error}");
         }
         assert_eq!(fs::read_to_string(board.config_file()).unwrap(), before);
+        board.save_view("good", "acc>0.9 -state:failed").unwrap();
+        let views = Board::open(folder.path()).unwrap().config.views;
+        assert_eq!(views["good"], "acc>0.9 -state:failed");
+        let error = board.save_view("bad", "acc>").unwrap_err().to_string();
+        assert!(error.contains("Column"), "{error}");
     }
 }

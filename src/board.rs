@@ -249,9 +249,8 @@ impl Board {
     /// # Errors
     /// [`BoardError::NoModel`] with the nearest name under `models/`.
     pub fn model(&self, name: &str) -> Result<PathBuf, BoardError> {
-        let found = locate::model_candidates(&self.root, name)
-            .into_iter()
-            .find(|folder| folder.join("config.json").is_file());
+        let found =
+            locate::model_candidates(&self.root, name).into_iter().find(|folder| is_model(folder));
         found.ok_or_else(|| {
             let names = self.model_names();
             BoardError::NoModel {
@@ -297,12 +296,16 @@ impl Board {
         let Ok(entries) = fs::read_dir(self.models()) else { return Vec::new() };
         let mut names: Vec<String> = entries
             .flatten()
-            .filter(|e| e.path().join("config.json").is_file())
+            .filter(|e| is_model(&e.path()))
             .map(|e| e.file_name().to_string_lossy().into_owned())
             .collect();
         names.sort();
         names
     }
+}
+
+fn is_model(folder: &Path) -> bool {
+    locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
 }
 
 fn is_board(folder: &Path) -> bool {

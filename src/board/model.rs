@@ -24,6 +24,9 @@ impl Model {
     /// Looks into a checkpoint folder: config, header of the weights, sizes of files; loads nothing.
     pub fn look(folder: &Path, name: &str) -> Self {
         let mut model = Self { name: name.to_owned(), bytes: size(folder), ..Self::default() };
+        if folder.join("options.json").is_file() && !folder.join("config.json").is_file() {
+            return model.elmo(folder);
+        }
         let config = fs::read(folder.join("config.json")).map_err(|e| e.to_string());
         let config = config
             .and_then(|text| serde_json::from_slice::<Value>(&text).map_err(|e| e.to_string()));
@@ -44,6 +47,19 @@ impl Model {
             model.problem.get_or_insert_with(|| "no tokenizer.json".into());
         }
         model
+    }
+
+    /// A published ELMo: options.json beside weights of which HDF5 has no header that is quick to read.
+    fn elmo(mut self, folder: &Path) -> Self {
+        self.family = Some("elmo".to_owned());
+        let names = ["model.safetensors", "lm_weights.safetensors"];
+        self.parameters = names.iter().find_map(|name| parameters(&folder.join(name)).ok());
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let has_hdf5 = entries.filter_map(|e| e.path().extension().map(std::ffi::OsStr::to_owned));
+        if self.parameters.is_none() && !has_hdf5.into_iter().any(|e| e == "hdf5" || e == "h5") {
+            self.problem = Some("no weights.hdf5".to_owned());
+        }
+        self
     }
 }
 

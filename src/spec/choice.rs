@@ -100,6 +100,8 @@ choice! {
 choice! {
     /// Which weights learn.
     Unfreeze {
+        /// As is usual for the model: the head only for ELMo, all weights for the others.
+        Auto = "auto",
         /// All of them.
         All = "all",
         /// The classification head only.

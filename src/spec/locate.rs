@@ -8,6 +8,9 @@ pub fn model_candidates(root: &Path, name: &str) -> [PathBuf; 2] {
     [root.join(name), root.join("models").join(name)]
 }
 
+/// The files that describe a model, of which its folder holds one: Hugging Face's and ELMo's.
+pub const DESCRIPTIONS: [&str; 2] = ["config.json", "options.json"];
+
 /// The file that `data=`, `val=` or `test=` names.
 pub fn data_path(root: &Path, name: &str) -> PathBuf {
     root.join(name)

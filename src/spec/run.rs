@@ -96,7 +96,7 @@ impl Default for RunSpec {
             schedule: Schedule::Linear,
             warmup: 0.1,
             layer_decay: 1.0,
-            unfreeze: Unfreeze::All,
+            unfreeze: Unfreeze::Auto,
             dropout: None,
             clip: 1.0,
             label_smoothing: 0.0,

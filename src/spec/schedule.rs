@@ -128,7 +128,7 @@ impl Rates {
     pub fn stage(&self, step: u64) -> Stage {
         let whole = |groups| Stage { first: 0, steps: self.plan.total, groups };
         match self.unfreeze {
-            Unfreeze::All => whole(self.groups),
+            Unfreeze::Auto | Unfreeze::All => whole(self.groups),
             Unfreeze::Head => whole(1),
             Unfreeze::Gradual => {
                 let per_epoch = self.per_epoch.max(1);
@@ -167,7 +167,7 @@ impl Rates {
     pub fn never_reached(&self) -> u32 {
         match self.unfreeze {
             Unfreeze::Gradual => self.groups - self.stage(self.plan.total.saturating_sub(1)).groups,
-            Unfreeze::All | Unfreeze::Head => 0,
+            Unfreeze::Auto | Unfreeze::All | Unfreeze::Head => 0,
         }
     }
 

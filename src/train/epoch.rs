@@ -50,7 +50,7 @@ impl Session<'_> {
             optim::accumulate(&mut gradients, self.optimizer.gradients(&loss)?)?;
             measured.batches.push((loss.f_detach()?, right));
             measured.rows += rows.len() as u64;
-            measured.tokens += rows.iter().map(|r| self.tokens.get(*r).len() as u64).sum::<u64>();
+            measured.tokens += rows.iter().map(|r| self.tokens.count(*r)).sum::<u64>();
         }
         let clip = self.spec.clip;
         let scale = if clip > 0.0 { optim::clip(&mut gradients, clip)? } else { 1.0 };

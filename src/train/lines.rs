@@ -72,7 +72,8 @@ pub fn tokenize(folder: &Path, shape: &Shape) -> Result<(), TrainError> {
 pub fn lengths(folder: &Path) -> Result<(), TrainError> {
     let tokenizer = model::tokenizer(folder, None)?;
     each_line(|text| {
-        out(&tokenizer.ids(text, true)?.len().to_string());
+        let ids = tokenizer.ids(text, true)?;
+        out(&(ids.len() / tokenizer.width()).to_string());
         Ok(())
     })
 }

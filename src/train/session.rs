@@ -110,6 +110,8 @@ impl<'a> Session<'a> {
         let tokenizer = tokenizer(&model_folder, &spec, &model)?;
         let tokens = Tokens::of(&*tokenizer, &data.texts, place.threads)?;
         check_ids(&tokens, &model)?;
+        let spec_hash = spec.hash();
+        let spec = RunSpec { unfreeze: model.family.unfreeze(spec.unfreeze), ..spec };
 
         let batches = data.train.len().div_ceil(spec.batch_size as usize);
         let steps_per_epoch = batches.div_ceil(spec.accumulate as usize) as u64;
@@ -117,8 +119,7 @@ impl<'a> Session<'a> {
         let rates = Rates::new(&spec, steps_per_epoch, groups);
 
         let checkpoints = Checkpoints::open(folder)?;
-        let mut state =
-            State { spec_hash: spec.hash(), data_hash: data.hash.clone(), ..State::default() };
+        let mut state = State { spec_hash, data_hash: data.hash.clone(), ..State::default() };
         if let Some(saved) = checkpoints.state()? {
             saved.must_fit(&state)?;
             checkpoints.load_weights("last", &model.parameters)?;
@@ -339,7 +340,10 @@ pub fn find_model(root: &Path, name: &str) -> Result<PathBuf, TrainError> {
     }
     let [first, second] = locate::model_candidates(root, name);
     let holds = |folder: &&PathBuf| {
-        ["config.json", "tokenizer.json"].iter().any(|name| folder.join(name).is_file())
+        locate::DESCRIPTIONS
+            .iter()
+            .chain(&["tokenizer.json"])
+            .any(|name| folder.join(name).is_file())
     };
     [&first, &second].into_iter().find(holds).cloned().ok_or_else(|| {
         TrainError::Input(format!(

@@ -22,6 +22,11 @@ pub trait Tokenizer: Sync {
 
     /// The token of an id, as text.
     fn token(&self, id: u32) -> String;
+
+    /// How many ids make one token of a text: 1 for all but models of characters.
+    fn width(&self) -> usize {
+        1
+    }
 }
 
 /// The tokenizer of a `tokenizer.json`: WordPiece, byte-level BPE and their like.
@@ -89,6 +94,8 @@ pub struct Tokens {
     ids: Vec<u32>,
     /// Where each text ends.
     ends: Vec<usize>,
+    /// Ids per token; 0 is 1.
+    width: usize,
 }
 
 impl Tokens {
@@ -110,7 +117,7 @@ impl Tokens {
             let died = |_| TrainError::Failed("A tokenizer thread panicked.".into());
             workers.into_iter().map(|w| w.join().map_err(died)?).collect::<Result<Vec<_>, _>>()
         })?;
-        let mut all = Self::default();
+        let mut all = Self { width: tokenizer.width(), ..Self::default() };
         for part in parts {
             let start = all.ids.len();
             all.ids.extend(part.ids);
@@ -139,6 +146,11 @@ impl Tokens {
         let start = if index == 0 { 0 } else { self.ends.get(index - 1).copied().unwrap_or(0) };
         let end = self.ends.get(index).copied().unwrap_or(start);
         self.ids.get(start..end).unwrap_or_default()
+    }
+
+    /// How many tokens text `index` has.
+    pub fn count(&self, index: u32) -> u64 {
+        (self.get(index).len() / self.width.max(1)) as u64
     }
 
     /// The largest id of all; 0 for no tokens.

@@ -13,7 +13,8 @@ use super::shell::Shell;
 #[test]
 fn a_sweep_takes_baselines_beside_a_transformer() {
     let shell = Shell::training();
-    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "tiny"];
+    published_elmo(&shell);
+    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "elmo", "tiny"];
     let model = format!("model={}", models.join(","));
     let rest = ["epochs=2", "max_length=16", "device=cpu", "threads=1", "split=0.6,0.2,0.2"];
     shell.ok(&[&["sweep", &model, "data=data/mail.csv", "--wait"], &rest[..]].concat());
@@ -23,7 +24,7 @@ fn a_sweep_takes_baselines_beside_a_transformer() {
     for model in models {
         let run = runs.iter().find(|r| r["spec"]["model"] == json!(model)).unwrap();
         assert_eq!(run["outcome"], json!("done"), "{run}");
-        let epochs = if ["tiny", "gru"].contains(&model) { 2 } else { 1 };
+        let epochs = if ["tiny", "gru", "elmo"].contains(&model) { 2 } else { 1 };
         assert_eq!(run["epochs"], json!(epochs), "{model}");
         assert_eq!(run["epoch"], json!(f64::from(epochs)), "{model}");
         for metric in [
@@ -51,6 +52,57 @@ fn a_sweep_takes_baselines_beside_a_transformer() {
     // What the events files tell is all there is to know.
     shell.ok(&["reindex"]);
     assert_eq!(shell.json(&["ls"]).as_array().unwrap().len(), models.len());
+}
+
+/// As it is downloaded: options and HDF5 weights.
+fn published_elmo(shell: &Shell) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/elmo/tiny-clip");
+    for (from, to) in [("options.json", "options.json"), ("lm_weights.hdf5", "weights.hdf5")] {
+        shell.write(&format!("models/elmo/{to}"), fs::read(folder.join(from)).unwrap());
+    }
+}
+
+/// ELMo's language model stays as it was, unless it is told to learn; either way its checkpoint is a
+/// model again.
+#[test]
+fn elmo_is_frozen_by_default_and_its_checkpoint_is_a_model() {
+    let shell = Shell::training();
+    published_elmo(&shell);
+    let listed = shell.json(&["models"]);
+    let elmo = listed.as_array().unwrap().iter().find(|m| m["name"] == json!("elmo")).unwrap();
+    assert_eq!((&elmo["family"], &elmo["problem"]), (&json!("elmo"), &json!(null)));
+    let profile = shell.json(&["data", "data/mail.csv", "--model", "elmo"]);
+    assert_eq!(profile["tokens"]["max"], json!(5), "three words and two marks");
+
+    let rest = ["data=data/mail.csv", "epochs=2", "device=cpu", "warmup=0", "split=0.6,0.2,0.2"];
+    let run = |model: &str, more: &str| {
+        shell.ok(&[&["run", model, more, "--wait"], &rest[..]].concat());
+    };
+    run("model=elmo", "lr=1e-2");
+    run("model=runs/r1/checkpoints/best", "lr=0");
+    run("model=elmo", "unfreeze=all");
+    let same = |a: &[u8], b: &[u8]| a == b;
+    let last = |id: &str| shell.json(&["show", id])["last"].clone();
+    let (first, again) = (last("r1"), last("r2"));
+    for metric in ["test/loss", "test/acc"] {
+        let gap = first[metric].as_f64().unwrap() - again[metric].as_f64().unwrap();
+        assert!(gap.abs() < 1e-6, "{metric}: {first} {again}");
+    }
+    let weights = |id: &str, name: &str| {
+        let path = shell.path(&format!("runs/{id}/checkpoints/best/model.safetensors"));
+        let bytes = fs::read(path).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        tensors.tensor(name).unwrap().data().to_vec()
+    };
+    let cell = "elmo._elmo_lstm._elmo_lstm.forward_layer_0.input_linearity.weight";
+    let mix = "elmo.scalar_mix_0.gamma";
+    assert!(same(&weights("r1", cell), &weights("r2", cell)));
+    assert!(!same(&weights("r1", cell), &weights("r3", cell)));
+    assert!(!same(&weights("r1", mix), &1_f32.to_le_bytes()));
+
+    shell.write("models/elmo/weights.hdf5", "\u{89}HDF no more");
+    shell.refuses(&["run", "model=elmo", rest[0], "--wait"], 1, "");
+    assert!(shell.ok(&["logs", "r4"]).contains("no sound file of ELMo weights"));
 }
 
 /// The figures that scikit-learn gives on the bundled data (tests/fixtures/baselines/sms_spam.json).

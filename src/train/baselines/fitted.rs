@@ -87,7 +87,7 @@ impl Fitted {
                         "All train rows are of one class; model={model} needs two at least."
                     )));
                 }
-                let fit = logistic::fit(&rows, &labels, columns, &weights, stop)?;
+                let fit = logistic::fit(&rows, &labels, columns, &weights, stop);
                 let Some(fit) = fit else { return Ok(None) };
                 if !fit.converged {
                     note = Some(format!(

@@ -6,22 +6,45 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use tch::Tensor;
+use tuneboard::spec::locate;
 
 use crate::error::TrainError;
 
-/// Reads `config.json` as it stands.
+/// Reads `config.json` as it stands, or a published ELMo's `options.json` with the `model_type` that it
+/// lacks.
 ///
 /// # Errors
 /// A missing file, or one that is not JSON.
 pub fn read(folder: &Path) -> Result<Value, TrainError> {
-    let path = folder.join("config.json");
+    let path = folder.join(name(folder));
     let text = fs::read_to_string(&path).map_err(TrainError::read(&path))?;
-    serde_json::from_str(&text).map_err(|e| bad(folder, &format!("it is not valid JSON: {e}")))
+    let mut json: Value = serde_json::from_str(&text)
+        .map_err(|e| bad(folder, &format!("it is not valid JSON: {e}")))?;
+    if name(folder) != "config.json"
+        && let Some(options) = json.as_object_mut()
+    {
+        options.insert("model_type".into(), "elmo".into());
+    }
+    Ok(json)
+}
+
+/// True if the folder describes a model.
+pub fn exists(folder: &Path) -> bool {
+    locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
+}
+
+/// The file that describes the model of a folder.
+fn name(folder: &Path) -> &'static str {
+    let [usual, others @ ..] = locate::DESCRIPTIONS;
+    others
+        .into_iter()
+        .find(|n| !folder.join(usual).exists() && folder.join(n).is_file())
+        .unwrap_or(usual)
 }
 
 /// What is wrong with a folder's `config.json`.
 pub fn bad(folder: &Path, why: &str) -> TrainError {
-    TrainError::Input(format!("{}: {why}.", folder.join("config.json").display()))
+    TrainError::Input(format!("{}: {why}.", folder.join(name(folder)).display()))
 }
 
 /// Holds sizes (name, value, most) against bounds far above any real model, so that a lying file
@@ -59,6 +82,8 @@ pub enum Activation {
     GeluNew,
     /// max(x, 0).
     Relu,
+    /// Hyperbolic tangent.
+    Tanh,
 }
 
 impl Activation {
@@ -71,6 +96,7 @@ impl Activation {
             Self::Gelu => x.f_gelu("none")?,
             Self::GeluNew => x.f_gelu("tanh")?,
             Self::Relu => x.f_relu()?,
+            Self::Tanh => x.f_tanh()?,
         })
     }
 }

@@ -1,10 +1,11 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tuneboard::spec::Pool;
+use tuneboard::spec::{Pool, Unfreeze};
 
 use super::Parameter;
 use super::config::bad;
+use super::elmo::Characters;
 use crate::error::TrainError;
 use crate::tokenize::{Subwords, Tokenizer};
 
@@ -15,13 +16,15 @@ pub enum Family {
     Bert,
     /// Radford et al. 2019.
     Gpt2,
+    /// Peters et al. 2018.
+    Elmo,
     /// A small recurrent network; see [`super::gru`].
     Gru,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Bert, Self::Gpt2, Self::Gru];
+    pub const ALL: &'static [Self] = &[Self::Bert, Self::Elmo, Self::Gpt2, Self::Gru];
 
     /// The family of a checkpoint's folder, by its `config.json`.
     ///
@@ -44,6 +47,7 @@ impl Family {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bert => "bert",
+            Self::Elmo => "elmo",
             Self::Gru => "gru",
             Self::Gpt2 => "gpt2",
         }
@@ -75,6 +79,17 @@ impl Family {
             Self::Bert | Self::Gpt2 | Self::Gru => {
                 Ok(Box::new(Subwords::read(folder, max_length)?))
             }
+            Self::Elmo => Ok(Box::new(Characters::new(max_length))),
+        }
+    }
+
+    /// The weights that learn: what was asked for, or for `auto` the usual ones. ELMo's are the head's
+    /// and the mix's, as its authors had it; its language model learns with `all`.
+    pub fn unfreeze(self, asked: Unfreeze) -> Unfreeze {
+        match (asked, self) {
+            (Unfreeze::Auto, Self::Elmo) => Unfreeze::Head,
+            (Unfreeze::Auto, Self::Bert | Self::Gpt2 | Self::Gru) => Unfreeze::All,
+            (asked, _) => asked,
         }
     }
 
@@ -82,7 +97,7 @@ impl Family {
     pub fn usual_lr(self) -> f64 {
         match self {
             Self::Bert | Self::Gpt2 => 5e-5,
-            Self::Gru => 1e-3,
+            Self::Elmo | Self::Gru => 1e-3,
         }
     }
 
@@ -92,6 +107,7 @@ impl Family {
         let id = match self {
             Self::Bert | Self::Gru => id("pad_token_id"),
             Self::Gpt2 => id("pad_token_id").or(id("eos_token_id")),
+            Self::Elmo => None,
         };
         id.and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
@@ -104,6 +120,7 @@ impl Family {
     pub fn pool(self, asked: Pool, head: Option<Pool>) -> Result<Pool, TrainError> {
         let (usual, others): (Pool, &[Pool]) = match self {
             Self::Bert => (Pool::Mean, &[Pool::Cls, Pool::Max]),
+            Self::Elmo => (Pool::Mean, &[]),
             Self::Gru => (Pool::Max, &[Pool::Mean]),
             Self::Gpt2 => (Pool::Last, &[Pool::Mean, Pool::Max, Pool::Flatten]),
         };
@@ -113,9 +130,9 @@ impl Family {
         if asked == usual || others.contains(&asked) {
             return Ok(asked);
         }
-        let words: Vec<String> = others.iter().map(Pool::to_string).collect();
+        let words: Vec<String> = [usual].iter().chain(others).map(Pool::to_string).collect();
         Err(TrainError::Input(format!(
-            "pool={asked} does not suit {} models; they take {usual}, {}.",
+            "pool={asked} does not suit {} models; they take {}.",
             self.name(),
             words.join(", ")
         )))

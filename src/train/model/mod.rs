@@ -7,6 +7,7 @@
 mod attention;
 mod bert;
 mod config;
+mod elmo;
 mod family;
 mod gpt2;
 mod gru;
@@ -192,7 +193,7 @@ pub fn tokenizer(
     folder: &Path,
     max_length: Option<usize>,
 ) -> Result<Box<dyn Tokenizer>, TrainError> {
-    if folder.join("config.json").is_file() {
+    if config::exists(folder) {
         Family::of(folder, &config::read(folder)?)?.tokenizer(folder, max_length)
     } else {
         Ok(Box::new(Subwords::read(folder, max_length)?))
@@ -205,7 +206,7 @@ pub fn tokenizer(
 /// # Errors
 /// Whatever is wrong with the folder.
 pub fn padding_id(folder: &Path, tokenizer: &dyn Tokenizer) -> Result<u32, TrainError> {
-    if folder.join("config.json").is_file() {
+    if config::exists(folder) {
         let json = config::read(folder)?;
         return Ok(Family::of(folder, &json)?.padding(&json));
     }
@@ -224,6 +225,7 @@ pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
     let json = config::read(folder)?;
     match Family::of(folder, &json)? {
         Family::Bert => bert::load(folder, json, request),
+        Family::Elmo => elmo::load(folder, json, request),
         Family::Gru => gru::load(folder, json, request),
         Family::Gpt2 => gpt2::load(folder, json, request),
     }

@@ -208,7 +208,11 @@ impl Builder<'_> {
         self.keep(name.to_owned(), tensor, 0, true)
     }
 
-    fn fresh(&self, shape: &[i64], fresh: Fresh) -> Result<Tensor, TrainError> {
+    /// A weight drawn anew.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn fresh(&self, shape: &[i64], fresh: Fresh) -> Result<Tensor, TrainError> {
         // Drawn on the CPU, so that a seed means the same weights on every device.
         let options = (Kind::Float, Device::Cpu);
         let tensor = match fresh {
@@ -228,7 +232,11 @@ impl Builder<'_> {
         Ok(tensor.f_to_device(self.device)?)
     }
 
-    fn keep(
+    /// Adds a weight to the list; its name is that of the files that are written.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn keep(
         &mut self,
         name: String,
         tensor: Tensor,

@@ -1,11 +1,13 @@
 //! `tuneboard sites`: the places where runs go.
 
+mod check;
+
 use chrono::{DateTime, Local};
 use serde_json::json;
 
 use super::error::CliError;
 use super::exit;
-use super::figures::rfc3339;
+use super::figures::{self, rfc3339};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use crate::board::{Board, Site, SiteKind};
@@ -22,11 +24,81 @@ worked set-ups.
 Examples:
   tuneboard sites
   tuneboard sites --json | jq '.[] | select(.free > 0).name'
+  tuneboard sites check box        connection, tools, disk, trainer, libtorch, GPUs, clock
+  tuneboard sites install box      brings the trainer and its libtorch there
+  tuneboard sites fetch r12        checkpoints and predictions that were left there
   tuneboard run site=box model=minilm data=data/sms_spam.csv")]
-pub struct Args {}
+pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+/// What else can be done with a site.
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Walk through connection, tools, disk, trainer, libtorch, GPUs and clock, and say how to mend each
+    Check {
+        /// A site of config.toml
+        name: String,
+    },
+    /// Copy this machine's trainer and its libtorch there
+    Install {
+        /// A site of config.toml
+        name: String,
+    },
+    /// Fetch checkpoints and predictions of runs from their sites
+    Fetch {
+        /// Runs, or sweeps as s3
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+}
 
 /// `tuneboard sites`.
-pub fn run(_: Args, context: &mut Context) -> Result<u8, CliError> {
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    match args.what {
+        None => list(context),
+        Some(What::Check { name }) => check::run(&name, context),
+        Some(What::Install { name }) => install(&name, context),
+        Some(What::Fetch { ids }) => fetch(&ids, context),
+    }
+}
+
+fn install(name: &str, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    board.site(name)?;
+    let bytes = runner::install(&board, name, |_| ())?;
+    if context.json {
+        context.out.json(&json!({ "site": name, "bytes": bytes }))?;
+    } else {
+        context.out.line(format!("Installed on {name}: {}.", figures::bytes(bytes)))?;
+    }
+    Ok(exit::OK)
+}
+
+fn fetch(ids: &[String], context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let runs = verb::pick(&board, &verb::reader(&board)?, ids)?;
+    let elsewhere =
+        runs.iter().filter(|run| run.placement.as_ref().is_some_and(|p| p.site != "local"));
+    let mut fetched = Vec::new();
+    for run in elsewhere {
+        let bytes = runner::fetch(&board, run, |_| ())?;
+        if !context.json {
+            context.out.line(format!("{}: {} fetched.", run.id, figures::bytes(bytes)))?;
+        }
+        fetched.push(json!({ "id": run.id.to_string(), "bytes": bytes }));
+    }
+    if fetched.is_empty() {
+        return Err(CliError::Usage("None of these runs has been on another machine.".into()));
+    }
+    if context.json {
+        context.out.json(&fetched)?;
+    }
+    Ok(exit::OK)
+}
+
+fn list(context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let rows = rows(&board)?;
     if context.json {

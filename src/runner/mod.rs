@@ -38,7 +38,7 @@ use crate::store::{RunnerInfo, StoreError};
 pub use detach::{ensure, ensure_with};
 pub use editor::edit;
 pub use interrupt::interrupted;
-pub use launch::{trainer_command, trainer_output};
+pub use launch::{Visit, fetch, install, trainer_command, trainer_output, visit};
 pub use reindex::{Reindexed, reindex};
 pub use run::{Left, run};
 
@@ -65,6 +65,14 @@ pub enum RunnerError {
         /// What it was asked.
         args: String,
         /// Its last words.
+        why: String,
+    },
+    /// A site elsewhere does not do what it was asked.
+    #[error("{name}: {why}")]
+    Site {
+        /// Which.
+        name: String,
+        /// Why, as one sentence.
         why: String,
     },
     /// A runner is at work where none may be.

@@ -561,3 +561,79 @@ fn slurm_200_submits_are_quick() {
     println!("200 submissions: {each:?} each");
     assert!(each.as_millis() <= 100, "{each:?}");
 }
+
+#[test]
+#[ignore = "needs sshd: make test-sites"]
+fn a_site_is_checked_equipped_and_fetched_from() {
+    let hosts = Hosts::start(1);
+    let none = hosts.sites(2, "fetch = 'none'").replacen(&format!("trainer = '{FAKE}'"), "", 1);
+    let mut rig = rig(&none);
+    let root = rig.board.root().to_path_buf();
+    let call = |words: &[&str]| {
+        let mut command = Command::new(tuneboard());
+        let output = command.args(words).arg("--board").arg(&root).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text + &String::from_utf8_lossy(&output.stderr))
+    };
+    let (code, said) = call(&["sites", "check", "host1"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("mend: `tuneboard sites install host1`"), "{said}");
+    let (code, said) = call(&["sites", "install", "host1"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(hosts.home("host1").join("tuneboard/bin/tuneboard-train").is_file());
+    let ids = queue(&mut rig, "host1", 2, &["epoch_ms=20"]);
+    rig.runner(&[]);
+    assert_done(&rig.ended(ids[0]));
+    assert!(!rig.board.checkpoints(ids[0]).exists());
+    let (code, said) = call(&["sites", "fetch", &ids[0].to_string()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(rig.board.checkpoints(ids[0]).join("last/state.json").is_file());
+    hosts.power_cut("host1");
+    let (code, said) = call(&["sites", "check", "host1"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Connection refused") || said.contains("closed"), "{said}");
+    let (code, said) = call(&["sites", "check", "hots1"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("did you mean `host1`?"), "{said}");
+}
+
+/// The whole of it: a sweep over this machine, two SSH hosts and a cluster, while everything breaks once.
+#[test]
+#[ignore = "needs sshd and Slurm: make test-sites"]
+fn a_sweep_over_all_sites_survives_every_failure() {
+    let (hosts, cluster) = (Hosts::start(2), Cluster::start());
+    let mut rig = rig(&(hosts.sites(2, "") + &cluster.site("max_jobs = 3")));
+    let ids = queue(&mut rig, "any", 25, &["epoch_ms=1000"; 8]);
+    let slurm = cluster.config();
+    rig.runner(&[("SLURM_CONF", &slurm)]);
+    for id in &ids {
+        rig.wait(*id, "at work", |run| run.step >= 5);
+    }
+    let mut sites: Vec<String> = ids.iter().map(|id| site_of(&rig.run(*id)).to_owned()).collect();
+    sites.dedup();
+    assert_eq!(sites, ["local", "host1", "host2", "hpc"]);
+    hosts.power_cut("host1");
+    kill(hosts.master("host2"), libc::SIGKILL);
+    cluster.call(&["stop", "slurmctld"]);
+    for _ in 0..2 {
+        let runner = rig.runner_pid();
+        kill(runner as i32, libc::SIGKILL);
+        until("the runner is dead", || !lives(runner));
+        rig.runner(&[("SLURM_CONF", &slurm)]);
+        until("another one serves", || rig.runner_pid() != runner);
+    }
+    until("the host is missed", || site_state(&rig, "host1") == SiteState::Unreachable);
+    for id in &ids {
+        assert!(rig.run(*id).state.outcome().is_none(), "{id} lives");
+    }
+    hosts.power_on();
+    cluster.call(&["start"]);
+    for id in &ids {
+        let run = rig.ended(*id);
+        assert_done(&run);
+        rig.assert_whole(*id, 25);
+        // What the trainer reported is the same wherever it was.
+        let first = rig.run(ids[0]);
+        assert_eq!((run.last, run.best, run.step), (first.last, first.best, first.step), "{id}");
+    }
+}

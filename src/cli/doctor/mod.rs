@@ -26,7 +26,7 @@ pub struct Args {}
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(in crate::cli) enum Level {
     Ok,
     Warn,
     Fail,
@@ -34,7 +34,7 @@ pub(super) enum Level {
 
 /// One line of the doctor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Check {
+pub(in crate::cli) struct Check {
     name: &'static str,
     level: Level,
     /// What was found.
@@ -44,13 +44,21 @@ pub(super) struct Check {
 }
 
 impl Check {
-    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+    pub(in crate::cli) fn ok(name: &'static str, found: impl Into<String>) -> Self {
         Self { name, level: Level::Ok, found: found.into(), mend: String::new() }
     }
-    fn warn(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(in crate::cli) fn warn(
+        name: &'static str,
+        found: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self { name, level: Level::Warn, found: found.into(), mend: mend.into() }
     }
-    fn fail(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(in crate::cli) fn fail(
+        name: &'static str,
+        found: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self { name, level: Level::Fail, found: found.into(), mend: mend.into() }
     }
 }
@@ -74,7 +82,12 @@ pub fn run(_: Args, context: &mut Context) -> Result<u8, CliError> {
         }
     }
     checks.extend(screen::checks(&context.out));
-    report(&checks, context)?;
+    conclude(&checks, context)
+}
+
+/// Shows the checks; the exit code says whether any failed.
+pub(in crate::cli) fn conclude(checks: &[Check], context: &mut Context) -> Result<u8, CliError> {
+    report(checks, context)?;
     let failed = checks.iter().any(|c| c.level == Level::Fail);
     Ok(if failed { exit::FAILED } else { exit::OK })
 }

@@ -17,12 +17,14 @@ mod job;
 mod local;
 mod slurm;
 mod ssh;
+mod visit;
 mod wire;
 
 pub(super) use desk::{Desk, Report};
 pub(super) use job::{Job, Look};
 pub(super) use local::start;
 pub use local::{trainer_command, trainer_output};
+pub use visit::{Visit, fetch, install, visit};
 
 use call::Trouble;
 use job::{Answer, Ready, Sight, Watch};

@@ -327,6 +327,21 @@ put() {
   line end
 }
 
+# install: the trainer and its libraries, whole or not at all.
+install() {
+  part=$folder/.install.$$
+  mkdir -p "$part" && tar -x -o -f - -C "$part" && [ -e "$part/bin/tuneboard-train" ] ||
+    { rm -rf "$part"; exit 93; }
+  mkdir -p "$folder/bin"
+  mv -f "$part/bin/tuneboard-train" "$folder/bin/tuneboard-train"
+  if [ -d "$part/libtorch" ]; then
+    rm -rf "$folder/libtorch"
+    mv "$part/libtorch" "$folder/libtorch"
+  fi
+  rm -rf "$part"
+  line end
+}
+
 # fetch: the named folders of a run, as a tar archive.
 fetch() {
   take name; take run; take count
@@ -386,6 +401,6 @@ probe() {
 }
 
 case $op in
-poll | submit | batch | queue | need | put | fetch | look | probe) "$op" ;;
+poll | submit | batch | queue | need | put | install | fetch | look | probe) "$op" ;;
 *) exit 95 ;;
 esac

@@ -22,9 +22,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
         canvas.put(inner.x, inner.y, inner.width, words, theme.dim);
         return;
     }
-    let slot_width = widest(snap, |s| &s.slot, 10);
+    let name = |s: &SlotInfo| match s.site.as_str() {
+        "local" => s.slot.clone(),
+        site => format!("{site} {}", s.slot),
+    };
+    let slot_width = widest(snap, name, 20);
     let wide = inner.width >= 100;
-    let label_width = widest(snap, |s| &s.label, if wide { 30 } else { 14 });
+    let label_width = widest(snap, |s| s.label.clone(), if wide { 30 } else { 14 });
     let label = inner.x + slot_width + 2;
     let memory = label + label_width + 2;
     let memory_bar: u16 = if wide { 12 } else { 6 };
@@ -49,7 +53,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
             canvas.put_right(area.right() - 2, area.bottom() - 1, 12, &words, theme.dim);
             break;
         }
-        canvas.put(inner.x, y, slot_width, &slot.slot, theme.text);
+        canvas.put(inner.x, y, slot_width, &name(slot), theme.text);
         canvas.put(label, y, label_width, &slot.label, theme.dim);
         if let (Some(used), Some(total)) = (slot.memory_used, slot.memory_total) {
             let share = used as f64 / total.max(1) as f64;
@@ -68,8 +72,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
     }
 }
 
-fn widest(snap: &Snapshot, of: impl Fn(&SlotInfo) -> &str, most: u16) -> u16 {
-    let widest = snap.slots.iter().map(|s| text::width(of(s))).max().unwrap_or(0);
+fn widest(snap: &Snapshot, of: impl Fn(&SlotInfo) -> String, most: u16) -> u16 {
+    let widest = snap.slots.iter().map(|s| text::width(&of(s))).max().unwrap_or(0);
     (widest as u16).clamp(6, most)
 }
 

@@ -1,0 +1,94 @@
+use serde::Deserialize;
+
+use crate::cli::doctor::{self, Check};
+use crate::cli::error::CliError;
+use crate::cli::figures;
+use crate::cli::verb::Context;
+use crate::runner::{self, Visit};
+
+/// Less free space than this is worth a warning, in bytes.
+const TIGHT: u64 = 5 << 30;
+/// Seconds that two clocks may differ.
+const SKEW: i64 = 60;
+
+/// What the trainer prints of itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Probe {
+    libtorch: String,
+    cuda: bool,
+    cuda_error: Option<String>,
+    devices: u32,
+}
+
+/// `tuneboard sites check NAME`.
+pub fn run(name: &str, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    board.site(name)?;
+    let checks = match runner::visit(&board, name) {
+        Ok(visit) => checks(name, &visit),
+        Err(error) => vec![Check::fail(
+            "connection",
+            error.to_string(),
+            "`ssh HOST true` must work without a question: a key in the agent, the host's key known",
+        )],
+    };
+    doctor::conclude(&checks, context)
+}
+
+fn checks(name: &str, visit: &Visit) -> Vec<Check> {
+    let host = format!(
+        "{}, {}, {}; answers in {} ms",
+        visit.fact("host"),
+        visit.fact("arch"),
+        visit.fact("libc"),
+        visit.answered
+    );
+    let mut checks = vec![Check::ok("connection", host)];
+    checks.push(if visit.missing.is_empty() {
+        Check::ok("tools", "all there")
+    } else {
+        Check::fail("tools", format!("no {}", visit.missing.join(", ")), "install them there")
+    });
+    checks.push(folder(visit));
+    checks.extend(trainer(name, visit));
+    checks.push(if visit.skew.abs() > SKEW {
+        let found = format!("{} s ahead of this one", visit.skew);
+        Check::warn("clock", found, "set it (NTP): times of its runs' curves are its own")
+    } else {
+        Check::ok("clock", format!("{} s apart", visit.skew.abs()))
+    });
+    checks
+}
+
+fn folder(visit: &Visit) -> Check {
+    let free = visit.fact("disk").parse::<u64>().map_or(0, |kib| kib << 10);
+    let found = format!("{}, {} free", visit.fact("folder"), figures::bytes(free));
+    match visit.fact("writable") {
+        "yes" if free >= TIGHT => Check::ok("folder", found),
+        "yes" => Check::warn("folder", found, "make room, or name another `folder`"),
+        _ => Check::fail("folder", format!("{found}, not writable"), "name another `folder`"),
+    }
+}
+
+fn trainer(name: &str, visit: &Visit) -> Vec<Check> {
+    let install = format!("`tuneboard sites install {name}`, or name its `trainer`");
+    if visit.fact("trainer").is_empty() {
+        return vec![Check::fail("trainer", "there is none", install)];
+    }
+    let found = Check::ok("trainer", visit.fact("trainer"));
+    let Ok(probe) = serde_json::from_str::<Probe>(visit.probe.trim()) else {
+        let said: String = visit.probe.chars().take(200).collect();
+        return vec![found, Check::fail("libtorch", said, install)];
+    };
+    let gpu = match (visit.gpus.len(), probe.cuda) {
+        (0, _) => Check::ok("GPU", "none; runs use the CPU"),
+        (_, true) => Check::ok("GPU", format!("{}: {}", probe.devices, visit.gpus.join(", "))),
+        (n, false) => Check::warn(
+            "GPU",
+            probe.cuda_error.unwrap_or_else(|| format!("{n} that libtorch does not see")),
+            "install a libtorch with CUDA there, and a driver that is new enough",
+        ),
+    };
+    vec![found, Check::ok("libtorch", probe.libtorch), gpu]
+}

@@ -298,6 +298,8 @@ impl Board {
             .flatten()
             .filter(|e| is_model(&e.path()))
             .map(|e| e.file_name().to_string_lossy().into_owned())
+            // What is still being fetched.
+            .filter(|name| !name.starts_with('.'))
             .collect();
         names.sort();
         names

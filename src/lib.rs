@@ -14,6 +14,7 @@ pub mod board;
 pub mod cli;
 pub mod dataset;
 pub mod events;
+pub mod hub;
 pub mod order;
 pub mod query;
 pub mod runner;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -16,6 +17,8 @@ pub struct Model {
     pub parameters: Option<u64>,
     /// Size of the folder's files.
     pub bytes: u64,
+    /// As the front matter of its model card (README.md) names it.
+    pub licence: Option<String>,
     /// What is missing or broken, as a fragment.
     pub problem: Option<String>,
 }
@@ -23,7 +26,12 @@ pub struct Model {
 impl Model {
     /// Looks into a checkpoint folder: config, header of the weights, sizes of files; loads nothing.
     pub fn look(folder: &Path, name: &str) -> Self {
-        let mut model = Self { name: name.to_owned(), bytes: size(folder), ..Self::default() };
+        let mut model = Self {
+            name: name.to_owned(),
+            bytes: size(folder),
+            licence: licence(&folder.join("README.md")),
+            ..Self::default()
+        };
         if folder.join("options.json").is_file() && !folder.join("config.json").is_file() {
             return model.elmo(folder);
         }
@@ -34,7 +42,7 @@ impl Model {
             Ok(config) => model.family = config["model_type"].as_str().map(str::to_owned),
             Err(e) => model.problem = Some(format!("config.json: {e}")),
         }
-        match parameters(&folder.join("model.safetensors")) {
+        match all_parameters(folder) {
             Ok(n) => model.parameters = Some(n),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 model.problem.get_or_insert_with(|| "no model.safetensors".into());
@@ -71,6 +79,44 @@ fn size(folder: &Path) -> u64 {
         .filter(fs::Metadata::is_file)
         .map(|m| m.len())
         .sum()
+}
+
+/// A card is a page of text; more of a file is not looked at.
+const LONGEST_CARD: u64 = 1 << 20;
+
+/// `license: x` between the first two lines of dashes, or the first of a list below `license:`.
+fn licence(card: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(card).ok()?.take(LONGEST_CARD).read_to_string(&mut text).ok()?;
+    let mut lines = text.lines().skip_while(|line| line.trim().is_empty());
+    if lines.next()?.trim_end() != "---" {
+        return None;
+    }
+    let mut lines = lines.take_while(|line| line.trim_end() != "---");
+    let value = lines.find_map(|line| line.strip_prefix("license:"))?;
+    let value = match value.trim() {
+        "" => lines.next()?.trim().strip_prefix('-')?.trim(),
+        value => value,
+    };
+    let word = value.trim_matches(['"', '\'', '[', ']', ' ']).split(',').next()?.trim();
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+/// The numbers in `model.safetensors`, or in the shards that its index names.
+fn all_parameters(folder: &Path) -> io::Result<u64> {
+    let single = folder.join("model.safetensors");
+    let index = folder.join("model.safetensors.index.json");
+    if single.exists() || !index.is_file() {
+        return parameters(&single);
+    }
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "its index is no index of shards");
+    let index: Value = serde_json::from_slice(&fs::read(index)?).map_err(|_| bad())?;
+    let shards = index["weight_map"].as_object().ok_or_else(bad)?;
+    let names: BTreeSet<&str> = shards.values().filter_map(Value::as_str).collect();
+    if names.iter().any(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
+        return Err(bad());
+    }
+    names.into_iter().map(|name| parameters(&folder.join(name))).sum()
 }
 
 /// Longest header that is believed; the format allows 100 MB, real ones stay below 1 MB.
@@ -119,6 +165,36 @@ mod tests {
             fs::write(&path, &broken).unwrap();
             assert_eq!(parameters(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
+    }
+
+    #[test]
+    fn the_weights_of_shards_are_added_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        let map =
+            r#"{"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors","c":"m-2.safetensors"}}"#;
+        write("model.safetensors.index.json", map.as_bytes());
+        write("m-1.safetensors", &safetensors(r#"{"a":{"shape":[5]}}"#));
+        write("m-2.safetensors", &safetensors(r#"{"b":{"shape":[2,3]},"c":{"shape":[]}}"#));
+        assert_eq!(all_parameters(folder.path()).unwrap(), 12);
+        write("model.safetensors.index.json", br#"{"weight_map":{"a":"../x"}}"#);
+        assert!(all_parameters(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_card_names_its_licence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("README.md");
+        let of = |text: &str| {
+            fs::write(&path, text).unwrap();
+            licence(&path)
+        };
+        assert_eq!(of("---\nlanguage: en\nlicense: apache-2.0\n---\n# x").unwrap(), "apache-2.0");
+        assert_eq!(of("---\nlicense:\n- mit\n- x\n---\n").unwrap(), "mit");
+        assert_eq!(of("---\r\nlicense: \"cc-by-4.0\"\r\n---\r\n").unwrap(), "cc-by-4.0");
+        assert_eq!(of("# x\nlicense: mit\n"), None);
+        assert_eq!(of("---\ntags: x\n---\nlicense: mit\n"), None);
+        assert_eq!(licence(&folder.path().join("none")), None);
     }
 
     #[test]

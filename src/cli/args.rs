@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueHint};
 
 use super::{
-    archive, clone, compare, completions, confusion, data, doctor, error::CliError, errors, hold,
-    init, logs, ls, models, note, reindex, rename, restore, resume, retry, rm, run, runner, show,
-    sites, stop, sweep, tag, verb::Context,
+    archive, clone, compare, completions, confusion, data, doctor, error::CliError, errors, export,
+    hold, init, logs, ls, models, note, predict, reindex, rename, restore, resume, retry, rm, run,
+    runner, show, sites, stop, sweep, tag, tokenize, verb::Context,
 };
 
 /// Exactly what was typed.
@@ -58,6 +58,9 @@ pub enum Verb {
     Compare(compare::Args),
     Confusion(confusion::Args),
     Errors(errors::Args),
+    Predict(predict::Args),
+    Tokenize(tokenize::Args),
+    Export(export::Args),
     Tag(tag::Args),
     Note(note::Args),
     Rename(rename::Args),
@@ -91,6 +94,9 @@ impl Verb {
             Self::Compare(args) => compare::run(args, context),
             Self::Confusion(args) => confusion::run(args, context),
             Self::Errors(args) => errors::run(args, context),
+            Self::Predict(args) => predict::run(args, context),
+            Self::Tokenize(args) => tokenize::run(args, context),
+            Self::Export(args) => export::run(args, context),
             Self::Tag(args) => tag::run(args, context),
             Self::Note(args) => note::run(args, context),
             Self::Rename(args) => rename::run(args, context),

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::exit;
 use crate::board::BoardError;
 use crate::dataset::DataError;
+use crate::hub::HubError;
 use crate::order::OrderError;
 use crate::query::QueryError;
 use crate::runner::RunnerError;
@@ -37,6 +38,9 @@ pub enum CliError {
     /// No runner, or no trainer.
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    /// A model that the hub does not give out, or not as it is.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// The dashboard could not go on.
     #[error("{0}")]
     Dashboard(#[from] TuiError),
@@ -63,11 +67,13 @@ impl CliError {
             | Self::Spec(_)
             | Self::Query(_)
             | Self::Data(_)
+            | Self::Hub(HubError::Unknown(_) | HubError::Forbidden { .. } | HubError::Refused(_))
             | Self::Dashboard(TuiError::Action { .. } | TuiError::Key { .. })
             | Self::Store(StoreError::NoRun(_)) => exit::USAGE,
             Self::Board(BoardError::NotFound(_) | BoardError::Io { .. })
             | Self::Store(_)
             | Self::Runner(_)
+            | Self::Hub(_)
             | Self::Dashboard(_)
             | Self::Place(_)
             | Self::Output(_) => exit::BOARD,

@@ -95,6 +95,17 @@ pub(super) fn find_same(
     Ok(Found { text: same(found.text, "text")?, label: same(found.label, "label")?, split: None })
 }
 
+/// The column of the texts alone, for files that need no labels.
+pub(super) fn find_text(source: &Source, given: Option<&str>) -> Result<usize, DataError> {
+    match (given, source.names.len()) {
+        (Some(name), _) => named(source, "text", name),
+        (None, 1) => Ok(0),
+        (None, _) => {
+            guess(source, TEXT_NAMES, |_| true).ok_or_else(|| not_found(source, "texts", "text"))
+        }
+    }
+}
+
 fn guess(source: &Source, candidates: &[&str], free: impl Fn(&usize) -> bool) -> Option<usize> {
     candidates.iter().find_map(|candidate| {
         (0..source.names.len())

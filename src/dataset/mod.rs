@@ -3,8 +3,8 @@
 //! ```text
 //! source (delimited | json_lines | parquet) -> columns -> labels -> split -> Dataset
 //! ```
-//! [`load`] is what the trainer calls, [`profile()`] what `tuneboard data FILE` prints, and
-//! [`predictions`] the Parquet files that each pass leaves behind. Everything in a data file is
+//! [`load`] is what the trainer calls, [`profile()`] what `tuneboard data FILE` prints, [`predictions`]
+//! the Parquet files that each pass leaves behind, and [`Answers`] what `tuneboard predict` writes. Everything in a data file is
 //! untrusted: no message carries its control characters.
 //!
 //! CSV and JSON Lines are read by our own small readers and Parquet by polars. polars 0.55 refuses
@@ -14,6 +14,7 @@
 //!
 //! Rows are numbered as a person counts them: from 1, without the header and without blank lines.
 
+mod answers;
 mod columns;
 mod delimited;
 mod error;
@@ -28,7 +29,10 @@ mod rows;
 mod shuffle;
 mod source;
 mod split;
+mod texts;
 
+pub use answers::{AnswerFormat, Answers};
 pub use error::DataError;
 pub use load::{Dataset, load};
 pub use profile::{ClassRows, Duplicates, Lengths, Profile, SplitRows, profile};
+pub use texts::texts;

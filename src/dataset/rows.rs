@@ -155,7 +155,12 @@ fn unused_split_column(spec: &RunSpec, columns: &[String]) -> Option<String> {
     ))
 }
 
-fn refuse_missing(path: &str, column: &Column, what: &str, hint: &str) -> Result<(), DataError> {
+pub(super) fn refuse_missing(
+    path: &str,
+    column: &Column,
+    what: &str,
+    hint: &str,
+) -> Result<(), DataError> {
     let missing = numbered(column, Option::is_none);
     if missing.is_empty() {
         return Ok(());

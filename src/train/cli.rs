@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::lines::Shape;
+use crate::predict::How;
 
 /// Trains one run of a tuneboard, or shows the inside of a model.
 #[derive(Debug, Parser)]
@@ -45,6 +46,14 @@ pub enum Verb {
         /// The safetensors file to write.
         #[arg(long)]
         output: PathBuf,
+    },
+    /// JSON lines {"text"} on stdin -> {"labels"}, then {"label","probabilities"} of each on stdout.
+    Predict {
+        /// A checkpoint folder, or a name under models/.
+        model: String,
+        /// Lengths, batches, device.
+        #[command(flatten)]
+        how: How,
     },
     /// What libtorch finds on this machine, as JSON.
     Probe,

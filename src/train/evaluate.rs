@@ -1,42 +1,76 @@
 //! One pass over a split without learning.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::batch;
 use crate::error::TrainError;
 use crate::metrics::Scores;
-use crate::model::Mode;
+use crate::model::{Loaded, Mode};
 use crate::session::Session;
+use crate::tokenize::Tokens;
 
-/// What the model says of `rows`, in their order; `None` if a stop was asked for on the way.
+/// What a model says of texts: `[rows * classes]`, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogProbabilities {
+    /// Classes of the head.
+    pub classes: usize,
+    /// Natural logarithms of the probabilities.
+    pub values: Vec<f32>,
+}
+
+/// What the model says of `rows` of `tokens`, in their order; `None` if a stop was asked for on the way.
 ///
 /// # Errors
 /// What libtorch reports.
-pub fn evaluate(session: &Session, rows: &[u32], mode: Mode) -> Result<Option<Scores>, TrainError> {
+pub fn log_probabilities(
+    model: &Loaded,
+    tokens: &Tokens,
+    rows: &[u32],
+    batch_size: usize,
+    device: Device,
+    mode: Mode,
+    stop: impl Fn() -> bool,
+) -> Result<Option<LogProbabilities>, TrainError> {
     let _guard = tch::no_grad_guard();
-    let classes = session.data.label_names.len();
-    let padding = session.model.padding;
-    let mut log_probabilities = vec![0_f32; rows.len() * classes];
-    // Without gradients more rows fit; the tail of short texts gains most.
-    let size = session.spec.batch_size.max(32) as usize;
-    for positions in batch::evaluation(rows, &session.tokens, size) {
-        if session.stop_asked() {
+    let mut all = LogProbabilities { classes: 0, values: Vec::new() };
+    for positions in batch::evaluation(rows, tokens, batch_size) {
+        if stop() {
             return Ok(None);
         }
         let batch = positions.iter().filter_map(|at| rows.get(*at).copied());
         let batch: Vec<u32> = batch.collect();
-        let device = session.place.device;
-        let inputs = batch::collate(batch.iter().copied(), &session.tokens, padding, device)?;
-        let logits = session.model.network.forward(&inputs, mode)?;
+        let inputs = batch::collate(batch.iter().copied(), tokens, model.padding, device)?;
+        let logits = model.network.forward(&inputs, mode)?;
+        let classes = logits.size().last().map_or(0, |n| *n as usize);
+        all.classes = classes;
+        all.values.resize(rows.len() * classes, 0.0);
         let values: Vec<f32> = flat(&logits.f_log_softmax(-1, Kind::Float)?)?;
-        for (at, values) in positions.iter().zip(values.chunks(classes)) {
-            if let Some(place) = log_probabilities.get_mut(at * classes..(at + 1) * classes) {
+        for (at, values) in positions.iter().zip(values.chunks(classes.max(1))) {
+            if let Some(place) = all.values.get_mut(at * classes..(at + 1) * classes) {
                 place.copy_from_slice(values);
             }
         }
     }
+    Ok(Some(all))
+}
+
+/// What the session's model says of `rows`, in their order; `None` if a stop was asked for on the way.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn evaluate(session: &Session, rows: &[u32], mode: Mode) -> Result<Option<Scores>, TrainError> {
+    let asked = log_probabilities(
+        &session.model,
+        &session.tokens,
+        rows,
+        // Without gradients more rows fit; the tail of short texts gains most.
+        session.spec.batch_size.max(32) as usize,
+        session.place.device,
+        mode,
+        || session.stop_asked(),
+    )?;
     let labels = rows.iter().map(|row| session.label(*row)).collect();
-    Ok(Some(scores(labels, &log_probabilities, classes)))
+    Ok(asked.map(|all| scores(labels, &all.values, session.data.label_names.len())))
 }
 
 fn flat(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {

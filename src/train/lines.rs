@@ -93,7 +93,11 @@ pub fn word_counts(model: BuiltIn) -> Result<(), TrainError> {
     })
 }
 
-fn each_line(mut f: impl FnMut(&str) -> Result<(), TrainError>) -> Result<(), TrainError> {
+/// Hands over the texts of `{"text"}` lines on stdin, one after the other; blank lines are left out.
+///
+/// # Errors
+/// A line of another form, by its number; what `f` reports.
+pub fn each_line(mut f: impl FnMut(&str) -> Result<(), TrainError>) -> Result<(), TrainError> {
     for (index, line) in io::stdin().lock().lines().enumerate() {
         let number = index + 1;
         let line = line.map_err(|e| {

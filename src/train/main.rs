@@ -25,6 +25,7 @@ mod metrics;
 mod model;
 mod native;
 mod optim;
+mod predict;
 mod probe;
 mod progress;
 mod report;
@@ -76,6 +77,7 @@ fn dispatch(args: &Args) -> Result<(), TrainError> {
         (Some(Verb::Forward { model: name, input, output }), _) => {
             forward::forward(&model(name)?, input, output)
         }
+        (Some(Verb::Predict { model: name, how }), _) => predict::predict(&model(name)?, how),
         (Some(Verb::Probe), _) => {
             probe::probe();
             Ok(())

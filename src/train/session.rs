@@ -21,7 +21,7 @@ use crate::optim::Optimizer;
 use crate::report::{self, Pass};
 use crate::rng::{Purpose, seed_torch};
 use crate::state::State;
-use crate::tokenize::{Tokenizer, Tokens};
+use crate::tokenize::{Tokenizer, Tokens, must_fit};
 
 /// A run in memory, ready for its next step.
 pub struct Session<'a> {
@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
         let model = model::load(&model_folder, &request)?;
         let tokenizer = tokenizer(&model_folder, &spec, &model)?;
         let tokens = Tokens::of(&*tokenizer, &data.texts, place.threads)?;
-        check_ids(&tokens, &model)?;
+        must_fit(&tokens, &model)?;
         let spec_hash = spec.hash();
         let spec = RunSpec { unfreeze: model.family.unfreeze(spec.unfreeze), ..spec };
 
@@ -369,17 +369,6 @@ fn tokenizer(
         )));
     }
     model.family.tokenizer(folder, Some(spec.max_length as usize))
-}
-
-fn check_ids(tokens: &Tokens, model: &Loaded) -> Result<(), TrainError> {
-    let (largest, words) = (tokens.largest(), model.limits.vocabulary);
-    if i64::from(largest) >= words {
-        return Err(TrainError::Input(format!(
-            "The tokenizer gives the id {largest}, but the model has only {words} word embeddings; \
-             tokenizer.json and config.json belong to different models."
-        )));
-    }
-    Ok(())
 }
 
 /// The machine's name, or nothing.

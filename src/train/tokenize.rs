@@ -10,6 +10,7 @@ use tokenizers::{
 };
 
 use crate::error::TrainError;
+use crate::model::Loaded;
 
 /// Text -> ids.
 pub trait Tokenizer: Sync {
@@ -157,4 +158,19 @@ impl Tokens {
     pub fn largest(&self) -> u32 {
         self.ids.iter().copied().max().unwrap_or(0)
     }
+}
+
+/// Holds the ids against the model's word embeddings.
+///
+/// # Errors
+/// A tokenizer of another model.
+pub fn must_fit(tokens: &Tokens, model: &Loaded) -> Result<(), TrainError> {
+    let (largest, words) = (tokens.largest(), model.limits.vocabulary);
+    if i64::from(largest) >= words {
+        return Err(TrainError::Input(format!(
+            "The tokenizer gives the id {largest}, but the model has only {words} word embeddings; \
+             tokenizer.json and config.json belong to different models."
+        )));
+    }
+    Ok(())
 }

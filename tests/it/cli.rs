@@ -60,7 +60,7 @@ fn a_new_board_says_what_to_do_next() {
     shell.ok(&["init"]);
     assert!(fs::read_to_string(shell.path("config.toml")).unwrap().ends_with("# mine\n"));
     insta::assert_snapshot!(shell.ok(&["ls"]), @"No runs yet. `tuneboard run model=NAME data=FILE` queues one; `tuneboard models` lists the models.");
-    insta::assert_snapshot!(shell.ok(&["models"]), @"No models yet. Put a checkpoint folder (config.json, tokenizer.json, model.safetensors) under [board]/models.");
+    insta::assert_snapshot!(shell.ok(&["models"]), @"No models yet. `tuneboard models pull ORG/NAME` fetches one; or put a checkpoint folder (config.json, tokenizer.json, model.safetensors) under [board]/models.");
     let done = shell.run::<&str>(&[]);
     assert!(
         done.out.starts_with("No runs yet.") && done.err.contains("needs a terminal"),
@@ -239,11 +239,11 @@ fn tables_for_people() {
         3 runs, 2 already run. Nothing was queued.
         "#);
         insta::assert_snapshot!(shell.ok(&["models"]), @r#"
-        name                   family  weights  on disk  problem
-        fake                   bert          -     21 B  no model.safetensors
-        fake epoch_ms=20       bert          -     21 B  no model.safetensors
-        fake epoch_ms=20 fail  bert          -     21 B  no model.safetensors
-        fake epoch_ms=20 nan   bert          -     21 B  no model.safetensors
+        name                   family  weights  on disk  licence  problem
+        fake                   bert          -     21 B  -        no model.safetensors
+        fake epoch_ms=20       bert          -     21 B  -        no model.safetensors
+        fake epoch_ms=20 fail  bert          -     21 B  -        no model.safetensors
+        fake epoch_ms=20 nan   bert          -     21 B  -        no model.safetensors
         "#);
         insta::assert_snapshot!(shell.ok(&["data", "data/mail.csv"]), @r#"
         data/mail.csv: 40 rows
@@ -545,13 +545,16 @@ fn help_teaches() {
       compare      Put runs side by side and say whether they differ by more than chance
       confusion    Show which classes a run takes for which
       errors       Show the texts that runs get wrong, the surest mistakes first
+      predict      Ask a trained run for the classes of texts
+      tokenize     Show what a model's tokenizer makes of texts
+      export       Write a run's model as a Hugging Face folder
       tag          Put tags on runs, or take them off
       note         Write a note on a run, or read it
       rename       Give a run another name
       archive      Hide runs from lists; nothing is deleted
       rm           Throw runs away; `restore` brings them back until they are purged
       restore      Bring runs back from the trash
-      models       List the checkpoints under models/
+      models       List the checkpoints under models/, add one, or fetch one from a Hugging Face hub
       data         Look into a data file: columns, classes, lengths, duplicates, how it is split
       doctor       Check libtorch, CUDA, disk, terminal, clock, file locks and the database
       reindex      Rebuild the database from the folders under runs/

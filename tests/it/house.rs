@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which modules a module may name besides itself.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("spec", &[]),
     ("events", &["spec"]),
     ("dataset", &["spec"]),
     ("query", &["spec"]),
+    ("hub", &["spec"]),
     ("board", &["spec", "query"]),
     ("store", &["spec", "events", "query"]),
     ("runner", &["spec", "events", "board", "store"]),
@@ -24,13 +25,15 @@ const MAY_USE: [(&str, &[&str]); 11] = [
         "cli",
         &[
             "spec", "events", "query", "board", "store", "analysis", "dataset", "runner", "order",
-            "tui",
+            "hub", "tui",
         ],
     ),
 ];
 
 /// Words that only these modules may write.
-const OWNS: [(&str, &[&str]); 10] = [
+const OWNS: [(&str, &[&str]); 12] = [
+    ("hf_hub", &["hub"]),
+    ("ureq", &["hub"]),
     ("rusqlite", &["store"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),

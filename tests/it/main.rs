@@ -15,11 +15,15 @@ mod families;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod hub;
+#[cfg(test)]
 mod huggingface;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]
 mod malformed;
+#[cfg(test)]
+mod predict;
 #[cfg(test)]
 mod query;
 #[cfg(test)]

@@ -145,6 +145,13 @@ impl Shell {
     }
 }
 
+impl Done {
+    /// For a command that was started another way.
+    pub fn new(code: i32, out: String, err: String, said: &str) -> Self {
+        Self { code, out, err, said: said.to_owned() }
+    }
+}
+
 impl std::fmt::Display for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { code, out, err, said } = self;

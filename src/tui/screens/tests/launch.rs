@@ -112,6 +112,7 @@ fn models_are_picked_from_a_list() {
         family: Some("bert".into()),
         parameters: Some(22_713_216),
         bytes: 91 << 20,
+        licence: None,
         problem: problem.map(str::to_owned),
     };
     let models = vec![model("gpt2", Some("no tokenizer.json")), model("minilm", None)];

@@ -1,0 +1,111 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::cli::error::CliError;
+use crate::cli::figures::value;
+use crate::store::Run;
+
+/// What a model folder is made of; a checkpoint holds more, to resume from.
+const FILES: [&str; 8] = [
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+];
+
+/// What was written.
+pub struct Written {
+    /// Names of the files.
+    pub files: Vec<&'static str>,
+    /// Their size in all.
+    pub bytes: u64,
+}
+
+/// Copies the model of the checkpoint `from` into the folder `to`: whole, or not at all.
+///
+/// # Errors
+/// A folder that holds something, or cannot be written.
+pub fn export(run: &Run, from: &Path, to: &Path) -> Result<Written, CliError> {
+    let usage = |why: String| CliError::Usage(format!("{} {why}.", to.display()));
+    match fs::read_dir(to).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => {}
+        Ok(false) => return Err(usage("holds files already; name a new folder".into())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(usage(format!("cannot be used: {e}"))),
+    }
+    let parent = to.parent().filter(|parent| parent.is_dir());
+    let parent = parent.ok_or_else(|| usage("lies in a folder that does not exist".into()))?;
+    let temporary = parent.join(format!(".tuneboard-export-{}", std::process::id()));
+    let written = fill(run, from, &temporary).and_then(|written| {
+        // An empty folder gives way to a rename.
+        fs::rename(&temporary, to).map_err(cannot(to))?;
+        Ok(written)
+    });
+    if written.is_err() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    written
+}
+
+fn fill(run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
+    fs::create_dir_all(folder).map_err(cannot(folder))?;
+    let mut written = Written { files: Vec::new(), bytes: 0 };
+    for name in FILES {
+        let (from, to) = (from.join(name), folder.join(name));
+        match fs::copy(&from, &to) {
+            Ok(bytes) => {
+                written.files.push(name);
+                written.bytes += bytes;
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !from.exists() => {}
+            Err(e) => return Err(cannot(&to)(e)),
+        }
+    }
+    if !written.files.starts_with(&["config.json", "model.safetensors"]) {
+        let from = from.display();
+        return Err(CliError::Place(format!(
+            "{from} lost files while they were copied: the run saved a newer checkpoint; try again."
+        )));
+    }
+    let card = card(run);
+    written.bytes += card.len() as u64;
+    written.files.push("README.md");
+    let path = folder.join("README.md");
+    fs::write(&path, card).map_err(cannot(&path))?;
+    Ok(written)
+}
+
+/// A model card: what the weights are, in Hugging Face's form.
+fn card(run: &Run) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    let (name, spec) = (run.name.replace('\n', " "), &run.spec);
+    let mut text = format!(
+        "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags: [tuneboard]\n\
+         ---\n# {name}\n\nFine-tuned by tuneboard, run {} ({}).\n\n| key | value |\n|---|---|\n",
+        run.id,
+        &run.spec_hash.get(..12).unwrap_or(&run.spec_hash)
+    );
+    for key in crate::spec::keys::KEYS {
+        let value = spec.get(key.name).unwrap_or_default();
+        if !value.is_empty() {
+            let _ = writeln!(text, "| {} | {} |", key.name, quoted(&value).replace('|', "\\|"));
+        }
+    }
+    text.push_str("\n| metric | last | best |\n|---|---|---|\n");
+    for (metric, last) in &run.last {
+        let best = run.best.get(metric).map(|best| value(*best)).unwrap_or_default();
+        let _ = writeln!(text, "| {} | {} | {best} |", metric.replace('|', "\\|"), value(*last));
+    }
+    text
+}
+
+fn cannot(path: &Path) -> impl FnOnce(io::Error) -> CliError + use<> {
+    let path: PathBuf = path.to_owned();
+    move |e| CliError::Place(format!("{} cannot be written: {e}.", path.display()))
+}

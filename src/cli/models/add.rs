@@ -1,0 +1,126 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::board::{Board, Model};
+use crate::cli::error::CliError;
+use crate::cli::exit;
+use crate::cli::figures::bytes;
+use crate::cli::verb::Context;
+use crate::hub::{conversion, is_model_file, pickle};
+
+/// `tuneboard models add`.
+pub fn run(from: &Path, name: Option<String>, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let shown = from.display();
+    let folder = match fs::metadata(from) {
+        Ok(meta) if meta.is_dir() => from.to_owned(),
+        Ok(_) => from.parent().map(Path::to_owned).unwrap_or_default(),
+        Err(e) => return Err(CliError::Usage(format!("{shown} cannot be read: {e}."))),
+    };
+    // `.` and `..` have no name of their own.
+    let folder = folder.canonicalize().unwrap_or(folder);
+    let own = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let place = place(&board, &name.unwrap_or(own))?;
+    let names = files(&folder)?;
+    let temporary = board.models().join(format!(".add-{}", std::process::id()));
+    let copied = copy(&folder, &names, &temporary).and_then(|()| settle(&temporary, &place));
+    if copied.is_err() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    copied?;
+    report(&place, context)
+}
+
+/// Where a model of that name will lie.
+///
+/// # Errors
+/// A name that is no plain folder name, or is taken.
+pub fn place(board: &Board, name: &str) -> Result<PathBuf, CliError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(plain) {
+        return Err(CliError::Usage(format!(
+            "`{name}` cannot name a model: use letters, digits, `.`, `_` and `-`; --name gives \
+             another one."
+        )));
+    }
+    let place = board.models().join(name);
+    if place.symlink_metadata().is_ok() {
+        return Err(CliError::Usage(format!(
+            "{} exists already; --name gives the model another name.",
+            place.display()
+        )));
+    }
+    fs::create_dir_all(board.models()).map_err(|e| cannot(&board.models(), &e))?;
+    Ok(place)
+}
+
+/// Gives a complete folder its place.
+///
+/// # Errors
+/// A place that was taken meanwhile, a full disk.
+pub fn settle(complete: &Path, place: &Path) -> Result<(), CliError> {
+    fs::rename(complete, place).map_err(|e| cannot(place, &e))
+}
+
+/// Says what is there now, and what is wrong with it.
+pub fn report(place: &Path, context: &mut Context) -> Result<u8, CliError> {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let model = Model::look(place, &name);
+    if context.json {
+        context.out.json(&json!(model))?;
+        return Ok(exit::OK);
+    }
+    let family = model.family.as_deref().unwrap_or("unknown family");
+    context.out.line(format!("{} ({family}, {})", place.display(), bytes(model.bytes)))?;
+    if let Some(problem) = &model.problem {
+        context.out.aside(format!("It cannot be trained as it is: {problem}."))?;
+    } else {
+        context.out.line(format!("Next: tuneboard run model={name} data=FILE"))?;
+    }
+    Ok(exit::OK)
+}
+
+/// The files of a folder that make a model.
+fn files(folder: &Path) -> Result<Vec<String>, CliError> {
+    let shown = folder.display();
+    let unread = |e: io::Error| CliError::Usage(format!("{shown} cannot be read: {e}."));
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unread)?.flatten() {
+        let size = fs::metadata(entry.path()).ok().filter(fs::Metadata::is_file).map(|m| m.len());
+        all.extend(size.map(|size| (entry.file_name().to_string_lossy().into_owned(), size)));
+    }
+    let has = |name: &str| all.iter().any(|(n, _)| n == name);
+    if !has("config.json") {
+        return Err(CliError::Usage(format!("{shown} holds no config.json, so it is no model.")));
+    }
+    let single = has("model.safetensors");
+    if !single && !has("model.safetensors.index.json") {
+        let names = all.iter().map(|(name, _)| name.as_str());
+        return Err(CliError::Usage(match pickle(names) {
+            Some(file) => format!(
+                "{shown} holds its weights only as a pickle ({file}), which can run any code when it is \
+                 opened. {}",
+                conversion(&shown.to_string())
+            ),
+            None => format!("{shown} holds no model.safetensors."),
+        }));
+    }
+    all.retain(|(name, size)| name == "README.md" || is_model_file(name, *size, single));
+    Ok(all.into_iter().map(|(name, _)| name).collect())
+}
+
+fn copy(from: &Path, names: &[String], to: &Path) -> Result<(), CliError> {
+    fs::create_dir_all(to).map_err(|e| cannot(to, &e))?;
+    for name in names {
+        let to = to.join(name);
+        fs::copy(from.join(name), &to).map_err(|e| cannot(&to, &e))?;
+    }
+    Ok(())
+}
+
+fn cannot(path: &Path, error: &io::Error) -> CliError {
+    CliError::Place(format!("{} cannot be written: {error}.", path.display()))
+}

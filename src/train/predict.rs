@@ -1,0 +1,147 @@
+//! `tuneboard-train predict`: texts in, class probabilities out, both as JSON lines.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tuneboard::spec::{Pool, Precision, RunSpec};
+
+use crate::device::Place;
+use crate::error::TrainError;
+use crate::evaluate::{LogProbabilities, log_probabilities};
+use crate::lines::each_line;
+use crate::model::{self, Loaded, Mode, Request, Start};
+use crate::progress::out;
+use crate::tokenize::{Tokenizer, Tokens, must_fit};
+
+/// How texts go through the model.
+#[derive(Debug, Clone, clap::Args)]
+pub struct How {
+    /// Cut texts to that many tokens, specials included; to what the model takes if not given.
+    #[arg(long, value_name = "N")]
+    max_length: Option<u32>,
+    /// Texts at once.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    batch_size: u32,
+    /// auto, cpu or cuda:N.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// auto, fp32 or bf16.
+    #[arg(long, default_value = "auto", value_parser = precision)]
+    precision: Precision,
+}
+
+fn precision(word: &str) -> Result<Precision, &'static str> {
+    word.parse().map_err(|()| "it takes auto, fp32 or bf16")
+}
+
+/// As many texts are read before they are answered: sorting them by length pays, holding all does not.
+const AT_ONCE: usize = 8192;
+
+/// `{"text"}` lines on stdin -> first `{"labels"}`, then a line `{"label","probabilities"}` per text,
+/// the probabilities in the order of the labels.
+///
+/// # Errors
+/// Whatever is wrong with the folder or a line; a folder without a classification head.
+pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
+    let (device, precision) = (how.device.clone(), how.precision);
+    let place = Place::choose(&RunSpec { device, precision, ..RunSpec::default() })?;
+    let request = Request {
+        start: Start::Checkpoint,
+        classes: None,
+        pool: Pool::Auto,
+        dropout: None,
+        device: place.device,
+        kind: place.kind,
+    };
+    let model = model::load(folder, &request)?;
+    if !model.head_given {
+        return Err(TrainError::Input(format!(
+            "{} has no classification head; name the checkpoint of a run that was trained to \
+             classify.",
+            folder.display()
+        )));
+    }
+    let positions = u32::try_from(model.limits.positions).unwrap_or(u32::MAX);
+    let length = how.max_length.map_or(positions, |length| length.min(positions));
+    let oracle = Oracle {
+        tokenizer: model.family.tokenizer(folder, Some(length as usize))?,
+        model,
+        place,
+        batch_size: how.batch_size.max(1) as usize,
+    };
+    let mut texts = Vec::new();
+    let mut labels = Vec::new();
+    each_line(|text| {
+        texts.push(text.to_owned());
+        if texts.len() == AT_ONCE { oracle.answer(&mut texts, &mut labels) } else { Ok(()) }
+    })?;
+    oracle.answer(&mut texts, &mut labels)
+}
+
+/// A model that answers.
+struct Oracle {
+    model: Loaded,
+    tokenizer: Box<dyn Tokenizer>,
+    place: Place,
+    batch_size: usize,
+}
+
+impl Oracle {
+    /// Prints what the model says of the texts, and takes them away. `labels` are empty before the
+    /// first answer.
+    fn answer(&self, texts: &mut Vec<String>, labels: &mut Vec<String>) -> Result<(), TrainError> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let tokens = Tokens::of(&*self.tokenizer, texts, self.place.threads)?;
+        must_fit(&tokens, &self.model)?;
+        let rows: Vec<u32> = (0..texts.len() as u32).collect();
+        let mode = Mode::inference(self.place.kind);
+        let asked = log_probabilities(
+            &self.model,
+            &tokens,
+            &rows,
+            self.batch_size,
+            self.place.device,
+            mode,
+            || false,
+        )?;
+        let Some(LogProbabilities { classes, values }) = asked else { return Ok(()) };
+        if labels.is_empty() {
+            *labels = names(&self.model.json, classes);
+            out(&json!({ "labels": labels }).to_string());
+        }
+        for row in values.chunks(classes) {
+            let best = row.iter().enumerate().fold(0, |best, (class, value)| {
+                if row.get(best).is_none_or(|highest| value > highest) { class } else { best }
+            });
+            let probabilities: Vec<f32> = row.iter().map(|x| x.exp()).collect();
+            let line = json!({ "label": labels.get(best), "probabilities": probabilities });
+            out(&line.to_string());
+        }
+        texts.clear();
+        Ok(())
+    }
+}
+
+/// The classes by `id2label`; transformers' names where it has none.
+fn names(config: &Value, classes: usize) -> Vec<String> {
+    let name = |class: usize| {
+        let given = config.get("id2label").and_then(|map| map.get(class.to_string())?.as_str());
+        given.map_or_else(|| format!("LABEL_{class}"), str::to_owned)
+    };
+    (0..classes).map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_without_names_get_those_of_transformers() {
+        let config = json!({ "id2label": { "0": "ham", "10": "no class", "1": 7 } });
+        assert_eq!(names(&config, 3), ["ham", "LABEL_1", "LABEL_2"]);
+        assert_eq!(names(&json!({}), 1), ["LABEL_0"]);
+        assert_eq!(names(&json!({ "id2label": [] }), 1), ["LABEL_0"]);
+    }
+}

@@ -1,0 +1,125 @@
+//! A trained run is asked, taken apart and given away, through the real executables.
+
+#![cfg(feature = "train")]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tuneboard::dataset::predictions;
+
+use super::shell::Shell;
+
+fn trained() -> Shell {
+    let shell = Shell::training();
+    let run = ["run", "model=tiny", "data=data/mail.csv", "epochs=2", "max_length=16", "lr=1e-3"];
+    shell.ok(&[&run[..], &["pool=cls", "device=cpu", "precision=fp32", "--wait"]].concat());
+    shell
+}
+
+/// What is predicted is what the run itself said of the same rows.
+#[test]
+fn a_file_is_answered_as_the_run_answered_it() {
+    let shell = trained();
+    let test = std::fs::read_dir(shell.path("runs/r1/predictions")).unwrap();
+    let test = test.flatten().find(|e| e.file_name().to_string_lossy().starts_with("test-"));
+    let said = predictions::read(&test.unwrap().path()).unwrap();
+    let want: BTreeMap<u64, f32> =
+        said.rows.iter().copied().zip(said.probabilities[1].iter().copied()).collect();
+
+    shell.ok(&["predict", "r1", "--data", "data/mail.csv", "--out", "preds.jsonl"]);
+    let text = std::fs::read_to_string(shell.path("preds.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 40);
+    let mut compared = 0;
+    for line in &lines {
+        let p = line["p_spam"].as_f64().unwrap();
+        if let Some(want) = want.get(&line["row"].as_u64().unwrap()) {
+            assert!((p - f64::from(*want)).abs() < 1e-5, "{line}, not {want}");
+            compared += 1;
+        }
+        let label = if p > 0.5 { "spam" } else { "ham" };
+        assert_eq!(line["predicted"], json!(label), "{line}");
+    }
+    assert_eq!(compared, want.len());
+    for name in ["preds.parquet", "preds.csv"] {
+        shell.ok(&["predict", "r1", "--data", "data/mail.csv", "--out", name]);
+        // What was written is data again.
+        let again = shell.json(&["predict", "r1", "--data", name, "--text", "text"]);
+        assert_eq!(again.as_array().unwrap().len(), 40, "{name}");
+        assert_eq!(again[0]["label"], lines[0]["predicted"]);
+    }
+}
+
+#[test]
+fn texts_come_as_words_or_as_lines() {
+    let shell = trained();
+    let texts = ["win a prize now", "see you \u{1b}[2J at home", ""];
+    let answers = shell.json(&[&["predict", "r1"], &texts[..]].concat());
+    for (answer, text) in answers.as_array().unwrap().iter().zip(texts) {
+        assert_eq!(answer["text"], json!(text));
+        let p = &answer["probabilities"];
+        let sum = p["ham"].as_f64().unwrap() + p["spam"].as_f64().unwrap();
+        assert!((sum - 1.0).abs() < 1e-5, "{answer}");
+        assert_eq!(answer["probability"], p[answer["label"].as_str().unwrap()]);
+    }
+    let table = shell.ok(&[&["predict", "r1", "--checkpoint", "last"], &texts[..]].concat());
+    assert_eq!(table.lines().count(), 4, "{table}");
+
+    let mut child = shell
+        .command(&["predict", "r1", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all("win a prize now\n\nok\n".as_bytes()).unwrap();
+    let piped = child.wait_with_output().unwrap();
+    let piped: Value = serde_json::from_slice(&piped.stdout).unwrap();
+    assert_eq!(piped.as_array().unwrap().len(), 2);
+    assert_eq!(piped[0], answers[0]);
+}
+
+#[test]
+fn an_exported_model_is_one_to_start_from() {
+    let shell = trained();
+    let said = shell.json(&["export", "r1", "--to", "models/spam"]);
+    assert_eq!(
+        said["files"],
+        json!(["config.json", "model.safetensors", "tokenizer.json", "README.md"])
+    );
+    let of =
+        |folder: &str| std::fs::read(shell.path(&format!("{folder}/model.safetensors"))).unwrap();
+    assert_eq!(of("models/spam"), of("runs/r1/checkpoints/best"));
+    assert_eq!(std::fs::read_dir(shell.path("models/spam")).unwrap().count(), 4);
+    shell.refuses(&["export", "r1", "--to", "models/spam"], 2, "holds files already");
+    shell.refuses(&["export", "r1", "--to", "no/such/place"], 2, "does not exist");
+    let run = ["run", "model=spam", "data=data/mail.csv", "epochs=1", "max_length=16"];
+    shell.ok(&[&run[..], &["device=cpu", "--wait"]].concat());
+    let told = shell.ok(&["show", "r2"]);
+    assert!(!told.contains("head is new"), "{told}");
+}
+
+#[test]
+fn tokens_are_shown_as_the_run_sees_them() {
+    let shell = trained();
+    let shown = shell.json(&["tokenize", "tiny", "see you", "at home"]);
+    let tokens = shown[0]["tokens"].as_array().unwrap();
+    assert_eq!((tokens.first(), tokens.last()), (Some(&json!("[CLS]")), Some(&json!("[SEP]"))));
+    assert_eq!(shown.as_array().unwrap().len(), 2);
+    assert_eq!(shell.json(&["tokenize", "r1", "see you", "at home"]), shown);
+    let cut = shell.json(&["tokenize", "tiny", "see you at home", "--max-length", "3"]);
+    assert_eq!(cut[0]["ids"].as_array().unwrap().len(), 3);
+    assert!(shell.ok(&["tokenize", "tiny", "see", "--no-specials"]).contains("token"));
+}
+
+#[test]
+fn what_cannot_be_answered_is_refused() {
+    let shell = Shell::training();
+    shell.ok(&["run", "model=tiny", "data=data/mail.csv", "epochs=1", "--hold"]);
+    shell.refuses(&["predict", "r1", "x"], 2, "no checkpoint `best`");
+    shell.refuses(&["predict", "r9", "x"], 2, "There is no run r9");
+    shell.refuses(&["export", "r1", "--to", "x"], 2, "no checkpoint `best`");
+    shell.refuses(&["predict", "r1", "x", "--out", "x.xls"], 2, ".parquet, .csv or .jsonl");
+    shell.refuses(&["tokenize", "tinny", "x"], 2, "tiny");
+}

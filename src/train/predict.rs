@@ -49,6 +49,7 @@ pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
         start: Start::Checkpoint,
         classes: None,
         pool: Pool::Auto,
+        length: None,
         dropout: None,
         device: place.device,
         kind: place.kind,
@@ -62,7 +63,9 @@ pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
         )));
     }
     let positions = u32::try_from(model.limits.positions).unwrap_or(u32::MAX);
-    let length = how.max_length.map_or(positions, |length| length.min(positions));
+    // A head that reads every token takes no more of them than it was made for.
+    let most = model.padding.length.map_or(positions, |length| positions.min(length as u32));
+    let length = how.max_length.map_or(most, |length| length.min(most));
     let oracle = Oracle {
         tokenizer: model.family.tokenizer(folder, Some(length as usize))?,
         model,

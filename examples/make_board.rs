@@ -2,7 +2,8 @@
 //! `cargo run --release --example make_board -- DIR --runs 1000 --epochs 100`.
 //!
 //! Runs go the real way, through enqueue, lease, ingest and state, so the database is the one that a
-//! year of training would have made. The same arguments make the same curves.
+//! year of training would have made. The same arguments make the same curves. With `--at-rest` no run
+//! waits or runs, so that nobody starts a runner on it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it tells how far it is")]
 
 use std::collections::BTreeMap;
@@ -23,17 +24,18 @@ struct Arguments {
     board: PathBuf,
     runs: usize,
     epochs: u32,
+    at_rest: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Arguments { board, runs, epochs } = arguments()?;
+    let Arguments { board, runs, epochs, at_rest } = arguments()?;
     let start = Instant::now();
     let board = Board::init(&board)?;
     let mut store = Store::open(&board.database())?;
     let ids = enqueue(&mut store, runs, epochs)?;
     let mut points = 0;
     for (nth, id) in ids.iter().enumerate() {
-        points += live(&mut store, nth, *id, epochs)?;
+        points += live(&mut store, nth, *id, epochs, at_rest)?;
         if nth % 1000 == 999 {
             eprintln!("{} runs, {:.0} s", nth + 1, start.elapsed().as_secs_f64());
         }
@@ -50,17 +52,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let usage = "make_board DIR [--runs N] [--epochs E]";
-    let (mut board, mut runs, mut epochs) = (None, 1000, 100);
+    let usage = "make_board DIR [--runs N] [--epochs E] [--at-rest]";
+    let (mut board, mut runs, mut epochs, mut at_rest) = (None, 1000, 100, false);
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         match argument.as_str() {
             "--runs" => runs = given.next().ok_or(usage)?.parse()?,
             "--epochs" => epochs = given.next().ok_or(usage)?.parse()?,
+            "--at-rest" => at_rest = true,
             _ => board = Some(PathBuf::from(argument)),
         }
     }
-    Ok(Arguments { board: board.ok_or(usage)?, runs, epochs })
+    Ok(Arguments { board: board.ok_or(usage)?, runs, epochs, at_rest })
 }
 
 /// Queues sweeps of learning rate x epochs x seed until there are enough runs.
@@ -91,9 +94,16 @@ fn enqueue(store: &mut Store, runs: usize, epochs: u32) -> Result<Vec<RunId>, Bo
     Ok(ids)
 }
 
-/// Takes one run through its life. Of 100 runs the last 10 or so are still queued, held or running,
-/// a few failed, were stopped or got lost. Returns how many points it reported.
-fn live(store: &mut Store, nth: usize, id: RunId, epochs: u32) -> Result<u64, Box<dyn Error>> {
+/// Takes one run through its life. Of 100 runs the last 10 or so are still queued, held or running
+/// (unless the board is to be at rest), a few failed, were stopped or got lost. Returns how many points
+/// it reported.
+fn live(
+    store: &mut Store,
+    nth: usize,
+    id: RunId,
+    epochs: u32,
+    at_rest: bool,
+) -> Result<u64, Box<dyn Error>> {
     let outcome = match nth % 100 {
         3 => RunState::Ended(Outcome::Failed {
             why: "the loss is NaN at step 812; try a lower lr".into(),
@@ -101,6 +111,7 @@ fn live(store: &mut Store, nth: usize, id: RunId, epochs: u32) -> Result<u64, Bo
         }),
         17 => RunState::Ended(Outcome::Stopped),
         31 => RunState::Ended(Outcome::Lost { why: "the machine was restarted".into() }),
+        90..=99 if at_rest => RunState::Ended(Outcome::Done),
         90..=93 => RunState::Running,
         94..=97 => return Ok(0),
         98 | 99 => {

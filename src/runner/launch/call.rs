@@ -1,6 +1,7 @@
 //! One bounded conversation with a host: what we say, what comes back, how long and how much at most.
 
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -93,6 +94,8 @@ pub(super) fn converse(
     hear: Box<Hear>,
 ) -> Result<(), Trouble> {
     let program = command.get_program().to_string_lossy().into_owned();
+    // A group of its own: whatever it started and left holding our pipes ends with it.
+    command.process_group(0);
     let spawned =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|e| Trouble::Here(format!("{program}: {e}.")))?;
@@ -170,17 +173,17 @@ fn wait(
             return Ok(status);
         }
         if late.load(Ordering::Acquire) || start.elapsed() > patience.silent {
-            child.kill()?;
+            end(child.id());
             return child.wait();
         }
         thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Ends a child that has not been waited for yet, so that its pid is still its own.
+/// Ends a child and its group. It has not been waited for yet, so that its pid is still its own.
 fn end(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
 }
 
@@ -233,6 +236,9 @@ mod tests {
     #[test]
     fn a_peer_that_hangs_floods_or_breaks_is_left() {
         assert_eq!(shell("sleep 600", 9), Err(Trouble::Away("It does not answer.".into())));
+        // A child of its own holds the pipe.
+        let away = Err(Trouble::Away("It does not answer.".into()));
+        assert_eq!(shell("sleep 600; exit 3", 9), away);
         assert_eq!(shell("yes", 1 << 20), Err(Trouble::Odd("too much".into())));
         let away = shell("printf '\\033[31mno route\\033[0m\\n' >&2; exit 255", 9);
         assert_eq!(away, Err(Trouble::Away("no route".into())));

@@ -556,6 +556,7 @@ fn help_teaches() {
       restore      Bring runs back from the trash
       models       List the checkpoints under models/, add one, or fetch one from a Hugging Face hub
       data         Look into a data file: columns, classes, lengths, duplicates, how it is split
+      sites        List the sites where runs go: this machine, SSH hosts, Slurm clusters
       doctor       Check libtorch, CUDA, disk, terminal, clock, file locks and the database
       reindex      Rebuild the database from the folders under runs/
       runner       Run the queue in the foreground

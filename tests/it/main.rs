@@ -7,6 +7,8 @@ mod cli;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod data_refused;

@@ -7,6 +7,7 @@
 mod attention;
 mod bert;
 mod config;
+mod damage;
 mod elmo;
 mod family;
 mod gpt2;

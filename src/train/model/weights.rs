@@ -7,6 +7,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
+use super::damage::damage;
 use crate::error::TrainError;
 
 /// The weights of a checkpoint folder, by today's names.
@@ -104,7 +105,16 @@ impl WeightFiles {
             ))
         })?;
         let tensor = Tensor::f_from_data_size(view.data(), shape, kind)?;
-        Ok(tensor.f_to_kind(Kind::Float)?.f_to_device(device)?)
+        let tensor = tensor.f_to_kind(Kind::Float)?;
+        // A flipped bit of an exponent shows here, not as a loss that is no number an hour later.
+        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            return Err(TrainError::Input(format!(
+                "The tensor `{full_name}` of {} holds values that are no finite numbers: the file is \
+                 damaged, or its training had diverged.",
+                path.display()
+            )));
+        }
+        Ok(tensor.f_to_device(device)?)
     }
 
     fn find(&self, name: &str) -> Option<(&(PathBuf, Mmap), &str)> {
@@ -202,7 +212,9 @@ fn map(path: &Path) -> Result<Mmap, TrainError> {
 
 fn parse<'a>(path: &Path, map: &'a Mmap) -> Result<SafeTensors<'a>, TrainError> {
     SafeTensors::deserialize(map).map_err(|e| {
-        TrainError::Input(format!("{} is no sound safetensors file: {e}.", path.display()))
+        let why = damage(map, &e);
+        let why = why.trim_end_matches('.');
+        TrainError::Input(format!("{} is no sound safetensors file: {why}.", path.display()))
     })
 }
 

@@ -70,10 +70,9 @@ impl FormStudy {
             problem: None,
         };
         let Some(spec) = specs.first() else { return facts };
-        match board.model(&spec.model) {
-            Ok(folder) => facts.layers = layers(&folder),
-            Err(error) => facts.problem = Some(error.to_string()),
-        }
+        // A built-in model has no folder, hence no layers to tell.
+        facts.layers = board.model(&spec.model).ok().and_then(|folder| layers(&folder));
+        facts.problem = board.check_model(&spec.model).err().map(|error| error.to_string());
         match self.rows(board, spec) {
             Ok(rows) => facts.rows = Some(rows),
             Err(error) => facts.problem = facts.problem.or(Some(error)),

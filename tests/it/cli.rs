@@ -547,7 +547,8 @@ fn help_teaches() {
       errors       Show the texts that runs get wrong, the surest mistakes first
       predict      Ask a trained run for the classes of texts
       tokenize     Show what a model's tokenizer makes of texts
-      export       Write a run's model as a Hugging Face folder
+      export       Write runs, curves, confusion counts or predictions as a table, or a run's model as a
+                   folder
       tag          Put tags on runs, or take them off
       note         Write a note on a run, or read it
       rename       Give a run another name

@@ -187,3 +187,41 @@ fn real_runs_are_compared_on_the_texts_they_saw() {
     let changed = shell.run(&["errors", "r1"]);
     assert!(changed.out.contains("test row") && !changed.out.contains("alpha"), "{changed}");
 }
+
+#[test]
+fn tables_leave_the_board_in_every_format() {
+    let shell = tested();
+    let csv = shell.ok(&["export", "predictions", "r1"]);
+    assert_eq!(csv.lines().next(), Some("row,label,predicted,loss,p_ham,p_spam"));
+    assert_eq!(csv.lines().nth(1), Some("1,spam,ham,2,0.875,0.125"));
+    assert_eq!(csv.lines().count(), 41);
+    let both = shell.ok(&["export", "predictions", "s1"]);
+    assert_eq!(both.lines().next(), Some("run,row,label,predicted,loss,p_ham,p_spam"));
+    assert_eq!(both.lines().count(), 81);
+
+    let runs = shell.ok(&["export", "runs", "lr<3e-5", "--format", "jsonl"]);
+    let run: Value = serde_json::from_str(runs.trim()).unwrap();
+    assert_eq!(
+        (&run["id"], &run["lr"], &run["state"]),
+        (&json!("r1"), &json!(1e-5), &json!("done"))
+    );
+    assert_eq!((&run["val/acc"], &run["test/acc.last"]), (&json!(2.0 / 3.0), &json!(0.75)));
+    assert_eq!(run["dropout"], Value::Null);
+    let curves = shell.json(&["export", "curves", "r1", "--metric", "val/acc"]);
+    let points: Vec<_> = curves.as_array().unwrap().iter().map(|p| p["value"].clone()).collect();
+    assert_eq!(points, [json!(0.5), json!(2.0 / 3.0)]);
+    let md = shell.ok(&["export", "confusion", "r2", "--format", "md"]);
+    assert!(md.contains("| r2 | test | 2 | spam | ham | 2 |"), "{md}");
+
+    let said = shell.ok(&["export", "predictions", "r1", "--out", "p.parquet"]);
+    assert_eq!(said, "40 rows written to p.parquet.\n");
+    let read = predictions::read(&shell.path("p.parquet")).unwrap();
+    let saved = predictions::read(&shell.path("runs/r1/predictions/test-0002.parquet")).unwrap();
+    assert_eq!(read, saved, "what is exported is what was saved");
+
+    shell.refuses(&["export", "prediction", "r1"], 2, "did you mean `predictions`?");
+    shell.refuses(&["export", "r1"], 2, "`tuneboard export r1 --to DIR`");
+    shell.refuses(&["export", "predictions", "r1", "--epoch", "7"], 2, "it has test 2.");
+    shell.refuses(&["export", "runs", "--out", "x.xls"], 2, ".csv, .jsonl, .md, .parquet");
+    shell.refuses(&["export", "confusion", "r1", "--epoch", "9"], 2, "has confusion counts");
+}

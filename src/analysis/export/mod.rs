@@ -5,4 +5,4 @@ mod format;
 mod frames;
 
 pub use format::{Format, save, write};
-pub use frames::cases;
+pub use frames::{cases, confusions, curves, predictions, runs};

@@ -1,6 +1,7 @@
 //! `tuneboard export`: what leaves the board, one file per kind.
 
 mod model;
+mod tables;
 
 use std::path::PathBuf;
 
@@ -12,33 +13,46 @@ use super::exit;
 use super::figures::bytes;
 use super::verb::{self, Context, one};
 
-/// Write a run's model as a Hugging Face folder
+/// Write runs, curves, confusion counts or predictions as a table, or a run's model as a folder
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The folder holds config.json, model.safetensors, the tokenizer's files and a README.md that says
-where they come from. transformers loads it; so does model=DIR.
+With --to: a run's model as a Hugging Face folder. It holds config.json, model.safetensors, the
+tokenizer's files and a README.md that says where they come from. transformers loads it; so does
+model=DIR. Otherwise a table of every run that is named, or of all of them.
 
 Examples:
   tuneboard export r12 --to models/spam-filter
-  tuneboard export r12 --checkpoint last --to /tmp/r12")]
+  tuneboard export r12 --checkpoint last --to /tmp/r12
+  tuneboard export runs 'acc>0.9 since:7d' --out good.parquet
+  tuneboard export curves r12 r15 --format jsonl
+  tuneboard export confusion s3 --split val --format md
+  tuneboard export predictions r12 > predictions.csv")]
 pub struct Args {
-    /// The run
-    #[arg(value_name = "ID")]
-    id: String,
+    /// `runs`, `curves`, `confusion` or `predictions`; with --to the run
+    #[arg(value_name = "WHAT")]
+    what: String,
+    /// Runs, sweeps as s3, or queries (each in quotes); all runs if not given
+    #[arg(value_name = "ID|QUERY", conflicts_with = "to")]
+    ids: Vec<String>,
     /// A folder that does not exist yet, or is empty
     #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    to: Option<PathBuf>,
     /// Which weights
-    #[arg(long, value_enum, default_value = "best")]
+    #[arg(long, value_enum, default_value = "best", requires = "to")]
     checkpoint: Which,
+    #[command(flatten)]
+    table: tables::Args,
 }
 
 /// `tuneboard export`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
-    let run = one(&verb::reader(&board)?, &args.id)?;
+    let Some(to) = args.to else {
+        return tables::run(&board, &args.what, &args.ids, args.table, context);
+    };
+    let run = one(&verb::reader(&board)?, &args.what)?;
     let from = checkpoint(&board, &run, args.checkpoint)?;
-    let to = std::path::absolute(&args.to).unwrap_or(args.to);
+    let to = std::path::absolute(&to).unwrap_or(to);
     let written = model::export(&run, &from, &to)?;
     if context.json {
         let id = run.id.to_string();

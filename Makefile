@@ -4,7 +4,7 @@ DEMO ?= model=minilm data=data/sms_spam.csv limit=1500 lr=5e-5,1e-4,2e-4 epochs=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(abspath $(TARGET)/release):$(PATH)
 
-.PHONY: help setup build demo test test-sites bench install
+.PHONY: help setup build demo test test-sites bench bench-train bench-peers install
 
 help:            ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,12 @@ test-sites: setup ## Runs over SSH and Slurm, on real daemons on loopback; needs
 
 bench: build     ## Budgets of the store (docs/benchmarks.md).
 	cargo bench --locked --features train
+
+bench-train: build ## Where the time of an optimiser step goes, on one thread.
+	TUNEBOARD_THREADS=1 tuneboard-train bench minilm
+
+bench-peers: build ## Race the trainer against the same fine-tuning in PyTorch (fetched once); ARGS="--rounds 5" for more.
+	$(PYTHON) benches/peers.py --trainer $(TARGET)/release/tuneboard-train $(ARGS)
 
 install: setup   ## Into ~/.cargo/bin.
 	cargo install --locked --features train --path .

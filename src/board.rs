@@ -198,6 +198,11 @@ impl Board {
     pub fn database(&self) -> PathBuf {
         self.runs().join("board.db")
     }
+    /// What trainers keep for each other: token ids, vectors of frozen trunks. May be deleted at any
+    /// time.
+    pub fn cache(&self) -> PathBuf {
+        self.runs().join(".cache")
+    }
     /// Held by the one runner of this board.
     pub fn runner_lock(&self) -> PathBuf {
         self.runs().join("runner.lock")

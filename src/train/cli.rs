@@ -57,4 +57,16 @@ pub enum Verb {
     },
     /// What libtorch finds on this machine, as JSON.
     Probe,
+    /// Where the time of an optimiser step goes.
+    #[command(hide = true)]
+    Bench {
+        /// A checkpoint folder, or a name under models/.
+        model: String,
+        /// Texts of a batch.
+        #[arg(long, default_value_t = 32)]
+        batch: usize,
+        /// Tokens of each.
+        #[arg(long, default_value_t = 25)]
+        length: usize,
+    },
 }

@@ -81,6 +81,14 @@ pub fn threads(wanted: usize) -> usize {
     threads
 }
 
+/// Processor time of this process so far, in seconds.
+pub fn cpu_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists on every Unix, and the pointer is to a timespec of ours.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
 /// The device that a word means; opens the CUDA half of libtorch where it may be needed.
 fn device(wanted: &str) -> Result<Device, TrainError> {
     let index = match wanted {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tch::{Kind as Format, Reduction, Tensor};
-use tuneboard::events::{Kind, Number};
+use tuneboard::events::{Kind, Level, Number};
 
 use crate::batch;
 use crate::error::TrainError;
@@ -20,6 +20,9 @@ impl Session<'_> {
     /// # Errors
     /// A loss that is no number, too little memory, a full disk.
     pub fn train_epoch(&mut self) -> Result<Flow, TrainError> {
+        if !self.freeze()? {
+            return Ok(Flow::Stopped);
+        }
         let (size, seed) = (self.spec.batch_size as usize, self.spec.seed);
         let batches = batch::training(&self.data.train, &self.tokens, size, seed, self.state.epoch);
         let mode = Mode::training(self.place.kind);
@@ -41,17 +44,12 @@ impl Session<'_> {
     fn step(&mut self, batches: &[Vec<u32>], mode: Mode) -> Result<(), TrainError> {
         self.enter_stage()?;
         let lr = self.rates.lr(self.state.step);
-        seed_torch(self.spec.seed, Purpose::Dropout, self.state.step);
-        let total: f64 = batches.iter().flatten().map(|row| self.class_weight(*row)).sum();
-        let mut gradients = Vec::new();
-        let mut measured = Measured { step: self.state.step + 1, lr, ..Measured::default() };
-        for rows in batches {
-            let (loss, right) = self.forward(rows, total, mode)?;
-            optim::accumulate(&mut gradients, self.optimizer.gradients(&loss)?)?;
-            measured.batches.push((loss.f_detach()?, right));
-            measured.rows += rows.len() as u64;
-            measured.tokens += rows.iter().map(|r| self.tokens.count(*r)).sum::<u64>();
-        }
+        let (mut gradients, measured) = loop {
+            match self.gradients(batches, lr, mode) {
+                Err(e) if e.is_out_of_memory() && self.can_halve() => self.halve()?,
+                done => break done?,
+            }
+        };
         let clip = self.spec.clip;
         let scale = if clip > 0.0 { optim::clip(&mut gradients, clip)? } else { 1.0 };
         self.optimizer.step(&gradients, scale, lr)?;
@@ -60,6 +58,54 @@ impl Session<'_> {
         self.journal.step = self.state.step;
         self.meter.waiting.push(measured);
         Ok(())
+    }
+
+    /// The gradients of all `batches` together, and what they gave on the way.
+    fn gradients(
+        &self,
+        batches: &[Vec<u32>],
+        lr: f64,
+        mode: Mode,
+    ) -> Result<(Vec<Tensor>, Measured), TrainError> {
+        seed_torch(self.spec.seed, Purpose::Dropout, self.state.step);
+        let total: f64 = batches.iter().flatten().map(|row| self.class_weight(*row)).sum();
+        let mut gradients = Vec::new();
+        let mut measured = Measured { step: self.state.step + 1, lr, ..Measured::default() };
+        for rows in batches.iter().flat_map(|batch| parts(batch, self.state.halvings)) {
+            let (loss, right) = self.forward(rows, total, mode)?;
+            optim::accumulate(&mut gradients, self.optimizer.gradients(&loss)?)?;
+            measured.batches.push((loss.f_detach()?, right));
+            measured.rows += rows.len() as u64;
+            measured.tokens += rows.iter().map(|r| self.tokens.count(*r)).sum::<u64>();
+        }
+        Ok((gradients, measured))
+    }
+
+    fn can_halve(&self) -> bool {
+        self.spec.batch_size >> self.state.halvings > 1
+    }
+
+    /// Lets batches go through the network in twice as many parts from now on. Their gradients add up
+    /// to the same step.
+    fn halve(&mut self) -> Result<(), TrainError> {
+        self.state.halvings += 1;
+        let text = format!(
+            "Memory did not suffice: batches of {} rows go through the network in {} parts from now on; \
+             the steps stay the same.",
+            self.spec.batch_size,
+            1_u32 << self.state.halvings
+        );
+        self.journal.note(Level::Warning, text)
+    }
+
+    /// Class scores of some rows.
+    pub(crate) fn logits(&self, rows: &[u32], mode: Mode) -> Result<Tensor, TrainError> {
+        if let Some(vectors) = &self.vectors {
+            return self.model.network.logits(&vectors.of(rows)?, mode);
+        }
+        let (padding, device) = (self.model.padding, self.place.device);
+        let inputs = batch::collate(rows.iter().copied(), &self.tokens, padding, device)?;
+        self.model.network.forward(&inputs, mode)
     }
 
     /// The batch's share of the loss, and how many of its rows were right. The share is such that
@@ -71,10 +117,8 @@ impl Session<'_> {
         mode: Mode,
     ) -> Result<(Tensor, Tensor), TrainError> {
         let device = self.place.device;
-        let inputs =
-            batch::collate(rows.iter().copied(), &self.tokens, self.model.padding, device)?;
         let labels = self.labels(rows)?;
-        let logits = self.model.network.forward(&inputs, mode)?;
+        let logits = self.logits(rows, mode)?;
         let weights = place_weights(self.class_weights.as_deref(), device)?;
         let smoothing = self.spec.label_smoothing;
         let loss = logits
@@ -154,6 +198,11 @@ impl Session<'_> {
     }
 }
 
+/// A batch in `2^halvings` parts of like size, or as many as it has rows.
+fn parts(batch: &[u32], halvings: u32) -> impl Iterator<Item = &[u32]> {
+    batch.chunks(batch.len().div_ceil(1 << halvings).max(1))
+}
+
 /// What one optimiser step gave, as long as nobody has looked at it.
 #[derive(Default)]
 struct Measured {
@@ -217,5 +266,22 @@ impl Tally {
             ("examples_per_s".to_owned(), Number(rows / self.seconds)),
             ("tokens_per_s".to_owned(), Number(self.tokens as f64 / self.seconds)),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halved_batches_keep_every_row() {
+        let batch: Vec<u32> = (0..7).collect();
+        let sizes = |halvings| parts(&batch, halvings).map(<[u32]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(0), [7]);
+        assert_eq!(sizes(1), [4, 3]);
+        assert_eq!(sizes(2), [2, 2, 2, 1]);
+        assert_eq!(sizes(9), [1; 7]);
+        assert_eq!(parts(&batch, 2).flatten().copied().collect::<Vec<_>>(), batch);
+        assert_eq!(parts(&[], 1).count(), 0);
     }
 }

@@ -82,6 +82,11 @@ impl TrainError {
         move |source| Self::Io { path, verb: "written", source }
     }
 
+    /// True if memory did not suffice, on the CPU or on a GPU.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Torch(e) if says_out_of_memory(&e.to_string()))
+    }
+
     /// 2 for what the user gave, 1 for what went wrong on the way.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -96,10 +101,14 @@ impl TrainError {
     }
 }
 
+fn says_out_of_memory(text: &str) -> bool {
+    text.contains("out of memory") || text.contains("DefaultCPUAllocator")
+}
+
 /// libtorch appends a stack trace to its messages; the first line says what happened.
 fn torch_sentence(error: &TchError) -> String {
     let text = error.to_string();
-    if text.contains("out of memory") || text.contains("DefaultCPUAllocator") {
+    if says_out_of_memory(&text) {
         return "Out of memory: lower batch_size (with accumulate raised in turn) or max_length."
             .to_owned();
     }
@@ -119,7 +128,8 @@ mod tests {
         assert_eq!(error.to_string(), "libtorch: shape '[3]' is invalid for input of size 2.");
         let memory = "[enforce fail] DefaultCPUAllocator: can't allocate memory";
         let error = TrainError::from(TchError::Torch(memory.into()));
-        assert!(error.to_string().starts_with("Out of memory"));
+        assert!(error.to_string().starts_with("Out of memory") && error.is_out_of_memory());
+        assert!(!TrainError::from(TchError::Torch("shape".into())).is_out_of_memory());
         assert_eq!(error.exit_code(), 1);
     }
 }

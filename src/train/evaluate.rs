@@ -1,11 +1,11 @@
 //! One pass over a split without learning.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::batch;
 use crate::error::TrainError;
 use crate::metrics::Scores;
-use crate::model::{Loaded, Mode};
+use crate::model::Mode;
 use crate::session::Session;
 use crate::tokenize::Tokens;
 
@@ -18,17 +18,16 @@ pub struct LogProbabilities {
     pub values: Vec<f32>,
 }
 
-/// What the model says of `rows` of `tokens`, in their order; `None` if a stop was asked for on the way.
+/// What `logits` says of `rows` of `tokens`, in their order: it gives the class scores of some rows,
+/// `[rows, classes]`. `None` if a stop was asked for on the way.
 ///
 /// # Errors
 /// What libtorch reports.
 pub fn log_probabilities(
-    model: &Loaded,
     tokens: &Tokens,
     rows: &[u32],
     batch_size: usize,
-    device: Device,
-    mode: Mode,
+    logits: impl Fn(&[u32]) -> Result<Tensor, TrainError>,
     stop: impl Fn() -> bool,
 ) -> Result<Option<LogProbabilities>, TrainError> {
     let _guard = tch::no_grad_guard();
@@ -39,8 +38,7 @@ pub fn log_probabilities(
         }
         let batch = positions.iter().filter_map(|at| rows.get(*at).copied());
         let batch: Vec<u32> = batch.collect();
-        let inputs = batch::collate(batch.iter().copied(), tokens, model.padding, device)?;
-        let logits = model.network.forward(&inputs, mode)?;
+        let logits = logits(&batch)?;
         let classes = logits.size().last().map_or(0, |n| *n as usize);
         all.classes = classes;
         all.values.resize(rows.len() * classes, 0.0);
@@ -60,13 +58,10 @@ pub fn log_probabilities(
 /// What libtorch reports.
 pub fn evaluate(session: &Session, rows: &[u32], mode: Mode) -> Result<Option<Scores>, TrainError> {
     let asked = log_probabilities(
-        &session.model,
         &session.tokens,
         rows,
-        // Without gradients more rows fit; the tail of short texts gains most.
-        session.spec.batch_size.max(32) as usize,
-        session.place.device,
-        mode,
+        session.evaluation_batch(),
+        |rows| session.logits(rows, mode),
         || session.stop_asked(),
     )?;
     let labels = rows.iter().map(|row| session.label(*row)).collect();

@@ -6,11 +6,13 @@
 //!   judge_epoch (evaluate, metrics)              -> figures, confusion, predictions
 //!   save (checkpoint)                            -> checkpoints/{last,best}
 //! ```
-//! It writes its own folder and nothing else. Exit codes: 0 done or cleanly stopped, 1 failed on the
+//! It writes its own folder and the cache, and nothing else. Exit codes: 0 done or cleanly stopped, 1 failed on the
 //! way, 2 bad input.
 
 mod baselines;
 mod batch;
+mod bench;
+mod cache;
 mod checkpoint;
 mod cli;
 mod device;
@@ -19,6 +21,7 @@ mod error;
 mod evaluate;
 mod fit;
 mod forward;
+mod frozen;
 mod journal;
 mod lines;
 mod metrics;
@@ -78,6 +81,9 @@ fn dispatch(args: &Args) -> Result<(), TrainError> {
             forward::forward(&model(name)?, input, output)
         }
         (Some(Verb::Predict { model: name, how }), _) => predict::predict(&model(name)?, how),
+        (Some(Verb::Bench { model: name, batch, length }), _) => {
+            bench::bench(&model(name)?, *batch, *length)
+        }
         (Some(Verb::Probe), _) => {
             probe::probe();
             Ok(())

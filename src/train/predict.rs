@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tuneboard::spec::{Pool, Precision, RunSpec};
 
+use crate::batch;
 use crate::device::Place;
 use crate::error::TrainError;
 use crate::evaluate::{LogProbabilities, log_probabilities};
@@ -100,15 +101,12 @@ impl Oracle {
         must_fit(&tokens, &self.model)?;
         let rows: Vec<u32> = (0..texts.len() as u32).collect();
         let mode = Mode::inference(self.place.kind);
-        let asked = log_probabilities(
-            &self.model,
-            &tokens,
-            &rows,
-            self.batch_size,
-            self.place.device,
-            mode,
-            || false,
-        )?;
+        let logits = |rows: &[u32]| {
+            let (padding, device) = (self.model.padding, self.place.device);
+            let inputs = batch::collate(rows.iter().copied(), &tokens, padding, device)?;
+            self.model.network.forward(&inputs, mode)
+        };
+        let asked = log_probabilities(&tokens, &rows, self.batch_size, logits, || false)?;
         let Some(LogProbabilities { classes, values }) = asked else { return Ok(()) };
         if labels.is_empty() {
             *labels = names(&self.model.json, classes);

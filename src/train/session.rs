@@ -8,20 +8,22 @@ use tch::{Device, Kind as Format, Tensor};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::schedule::Stage;
-use tuneboard::spec::{BuiltIn, ClassWeights, Init, Preset, Rates, RunSpec, locate};
+use tuneboard::spec::{BuiltIn, ClassWeights, Init, Preset, Rates, RunSpec, Unfreeze, locate};
 
-use crate::checkpoint::{Assets, Checkpoints};
+use crate::cache::{Cache, Name};
+use crate::checkpoint::{Assets, Checkpoints, TOKENIZER_FILES};
 use crate::device::Place;
 use crate::epoch::Meter;
 use crate::error::TrainError;
 use crate::evaluate::evaluate;
+use crate::frozen::Vectors;
 use crate::journal::{History, Journal};
 use crate::model::{self, Loaded, Mode, Parameter, Request, Start};
 use crate::optim::Optimizer;
 use crate::report::{self, Pass};
 use crate::rng::{Purpose, seed_torch};
 use crate::state::State;
-use crate::tokenize::{Tokenizer, Tokens, must_fit};
+use crate::tokenize::{Tokens, must_fit};
 
 /// A run in memory, ready for its next step.
 pub struct Session<'a> {
@@ -43,6 +45,9 @@ pub struct Session<'a> {
     checkpoints: Checkpoints,
     assets: Assets,
     stop: &'a AtomicBool,
+    pub(crate) cache: Cache,
+    /// Of all rows, while the trunk is frozen.
+    pub(crate) vectors: Option<Vectors>,
 }
 
 /// Whether to go on.
@@ -107,8 +112,8 @@ impl<'a> Session<'a> {
             kind: place.kind,
         };
         let model = model::load(&model_folder, &request)?;
-        let tokenizer = tokenizer(&model_folder, &spec, &model)?;
-        let tokens = Tokens::of(&*tokenizer, &data.texts, place.threads)?;
+        let cache = Cache::from_env();
+        let tokens = tokens(&cache, &model_folder, &spec, &model, &data.texts, place.threads)?;
         must_fit(&tokens, &model)?;
         let spec_hash = spec.hash();
         let spec = RunSpec { unfreeze: model.family.unfreeze(spec.unfreeze), ..spec };
@@ -154,6 +159,8 @@ impl<'a> Session<'a> {
             checkpoints,
             assets,
             stop,
+            cache,
+            vectors: None,
         };
         session.tell(history)
     }
@@ -221,6 +228,16 @@ impl<'a> Session<'a> {
             self.stage = stage;
         }
         Ok(())
+    }
+
+    /// True if nothing but the head ever learns.
+    pub(crate) fn is_trunk_frozen(&self) -> bool {
+        self.spec.unfreeze == Unfreeze::Head
+    }
+
+    /// Rows that are evaluated together: without gradients more fit.
+    pub(crate) fn evaluation_batch(&self) -> usize {
+        self.spec.batch_size.max(64) as usize
     }
 
     /// True once every epoch is done, or nothing better came for too long.
@@ -297,6 +314,9 @@ impl<'a> Session<'a> {
         epoch: u32,
         before: Option<BTreeMap<String, Number>>,
     ) -> Result<Option<f64>, TrainError> {
+        if !self.freeze()? {
+            return Ok(None);
+        }
         let mode = Mode::inference(self.place.kind);
         let rows = report::rows(&self.data, split);
         let Some(scores) = evaluate(self, rows, mode)? else { return Ok(None) };
@@ -354,11 +374,32 @@ pub fn find_model(root: &Path, name: &str) -> Result<PathBuf, TrainError> {
     })
 }
 
-fn tokenizer(
+/// The ids of all texts; from the cache if another run had the same texts and tokenizer.
+fn tokens(
+    cache: &Cache,
     folder: &Path,
     spec: &RunSpec,
     model: &Loaded,
-) -> Result<Box<dyn Tokenizer>, TrainError> {
+    texts: &[String],
+    threads: usize,
+) -> Result<Tokens, TrainError> {
+    check_length(folder, spec, model)?;
+    let how = format!("{} {}", model.family.name(), spec.max_length);
+    let mut name = Name::new("tokens").part(how.as_bytes());
+    for file in TOKENIZER_FILES.iter().chain(&["config.json"]) {
+        name = name.part(&fs::read(folder.join(file)).unwrap_or_default());
+    }
+    let name = texts.iter().fold(name, |name, text| name.part(text.as_bytes())).finish();
+    if let Some(known) = cache.get(&name).and_then(|b| Tokens::from_bytes(&b, texts.len())) {
+        return Ok(known);
+    }
+    let tokenizer = model.family.tokenizer(folder, Some(spec.max_length as usize))?;
+    let tokens = Tokens::of(&*tokenizer, texts, threads)?;
+    cache.put(&name, &tokens.to_bytes());
+    Ok(tokens)
+}
+
+fn check_length(folder: &Path, spec: &RunSpec, model: &Loaded) -> Result<(), TrainError> {
     let positions = model.limits.positions;
     if i64::from(spec.max_length) > positions {
         return Err(TrainError::Input(format!(
@@ -368,7 +409,7 @@ fn tokenizer(
             folder.display()
         )));
     }
-    model.family.tokenizer(folder, Some(spec.max_length as usize))
+    Ok(())
 }
 
 /// The machine's name, or nothing.

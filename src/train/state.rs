@@ -20,6 +20,9 @@ pub struct State {
     pub step_in_epoch: u64,
     /// Optimiser steps in all.
     pub step: u64,
+    /// How often memory did not suffice: batches go through the network in `2^halvings` parts.
+    #[serde(default)]
+    pub halvings: u32,
     /// Sums over the current epoch.
     pub tally: Tally,
     /// The smoothed loss.

@@ -135,6 +135,34 @@ impl Tokens {
         Ok(all)
     }
 
+    /// As bytes, for [`Self::from_bytes`].
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(16 + 8 * self.ends.len() + 4 * self.ids.len());
+        bytes.extend((self.ends.len() as u64).to_le_bytes());
+        bytes.extend((self.width as u64).to_le_bytes());
+        bytes.extend(self.ends.iter().flat_map(|end| (*end as u64).to_le_bytes()));
+        bytes.extend(self.ids.iter().flat_map(|id| id.to_le_bytes()));
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] made of `texts` texts; `None` for anything else.
+    pub fn from_bytes(bytes: &[u8], texts: usize) -> Option<Self> {
+        let (count, rest) = bytes.split_first_chunk::<8>()?;
+        if u64::from_le_bytes(*count) != texts as u64 {
+            return None;
+        }
+        let (width, rest) = rest.split_first_chunk::<8>()?;
+        let width = u64::from_le_bytes(*width) as usize;
+        let (ends, ids) = rest.split_at_checked(texts.checked_mul(8)?)?;
+        let (ends, _) = ends.as_chunks::<8>();
+        let (ids, odd) = ids.as_chunks::<4>();
+        let ends: Vec<usize> = ends.iter().map(|e| u64::from_le_bytes(*e) as usize).collect();
+        let sound =
+            odd.is_empty() && ends.is_sorted() && ends.last().copied().unwrap_or(0) == ids.len();
+        let ids = ids.iter().map(|id| u32::from_le_bytes(*id)).collect();
+        sound.then_some(Self { ids, ends, width })
+    }
+
     /// Adds one text.
     pub fn push(&mut self, ids: &[u32]) {
         self.ids.extend_from_slice(ids);
@@ -173,4 +201,23 @@ pub fn must_fit(tokens: &Tokens, model: &Loaded) -> Result<(), TrainError> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back_from_bytes_and_nothing_else_does() {
+        let mut tokens = Tokens::default();
+        for text in [&[1, 2, 3][..], &[], &[70_000]] {
+            tokens.push(text);
+        }
+        let bytes = tokens.to_bytes();
+        assert_eq!(Tokens::from_bytes(&bytes, 3), Some(tokens));
+        assert_eq!(Tokens::from_bytes(&bytes, 2), None);
+        for length in 0..bytes.len() {
+            assert_eq!(Tokens::from_bytes(&bytes[..length], 3), None);
+        }
+    }
 }

@@ -527,3 +527,55 @@ fn forward_gives_transformers_outputs() {
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
+
+/// `unfreeze=head`: what the frozen trunk says of the texts is computed once, for this run and those
+/// after it, and changes no figure.
+#[test]
+fn vectors_of_a_frozen_trunk_are_kept_and_change_nothing() {
+    let desk = Desk::new();
+    let more = format!("{SMALL}unfreeze = \"head\"\n");
+    let cache = desk.path("cache");
+    let train = |name: &str, cached: bool| {
+        let run = desk.run_folder(name, &more);
+        let mut command = desk.command(&[name]);
+        if cached {
+            command.env("TUNEBOARD_CACHE_DIR", &cache);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        figures(&events(&run))
+    };
+    let kept = || -> BTreeMap<String, Vec<u8>> {
+        let files = fs::read_dir(&cache).unwrap().map(|e| e.unwrap());
+        files.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect()
+    };
+    let alone = train("alone", false);
+    assert!(!cache.exists());
+    assert_eq!(train("first", true), alone);
+    let files = kept();
+    let kinds: Vec<&str> = files.keys().map(|name| name.split('-').next().unwrap()).collect();
+    assert_eq!(kinds, ["tokens", "vectors"]);
+    assert_eq!(train("second", true), alone);
+    assert_eq!(kept(), files);
+    // Another length is another set of ids, hence of vectors.
+    desk.run_folder("other", &more.replace("max_length = 24", "max_length = 16"));
+    let mut command = desk.command(&["other"]);
+    assert!(command.env("TUNEBOARD_CACHE_DIR", &cache).output().unwrap().status.success());
+    assert_eq!(kept().len(), 4);
+    // What is damaged is made anew.
+    for name in files.keys() {
+        fs::write(cache.join(name), b"damaged").unwrap();
+    }
+    assert_eq!(train("third", true), alone);
+    assert_eq!(kept().len(), 4);
+    // Only the head has learned.
+    let weights = |run: &str| fs::read(desk.path(run).join("checkpoints/best/model.safetensors"));
+    let (trained, given) =
+        (weights("alone").unwrap(), fs::read(desk.path("models/tiny/model.safetensors")).unwrap());
+    let (trained, given) =
+        (SafeTensors::deserialize(&trained).unwrap(), SafeTensors::deserialize(&given).unwrap());
+    let name = "encoder.layer.1.output.dense.weight";
+    let bert = trained.tensor(&format!("bert.{name}")).unwrap();
+    let was = given.names().into_iter().find(|n| n.ends_with(name)).unwrap();
+    assert_eq!(bert.data(), given.tensor(was).unwrap().data());
+}

@@ -66,6 +66,7 @@ pub(in crate::runner) fn start(
         .env("TUNEBOARD_DEVICE", &at.device)
         .env("TUNEBOARD_THREADS", at.threads.to_string())
         .env("TUNEBOARD_QUIET", "1")
+        .env("TUNEBOARD_CACHE_DIR", board.cache())
         .env("OMP_NUM_THREADS", at.threads.to_string())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -42,6 +42,11 @@ impl Leaf {
         Ok(())
     }
 
+    /// True if matrix products take it.
+    pub fn is_product(&self) -> bool {
+        self.rows.is_some() && self.tensor.dim() > 1
+    }
+
     /// What gradients are taken with respect to.
     pub fn whole(&self) -> &Tensor {
         &self.tensor

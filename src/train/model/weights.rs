@@ -128,9 +128,16 @@ impl WeightFiles {
 /// # Errors
 /// A file that cannot be read or lies about its contents.
 pub fn read_all(path: &Path) -> Result<BTreeMap<String, Tensor>, TrainError> {
-    let map = map(path)?;
+    from_bytes(&map(path)?, path)
+}
+
+/// As [`read_all`], from the bytes of a file; `path` is what errors call it.
+///
+/// # Errors
+/// As `read_all`.
+pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Tensor>, TrainError> {
     let mut all = BTreeMap::new();
-    for (name, view) in parse(path, &map)?.iter() {
+    for (name, view) in parse(path, bytes)?.iter() {
         let kind = kind_of(view.dtype()).ok_or_else(|| {
             TrainError::Input(format!(
                 "The tensor `{name}` of {} holds {:?}, which is not supported.",
@@ -210,7 +217,7 @@ fn map(path: &Path) -> Result<Mmap, TrainError> {
     unsafe { Mmap::map(&file) }.map_err(TrainError::read(path))
 }
 
-fn parse<'a>(path: &Path, map: &'a Mmap) -> Result<SafeTensors<'a>, TrainError> {
+fn parse<'a>(path: &Path, map: &'a [u8]) -> Result<SafeTensors<'a>, TrainError> {
     SafeTensors::deserialize(map).map_err(|e| {
         let why = damage(map, &e);
         let why = why.trim_end_matches('.');

@@ -71,6 +71,8 @@ choice! {
         Last = "last",
         /// All tokens one behind the other, padded to `max_length`.
         Flatten = "flatten",
+        /// Last, maximum and mean side by side (Howard & Ruder 2018).
+        Concat = "concat",
     }
 }
 choice! {

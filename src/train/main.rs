@@ -19,6 +19,7 @@ mod device;
 mod epoch;
 mod error;
 mod evaluate;
+mod fastai;
 mod fit;
 mod forward;
 mod frozen;

@@ -54,7 +54,7 @@ impl Optimizer {
     pub fn new(spec: &RunSpec, parameters: &[Parameter], groups: u32) -> Result<Self, TrainError> {
         let mut slots = Vec::with_capacity(parameters.len());
         for parameter in parameters {
-            let learns = parameter.group() < groups;
+            let learns = parameter.learns && parameter.group() < groups;
             // Without a gradient the trunk keeps no graph, which halves time and memory.
             parameter.leaf.learn(learns)?;
             if !learns {

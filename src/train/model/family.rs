@@ -7,6 +7,7 @@ use super::Parameter;
 use super::config::bad;
 use super::elmo::Characters;
 use crate::error::TrainError;
+use crate::fastai::Words;
 use crate::tokenize::{Subwords, Tokenizer};
 
 /// The kinds of network this trainer knows.
@@ -20,11 +21,14 @@ pub enum Family {
     Elmo,
     /// A small recurrent network; see [`super::gru`].
     Gru,
+    /// Merity, Keskar & Socher 2018, with the classifier of ULMFiT.
+    AwdLstm,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Bert, Self::Elmo, Self::Gpt2, Self::Gru];
+    pub const ALL: &'static [Self] =
+        &[Self::Bert, Self::Elmo, Self::Gpt2, Self::Gru, Self::AwdLstm];
 
     /// The family of a checkpoint's folder, by its `config.json`.
     ///
@@ -50,6 +54,7 @@ impl Family {
             Self::Elmo => "elmo",
             Self::Gru => "gru",
             Self::Gpt2 => "gpt2",
+            Self::AwdLstm => "awd_lstm",
         }
     }
 
@@ -80,6 +85,7 @@ impl Family {
                 Ok(Box::new(Subwords::read(folder, max_length)?))
             }
             Self::Elmo => Ok(Box::new(Characters::new(max_length))),
+            Self::AwdLstm => Ok(Box::new(Words::read(folder, max_length)?)),
         }
     }
 
@@ -88,7 +94,9 @@ impl Family {
     pub fn unfreeze(self, asked: Unfreeze) -> Unfreeze {
         match (asked, self) {
             (Unfreeze::Auto, Self::Elmo) => Unfreeze::Head,
-            (Unfreeze::Auto, Self::Bert | Self::Gpt2 | Self::Gru) => Unfreeze::All,
+            (Unfreeze::Auto, Self::Bert | Self::Gpt2 | Self::Gru | Self::AwdLstm) => {
+                Unfreeze::All
+            },
             (asked, _) => asked,
         }
     }
@@ -98,6 +106,7 @@ impl Family {
         match self {
             Self::Bert | Self::Gpt2 => 5e-5,
             Self::Elmo | Self::Gru => 1e-3,
+            Self::AwdLstm => 4e-3,
         }
     }
 
@@ -108,6 +117,7 @@ impl Family {
             Self::Bert | Self::Gru => id("pad_token_id"),
             Self::Gpt2 => id("pad_token_id").or(id("eos_token_id")),
             Self::Elmo => None,
+            Self::AwdLstm => id("pad_token").or(Some(1)),
         };
         id.and_then(|id| u32::try_from(id).ok()).unwrap_or(0)
     }
@@ -123,6 +133,7 @@ impl Family {
             Self::Elmo => (Pool::Mean, &[]),
             Self::Gru => (Pool::Max, &[Pool::Mean]),
             Self::Gpt2 => (Pool::Last, &[Pool::Mean, Pool::Max, Pool::Flatten]),
+            Self::AwdLstm => (Pool::Concat, &[]),
         };
         if asked == Pool::Auto {
             return Ok(head.unwrap_or(usual));

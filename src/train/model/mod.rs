@@ -5,6 +5,7 @@
 //! docs/architecture.md.
 
 mod attention;
+mod awd_lstm;
 mod bert;
 mod config;
 mod damage;
@@ -229,5 +230,6 @@ pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
         Family::Elmo => elmo::load(folder, json, request),
         Family::Gru => gru::load(folder, json, request),
         Family::Gpt2 => gpt2::load(folder, json, request),
+        Family::AwdLstm => awd_lstm::load(folder, json, request),
     }
 }

@@ -15,6 +15,8 @@ pub struct Parameter {
     pub depth: u32,
     /// Part of the classification head, hence never frozen.
     pub is_head: bool,
+    /// False for what is counted along the way, such as running means: no optimiser touches it.
+    pub learns: bool,
 }
 
 /// The leaf of the graph that a parameter learns through: the parameter itself, a 16-bit copy of it
@@ -65,6 +67,12 @@ impl Leaf {
 }
 
 impl Parameter {
+    /// Numbers that are counted along the way and kept with the head.
+    pub fn buffer(name: String, tensor: Tensor) -> Self {
+        let leaf = Leaf { tensor: tensor.shallow_clone(), rows: None };
+        Self { name, tensor, leaf, depth: 0, is_head: true, learns: false }
+    }
+
     /// Where the leaf's numbers are not those of `tensor`: its part of the leaf.
     ///
     /// # Errors
@@ -116,6 +124,8 @@ pub enum Fresh {
         /// The row.
         padding: i64,
     },
+    /// Uniform between minus and plus this.
+    Uniform(f64),
     /// All 0.
     Zeros,
     /// All 1.
@@ -183,6 +193,7 @@ impl Builder<'_> {
                 leaf: Leaf { tensor: leaf.shallow_clone(), rows: Some((first, count)) },
                 depth,
                 is_head: false,
+                learns: true,
             });
         }
         Ok(leaf)
@@ -213,6 +224,26 @@ impl Builder<'_> {
         self.keep(name.to_owned(), tensor, 0, true)
     }
 
+    /// A figure of the head that is counted along the way, such as a running mean.
+    ///
+    /// # Errors
+    /// As `head`.
+    pub fn buffer(
+        &mut self,
+        name: &str,
+        shape: &[i64],
+        fresh: Fresh,
+        given: bool,
+    ) -> Result<Tensor, TrainError> {
+        let tensor = match self.files {
+            Some(files) if given => files.get(name, shape, self.device)?,
+            _ => self.fresh(shape, fresh)?,
+        };
+        let shared = tensor.shallow_clone();
+        self.parameters.push(Parameter::buffer(name.to_owned(), tensor));
+        Ok(shared)
+    }
+
     /// A weight drawn anew.
     ///
     /// # Errors
@@ -231,6 +262,7 @@ impl Builder<'_> {
                 let _ = words.f_select(0, padding)?.f_zero_()?;
                 words
             }
+            Fresh::Uniform(most) => Tensor::f_zeros(shape, options)?.f_uniform_(-most, most)?,
             Fresh::Zeros => Tensor::f_zeros(shape, options)?,
             Fresh::Ones => Tensor::f_ones(shape, options)?,
         };
@@ -251,7 +283,7 @@ impl Builder<'_> {
         let tensor = tensor.f_set_requires_grad(true)?;
         let shared = tensor.shallow_clone();
         let leaf = Leaf { tensor: tensor.shallow_clone(), rows: None };
-        self.parameters.push(Parameter { name, tensor, leaf, depth, is_head });
+        self.parameters.push(Parameter { name, tensor, leaf, depth, is_head, learns: true });
         Ok(shared)
     }
 }

@@ -14,7 +14,9 @@ pub fn pool(pool: Pool, hidden: &Tensor, mask: Option<&Tensor>) -> Result<Tensor
     let hidden = hidden.f_to_kind(Kind::Float)?;
     match pool {
         Pool::Max => max(&hidden, mask),
-        Pool::Mean | Pool::Auto | Pool::Cls | Pool::Last | Pool::Flatten => mean(&hidden, mask),
+        Pool::Mean | Pool::Auto | Pool::Cls | Pool::Last | Pool::Flatten | Pool::Concat => {
+            mean(&hidden, mask)
+        }
     }
 }
 

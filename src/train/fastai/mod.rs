@@ -1,0 +1,29 @@
+//! fastai's way from texts to ids (fastai 2.8, `fastai.text`): eight text rules, a split on spaces, a
+//! vocabulary counted from the texts, one stream of ids for language models and fastai's padding
+//! for its classifier.
+//!
+//! fastai itself splits with spaCy by default. spaCy is not ported: words are split on spaces after
+//! the rules have set their marks, which is fastai's `BaseTokenizer`.
+
+mod pad;
+mod rules;
+mod vocab;
+mod words;
+
+pub use pad::padding_before;
+pub use rules::tokens;
+pub use vocab::{PAD, UNK, Vocab};
+pub use words::Words;
+
+/// A file of tests/fixtures/ulmfit; `TUNEBOARD_FIXTURES` names another folder of the same layout.
+#[cfg(test)]
+pub fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(fixtures().join("ulmfit").join(name)).unwrap()
+}
+
+/// Where fixtures lie.
+#[cfg(test)]
+pub fn fixtures() -> std::path::PathBuf {
+    let here = || concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures").into();
+    std::env::var_os("TUNEBOARD_FIXTURES").unwrap_or_else(here).into()
+}

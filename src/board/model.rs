@@ -51,8 +51,13 @@ impl Model {
                 model.problem.get_or_insert_with(|| format!("model.safetensors: {e}"));
             }
         }
-        if !folder.join("tokenizer.json").is_file() {
-            model.problem.get_or_insert_with(|| "no tokenizer.json".into());
+        // AWD-LSTMs have a list of words instead.
+        let words = match model.family.as_deref() {
+            Some("awd_lstm") => "vocab.json",
+            _ => "tokenizer.json",
+        };
+        if !folder.join(words).is_file() {
+            model.problem.get_or_insert_with(|| format!("no {words}"));
         }
         model
     }

@@ -50,3 +50,5 @@ mod trainer;
 mod tui;
 #[cfg(test)]
 mod tui_loop;
+#[cfg(test)]
+mod ulmfit;

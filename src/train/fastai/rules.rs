@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use htmlize::ENTITIES;
 
 /// The tokens of a text: fastai's default rules, then a split on spaces. The first is `xxbos`; a text
@@ -114,9 +116,8 @@ fn numbered(code: u32, out: &mut String) {
     let c = match code {
         0 => Some('\u{fffd}'),
         0x80..=0x9f => WINDOWS.get(code as usize - 0x80).copied().and_then(char::from_u32),
-        0x1..=0x8 | 0xb | 0xe..=0x1f | 0x7f | 0xfdd0..=0xfdef => None,
+        0x1..=0x8 | 0xb | 0xe..=0x1f | 0x7f | 0xfdd0..=0xfdef | 0xfffe | 0xffff => None,
         0x1_0000..=0x10_ffff if code & 0xfffe == 0xfffe => None,
-        0xfffe | 0xffff => None,
         code => Some(char::from_u32(code).unwrap_or('\u{fffd}')),
     };
     out.extend(c);
@@ -132,7 +133,7 @@ fn replace_rep(text: &str) -> String {
             count += 1;
         }
         if count > 2 {
-            out.push_str(&format!(" xxrep {count} {c} "));
+            let _ = write!(out, " xxrep {count} {c} ");
         } else {
             (0..count).for_each(|_| out.push(c));
         }
@@ -150,7 +151,7 @@ fn replace_wrep(text: &str) -> String {
         let found = start.and_then(|start| repeated(text, start));
         if let Some((word, count, end)) = found {
             let after = text[end..].chars().next();
-            out.push_str(&format!(" xxwrep {count} {word} "));
+            let _ = write!(out, " xxwrep {count} {word} ");
             out.extend(after);
             at = end + after.map_or(0, char::len_utf8);
         } else {
@@ -280,7 +281,8 @@ mod tests {
     #[test]
     fn every_rule_gives_fastais_text() {
         let text = String::from_utf8(fixture("text_cases.jsonl")).unwrap();
-        let rules: [(&str, fn(&str) -> String); 8] = [
+        type Rule = fn(&str) -> String;
+        let rules: [(&str, Rule); 8] = [
             ("fix_html", fix_html),
             ("replace_rep", replace_rep),
             ("replace_wrep", replace_wrep),

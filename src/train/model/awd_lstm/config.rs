@@ -42,6 +42,7 @@ impl Default for AwdLstmConfig {
 
 /// Where an AWD-LSTM drops what; fastai's names.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "fastai's own names")]
 pub struct Dropouts {
     /// The last layer's outputs.
     pub output_p: f64,

@@ -28,16 +28,22 @@ pub enum BuiltIn {
     Baseline(Baseline),
     /// A recurrent network that starts from random weights and is trained like any other.
     Gru,
+    /// A small AWD-LSTM with ULMFiT's head, from random weights as well.
+    Ulmfit,
 }
 
 impl BuiltIn {
     /// Every name, the simplest first.
     pub const WORDS: &'static [&'static str] =
-        &["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru"];
+        &["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "ulmfit"];
 
     /// The built-in model that `model=NAME` means, if it means one.
     pub fn named(name: &str) -> Option<Self> {
-        if name == "gru" { Some(Self::Gru) } else { name.parse().ok().map(Self::Baseline) }
+        match name {
+            "gru" => Some(Self::Gru),
+            "ulmfit" => Some(Self::Ulmfit),
+            _ => name.parse().ok().map(Self::Baseline),
+        }
     }
 }
 
@@ -48,7 +54,7 @@ mod tests {
     #[test]
     fn every_word_names_one() {
         assert!(BuiltIn::WORDS.iter().all(|word| BuiltIn::named(word).is_some()));
-        assert_eq!(BuiltIn::WORDS.len(), Baseline::WORDS.len() + 1);
+        assert_eq!(BuiltIn::WORDS.len(), Baseline::WORDS.len() + 2);
         assert_eq!(BuiltIn::named("models/gru"), None);
     }
 }

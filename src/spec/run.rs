@@ -134,7 +134,7 @@ impl RunSpec {
     pub fn planned_epochs(&self) -> u32 {
         match BuiltIn::named(&self.model) {
             Some(BuiltIn::Baseline(_)) => 1,
-            Some(BuiltIn::Gru) | None => self.epochs,
+            Some(BuiltIn::Gru | BuiltIn::Ulmfit) | None => self.epochs,
         }
     }
 

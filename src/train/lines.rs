@@ -87,6 +87,7 @@ pub fn word_counts(model: BuiltIn) -> Result<(), TrainError> {
         let words = match model {
             BuiltIn::Baseline(_) => baselines::words(text),
             BuiltIn::Gru => tokenize::split_words(text.into())?,
+            BuiltIn::Ulmfit => crate::fastai::tokens(text),
         };
         out(&words.len().to_string());
         Ok(())

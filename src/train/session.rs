@@ -16,6 +16,7 @@ use crate::device::Place;
 use crate::epoch::Meter;
 use crate::error::TrainError;
 use crate::evaluate::evaluate;
+use crate::fastai;
 use crate::frozen::Vectors;
 use crate::journal::{History, Journal};
 use crate::model::{self, Loaded, Mode, Parameter, Request, Start};
@@ -87,13 +88,19 @@ impl<'a> Session<'a> {
         let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
         let place = Place::choose(&spec)?;
         let data = dataset::load(&spec, &root)?;
-        let is_made = BuiltIn::named(&spec.model) == Some(BuiltIn::Gru);
-        let model_folder = if is_made {
-            let own = folder.join("model");
-            model::make_gru(&own, report::texts(&data, Split::Train))?;
-            own
-        } else {
-            find_model(&root, &spec.model)?
+        let built_in = BuiltIn::named(&spec.model);
+        let is_made = built_in.is_some();
+        let own = folder.join("model");
+        let model_folder = match built_in {
+            None | Some(BuiltIn::Baseline(_)) => find_model(&root, &spec.model)?,
+            Some(BuiltIn::Gru) => {
+                model::make_gru(&own, report::texts(&data, Split::Train))?;
+                own
+            }
+            Some(BuiltIn::Ulmfit) => {
+                fastai::scratch(&own, report::texts(&data, Split::Train))?;
+                own
+            }
         };
 
         // Whatever is random in a new model comes from the seed, on any device.

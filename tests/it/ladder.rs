@@ -14,7 +14,7 @@ use super::shell::Shell;
 fn a_sweep_takes_baselines_beside_a_transformer() {
     let shell = Shell::training();
     published_elmo(&shell);
-    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "elmo", "tiny"];
+    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "ulmfit", "elmo", "tiny"];
     let model = format!("model={}", models.join(","));
     let rest = ["epochs=2", "max_length=16", "device=cpu", "threads=1", "split=0.6,0.2,0.2"];
     shell.ok(&[&["sweep", &model, "data=data/mail.csv", "--wait"], &rest[..]].concat());
@@ -24,7 +24,7 @@ fn a_sweep_takes_baselines_beside_a_transformer() {
     for model in models {
         let run = runs.iter().find(|r| r["spec"]["model"] == json!(model)).unwrap();
         assert_eq!(run["outcome"], json!("done"), "{run}");
-        let epochs = if ["tiny", "gru", "elmo"].contains(&model) { 2 } else { 1 };
+        let epochs = if ["tiny", "gru", "ulmfit", "elmo"].contains(&model) { 2 } else { 1 };
         assert_eq!(run["epochs"], json!(epochs), "{model}");
         assert_eq!(run["epoch"], json!(f64::from(epochs)), "{model}");
         for metric in [

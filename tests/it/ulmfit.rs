@@ -74,7 +74,9 @@ fn an_awd_lstm_from_scratch_resumes_to_the_bit() {
 fn its_best_checkpoint_is_a_model_again_and_its_words_are_fastais() {
     let desk = Desk::new();
     let spec = SMALL.replace("epochs = 3", "epochs = 1");
-    let folder = lstm_run(&desk, "r1", &spec);
+    let folder = desk.run_folder("r1", "");
+    fs::write(folder.join("spec.toml"), format!("model = \"ulmfit\"\ndata = \"sms.csv\"\n{spec}"))
+        .unwrap();
     assert!(desk.train("r1").status.success());
     let best = folder.join("checkpoints/best");
     let words: Vec<String> =

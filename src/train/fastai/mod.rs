@@ -7,11 +7,13 @@
 
 mod pad;
 mod rules;
+mod scratch;
 mod vocab;
 mod words;
 
 pub use pad::padding_before;
 pub use rules::tokens;
+pub use scratch::scratch;
 pub use vocab::{PAD, UNK, Vocab};
 pub use words::Words;
 

@@ -8,8 +8,14 @@ pub const UNK: u32 = 0;
 /// The id that fills: `xxpad`.
 pub const PAD: u32 = 1;
 
-/// Stands several times at the end of a vocabulary, to make its length a multiple of 8.
+/// First in every vocabulary (fastai's `defaults.text_spec_tok`).
+const SPECIALS: [&str; 9] =
+    ["xxunk", "xxpad", "xxbos", "xxeos", "xxfld", "xxrep", "xxwrep", "xxup", "xxmaj"];
+/// Fills the vocabulary up to a multiple of 8.
 const FAKE: &str = "xxfake";
+/// Rarer words are left out (fastai's defaults for both).
+const MIN_FREQ: usize = 3;
+const MAX_VOCAB: usize = 60_000;
 
 /// Words and their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +32,40 @@ impl Vocab {
         Self { words, ids }
     }
 
+    /// The words that are frequent in `texts`, by fastai's numbers.
+    pub fn of<'a>(texts: impl Iterator<Item = &'a [String]>) -> Self {
+        Self::counted(texts, MIN_FREQ, MAX_VOCAB)
+    }
+
+    /// fastai's `make_vocab`: the `max_vocab` most frequent words that occur `min_freq` times, ties in
+    /// the order of their first occurrence; specials first; filled up to a multiple of 8, with 8
+    /// more if it is one already.
+    pub fn counted<'a>(
+        texts: impl Iterator<Item = &'a [String]>,
+        min_freq: usize,
+        max_vocab: usize,
+    ) -> Self {
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for word in texts.flatten() {
+            let place = *places.entry(word).or_insert_with(|| {
+                counts.push((word, 0));
+                counts.len() - 1
+            });
+            if let Some((_, count)) = counts.get_mut(place) {
+                *count += 1;
+            }
+        }
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let frequent = counts.into_iter().take(max_vocab).filter(|(_, count)| *count >= min_freq);
+        let frequent = frequent.map(|(word, _)| word).filter(|word| !SPECIALS.contains(word));
+        let mut words: Vec<String> =
+            SPECIALS.into_iter().chain(frequent).take(max_vocab).map(str::to_owned).collect();
+        let filled = (words.len() / 8 + 1) * 8;
+        words.resize(filled, FAKE.to_owned());
+        Self::new(words)
+    }
+
     /// Reads `vocab.json`: a list of words.
     ///
     /// # Errors
@@ -36,10 +76,15 @@ impl Vocab {
         let bad = |why: String| TrainError::Input(format!("{}: {why}.", path.display()));
         let words: Vec<String> = serde_json::from_slice(&bytes)
             .map_err(|e| bad(format!("it is not a JSON list of words: {e}")))?;
-        if words.get(..2).is_none_or(|first| first != ["xxunk", "xxpad"]) {
+        if words.get(..2).is_none_or(|first| first != &SPECIALS[..2]) {
             return Err(bad("a vocabulary of fastai begins with xxunk and xxpad".into()));
         }
         Ok(Self::new(words))
+    }
+
+    /// The text of a `vocab.json`.
+    pub fn to_json(&self) -> String {
+        serde_json::json!(self.words).to_string()
     }
 
     /// The words, in the order of their ids.
@@ -67,14 +112,25 @@ mod tests {
 
     /// Made by fastai 2.8.12 (tests/fixtures/ulmfit/vocab_case.json).
     #[test]
-    fn ids_are_fastais() {
+    fn vocabulary_and_ids_are_fastais() {
         let case: Value = serde_json::from_slice(&fixture("vocab_case.json")).unwrap();
         let texts = case["texts"].as_array().unwrap().iter();
         let texts: Vec<Vec<String>> = texts.map(|t| tokens(t.as_str().unwrap())).collect();
-        let words = serde_json::from_value(case["vocab_min3"].clone()).unwrap();
-        let vocab = Vocab::new(words);
+        let vocab = Vocab::of(texts.iter().map(Vec::as_slice));
+        assert_eq!(json!(vocab.words()), case["vocab_min3"]);
+        let small = Vocab::counted(texts.iter().map(Vec::as_slice), 2, 200);
+        assert_eq!(json!(small.words()), case["vocab_min2_max200"]);
         for (text, want) in texts.iter().zip(case["ids_min3_first20"].as_array().unwrap()) {
             assert_eq!(json!(vocab.ids(text)), *want);
         }
+    }
+
+    #[test]
+    fn a_full_multiple_of_eight_gets_eight_more() {
+        let words: Vec<String> = (0..7).flat_map(|i| vec![format!("w{i}"); 3]).collect();
+        let vocab = Vocab::of([words.as_slice()].into_iter());
+        assert_eq!(vocab.words().len(), 24);
+        assert_eq!(vocab.words().iter().filter(|w| *w == FAKE).count(), 8);
+        assert_eq!(vocab.ids(&[FAKE.to_owned()]), [UNK]);
     }
 }

@@ -36,6 +36,8 @@ choice! {
     Task {
         /// Text classification.
         Classify = "classify",
+        /// The next word of the texts.
+        Lm = "lm",
     }
 }
 choice! {

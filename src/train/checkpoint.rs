@@ -74,6 +74,14 @@ impl Assets {
             config.insert("dtype".into(), json!("float32"));
             config.insert("tuneboard_pool".into(), json!(model.pool));
         }
+        Self::with(model_folder, &config)
+    }
+
+    /// Takes over what the model's folder holds, with this `config.json`.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with(model_folder: &Path, config: &Value) -> Result<Self, TrainError> {
         let mut tokenizer = Vec::new();
         for name in TOKENIZER_FILES {
             let path = model_folder.join(name);

@@ -10,6 +10,7 @@ use crate::batch;
 use crate::error::TrainError;
 use crate::model::Mode;
 use crate::optim;
+use crate::report;
 use crate::rng::{Purpose, seed_torch};
 use crate::session::{Flow, Session, place_weights};
 use crate::state::Tally;
@@ -180,14 +181,8 @@ impl Session<'_> {
             ("train/step_examples_per_s".to_owned(), rate(self.meter.rows)),
             ("train/step_tokens_per_s".to_owned(), rate(self.meter.tokens)),
         ]);
-        if self.rates.differ() {
-            // The step that `step_lr` belongs to: the last one that was measured.
-            let step = self.state.step.saturating_sub(1);
-            for group in 0..self.rates.groups() {
-                let name = format!("train/step_lr/{}", self.rates.name(group));
-                values.insert(name, Number(self.rates.of_group(step, group)));
-            }
-        }
+        // The step that `step_lr` belongs to: the last one that was measured.
+        values.extend(report::group_rates(&self.rates, self.state.step.saturating_sub(1)));
         if let Some(bytes) = self.place.memory() {
             values.insert("train/step_memory_bytes".to_owned(), Number(bytes as f64));
         }

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use tuneboard::events::Ending;
-use tuneboard::spec::{BuiltIn, RunSpec};
+use tuneboard::spec::{BuiltIn, RunSpec, Task};
 
 use crate::baselines;
 use crate::error::TrainError;
 use crate::journal::{History, Journal};
+use crate::lm;
 use crate::session::{Flow, Session};
 
 /// How a run ended, and its best epoch.
@@ -32,6 +33,9 @@ pub fn run(
     let spec = read_spec(folder)?;
     if let Some(BuiltIn::Baseline(model)) = BuiltIn::named(&spec.model) {
         return baselines::run(folder, &spec, model, history, journal, stop);
+    }
+    if spec.task == Task::Lm {
+        return lm::run(folder, spec, history, journal, stop);
     }
     let mut session = Session::open(folder, spec, history, journal, stop)?;
     while !session.is_trained() {

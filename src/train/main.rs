@@ -25,6 +25,7 @@ mod forward;
 mod frozen;
 mod journal;
 mod lines;
+mod lm;
 mod metrics;
 mod model;
 mod native;

@@ -7,6 +7,7 @@ use tuneboard::analysis::metrics::macro_f1;
 use tuneboard::dataset::Dataset;
 use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::events::{Kind, Number, Saved, Split};
+use tuneboard::spec::Rates;
 
 use crate::error::TrainError;
 use crate::journal::Journal;
@@ -65,6 +66,16 @@ pub fn report(
     journal.write(Kind::Confusion { split, epoch, counts })?;
     journal.write(Kind::Saved { what: Saved::Predictions, epoch, path })?;
     Ok(loss)
+}
+
+/// The learning rate of each group of weights at step `step`, where they differ.
+pub fn group_rates(rates: &Rates, step: u64) -> Vec<(String, Number)> {
+    let groups = if rates.differ() { 0..rates.groups() } else { 0..0 };
+    let rate = |group| {
+        let name = format!("train/step_lr/{}", rates.name(group));
+        (name, Number(rates.of_group(step, group)))
+    };
+    groups.map(rate).collect()
 }
 
 /// The rows of a split, as indices into the data set.

@@ -131,3 +131,71 @@ fn a_vocabulary_that_does_not_fit_is_refused() {
     config(r#","bidir":true"#);
     refused("bidirectional AWD-LSTMs are not supported");
 }
+
+/// The three stages of ULMFiT as chained runs: a language model from nothing, the same on the target
+/// texts with the words of these, and a classifier on top.
+#[test]
+fn three_stages_chain_and_a_stopped_language_model_resumes_to_the_bit() {
+    let desk = Desk::new();
+    let spec = |name: &str, lines: &str| {
+        let folder = desk.run_folder(name, "");
+        let common = "max_length = 24\nbatch_size = 8\nlr = 4e-3\n";
+        fs::write(folder.join("spec.toml"), format!("{common}{lines}")).unwrap();
+        folder
+    };
+    let train = |name: &str| {
+        let output = desk.train(name);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let pretraining =
+        "task = \"lm\"\nmodel = \"ulmfit\"\ndata = \"sms.csv\"\nlimit = 2000\nepochs = 2\n";
+    let whole = spec("whole", pretraining);
+    train("whole");
+    let want = events(&whole);
+    let losses = figures(&want);
+    let loss = |key: &str| f64::from_bits(losses[key]);
+    assert!(loss("val/loss 2") < loss("val/loss 1"), "{losses:?}");
+    assert!((loss("val/ppl 2").ln() - loss("val/loss 2")).abs() < 1e-9);
+    assert!(losses.keys().any(|key| key.starts_with("test/ppl")));
+
+    // Stopped in the middle of the second epoch: the carried state is part of the checkpoint.
+    let steps = want.iter().map(|event| event.step).max().unwrap();
+    let broken = spec("broken", pretraining);
+    let mut child = desk.start("broken");
+    wait_until("steps of the second epoch", || {
+        fs::exists(broken.join("events.jsonl")).unwrap()
+            && step_losses(&events(&broken)).keys().any(|step| *step > steps / 2 + 2)
+    });
+    // SAFETY: a signal to a child of this test that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+    assert!(child.wait().unwrap().success());
+    assert_eq!(ending(&events(&broken)), Some(Ending::Stopped));
+    train("broken");
+    assert_eq!(figures(&events(&broken)), losses);
+
+    // Fine-tuning on other rows: other words, whose vectors are moved.
+    let second = "task = \"lm\"\nmodel = \"whole/checkpoints/best\"\ndata = \"sms.csv\"\n\
+                  split_seed = 1\nlimit = 1200\nepochs = 1\n";
+    let tuned = spec("tuned", second);
+    train("tuned");
+    let read =
+        |path: PathBuf| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let [old, new] = [&whole, &tuned].map(|run| read(run.join("checkpoints/best/vocab.json")));
+    assert_ne!(old, new);
+    let first = |run: &Path| f64::from_bits(figures(&events(run))["val/loss 1"]);
+    assert!(first(&tuned) < first(&whole), "it starts from what the first one learnt");
+
+    let third = "model = \"tuned/checkpoints/best\"\ndata = \"sms.csv\"\nlimit = 800\nepochs = 1\n\
+                 unfreeze = \"gradual\"\nlayer_decay = 2.6\nschedule = \"slanted\"\n";
+    let classifier = spec("classifier", third);
+    train("classifier");
+    assert_eq!(read(classifier.join("checkpoints/best/vocab.json")), new);
+    let weights = |run: &Path| fs::read(run.join("checkpoints/best/model.safetensors")).unwrap();
+    let (lm, head) = (weights(&tuned), weights(&classifier));
+    let lm = SafeTensors::deserialize(&lm).unwrap();
+    let head = SafeTensors::deserialize(&head).unwrap();
+    // One epoch of gradual unfreezing leaves the encoder as the language model was.
+    let vectors = lm.tensor("0.encoder.weight").unwrap();
+    assert_eq!(vectors.data(), head.tensor("0.module.encoder.weight").unwrap().data());
+    assert!(lm.names().iter().all(|name| !name.starts_with("carried")));
+}

@@ -8,12 +8,14 @@
 mod pad;
 mod rules;
 mod scratch;
+mod stream;
 mod vocab;
 mod words;
 
 pub use pad::padding_before;
 pub use rules::tokens;
 pub use scratch::scratch;
+pub use stream::Stream;
 pub use vocab::{PAD, UNK, Vocab};
 pub use words::Words;
 

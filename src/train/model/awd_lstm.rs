@@ -3,15 +3,21 @@
 
 mod classifier;
 mod config;
+mod language_model;
 #[cfg(test)]
 mod parity;
 mod sentences;
+mod transfer;
 
 use tch::{Kind, Tensor};
 
 pub use self::classifier::load;
 pub use self::config::AwdLstmConfig;
 use self::config::Dropouts;
+pub use self::language_model::{
+    LanguageModel, LoadedLanguageModel, Predicted, must_be_language_model, regularisation,
+};
+pub use self::transfer::matched;
 use super::Mode;
 use super::layers::dropout;
 use super::parameters::{Builder, Fresh};
@@ -38,7 +44,7 @@ struct Lstm {
 }
 
 /// Hidden and cell state of each layer, `[1, batch, hidden]`; empty = all 0.
-pub type State = Vec<(Tensor, Tensor)>;
+pub type Carried = Vec<(Tensor, Tensor)>;
 
 impl AwdLstm {
     /// Takes its weights from `builder`.
@@ -67,7 +73,7 @@ impl AwdLstm {
     pub fn forward(
         &self,
         ids: &Tensor,
-        state: &mut State,
+        state: &mut Carried,
         mode: Mode,
     ) -> Result<Tensor, TrainError> {
         let drop = if mode.training { self.dropouts } else { Dropouts::default() };

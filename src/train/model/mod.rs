@@ -28,6 +28,11 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use tuneboard::spec::Pool;
 
+pub use awd_lstm::{
+    Carried, LanguageModel, LoadedLanguageModel, Predicted, matched, must_be_language_model,
+    regularisation,
+};
+pub use config::read as read_config;
 pub use family::Family;
 pub use gru::make as make_gru;
 pub use parameters::{Builder, Leaf, Parameter};

@@ -63,6 +63,11 @@ impl WeightFiles {
         Ok(Self { files, names })
     }
 
+    /// Every name, without prefix.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
     /// True if the tensor is there.
     pub fn has(&self, name: &str) -> bool {
         self.names.contains_key(name)

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::config::in_bounds;
+use crate::model::config::{are_shares, in_bounds};
 
 /// The `config.json` of an AWD-LSTM; names and defaults as fastai's `awd_lstm_lm_config`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -17,6 +17,20 @@ pub struct AwdLstmConfig {
     pub n_layers: i64,
     /// The id that fills.
     pub pad_token: i64,
+    /// Language model: dropout of the last layer's outputs.
+    pub output_p: f64,
+    /// Language model: dropout between layers.
+    pub hidden_p: f64,
+    /// Language model: dropout of word vectors.
+    pub input_p: f64,
+    /// Language model: dropout of whole words.
+    pub embed_p: f64,
+    /// Language model: dropout of recurrent weights.
+    pub weight_p: f64,
+    /// Language model: weight of activation regularisation in the loss (AR).
+    pub alpha: f64,
+    /// Language model: weight of its temporal form (TAR).
+    pub beta: f64,
     /// Tokens of a window; gradients end at its start.
     pub bptt: i64,
     /// The classifier pools over the last that many tokens.
@@ -33,6 +47,13 @@ impl Default for AwdLstmConfig {
             n_hid: 1152,
             n_layers: 3,
             pad_token: 1,
+            output_p: 0.1,
+            hidden_p: 0.15,
+            input_p: 0.25,
+            embed_p: 0.02,
+            weight_p: 0.2,
+            alpha: 2.0,
+            beta: 1.0,
             bptt: 72,
             max_len: 72 * 20,
             lin_ftrs: vec![50],
@@ -85,6 +106,17 @@ impl AwdLstmConfig {
         for width in &config.lin_ftrs {
             in_bounds(&[("a width in lin_ftrs", *width, 1 << 16)])?;
         }
+        are_shares(&[
+            ("output_p", config.output_p),
+            ("hidden_p", config.hidden_p),
+            ("input_p", config.input_p),
+            ("embed_p", config.embed_p),
+            ("weight_p", config.weight_p),
+        ])?;
+        let weights = [("alpha", config.alpha), ("beta", config.beta)];
+        if let Some((name, value)) = weights.iter().find(|(_, x)| !(0.0..1e6).contains(x)) {
+            return Err(format!("{name} is {value}; it must be from 0 to a million"));
+        }
         if !(0..config.vocab_sz).contains(&config.pad_token) {
             return Err(format!(
                 "pad_token {} is outside the vocabulary of {}",
@@ -92,6 +124,12 @@ impl AwdLstmConfig {
             ));
         }
         Ok(config)
+    }
+
+    /// The language model's dropouts: `all` if it is given.
+    pub fn language_model(&self, all: Option<f64>) -> Dropouts {
+        let Self { output_p, hidden_p, input_p, embed_p, weight_p, .. } = *self;
+        all.map_or(Dropouts { output_p, hidden_p, input_p, embed_p, weight_p }, Dropouts::all)
     }
 
     /// The classifier's dropouts: `all` if it is given, or else fastai's `awd_lstm_clas_config`.

@@ -10,8 +10,8 @@ use tuneboard::spec::{Optimizer as Rule, Pool, Rates, RunSpec, Schedule, Unfreez
 use super::classifier::{Assembled, Classifier, assemble};
 use super::sentences::lay_out;
 use super::*;
-use crate::fastai::{fixture, fixtures};
-use crate::model::{Inputs, Network, Request, Start, weights};
+use crate::fastai::{Vocab, fixture, fixtures};
+use crate::model::{Inputs, Network, Parameter, Request, Start, weights};
 use crate::optim::Optimizer;
 
 fn tensors(name: &str) -> BTreeMap<String, Tensor> {
@@ -38,8 +38,85 @@ fn folder(weights: &str, config: &str) -> tempfile::TempDir {
     folder
 }
 
+fn language_model() -> (LanguageModel, Vec<Parameter>) {
+    let folder = folder("lm.safetensors", "lm_config.json");
+    let loaded = LoadedLanguageModel::read(folder.path(), true, Some(0.0), Device::Cpu).unwrap();
+    (loaded.model, loaded.parameters)
+}
+
 fn quiet() -> Mode {
     Mode::inference(Kind::Float)
+}
+
+#[test]
+fn a_language_model_gives_fastais_scores_and_carries_its_state() {
+    let (model, _) = language_model();
+    let want = tensors("lm_outputs.safetensors");
+    let mut state = Carried::new();
+    for window in ["stateful0", "stateful1", "stateful2"] {
+        let at = |name: &str| &want[&format!("{window}.{name}")];
+        let Predicted { logits, raw, .. } =
+            model.forward(at("input_ids"), &mut state, quiet()).unwrap();
+        assert!(gap(&logits, at("logits")) < 1e-5, "{window}");
+        assert!(gap(&raw, at("raw_out")) < 1e-5, "{window}");
+        assert_eq!(state.len(), 3);
+        for (layer, (h, c)) in state.iter().enumerate() {
+            assert!(gap(h, at(&format!("hidden{layer}.h"))) < 1e-5);
+            assert!(gap(c, at(&format!("hidden{layer}.c"))) < 1e-5);
+        }
+    }
+    for case in ["fresh", "with_pad_token"] {
+        let ids = &want[&format!("{case}.input_ids")];
+        let got = model.forward(ids, &mut Carried::new(), quiet()).unwrap();
+        assert!(gap(&got.logits, &want[&format!("{case}.logits")]) < 1e-5, "{case}");
+    }
+}
+
+/// The losses of 20 windows of a stream, each before its update.
+fn check_lm_curve(run: &str, alpha: f64, beta: f64) {
+    let (model, parameters) = language_model();
+    let saved = tensors("lm_curve.safetensors");
+    let want = &json_of("lm_curve.json")["runs"][run];
+    let spec = RunSpec { weight_decay: 0.01, ..RunSpec::default() };
+    let mut optimizer = Optimizer::new(&spec, &parameters, u32::MAX).unwrap();
+    let mut state = Carried::new();
+    for step in 0..20 {
+        let at = |shift: i64| saved["stream"].narrow(1, 10 * step + shift, 10);
+        let predicted = model.forward(&at(0), &mut state, quiet()).unwrap();
+        let loss = predicted.logits.view([40, -1]).cross_entropy_for_logits(&at(1).reshape([40]));
+        let whole = match regularisation(&predicted, alpha, beta).unwrap() {
+            Some(more) => &loss + more,
+            None => loss.shallow_clone(),
+        };
+        for (name, got) in [("losses", &loss), ("losses_with_regularisation", &whole)] {
+            let want = want[name][step as usize].as_f64().unwrap();
+            let gap = (got.double_value(&[]) - want).abs();
+            assert!(gap < 1e-4, "{run} {name} step {step}: {gap}");
+        }
+        let gradients = optimizer.gradients(&whole).unwrap();
+        for (parameter, gradient) in parameters.iter().zip(&gradients) {
+            let name = format!("{run}.step0.grad.{}", parameter.name);
+            if let Some(want) = saved.get(&name).filter(|_| step == 0) {
+                assert!(gap(gradient, want) < 1e-4, "{name}");
+            }
+        }
+        optimizer.step(&gradients, 1e-3).unwrap();
+    }
+    for parameter in &parameters {
+        if let Some(want) = saved.get(&format!("{run}.final.{}", parameter.name)) {
+            assert!(gap(&parameter.tensor, want) < 1e-3, "{}", parameter.name);
+        }
+    }
+}
+
+#[test]
+fn a_language_model_learns_as_in_fastai() {
+    check_lm_curve("plain", 0.0, 0.0);
+}
+
+#[test]
+fn activation_regularisation_is_fastais() {
+    check_lm_curve("ar2_tar1", 2.0, 1.0);
 }
 
 fn classifier() -> Assembled {
@@ -232,6 +309,28 @@ fn the_recipe_of_ulmfit_learns_as_in_fastai() {
         }
     }
     Curve { name: "ulmfit_recipe", spec, rounds: 5 }.check(&rates);
+}
+
+/// A whole folder moves to another vocabulary; a stale copy of dropped weights stays behind.
+#[test]
+fn words_find_their_vectors_in_another_vocabulary() {
+    let case = json_of("match_embeds.json");
+    let words = |name: &str| serde_json::from_value(case[name].clone()).unwrap();
+    let new = Vocab::new(words("new_vocab"));
+    let folder = folder("lm.safetensors", "lm_config.json");
+    std::fs::write(folder.path().join("vocab.json"), case["old_vocab"].to_string()).unwrap();
+    let want = tensors("match_embeds.safetensors");
+    let mut stale = tensors("lm.safetensors");
+    stale.insert("0.rnns.0.module.weight_hh_l0".into(), Tensor::from(0.0));
+    let stale: Vec<_> = stale.into_iter().collect();
+    let path = folder.path().join("model.safetensors");
+    std::fs::write(path, weights::to_bytes(&stale).unwrap()).unwrap();
+    let got = matched(folder.path(), &new).unwrap();
+    // fastai writes the tied weights three times.
+    assert_eq!(got.len(), want.len() - 2);
+    for (name, got) in got {
+        assert!(gap(&got, &want[&name]) < 1e-6, "{name}");
+    }
 }
 
 /// A row that stands alone has no variance.

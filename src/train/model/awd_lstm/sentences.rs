@@ -1,6 +1,6 @@
 use tch::{Kind, Tensor};
 
-use super::{AwdLstm, State};
+use super::{AwdLstm, Carried};
 use crate::error::TrainError;
 use crate::fastai::padding_before;
 use crate::model::{Inputs, Mode};
@@ -36,7 +36,7 @@ impl SentenceEncoder {
     pub fn forward(&self, ids: &Tensor, mode: Mode) -> Result<Encoded, TrainError> {
         let (batch, length) = ids.size2()?;
         let is_padding = ids.f_eq(self.padding)?;
-        let mut state = State::new();
+        let mut state = Carried::new();
         let mut outputs = Vec::new();
         let mut kept_from = length;
         for start in (0..length).step_by(self.bptt as usize) {

@@ -263,10 +263,9 @@ impl<'a> Run<'a> {
             return Err(TrainError::Diverged { loss: mean, step: self.state.step + 1, lr });
         }
         let mut gradients = self.optimizer.gradients(&whole)?;
-        if self.spec.clip > 0.0 {
-            optim::clip(&mut gradients, self.spec.clip)?;
-        }
-        self.optimizer.step(&gradients, lr)?;
+        let clip = self.spec.clip;
+        let scale = if clip > 0.0 { optim::clip(&mut gradients, clip)? } else { 1.0 };
+        self.optimizer.step(&gradients, scale, lr)?;
         self.state.step += 1;
         self.state.step_in_epoch += 1;
         self.journal.step = self.state.step;

@@ -62,6 +62,7 @@ impl LoadedLanguageModel {
             prefix: "0.",
             std: 0.0,
             device,
+            kind: Kind::Float,
             parameters: Vec::new(),
         };
         let dropouts = config.language_model(dropout);
@@ -125,13 +126,8 @@ impl AwdLstmConfig {
         for layer in 0..self.n_layers {
             let hidden = if layer + 1 == self.n_layers { self.emb_sz } else { self.n_hid };
             for part in ["h", "c"] {
-                places.push(Parameter {
-                    name: format!("carried.{layer}.{part}"),
-                    tensor: Tensor::f_zeros([1, rows, hidden], (Kind::Float, device))?,
-                    depth: 0,
-                    is_head: true,
-                    learns: false,
-                });
+                let tensor = Tensor::f_zeros([1, rows, hidden], (Kind::Float, device))?;
+                places.push(Parameter::buffer(format!("carried.{layer}.{part}"), tensor));
             }
         }
         Ok(places)

@@ -100,7 +100,7 @@ fn check_lm_curve(run: &str, alpha: f64, beta: f64) {
                 assert!(gap(gradient, want) < 1e-4, "{name}");
             }
         }
-        optimizer.step(&gradients, 1e-3).unwrap();
+        optimizer.step(&gradients, 1.0, 1e-3).unwrap();
     }
     for parameter in &parameters {
         if let Some(want) = saved.get(&format!("{run}.final.{}", parameter.name)) {
@@ -127,6 +127,7 @@ fn classifier() -> Assembled {
         pool: Pool::Auto,
         dropout: Some(0.0),
         device: Device::Cpu,
+        kind: Kind::Float,
     };
     let config = AwdLstmConfig::of(&json_of("classifier_config.json")).unwrap();
     let assembled = assemble(folder.path(), &config, &request).unwrap();
@@ -223,7 +224,7 @@ impl Curve<'_> {
                 let keep = 1.0 - rate * self.spec.weight_decay;
                 let _ = parameter.tensor.shallow_clone().g_mul_scalar_(keep);
             }
-            optimizer.step(&gradients, rates.lr(step)).unwrap();
+            optimizer.step(&gradients, 1.0, rates.lr(step)).unwrap();
         }
         model
     }

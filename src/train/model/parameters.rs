@@ -124,8 +124,6 @@ pub enum Fresh {
         /// The row.
         padding: i64,
     },
-    /// Uniform between minus and plus this.
-    Uniform(f64),
     /// All 0.
     Zeros,
     /// All 1.
@@ -262,7 +260,6 @@ impl Builder<'_> {
                 let _ = words.f_select(0, padding)?.f_zero_()?;
                 words
             }
-            Fresh::Uniform(most) => Tensor::f_zeros(shape, options)?.f_uniform_(-most, most)?,
             Fresh::Zeros => Tensor::f_zeros(shape, options)?,
             Fresh::Ones => Tensor::f_ones(shape, options)?,
         };

@@ -10,7 +10,7 @@ use crate::model::config::bad;
 use crate::model::layers::dropout;
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Parameter, Request, Start,
+    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Parameter, Request, Side, Start,
     WeightFiles,
 };
 
@@ -122,7 +122,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         network: Box::new(classifier),
         parameters,
         limits: Limits { vocabulary: config.vocab_sz, positions: i64::MAX, segments: 1 },
-        padding: Padding { id: config.pad_token },
+        padding: Padding { id: config.pad_token, side: Side::Right, length: None },
         pool,
         json,
         head_given,

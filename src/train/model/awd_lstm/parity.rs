@@ -125,6 +125,7 @@ fn classifier() -> Assembled {
         start: Start::Checkpoint,
         classes: Some(3),
         pool: Pool::Auto,
+        length: None,
         dropout: Some(0.0),
         device: Device::Cpu,
         kind: Kind::Float,
@@ -155,7 +156,7 @@ fn as_collated(ids: &Tensor) -> (Inputs, Vec<i64>) {
         rows.extend(text);
     }
     let place = |x: &[i64]| Tensor::from_slice(x).view([batch, length]);
-    (Inputs { ids: place(&rows), mask: Some(place(&mask)), segments: None }, order)
+    (Inputs { ids: place(&rows), mask: Some(place(&mask)), segments: None, positions: None }, order)
 }
 
 #[test]
@@ -340,7 +341,7 @@ fn a_batch_of_one_row_leaves_the_running_figures_alone() {
     let model = classifier();
     let before: Vec<Tensor> = model.parameters.iter().map(|p| p.tensor.copy()).collect();
     let ids = Tensor::from_slice(&[2_i64, 20, 30]).view([1, 3]);
-    let inputs = Inputs { ids, mask: None, segments: None };
+    let inputs = Inputs { ids, mask: None, segments: None, positions: None };
     let logits = model.classifier.forward(&inputs, Mode::training(Kind::Float)).unwrap();
     assert_eq!(logits.isfinite().all().int64_value(&[]), 1);
     for (parameter, before) in model.parameters.iter().zip(before) {

@@ -14,7 +14,8 @@ use super::shell::Shell;
 fn a_sweep_takes_baselines_beside_a_transformer() {
     let shell = Shell::training();
     published_elmo(&shell);
-    let models = ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "ulmfit", "elmo", "tiny"];
+    let models =
+        ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "ulmfit", "elmo", "tiny"];
     let model = format!("model={}", models.join(","));
     let rest = ["epochs=2", "max_length=16", "device=cpu", "threads=1", "split=0.6,0.2,0.2"];
     shell.ok(&[&["sweep", &model, "data=data/mail.csv", "--wait"], &rest[..]].concat());

@@ -94,9 +94,7 @@ impl Family {
     pub fn unfreeze(self, asked: Unfreeze) -> Unfreeze {
         match (asked, self) {
             (Unfreeze::Auto, Self::Elmo) => Unfreeze::Head,
-            (Unfreeze::Auto, Self::Bert | Self::Gpt2 | Self::Gru | Self::AwdLstm) => {
-                Unfreeze::All
-            },
+            (Unfreeze::Auto, Self::Bert | Self::Gpt2 | Self::Gru | Self::AwdLstm) => Unfreeze::All,
             (asked, _) => asked,
         }
     }

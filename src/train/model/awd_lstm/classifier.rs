@@ -10,8 +10,8 @@ use crate::model::config::bad;
 use crate::model::layers::dropout;
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Parameter, Request, Side, Start,
-    WeightFiles,
+    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Parameter, Request, Side,
+    Start, WeightFiles,
 };
 
 /// ULMFiT's classifier. Reference: fastai `get_text_classifier`.

@@ -425,7 +425,7 @@ mod tests {
             (
                 "pool",
                 "men",
-                "`pool=men` is not valid: did you mean `mean`? It takes auto, cls, mean, max, last, flatten.",
+                "`pool=men` is not valid: did you mean `mean`? It takes auto, cls, mean, max, last, flatten, concat.",
             ),
             ("device", "cuda", "`device=cuda` is not valid: name the GPU: did you mean `cuda:0`."),
             (

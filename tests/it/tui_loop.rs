@@ -166,7 +166,8 @@ fn from_the_best_run_to_the_next_one() {
     it.wait("the new run alone", |s| {
         s.contains("1 run") && s.contains("r4") && !s.contains("lr=3e-5")
     });
-    it.press("\x1b");
+    // Not escape: together with the next key a terminal would read it as one.
+    it.press("\r");
 
     // A runner took it, and its trainer failed, as it was made to.
     until("the run ends", || {

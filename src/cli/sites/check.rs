@@ -4,7 +4,7 @@ use crate::cli::doctor::{self, Check};
 use crate::cli::error::CliError;
 use crate::cli::figures;
 use crate::cli::verb::Context;
-use crate::runner::{self, Visit};
+use crate::runner;
 
 /// Less free space than this is worth a warning, in bytes.
 const TIGHT: u64 = 5 << 30;
@@ -36,7 +36,7 @@ pub fn run(name: &str, context: &mut Context) -> Result<u8, CliError> {
     doctor::conclude(&checks, context)
 }
 
-fn checks(name: &str, visit: &Visit) -> Vec<Check> {
+fn checks(name: &str, visit: &runner::Visit) -> Vec<Check> {
     let host = format!(
         "{}, {}, {}; answers in {} ms",
         visit.fact("host"),
@@ -61,7 +61,7 @@ fn checks(name: &str, visit: &Visit) -> Vec<Check> {
     checks
 }
 
-fn folder(visit: &Visit) -> Check {
+fn folder(visit: &runner::Visit) -> Check {
     let free = visit.fact("disk").parse::<u64>().map_or(0, |kib| kib << 10);
     let found = format!("{}, {} free", visit.fact("folder"), figures::bytes(free));
     match visit.fact("writable") {
@@ -71,7 +71,7 @@ fn folder(visit: &Visit) -> Check {
     }
 }
 
-fn trainer(name: &str, visit: &Visit) -> Vec<Check> {
+fn trainer(name: &str, visit: &runner::Visit) -> Vec<Check> {
     let install = format!("`tuneboard sites install {name}`, or name its `trainer`");
     if visit.fact("trainer").is_empty() {
         return vec![Check::fail("trainer", "there is none", install)];

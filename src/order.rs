@@ -66,7 +66,7 @@ pub fn name_of(spec: &RunSpec) -> String {
 /// The name of one run of a sweep: `lr=3e-5 epochs=3 seed=1`.
 pub fn name_in(sweep: &Sweep, spec: &RunSpec) -> String {
     let pair = |key: &str| format!("{key}={}", spec.get(key).unwrap_or_default());
-    let varied: Vec<String> = sweep.varied().map(pair).collect();
+    let varied: Vec<String> = sweep.varied().filter(|key| spec.obeys(key)).map(pair).collect();
     if varied.is_empty() { name_of(spec) } else { varied.join(" ") }
 }
 
@@ -92,5 +92,8 @@ mod tests {
         let pairs = [("lr", "3e-5,1e-4"), ("seed", "0..1")];
         let sweep = Sweep::parse(spec, pairs).unwrap();
         assert_eq!(name_in(&sweep, &sweep.next(3).unwrap()), "lr=1e-4 seed=1");
+        let pairs = [("model", "majority,minilm"), ("lr", "3e-5,1e-4")];
+        let sweep = Sweep::parse(sweep.base, pairs).unwrap();
+        assert_eq!(name_in(&sweep, &sweep.next(0).unwrap()), "model=majority");
     }
 }

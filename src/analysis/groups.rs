@@ -89,7 +89,7 @@ pub fn by_keys(
     keys: &[&str],
     value: impl Fn(&Run) -> Option<f64>,
 ) -> Vec<Group<Vec<String>>> {
-    let key = |run: &Run| keys.iter().map(|k| run.spec.get(k).unwrap_or_default()).collect();
+    let key = |run: &Run| keys.iter().map(|k| run.spec.shown(k)).collect();
     fold(runs, key, value)
 }
 

@@ -48,7 +48,8 @@ pub struct Effect {
     /// et al. 2014). `None` if scores do not vary, if it has one level, or if every level has one run:
     /// then any key would explain everything.
     pub share: Option<f64>,
-    /// Its values with the scores of their runs, numbers in their order.
+    /// Its values with the scores of their runs, numbers in their order. Runs whose model does not obey
+    /// the key are left out, of the share as well.
     pub levels: Vec<(String, Spread)>,
 }
 
@@ -62,9 +63,8 @@ pub fn cost(run: &Run) -> Option<Millis> {
 /// the better.
 pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f64>) -> SweepReport {
     let axes: Vec<String> = varied.iter().filter(|key| *key != "seed").cloned().collect();
-    let values = |run: &Run| -> Vec<String> {
-        axes.iter().map(|key| run.spec.get(key).unwrap_or_default()).collect()
-    };
+    let values =
+        |run: &Run| -> Vec<String> { axes.iter().map(|key| run.spec.shown(key)).collect() };
     let mut settings: Vec<Setting> = fold(runs, values, &score)
         .into_iter()
         .map(|group| {
@@ -121,8 +121,10 @@ fn front(settings: &mut [Setting]) {
 }
 
 fn effect(key: &str, runs: &[Run], score: &impl Fn(&Run) -> Option<f64>) -> Effect {
+    let runs: Vec<&Run> = runs.iter().filter(|run| run.spec.obeys(key)).collect();
+    let score = |run: &&Run| score(run);
     let mut levels: Vec<(String, Spread)> =
-        fold(runs, |run| run.spec.get(key).unwrap_or_default(), score)
+        fold(&runs, |run| run.spec.get(key).unwrap_or_default(), score)
             .into_iter()
             .map(|group| (group.key, group.spread))
             .collect();
@@ -130,7 +132,7 @@ fn effect(key: &str, runs: &[Run], score: &impl Fn(&Run) -> Option<f64>) -> Effe
         (Ok(a), Ok(b)) => a.total_cmp(&b),
         _ => a.cmp(b),
     });
-    let scores: Vec<f64> = runs.iter().filter_map(score).filter(|x| x.is_finite()).collect();
+    let scores: Vec<f64> = runs.iter().filter_map(score).filter(|x: &f64| x.is_finite()).collect();
     let all = Spread::of(scores.iter().copied());
     let mean = all.mean.unwrap_or(0.0);
     let total: f64 = scores.iter().map(|x| (x - mean).powi(2)).sum();
@@ -252,6 +254,22 @@ mod tests {
         assert!((share(0) - parts[0] / all).abs() < 1e-9);
         assert!((share(1) - parts[1] / all).abs() < 1e-9);
         assert_eq!(report.effects[0].levels[0].0, "1e-5");
+    }
+
+    #[test]
+    fn a_key_that_a_model_does_not_obey_is_no_level_of_it() {
+        let mut runs: Vec<Run> =
+            (1..5).map(|i| run(i, f64::from(1 + i % 2) * 1e-5, 1, 0, 0.9)).collect();
+        let mut majority = run(9, 1e-5, 1, 0, 0.1);
+        majority.spec.model = "majority".into();
+        runs.push(majority);
+        let varied = ["model", "lr"].map(str::to_owned);
+        let report = report(&runs, &varied, |r| r.best.get("val/acc").copied());
+        assert_eq!(report.settings.last().unwrap().values, ["majority", "–"]);
+        assert_eq!(report.effects[1].levels.iter().map(|(_, s)| s.n).sum::<usize>(), 4);
+        assert!(report.effects[1].levels.iter().all(|(_, s)| s.mean == Some(0.9)));
+        // Its column of the picture stays empty, and no other cell is made worse by it.
+        assert_eq!(grid(&report, 0, 1).2.len(), 2);
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let varied = sweep.varied().collect::<Vec<_>>().join(" x ");
     let name = args.queue.name.clone().or(named).unwrap_or(varied);
     let name = if name.is_empty() { order::name_of(&sweep.base) } else { name };
+    if let Some(words) = fell_together(&sweep, runs.len()) {
+        context.out.aside(words)?;
+    }
     args.queue.queue(&board, Some(NewSweep { name, sweep }), &runs, context)
 }
 
@@ -84,6 +87,17 @@ fn no_sweep(name: &str, board: &Board) -> CliError {
     CliError::Usage(format!("There is no sweep `{name}` in the config: {meant}"))
 }
 
+/// Why there are fewer runs than combinations, if there are.
+fn fell_together(sweep: &Sweep, runs: usize) -> Option<String> {
+    let combinations = sweep.len();
+    (runs < combinations).then(|| {
+        format!(
+            "{combinations} combinations, {}: a baseline runs once, whatever varies that it does not obey.",
+            counted(runs, "run")
+        )
+    })
+}
+
 /// A run that was queued before with the same spec, and how well it did.
 struct Twin {
     id: RunId,
@@ -115,7 +129,9 @@ fn dry_run(
             })
         };
         let runs: Vec<_> = specs.iter().enumerate().map(run).collect();
-        context.out.json(&json!({ "varied": varied, "runs": runs }))?;
+        context
+            .out
+            .json(&json!({ "varied": varied, "combinations": sweep.len(), "runs": runs }))?;
         return Ok(exit::OK);
     }
     let mut columns = vec![">run"];
@@ -123,7 +139,7 @@ fn dry_run(
     columns.push("~already run");
     let mut table = Table::new(&columns);
     for (i, spec) in specs.iter().enumerate() {
-        let values = varied.iter().map(|k| Cell::from(spec.get(k).unwrap_or_default()));
+        let values = varied.iter().map(|k| Cell::from(spec.shown(k)));
         let twin = twins.get(&i).map(|t| format!("{} {}", t.id, t.score)).unwrap_or_default();
         let first = std::iter::once(Cell::from((i + 1).to_string()));
         table.row(first.chain(values).chain([Cell::toned(twin, Tone::Faint)]));
@@ -133,6 +149,9 @@ fn dry_run(
         0 => String::new(),
         n => format!(", {} already run", figures::count(n as u64)),
     };
+    if let Some(words) = fell_together(sweep, specs.len()) {
+        context.out.line(words)?;
+    }
     context.out.line(format!("{}{again}. Nothing was queued.", counted(specs.len(), "run")))?;
     Ok(exit::OK)
 }

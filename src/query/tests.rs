@@ -114,7 +114,7 @@ fn completion_proposes_keys_and_then_their_values() {
         (found.start, words.join(" "))
     };
     assert_eq!(texts("x batch"), (2, "batch_size=".into()));
-    assert_eq!(texts("-st"), (1, "state: stratify:".into()));
+    assert_eq!(texts("-st"), (1, "state: stratify: stateful:".into()));
     assert_eq!(texts("state:f"), (6, "failed".into()));
     assert_eq!(texts("state:done,st"), (11, "starting stopping stopped".into()));
     assert_eq!(texts("model:M"), (6, "minilm \"my model\"".into()));

@@ -78,6 +78,11 @@ impl Axis {
         })
     }
 
+    /// How many values a grid takes from it.
+    pub(super) fn len(&self) -> usize {
+        if let Values::List(values) = &self.values { values.len() } else { 1 }
+    }
+
     /// Every value must be one that the key takes, and no value may come twice.
     fn check(&self) -> Result<(), SpecError> {
         let mut scratch = RunSpec::default();

@@ -41,7 +41,9 @@ impl Key {
             | "warmup" | "seed" => Group::Experiment,
             "val" | "test" | "text" | "label" | "split" | "split_column" | "split_seed"
             | "stratify" | "limit" => Group::Data,
-            "task" | "init" | "pool" | "dropout" | "unfreeze" => Group::Model,
+            "task" | "init" | "pool" | "dropout" | "unfreeze" | "stateful" | "layer_norm" => {
+                Group::Model
+            }
             "device" | "threads" | "precision" => Group::Machine,
             _ => Group::Training,
         }

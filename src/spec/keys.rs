@@ -85,6 +85,18 @@ macro_rules! float {
         }
     };
 }
+macro_rules! flag {
+    ($name:literal, $field:ident, $help:literal) => {
+        Key {
+            name: $name,
+            help: $help,
+            kind: Kind::Flag,
+            decides: true,
+            get: |s| s.$field.to_string(),
+            set: |s, v| flag(v).map(|x| s.$field = x),
+        }
+    };
+}
 macro_rules! text {
     ($name:literal, $field:ident, $kind:expr, $help:literal) => {
         Key {
@@ -153,14 +165,7 @@ pub static KEYS: &[Key] = &[
         "a column that says train, val or test per row"
     ),
     int!("split_seed", split_seed, 0, MAX_SEED, true, "the seed of the shuffle before the split"),
-    Key {
-        name: "stratify",
-        help: "keep the class shares equal in all three splits",
-        kind: Kind::Flag,
-        decides: true,
-        get: |s| s.stratify.to_string(),
-        set: |s, v| flag(v).map(|x| s.stratify = x),
-    },
+    flag!("stratify", stratify, "keep the class shares equal in all three splits"),
     int!(
         "max_length",
         max_length,
@@ -187,14 +192,11 @@ pub static KEYS: &[Key] = &[
     float!("eps", eps, 1e-12, 1.0, "Adam: added to the root of the mean square"),
     float!("momentum", momentum, 0.0, 0.9999, "SGD: how much of the last step is kept"),
     float!("weight_decay", weight_decay, 0.0, 10.0, "decoupled decay of the weight matrices"),
-    Key {
-        name: "decay_all",
-        help: "decay biases and the weights of normalisations as well, as plain AdamW does",
-        kind: Kind::Flag,
-        decides: true,
-        get: |s| s.decay_all.to_string(),
-        set: |s, v| flag(v).map(|x| s.decay_all = x),
-    },
+    flag!(
+        "decay_all",
+        decay_all,
+        "decay biases and the weights of normalisations as well, as plain AdamW does"
+    ),
     word!("schedule", schedule, Schedule, "the learning rate after warm-up"),
     float!(
         "warmup",
@@ -222,6 +224,8 @@ pub static KEYS: &[Key] = &[
             Ok(())
         },
     },
+    flag!("stateful", stateful, "ELMo: a batch goes on from the state of the one before"),
+    flag!("layer_norm", layer_norm, "ELMo: layers are normalised before they are mixed"),
     float!("clip", clip, 0.0, 1e9, "largest gradient norm; 0 = no clipping"),
     float!("label_smoothing", label_smoothing, 0.0, 0.99, "mass moved from the true class to all"),
     word!("class_weights", class_weights, ClassWeights, "weight of each class in the loss"),

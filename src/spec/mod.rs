@@ -31,7 +31,7 @@ pub use error::SpecError;
 pub use group::Group;
 pub use ids::{RunId, SweepId};
 pub use number::short;
-pub use run::RunSpec;
+pub use run::{IGNORED, RunSpec};
 pub use schedule::{Plan, Rates};
 pub use state::{Outcome, Placement, RunState, Wish};
 pub use sweep::{Strategy, Sweep};

@@ -52,6 +52,8 @@ pub struct RunSpec {
     pub unfreeze: Unfreeze,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
+    pub stateful: bool,
+    pub layer_norm: bool,
     pub clip: f64,
     pub label_smoothing: f64,
     pub class_weights: ClassWeights,
@@ -62,6 +64,28 @@ pub struct RunSpec {
     pub threads: u32,
     pub site: String,
 }
+
+/// Stands for the value of a key that means nothing to a run's model.
+pub const IGNORED: &str = "–";
+
+/// What a baseline obeys: it reads whole texts, and is fitted in one go without anything random.
+const BASELINE_KEYS: [&str; 15] = [
+    "preset",
+    "task",
+    "model",
+    "data",
+    "val",
+    "test",
+    "text",
+    "label",
+    "split",
+    "split_column",
+    "split_seed",
+    "stratify",
+    "limit",
+    "class_weights",
+    "site",
+];
 
 impl Default for RunSpec {
     fn default() -> Self {
@@ -98,6 +122,8 @@ impl Default for RunSpec {
             layer_decay: 1.0,
             unfreeze: Unfreeze::Auto,
             dropout: None,
+            stateful: false,
+            layer_norm: false,
             clip: 1.0,
             label_smoothing: 0.0,
             class_weights: ClassWeights::None,
@@ -136,6 +162,19 @@ impl RunSpec {
             Some(BuiltIn::Baseline(_)) => 1,
             Some(BuiltIn::Gru | BuiltIn::Ulmfit) | None => self.epochs,
         }
+    }
+
+    /// False for a key that means nothing to the model: a baseline has no learning rate.
+    pub fn obeys(&self, key: &str) -> bool {
+        match BuiltIn::named(&self.model) {
+            Some(BuiltIn::Baseline(_)) => BASELINE_KEYS.contains(&key),
+            Some(BuiltIn::Gru | BuiltIn::Ulmfit) | None => true,
+        }
+    }
+
+    /// The text of a key as tables show it: [`IGNORED`] where the model does not obey it.
+    pub fn shown(&self, key: &str) -> String {
+        if self.obeys(key) { self.get(key).unwrap_or_default() } else { IGNORED.to_owned() }
     }
 
     /// Checks what no single key can: required keys, and keys that exclude each other.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Kind};
@@ -87,15 +89,12 @@ impl Sweep {
         Ok(sweep)
     }
 
-    /// Number of runs.
+    /// Number of combinations, or of draws; [`Self::next`] takes indices below it. Some of them may be
+    /// one run: see [`Self::specs`].
     pub fn len(&self) -> usize {
         match self.strategy {
             Strategy::Random { trials, .. } => trials as usize,
-            Strategy::Grid => self
-                .axes
-                .iter()
-                .map(|a| if let Values::List(v) = &a.values { v.len() } else { 1 })
-                .fold(1, usize::saturating_mul),
+            Strategy::Grid => self.axes.iter().map(Axis::len).fold(1, usize::saturating_mul),
         }
     }
 
@@ -136,12 +135,48 @@ impl Sweep {
         Ok(spec)
     }
 
-    /// All runs, in order.
+    /// All runs, in order. Of combinations that differ only in keys which their model does not obey (a
+    /// baseline has no learning rate) the first alone is a run.
+    pub fn specs(&self) -> impl Iterator<Item = Result<RunSpec, SpecError>> {
+        let mut seen = BTreeSet::new();
+        (0..self.len()).map(|i| self.next(i)).filter(move |spec| {
+            let Ok(spec) = spec else { return true };
+            self.axes.iter().all(|axis| spec.obeys(&axis.key))
+                || seen.insert((spec.hash(), spec.site.clone()))
+        })
+    }
+
+    /// As [`Sweep::specs`], in a list.
     ///
     /// # Errors
     /// As [`Sweep::next`].
     pub fn expand(&self) -> Result<Vec<RunSpec>, SpecError> {
-        (0..self.len()).map(|i| self.next(i)).collect()
+        self.specs().collect()
+    }
+
+    /// Number of runs: what [`Sweep::specs`] gives. Quick, unless random draws meet a baseline.
+    pub fn runs(&self) -> usize {
+        let base = [self.base.model.clone()];
+        let models = match self.axes.iter().find(|a| a.key == "model").map(|a| &a.values) {
+            Some(Values::List(models)) => models.as_slice(),
+            _ => &base,
+        };
+        let ignores = |model: &String| {
+            let spec = RunSpec { model: model.clone(), ..RunSpec::default() };
+            self.axes.iter().any(|axis| !spec.obeys(&axis.key))
+        };
+        match (self.strategy, models.iter().any(ignores)) {
+            (_, false) => self.len(),
+            (Strategy::Random { .. }, true) => self.specs().count(),
+            (Strategy::Grid, true) => models
+                .iter()
+                .map(|model| {
+                    let spec = RunSpec { model: model.clone(), ..RunSpec::default() };
+                    let counted = |a: &&Axis| a.key != "model" && spec.obeys(&a.key);
+                    self.axes.iter().filter(counted).map(Axis::len).product::<usize>()
+                })
+                .sum(),
+        }
     }
 }
 
@@ -218,6 +253,28 @@ mod tests {
             let got = sweep(pairs).unwrap_err().to_string();
             assert!(got.contains(want), "{got}");
         }
+    }
+
+    #[test]
+    fn a_baseline_comes_once_whatever_varies_that_it_does_not_obey() {
+        let pairs = [("model", "majority,tfidf-nb,m"), ("lr", "1e-5,3e-5"), ("split_seed", "1..3")];
+        let s = sweep(&pairs).unwrap();
+        let runs = s.expand().unwrap();
+        assert_eq!((s.len(), runs.len(), s.runs()), (18, 12, 12));
+        let of = |model: &str| runs.iter().filter(|r| r.model == model).count();
+        assert_eq!(["majority", "tfidf-nb", "m"].map(of), [3, 3, 6]);
+        assert_eq!((runs[0].shown("lr"), runs[11].shown("lr")), ("–".into(), "3e-5".into()));
+
+        let drawn = [("model", "majority,m"), ("lr", "log(1e-6,1e-3)"), ("trials", "40")];
+        let s = sweep(&drawn).unwrap();
+        let runs = s.expand().unwrap();
+        assert_eq!(runs.iter().filter(|r| r.model == "majority").count(), 1);
+        assert!(runs.len() < 40 && runs.len() == s.runs());
+
+        // Without baselines, and without axes, nothing changes.
+        assert_eq!(sweep(&[("lr", "1e-5,3e-5"), ("seed", "0..4")]).unwrap().runs(), 10);
+        assert_eq!(sweep(&[("model", "majority"), ("seed", "0..4")]).unwrap().runs(), 1);
+        assert_eq!(sweep(&[("model", "majority")]).unwrap().expand().unwrap().len(), 1);
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub fn bench(folder: &Path, batch: usize, length: usize) -> Result<(), TrainErro
         start: Start::Random,
         classes: Some(CLASSES as usize),
         pool: Pool::Auto,
+        elmo: None,
         dropout: None,
         device: Device::Cpu,
         kind: place.kind,

@@ -10,6 +10,7 @@
 //! ```
 //! At every moment the first that exists of `last.new`, `last`, `last.old` is whole and the newest.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,6 @@ use tch::Tensor;
 
 use crate::error::TrainError;
 use crate::model::{Loaded, Parameter, weights};
-use crate::optim::Optimizer;
 use crate::state::State;
 
 const WEIGHTS: &str = "model.safetensors";
@@ -132,7 +132,8 @@ impl Checkpoints {
         }
     }
 
-    /// Writes `last`: everything that going on takes.
+    /// Writes `last`: everything that going on takes. `memory` is what the optimiser remembers, and what
+    /// the network carries from batch to batch.
     ///
     /// # Errors
     /// A full disk, say; the checkpoint before it stays.
@@ -140,13 +141,13 @@ impl Checkpoints {
         &self,
         assets: &Assets,
         parameters: &[Parameter],
-        optimizer: &Optimizer,
+        memory: &[(String, Tensor)],
         state: &State,
     ) -> Result<(), TrainError> {
         let json = serde_json::to_vec_pretty(state)
             .map_err(|e| TrainError::Failed(format!("The run's state cannot be written: {e}.")))?;
         self.save("last", assets, parameters, |write| {
-            write(OPTIMIZER, &weights::to_bytes(&optimizer.state())?)?;
+            write(OPTIMIZER, &weights::to_bytes(memory)?)?;
             write(STATE, &json)
         })
     }
@@ -186,13 +187,12 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Puts the memory of `last` into the optimiser.
+    /// The memory of `last`, by name.
     ///
     /// # Errors
-    /// A checkpoint that is damaged or of another optimiser.
-    pub fn load_optimizer(&self, optimizer: &mut Optimizer, steps: u64) -> Result<(), TrainError> {
-        let path = self.folder.join("last").join(OPTIMIZER);
-        optimizer.restore(&weights::read_all(&path)?, steps)
+    /// A checkpoint that is damaged.
+    pub fn memory(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
+        weights::read_all(&self.folder.join("last").join(OPTIMIZER))
     }
 
     fn save(

@@ -24,6 +24,9 @@ impl Session<'_> {
         if !self.freeze()? {
             return Ok(Flow::Stopped);
         }
+        if self.state.step_in_epoch == 0 {
+            self.forget();
+        }
         let (size, seed) = (self.spec.batch_size as usize, self.spec.seed);
         let batches = batch::training(&self.data.train, &self.tokens, size, seed, self.state.epoch);
         let mode = Mode::training(self.place.kind);
@@ -83,7 +86,15 @@ impl Session<'_> {
     }
 
     fn can_halve(&self) -> bool {
-        self.spec.batch_size >> self.state.halvings > 1
+        // Rows that follow each other would carry what rows beside each other do.
+        self.spec.batch_size >> self.state.halvings > 1 && self.model.network.memory().is_none()
+    }
+
+    /// A pass over texts begins: nothing is carried into it.
+    pub(crate) fn forget(&self) {
+        if let Some(memory) = self.model.network.memory() {
+            memory.put(Vec::new());
+        }
     }
 
     /// Lets batches go through the network in twice as many parts from now on. Their gradients add up

@@ -57,6 +57,7 @@ pub fn log_probabilities(
 /// # Errors
 /// What libtorch reports.
 pub fn evaluate(session: &Session, rows: &[u32], mode: Mode) -> Result<Option<Scores>, TrainError> {
+    session.forget();
     let asked = log_probabilities(
         &session.tokens,
         rows,

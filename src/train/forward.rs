@@ -21,6 +21,7 @@ pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainEr
         classes: None,
         pool: Pool::Auto,
         length: None,
+        elmo: None,
         dropout: None,
         device: Device::Cpu,
         kind: Kind::Float,

@@ -37,7 +37,7 @@ impl Session<'_> {
     /// # Errors
     /// What libtorch reports.
     pub(crate) fn freeze(&mut self) -> Result<bool, TrainError> {
-        if !self.is_trunk_frozen() {
+        if !self.is_trunk_frozen() || self.model.network.depends_on_batch() {
             self.vectors = None;
         } else if self.vectors.is_none() {
             self.vectors = self.compute_vectors()?;

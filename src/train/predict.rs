@@ -51,11 +51,13 @@ pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
         classes: None,
         pool: Pool::Auto,
         length: None,
+        elmo: None,
         dropout: None,
         device: place.device,
         kind: place.kind,
     };
     let model = model::load(folder, &request)?;
+    let place = Place { kind: model.family.products(place.kind), ..place };
     if !model.head_given {
         return Err(TrainError::Input(format!(
             "{} has no classification head; name the checkpoint of a run that was trained to \

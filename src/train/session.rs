@@ -8,7 +8,9 @@ use tch::{Device, Kind as Format, Tensor};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::schedule::Stage;
-use tuneboard::spec::{BuiltIn, ClassWeights, Init, Preset, Rates, RunSpec, Unfreeze, locate};
+use tuneboard::spec::{
+    BuiltIn, ClassWeights, Init, Precision, Preset, Rates, RunSpec, Unfreeze, locate,
+};
 
 use crate::cache::{Cache, Name};
 use crate::checkpoint::{Assets, Checkpoints, TOKENIZER_FILES};
@@ -19,7 +21,7 @@ use crate::evaluate::evaluate;
 use crate::fastai;
 use crate::frozen::Vectors;
 use crate::journal::{History, Journal};
-use crate::model::{self, Loaded, Mode, Parameter, Request, Start};
+use crate::model::{self, Context, Loaded, Memory, Mode, Parameter, Request, Start};
 use crate::optim::Optimizer;
 use crate::report::{self, Pass};
 use crate::rng::{Purpose, seed_torch};
@@ -115,10 +117,12 @@ impl<'a> Session<'a> {
             pool: spec.pool,
             length: Some(spec.max_length as usize),
             dropout: spec.dropout,
+            elmo: Some(Context { stateful: spec.stateful, layer_norm: spec.layer_norm }),
             device: place.device,
             kind: place.kind,
         };
         let model = model::load(&model_folder, &request)?;
+        let place = Place { kind: model.family.products(place.kind), ..place };
         let cache = Cache::from_env();
         let tokens = tokens(&cache, &model_folder, &spec, &model, &data.texts, place.threads)?;
         must_fit(&tokens, &model)?;
@@ -136,11 +140,14 @@ impl<'a> Session<'a> {
             saved.must_fit(&state)?;
             checkpoints.load_weights("last", &model.parameters)?;
             state = saved;
+            if let Some(memory) = model.network.memory() {
+                memory.restore(&checkpoints.memory()?, place.device)?;
+            }
         }
         let stage = rates.stage(state.step);
         let mut optimizer = Optimizer::new(&spec, &model.parameters, stage.groups)?;
         if state.step > stage.first {
-            checkpoints.load_optimizer(&mut optimizer, state.step - stage.first)?;
+            optimizer.restore(&checkpoints.memory()?, state.step - stage.first)?;
         }
         state.attempt = history.attempts + 1;
         journal.step = state.step;
@@ -206,6 +213,12 @@ impl<'a> Session<'a> {
                     self.rates.groups()
                 );
                 self.journal.note(Level::Warning, text)?;
+            }
+            if self.spec.precision == Precision::Bf16 && self.place.kind == Format::Float {
+                let family = self.model.family.name();
+                let text =
+                    format!("precision=bf16 changes nothing: {family} models compute in 32 bits.");
+                self.journal.note(Level::Info, text)?;
             }
             let usual = self.model.family.usual_lr();
             if self.spec.lr <= usual / 10.0 {
@@ -292,8 +305,10 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A full disk, say.
     pub fn save(&mut self) -> Result<(), TrainError> {
+        let mut memory = self.optimizer.state();
+        memory.extend(self.model.network.memory().map(Memory::state).unwrap_or_default());
         let parameters = &self.model.parameters;
-        self.checkpoints.save_last(&self.assets, parameters, &self.optimizer, &self.state)?;
+        self.checkpoints.save_last(&self.assets, parameters, &memory, &self.state)?;
         self.saved(Saved::Last, self.state.epoch, "checkpoints/last")
     }
 

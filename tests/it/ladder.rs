@@ -7,13 +7,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::elmo::published;
 use super::shell::Shell;
 
 /// Simple ones first, then a small BERT: all end Done, in one table, with the same figures.
 #[test]
 fn a_sweep_takes_baselines_beside_a_transformer() {
     let shell = Shell::training();
-    published_elmo(&shell);
+    published(&shell);
     let models =
         ["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "ulmfit", "elmo", "tiny"];
     let model = format!("model={}", models.join(","));
@@ -55,55 +56,37 @@ fn a_sweep_takes_baselines_beside_a_transformer() {
     assert_eq!(shell.json(&["ls"]).as_array().unwrap().len(), models.len());
 }
 
-/// As it is downloaded: options and HDF5 weights.
-fn published_elmo(shell: &Shell) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/elmo/tiny-clip");
-    for (from, to) in [("options.json", "options.json"), ("lm_weights.hdf5", "weights.hdf5")] {
-        shell.write(&format!("models/elmo/{to}"), fs::read(folder.join(from)).unwrap());
-    }
-}
-
-/// ELMo's language model stays as it was, unless it is told to learn; either way its checkpoint is a
-/// model again.
+/// What a baseline does not obey makes no run of its own, and no value of it is shown.
 #[test]
-fn elmo_is_frozen_by_default_and_its_checkpoint_is_a_model() {
+fn a_sweep_runs_a_baseline_once() {
     let shell = Shell::training();
-    published_elmo(&shell);
-    let listed = shell.json(&["models"]);
-    let elmo = listed.as_array().unwrap().iter().find(|m| m["name"] == json!("elmo")).unwrap();
-    assert_eq!((&elmo["family"], &elmo["problem"]), (&json!("elmo"), &json!(null)));
-    let profile = shell.json(&["data", "data/mail.csv", "--model", "elmo"]);
-    assert_eq!(profile["tokens"]["max"], json!(5), "three words and two marks");
+    let sweep = ["sweep", "model=majority,tiny", "lr=1e-3,2e-3", "epochs=1,2"];
+    let rest = ["data=data/mail.csv", "max_length=8", "split=0.6,0.2,0.2"];
+    let words = [&sweep[..], &rest].concat();
+    let told = shell.ok(&[&words[..], &["--dry-run"]].concat());
+    assert!(told.contains("8 combinations, 5 runs: a baseline runs once"), "{told}");
+    let row = told.lines().find(|line| line.contains("majority")).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["1", "majority", "–", "–"]);
+    let plan = shell.json(&[&words[..], &["--dry-run"]].concat());
+    assert_eq!(plan["combinations"], json!(8));
+    let names: Vec<&str> =
+        plan["runs"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..2], ["model=majority", "model=tiny lr=0.001 epochs=1"]);
 
-    let rest = ["data=data/mail.csv", "epochs=2", "device=cpu", "warmup=0", "split=0.6,0.2,0.2"];
-    let run = |model: &str, more: &str| {
-        shell.ok(&[&["run", model, more, "--wait"], &rest[..]].concat());
-    };
-    run("model=elmo", "lr=1e-2");
-    run("model=runs/r1/checkpoints/best", "lr=0");
-    run("model=elmo", "unfreeze=all");
-    let same = |a: &[u8], b: &[u8]| a == b;
-    let last = |id: &str| shell.json(&["show", id])["last"].clone();
-    let (first, again) = (last("r1"), last("r2"));
-    for metric in ["test/loss", "test/acc"] {
-        let gap = first[metric].as_f64().unwrap() - again[metric].as_f64().unwrap();
-        assert!(gap.abs() < 1e-6, "{metric}: {first} {again}");
-    }
-    let weights = |id: &str, name: &str| {
-        let path = shell.path(&format!("runs/{id}/checkpoints/best/model.safetensors"));
-        let bytes = fs::read(path).unwrap();
-        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        tensors.tensor(name).unwrap().data().to_vec()
-    };
-    let cell = "elmo._elmo_lstm._elmo_lstm.forward_layer_0.input_linearity.weight";
-    let mix = "elmo.scalar_mix_0.gamma";
-    assert!(same(&weights("r1", cell), &weights("r2", cell)));
-    assert!(!same(&weights("r1", cell), &weights("r3", cell)));
-    assert!(!same(&weights("r1", mix), &1_f32.to_le_bytes()));
-
-    shell.write("models/elmo/weights.hdf5", "\u{89}HDF no more");
-    shell.refuses(&["run", "model=elmo", rest[0], "--wait"], 1, "");
-    assert!(shell.ok(&["logs", "r4"]).contains("no sound file of ELMo weights"));
+    shell.ok(&[&words[..], &["--wait"]].concat());
+    let runs = shell.json(&["ls"]);
+    assert_eq!(runs.as_array().unwrap().len(), 5);
+    // It is the same experiment whatever its learning rate, and that is noticed.
+    let again =
+        shell.json(&[&["sweep", "--dry-run", "model=majority", "lr=5,6"], &rest[..]].concat());
+    assert_eq!(again["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(again["runs"][0]["already"], json!("r1"));
+    let table = shell.ok(&["compare", "r1", "r2"]);
+    let lr = table.lines().find(|line| line.starts_with("epochs"));
+    assert!(lr.is_none(), "one run alone obeys it: {table}");
+    let table = shell.ok(&["compare", "r1", "r2", "r4"]);
+    let lr = table.lines().find(|line| line.split_whitespace().next() == Some("lr")).unwrap();
+    assert!(lr.contains('–') && lr.contains("0.001") && lr.contains("0.002"), "{table}");
 }
 
 /// The figures that scikit-learn gives on the bundled data (tests/fixtures/baselines/sms_spam.json).

@@ -9,7 +9,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use tuneboard::events::{Ending, Event, Kind};
 
-use crate::trainer::{Desk, SMALL, ending, events, figures, step_losses, wait_until};
+use crate::trainer::{Desk, SMALL, ending, events, figures};
 
 /// 80 steps an epoch; three of the model's four groups get their turn.
 fn gradual() -> String {
@@ -64,15 +64,7 @@ fn gradual_unfreezing_thaws_from_the_top_and_resumes_to_the_bit() {
 
     // Stopped in the middle of the second stage.
     let broken = desk.run_folder("broken", &gradual());
-    let mut child = desk.start("broken");
-    wait_until("steps of the second stage", || {
-        fs::exists(broken.join("events.jsonl")).unwrap()
-            && step_losses(&events(&broken)).keys().any(|step| *step >= 90)
-    });
-    // SAFETY: a signal to a child of this test that has not been waited for.
-    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
-    assert!(child.wait().unwrap().success());
-    assert_eq!(ending(&events(&broken)), Some(Ending::Stopped));
+    desk.stop_at("broken", 90);
     assert!(desk.train("broken").status.success());
     assert_eq!(figures(&events(&broken)), figures(&want));
 }

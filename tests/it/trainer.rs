@@ -64,6 +64,23 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// Starts a run and stops it as a person would, once it has reported the step.
+    pub fn stop_at(&self, run: &str, step: u64) {
+        let mut child = self.start(run);
+        let path = self.path(run).join("events.jsonl");
+        let folder = self.path(run);
+        wait_until("the step to stop at", || {
+            fs::exists(&path).unwrap()
+                && step_losses(&events(&folder)).keys().any(|reported| *reported >= step)
+        });
+        // SAFETY: a signal to a child of this test that has not been waited for.
+        unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+        assert!(child.wait().unwrap().success());
+        assert_eq!(ending(&events(&folder)), Some(Ending::Stopped));
+    }
+}
+
 pub fn events(run: &Path) -> Vec<Event> {
     let batch = Tail::at(0).read(&run.join("events.jsonl"), 64 << 20).unwrap();
     assert!(batch.foreign.iter().all(|f| f.why.contains("EOF")), "{:?}", batch.foreign);

@@ -96,8 +96,11 @@ pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
 
 fn keys(entries: &[Entry]) -> Vec<KeyRow> {
     let row = |key: &'static crate::spec::keys::Key| {
-        let values: Vec<String> = entries.iter().map(|e| (key.get)(&e.run.spec)).collect();
-        let differs = values.windows(2).any(|two| two.first() != two.last());
+        let obeying = entries.iter().map(|e| &e.run.spec).filter(|spec| spec.obeys(key.name));
+        let mut texts = obeying.map(key.get);
+        let first = texts.next();
+        let differs = texts.any(|text| Some(text) != first);
+        let values = entries.iter().map(|e| e.run.spec.shown(key.name)).collect();
         KeyRow { key: key.name, values, differs }
     };
     KEYS.iter().map(row).collect()

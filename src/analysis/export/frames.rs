@@ -68,7 +68,10 @@ pub fn runs(runs: &[Run]) -> Result<DataFrame, String> {
         texts("note", &|run| Some(run.note.clone())),
     ];
     for key in KEYS {
-        let text = |run: &Run| Some((key.get)(&run.spec)).filter(|value| !value.is_empty());
+        let text = |run: &Run| {
+            let value = run.spec.obeys(key.name).then(|| (key.get)(&run.spec));
+            value.filter(|value| !value.is_empty())
+        };
         // A key may have the name of a column above.
         let taken = columns.iter().any(|c| c.name().as_str() == key.name);
         let name = if taken { format!("spec.{}", key.name) } else { key.name.to_owned() };

@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
         let stage = rates.stage(state.step);
         let mut optimizer = Optimizer::new(&spec, &parameters, stage.groups)?;
         if state.step > stage.first {
-            checkpoints.load_optimizer(&mut optimizer, state.step - stage.first)?;
+            optimizer.restore(&checkpoints.memory()?, state.step - stage.first)?;
         }
         state.attempt = history.attempts + 1;
         journal.step = state.step;
@@ -358,7 +358,8 @@ impl<'a> Run<'a> {
             place.tensor.shallow_clone().f_copy_(tensor)?;
         }
         let parameters = &self.parameters;
-        self.checkpoints.save_last(&self.assets, parameters, &self.optimizer, &self.state)?;
+        let memory = self.optimizer.state();
+        self.checkpoints.save_last(&self.assets, parameters, &memory, &self.state)?;
         self.saved(Saved::Last, self.state.epoch, "checkpoints/last")
     }
 

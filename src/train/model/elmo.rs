@@ -6,7 +6,8 @@
 //!   -> mean over the words of a text, layer by layer -> scalar mix -> dropout -> linear
 //! ```
 //! The mean comes before the mix. Both are linear, so the result is the same, and the text vectors do
-//! not depend on anything that learns while the language model is frozen.
+//! not depend on anything that learns while the language model is frozen. That holds with `layer_norm` as
+//! well, which shifts and scales a layer as a whole.
 
 mod bilm;
 mod characters;
@@ -18,4 +19,4 @@ mod source;
 mod token_encoder;
 
 pub use characters::Characters;
-pub use classifier::load;
+pub use classifier::{Context, load};

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tch::Kind;
 use tuneboard::spec::{Pool, Unfreeze};
 
 use super::Parameter;
@@ -96,6 +97,15 @@ impl Family {
             (Unfreeze::Auto, Self::Elmo) => Unfreeze::Head,
             (Unfreeze::Auto, Self::Bert | Self::Gpt2 | Self::Gru | Self::AwdLstm) => Unfreeze::All,
             (asked, _) => asked,
+        }
+    }
+
+    /// The number format of its matrix products where `asked` is asked for: recurrent networks have
+    /// 32-bit ones always.
+    pub fn products(self, asked: Kind) -> Kind {
+        match self {
+            Self::Bert | Self::Gpt2 => asked,
+            Self::Elmo | Self::Gru | Self::AwdLstm => Kind::Float,
         }
     }
 

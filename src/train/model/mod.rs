@@ -21,6 +21,8 @@ mod pooling;
 mod recurrent;
 pub mod weights;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -33,6 +35,7 @@ pub use awd_lstm::{
     regularisation,
 };
 pub use config::read as read_config;
+pub use elmo::Context;
 pub use family::Family;
 pub use gru::make as make_gru;
 pub use parameters::{Builder, Leaf, Parameter};
@@ -67,12 +70,59 @@ pub trait Network {
         mode: Mode,
     ) -> Result<Vec<(&'static str, Tensor)>, TrainError>;
 
+    /// Where batches leave what the next one goes on from; `None` for a network that carries nothing.
+    fn memory(&self) -> Option<&Memory> {
+        None
+    }
+
+    /// True if a text's vector depends on the texts beside it or before it, so that it cannot be kept.
+    fn depends_on_batch(&self) -> bool {
+        false
+    }
+
     /// Class scores of texts.
     ///
     /// # Errors
     /// What libtorch reports.
     fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
         self.logits(&self.vectors(inputs, mode)?, mode)
+    }
+}
+
+/// What a network carries from one batch to the next. It is empty where a pass over texts begins.
+#[derive(Debug, Default)]
+pub struct Memory(RefCell<Vec<Tensor>>);
+
+impl Memory {
+    /// What there is, and leaves nothing.
+    pub fn take(&self) -> Vec<Tensor> {
+        self.0.take()
+    }
+
+    /// Keeps this for the next batch.
+    pub fn put(&self, tensors: Vec<Tensor>) {
+        self.0.replace(tensors);
+    }
+
+    /// What there is, by names for a checkpoint.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let tensors = self.0.borrow();
+        let named = tensors.iter().enumerate();
+        named.map(|(index, x)| (format!("carried.{index}"), x.shallow_clone())).collect()
+    }
+
+    /// Takes up what [`Self::state`] gave.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn restore(
+        &self,
+        state: &BTreeMap<String, Tensor>,
+        device: Device,
+    ) -> Result<(), TrainError> {
+        let named = (0..).map_while(|index| state.get(&format!("carried.{index}")));
+        self.put(named.map(|x| x.f_to_device(device)).collect::<Result<_, _>>()?);
+        Ok(())
     }
 }
 
@@ -185,6 +235,8 @@ pub struct Request {
     pub length: Option<usize>,
     /// Dropout of trunk and head; `None` = as the config says.
     pub dropout: Option<f64>,
+    /// How an ELMo goes through its texts; `None` = as the checkpoint's config says.
+    pub elmo: Option<Context>,
     /// Where the weights lie.
     pub device: Device,
     /// Number format of the matrix products: `Float` or `BFloat16`.
@@ -230,7 +282,15 @@ pub fn padding_id(folder: &Path, tokenizer: &dyn Tokenizer) -> Result<u32, Train
 /// Whatever is wrong with the folder, by name of file and tensor.
 pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
     let json = config::read(folder)?;
-    match Family::of(folder, &json)? {
+    let family = Family::of(folder, &json)?;
+    if family != Family::Elmo && request.elmo.is_some_and(|context| context != Context::default()) {
+        return Err(TrainError::Input(format!(
+            "stateful=true and layer_norm=true are ELMo's; {} is of the family {}.",
+            folder.display(),
+            family.name()
+        )));
+    }
+    match family {
         Family::Bert => bert::load(folder, json, request),
         Family::Elmo => elmo::load(folder, json, request),
         Family::Gru => gru::load(folder, json, request),

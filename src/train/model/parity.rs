@@ -42,7 +42,16 @@ static DRAWING: Mutex<()> = Mutex::new(());
 
 fn request(start: Start, classes: usize, pool: Pool) -> Request {
     let (device, kind) = (Device::Cpu, Kind::Float);
-    Request { start, classes: Some(classes), pool, length: None, dropout: None, device, kind }
+    Request {
+        start,
+        classes: Some(classes),
+        pool,
+        length: None,
+        dropout: None,
+        elmo: None,
+        device,
+        kind,
+    }
 }
 
 fn open(folder: &Path, classes: usize, pool: Pool) -> Loaded {

@@ -110,7 +110,7 @@ pub fn launch(view: &mut View, snap: &Snapshot) -> Option<Effect> {
     };
     let again = snap.study.form.as_deref().filter(|facts| facts.sweep == sweep);
     let again = again.map_or(0, |facts| facts.twins.len());
-    let count = sweep.len();
+    let count = sweep.runs();
     let order = Command::Launch(Box::new(Order { sweep }));
     // One more of the same run is rarely meant; a large sweep is meant once.
     let question = match (count, again) {

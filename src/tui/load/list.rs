@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::analysis::groups::seedless_hash;
 use crate::spec::keys::KEYS;
-use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::spec::{IGNORED, Outcome, RunId, RunState, Wish};
 use crate::store::{Counts, Reader, Run, StoreError};
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Group, GroupBy, List, Spread};
@@ -148,7 +148,7 @@ fn fold(reader: &Reader, ids: &[RunId], by: GroupBy) -> Result<Vec<Group>, Store
             let key = match (by, run.sweep) {
                 (GroupBy::Sweep, Some(id)) => id.to_string(),
                 (GroupBy::Sweep, None) => String::new(),
-                (GroupBy::Key(key), _) => run.spec.get(key).unwrap_or_default(),
+                (GroupBy::Key(key), _) => run.spec.shown(key),
                 _ => seedless_hash(&run.spec),
             };
             let at = *places.entry(key).or_insert(order.len());
@@ -176,8 +176,8 @@ impl Fold {
         let label = if by == GroupBy::Sweep {
             sweep.unwrap_or_else(|| "runs of no sweep".into())
         } else if let GroupBy::Key(key) = by {
-            let value = first.spec.get(key).filter(|v| !v.is_empty());
-            format!("{key}={}", value.unwrap_or_else(|| "–".to_owned()))
+            let value = Some(first.spec.shown(key)).filter(|v| !v.is_empty());
+            format!("{key}={}", value.unwrap_or_else(|| IGNORED.to_owned()))
         } else {
             let words: Vec<&str> =
                 first.name.split_whitespace().filter(|w| !w.starts_with("seed=")).collect();

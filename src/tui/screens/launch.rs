@@ -111,8 +111,8 @@ fn group(canvas: &mut Canvas, at: Rect, form: &Form, row: Row, checked: &Checked
 fn launch(canvas: &mut Canvas, at: Rect, checked: &Checked) {
     let theme = canvas.theme;
     let (words, style) = match (&checked.sweep, checked.wrong.len()) {
-        (Some(sweep), _) if sweep.len() == 1 => ("▶ launch the run".to_owned(), theme.good),
-        (Some(sweep), _) => (format!("▶ launch {} runs", sweep.len()), theme.good),
+        (Some(sweep), _) if sweep.runs() == 1 => ("▶ launch the run".to_owned(), theme.good),
+        (Some(sweep), _) => (format!("▶ launch {} runs", sweep.runs()), theme.good),
         (None, 0) => ("✗ not a run yet".to_owned(), theme.bad),
         (None, 1) => ("✗ one key is wrong".to_owned(), theme.bad),
         (None, n) => (format!("✗ {n} keys are wrong"), theme.bad),

@@ -58,8 +58,8 @@ type DataKey = (Vec<String>, Option<SystemTime>);
 impl FormStudy {
     /// Looks at the board for these runs.
     pub fn answer(&mut self, board: &Board, sweep: Sweep) -> FormFacts {
-        let looked = sweep.len().min(MOST);
-        let specs: Vec<RunSpec> = (0..looked).filter_map(|i| sweep.next(i).ok()).collect();
+        let specs: Vec<RunSpec> = sweep.specs().filter_map(Result::ok).take(MOST).collect();
+        let looked = specs.len();
         let mut facts = FormFacts {
             sweep,
             twins: Vec::new(),

@@ -126,6 +126,7 @@ fn classifier() -> Assembled {
         classes: Some(3),
         pool: Pool::Auto,
         length: None,
+        elmo: None,
         dropout: Some(0.0),
         device: Device::Cpu,
         kind: Kind::Float,

@@ -22,6 +22,21 @@ pub struct BiLm {
 #[derive(Debug, Default)]
 pub struct States(Vec<[State; 2]>);
 
+impl States {
+    /// From what [`Self::into_tensors`] gave.
+    pub fn of(tensors: Vec<Tensor>) -> Self {
+        let mut tensors = tensors.into_iter();
+        let mut state = || Some(State { output: tensors.next()?, memory: tensors.next()? });
+        Self(std::iter::from_fn(|| Some([state()?, state()?])).collect())
+    }
+
+    /// Layer by layer, forward before backward, output before memory.
+    pub fn into_tensors(self) -> Vec<Tensor> {
+        let states = self.0.into_iter().flatten();
+        states.flat_map(|state| [state.output, state.memory]).collect()
+    }
+}
+
 /// Output and memory of one cell.
 #[derive(Debug)]
 struct State {

@@ -12,16 +12,40 @@ use crate::model::config::bad;
 use crate::model::layers::dropout;
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, Start, pooling,
+    Builder, Family, Inputs, Limits, Loaded, Memory, Mode, Network, Padding, Request, Side, Start,
+    pooling,
 };
 
 /// Of the mixed vectors, as in AllenNLP's `Elmo`.
 const DROPOUT: f64 = 0.5;
 
+/// What a text's vector depends on beside the text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Context {
+    /// A batch goes on from the state of the one before it (AllenNLP's `stateful`).
+    pub stateful: bool,
+    /// Each layer is normalised over all words of a batch before the mix (AllenNLP's `do_layer_norm`).
+    pub layer_norm: bool,
+}
+
+/// Under these names a checkpoint's config keeps its [`Context`].
+const STATEFUL: &str = "tuneboard_stateful";
+const LAYER_NORM: &str = "tuneboard_layer_norm";
+
+impl Context {
+    fn of(config: &Value) -> Self {
+        let is_set = |key| config.get(key).and_then(Value::as_bool).unwrap_or_default();
+        Self { stateful: is_set(STATEFUL), layer_norm: is_set(LAYER_NORM) }
+    }
+}
+
 /// The language model, the mean over a text's words, the mix of layers, dropout, linear. 32-bit
 /// throughout.
 struct Classifier {
     bilm: BiLm,
+    /// Filled only if a batch goes on from the one before.
+    memory: Option<Memory>,
+    layer_norm: bool,
     mix: Mix,
     /// Weight `[classes, width]` and bias.
     head: [Tensor; 2],
@@ -65,6 +89,22 @@ pub fn inner(mask: &Tensor) -> Result<Tensor, TrainError> {
     Ok(next)
 }
 
+/// A layer `[batch, words, width]` with mean 0 and variance 1 over all numbers of real words, those that
+/// begin and end a text included; `mask` is `[batch, words]`. Reference: AllenNLP `ScalarMix` with
+/// `do_layer_norm`.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn normalised(layer: &Tensor, mask: &Tensor) -> Result<Tensor, TrainError> {
+    let real = mask.f_to_kind(Kind::Float)?.f_unsqueeze(-1)?;
+    let count = real.f_sum(Kind::Float)?.f_mul_scalar(layer.size()[2])?;
+    let mean = layer.f_mul(&real)?.f_sum(Kind::Float)?.f_div(&count)?;
+    let apart = layer.f_sub(&mean)?;
+    let variance = apart.f_mul(&real)?.f_square()?.f_sum(Kind::Float)?.f_div(&count)?;
+    // A batch of equal numbers must not divide by 0.
+    Ok(apart.f_div(&variance.f_add_scalar(1e-13)?.f_sqrt()?)?)
+}
+
 impl Classifier {
     /// Every layer's word vectors, and which words are real.
     fn layers(&self, inputs: &Inputs) -> Result<(Vec<Tensor>, Tensor), TrainError> {
@@ -77,9 +117,14 @@ impl Classifier {
         }
         let characters = inputs.ids.f_view([batch, ids / width, width])?;
         let mask = characters.f_select(2, 0)?.f_gt(0)?.f_to_kind(Kind::Int64)?;
-        // Every batch starts afresh: what a text is told to be must not depend on its neighbours in an
-        // order that is shuffled, nor on how often it was asked.
-        let layers = self.bilm.forward(&characters, &mask, &mut States::default())?;
+        // Every batch starts afresh unless asked otherwise: what a text is told to be must not depend on
+        // its neighbours in an order that is shuffled, nor on how often it was asked.
+        let carried = self.memory.as_ref().map(Memory::take).unwrap_or_default();
+        let mut states = States::of(carried);
+        let layers = self.bilm.forward(&characters, &mask, &mut states)?;
+        if let Some(memory) = &self.memory {
+            memory.put(states.into_tensors());
+        }
         Ok((layers, mask))
     }
 }
@@ -89,8 +134,22 @@ impl Network for Classifier {
     fn vectors(&self, inputs: &Inputs, _: Mode) -> Result<Tensor, TrainError> {
         let (layers, mask) = self.layers(inputs)?;
         let inner = inner(&mask)?;
-        let means = layers.iter().map(|layer| pooling::mean(layer, Some(&inner)));
+        let means = layers.iter().map(|layer| {
+            if self.layer_norm {
+                pooling::mean(&normalised(layer, &mask)?, Some(&inner))
+            } else {
+                pooling::mean(layer, Some(&inner))
+            }
+        });
         Ok(Tensor::f_cat(&means.collect::<Result<Vec<_>, _>>()?, -1)?)
+    }
+
+    fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    fn depends_on_batch(&self) -> bool {
+        self.memory.is_some() || self.layer_norm
     }
 
     fn logits(&self, vectors: &Tensor, mode: Mode) -> Result<Tensor, TrainError> {
@@ -113,13 +172,22 @@ impl Network for Classifier {
 ///
 /// # Errors
 /// Whatever is wrong with the folder.
-pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, TrainError> {
+pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded, TrainError> {
     let options = Options::of(&json).map_err(|why| bad(folder, &why))?;
     let pool = Family::Elmo.pool(request.pool, None)?;
     let source = match request.start {
         Start::Checkpoint => Source::open(folder, &options)?,
         Start::Random => Source::none(),
     };
+    let context = request.elmo.unwrap_or_else(|| Context::of(&json));
+    if let Some(config) = json.as_object_mut() {
+        for (key, is_set) in [(STATEFUL, context.stateful), (LAYER_NORM, context.layer_norm)] {
+            config.remove(key);
+            if is_set {
+                config.insert(key.to_owned(), Value::Bool(true));
+            }
+        }
+    }
     let (layers, width) = (options.layers(), options.width());
     let own = source.shape("classifier.weight").filter(|s| s.get(1) == Some(&width));
     let own = own.and_then(|shape| shape.first().copied());
@@ -153,6 +221,8 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         parameters: builder.parameters,
         network: Box::new(Classifier {
             bilm,
+            memory: context.stateful.then(Memory::default),
+            layer_norm: context.layer_norm,
             mix,
             head,
             dropout: request.dropout.unwrap_or(DROPOUT),

@@ -181,6 +181,7 @@ mod tests {
             classes: Some(3),
             pool: Pool::Auto,
             length: None,
+            elmo: None,
             dropout: None,
             device: Device::Cpu,
             kind: Kind::Float,

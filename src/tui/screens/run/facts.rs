@@ -91,7 +91,8 @@ pub fn spec(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot) {
     let inner = canvas.panel(area, "spec", "in colour: not the default");
     let spec = &detail.run.spec;
     let own = spec.differing_keys(&snap.defaults);
-    let entries = KEYS.iter().map(|key| (key.name, (key.get)(spec))).filter(|(_, v)| !v.is_empty());
+    let obeyed = KEYS.iter().filter(|key| spec.obeys(key.name));
+    let entries = obeyed.map(|key| (key.name, (key.get)(spec))).filter(|(_, v)| !v.is_empty());
     let (first, rest): (Vec<_>, Vec<_>) = entries.partition(|(key, _)| own.contains(key));
     let mut row = inner;
     for (key, value) in &first {

@@ -1,5 +1,5 @@
-use crate::spec::RunState;
 use crate::spec::keys::{self, KEYS};
+use crate::spec::{IGNORED, RunState};
 use crate::store::{Run, SPARK, Sort};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -81,8 +81,8 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
         let Some(known) = KEYS.iter().find(|k| k.name == *key) else { continue };
         let width = widest(&|r| text::width(&key_text(key, r))).clamp(1, 16);
         let number = rows.iter().all(|r| {
-            let value = (known.get)(&r.spec);
-            value.is_empty() || value.parse::<f64>().is_ok()
+            let value = r.spec.shown(known.name);
+            value.is_empty() || value == IGNORED || value.parse::<f64>().is_ok()
         });
         let width = width.max(key.len() as u16);
         // Paths are long and often told by the name: shorter columns stay before them.
@@ -127,7 +127,7 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
 /// The value of a key; of a path, the file's own name.
 fn key_text(key: &str, run: &Run) -> String {
     let known = KEYS.iter().find(|k| k.name == key);
-    let value = known.map(|k| (k.get)(&run.spec)).unwrap_or_default();
+    let value = run.spec.shown(key);
     match known.map(|k| &k.kind) {
         Some(keys::Kind::Path) => value.rsplit('/').next().unwrap_or_default().to_owned(),
         _ => value,
@@ -167,7 +167,9 @@ pub fn draw(canvas: &mut Canvas, x: u16, y: u16, width: u16, kind: &Kind, run: &
         }
         Kind::Key(key) => {
             let value = key_text(key, run);
-            if value.parse::<f64>().is_ok() {
+            if value == IGNORED {
+                canvas.put_right(right, y, 1, IGNORED, theme.faint);
+            } else if value.parse::<f64>().is_ok() {
                 canvas.put_right(right, y, width, &value, theme.text);
             } else {
                 let safe = text::clean(&value);

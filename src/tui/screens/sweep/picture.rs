@@ -109,6 +109,7 @@ fn scatter(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize) {
     let mut points: Vec<(f64, f64)> = facts
         .runs
         .iter()
+        .filter(|run| run.spec.obeys(key))
         .filter_map(|run| Some((run.spec.get(key)?.parse::<f64>().ok()?, score(run)?)))
         .filter(|(x, y)| x.is_finite() && y.is_finite())
         .collect();

@@ -36,6 +36,7 @@ mod progress;
 mod report;
 mod rng;
 mod session;
+mod signals;
 mod state;
 mod tokenize;
 
@@ -43,11 +44,8 @@ use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
-use signal_hook::consts::{SIGINT, SIGTERM};
 use tuneboard::events::{Ending, Kind};
 use tuneboard::spec::{BuiltIn, printable};
 
@@ -105,13 +103,8 @@ fn train(folder: &Path) -> Result<(), TrainError> {
         journal.console.say("This run is done.");
         return Ok(());
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // The second one ends the process at once: a person who presses Ctrl-C twice means it.
-        let hooked = signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone())
-            .and_then(|_| signal_hook::flag::register(signal, stop.clone()));
-        hooked.map_err(|e| TrainError::Failed(format!("Signals cannot be handled: {e}.")))?;
-    }
+    let stop = signals::stop_flag()
+        .map_err(|e| TrainError::Failed(format!("Signals cannot be handled: {e}.")))?;
     let result = caught(|| fit::run(folder, history, &mut journal, &stop));
     let (ending, why, best_epoch) = match &result {
         Ok((ending, best)) => (*ending, String::new(), *best),

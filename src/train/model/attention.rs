@@ -25,7 +25,7 @@ pub fn self_attend(
 ) -> Result<Tensor, TrainError> {
     let (batch, length, width) = x.size3()?;
     let size = width / heads;
-    if native::takes(x, size) && (p > 0.0 || length <= SHORT) {
+    if suits(x, size, p) {
         let key_bias = bias.map(|b| b.f_view([batch, length])?.f_to_kind(Kind::Float));
         let key_bias = key_bias.transpose()?;
         let qkv = stacked.product(x)?;
@@ -36,6 +36,12 @@ pub fn self_attend(
     let (query, key, value) = (part(0)?, part(1)?, part(2)?);
     let mixed = attend([&query, &key, &value], bias, 1.0 / (size as f64).sqrt(), p)?;
     Ok(mixed.f_transpose(1, 2)?.f_reshape([batch, length, width])?)
+}
+
+/// True if [`native::self_attention`] is the best way for `x` `[batch, length, hidden]` with heads of
+/// `size`.
+pub fn suits(x: &Tensor, size: i64, p: f64) -> bool {
+    native::takes(x, size) && (p > 0.0 || x.size().get(1).is_some_and(|length| *length <= SHORT))
 }
 
 /// softmax(scale Q Kᵀ + bias) V (Vaswani et al. 2017, section 3.2.1) for query, key and value of

@@ -40,6 +40,8 @@ struct Layer {
 struct Sight {
     /// Added to attention scores, `[batch, 1, length, length]` or `[length, length]`.
     bias: Tensor,
+    /// The part of it that hides padding, `[batch, length]`, 32-bit.
+    padding: Option<Tensor>,
     /// 1 for positions that see anything, `[batch, length, 1]`. Padding on the left sees nothing; its
     /// attention gives 0, as transformers' sdpa has it (docs/architecture.md).
     sees: Option<Tensor>,

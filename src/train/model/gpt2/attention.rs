@@ -3,9 +3,10 @@ use tch::{Kind, Tensor};
 use super::conv1d::Conv1d;
 use super::{Gpt2Config, Sight};
 use crate::error::TrainError;
-use crate::model::attention::attend;
+use crate::model::attention::{HIDDEN, attend, padding_bias, suits};
 use crate::model::layers::Dropouts;
 use crate::model::parameters::Builder;
+use crate::native;
 
 /// Causal multi-head self-attention with its output projection. Reference: transformers
 /// `GPT2Attention` with `attn_implementation="sdpa"`.
@@ -48,22 +49,32 @@ impl CausalAttention {
         sight: &Sight,
         drop: &Dropouts,
     ) -> Result<Tensor, TrainError> {
-        let (batch, length, width) = x.size3()?;
-        // [batch, length, 3, heads, size] -> three times [batch, heads, length, size]
-        let parts = self
-            .qkv
-            .forward(x)?
-            .f_view([batch, length, 3, self.heads, width / self.heads])?
-            .f_permute([2, 0, 3, 1, 4])?;
-        let [query, key, value] = [parts.f_get(0)?, parts.f_get(1)?, parts.f_get(2)?];
-        let qkv = [&query, &key, &value];
-        let mixed = attend(qkv, Some(&sight.bias), self.scale, drop.attention)?;
-        let mixed = mixed.f_transpose(1, 2)?.f_reshape([batch, length, width])?;
+        let mixed = self.attend(x, sight, drop.attention)?;
         let mixed = match &sight.sees {
             Some(sees) => mixed.f_mul(sees)?,
             None => mixed,
         };
         self.mix.forward(&mixed)
+    }
+
+    /// What each position takes over from those it sees; `p` is the dropout of the attention weights.
+    fn attend(&self, x: &Tensor, sight: &Sight, p: f64) -> Result<Tensor, TrainError> {
+        let (batch, length, width) = x.size3()?;
+        let size = width / self.heads;
+        // The kernel knows the usual scale only.
+        if self.scale == 1.0 / (size as f64).sqrt() && suits(x, size, p) {
+            let (qkv, padding) = (self.qkv.product(x)?, sight.padding.as_ref());
+            return native::self_attention(&qkv, &self.qkv.bias, padding, self.heads, true, p);
+        }
+        // [batch, length, 3, heads, size] -> three times [batch, heads, length, size]
+        let parts = self
+            .qkv
+            .forward(x)?
+            .f_view([batch, length, 3, self.heads, size])?
+            .f_permute([2, 0, 3, 1, 4])?;
+        let [query, key, value] = [parts.f_get(0)?, parts.f_get(1)?, parts.f_get(2)?];
+        let mixed = attend([&query, &key, &value], Some(&sight.bias), self.scale, p)?;
+        Ok(mixed.f_transpose(1, 2)?.f_reshape([batch, length, width])?)
     }
 }
 
@@ -73,14 +84,14 @@ impl Sight {
     /// # Errors
     /// What libtorch reports.
     pub fn new(length: i64, mask: Option<&Tensor>, like: &Tensor) -> Result<Self, TrainError> {
-        use crate::model::attention::{HIDDEN, padding_bias};
-
         let kind = like.f_kind()?;
         let later = Tensor::f_full([length, length], HIDDEN, (Kind::Float, like.device()))?;
         let later = later.f_triu(1)?.f_to_kind(kind)?;
-        let Some(mask) = mask else { return Ok(Self { bias: later, sees: None }) };
-        let bias = padding_bias(mask, kind)?.f_add(&later)?;
+        let Some(mask) = mask else { return Ok(Self { bias: later, padding: None, sees: None }) };
+        let padded = padding_bias(mask, Kind::Float)?;
+        let bias = padded.f_to_kind(kind)?.f_add(&later)?;
+        let padding = Some(padded.f_view([-1, length])?);
         let sees = mask.f_cumsum(1, Kind::Int64)?.f_gt(0)?.f_unsqueeze(-1)?.f_to_kind(kind)?;
-        Ok(Self { bias, sees: Some(sees) })
+        Ok(Self { bias, padding, sees: Some(sees) })
     }
 }

@@ -7,7 +7,7 @@ use crate::model::parameters::{Builder, Fresh};
 /// transformers `Conv1D`, which is no convolution.
 pub struct Conv1d {
     weight: Tensor,
-    bias: Tensor,
+    pub bias: Tensor,
 }
 
 impl Conv1d {
@@ -60,5 +60,14 @@ impl Conv1d {
         let kind = x.f_kind()?;
         let (weight, bias) = (self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?);
         Ok(x.f_linear(&weight.f_transpose(0, 1)?, Some(&bias))?)
+    }
+
+    /// As `forward`, without the bias: for those who add it on the way.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn product(&self, x: &Tensor) -> Result<Tensor, TrainError> {
+        let weight = self.weight.f_to_kind(x.f_kind()?)?;
+        Ok(x.f_linear(&weight.f_transpose(0, 1)?, None::<&Tensor>)?)
     }
 }

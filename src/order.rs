@@ -45,7 +45,8 @@ pub fn check_inputs<'a>(
 }
 
 /// The keys that decide which rows a run sees.
-pub const DATA_KEYS: [&str; 10] = [
+pub const DATA_KEYS: [&str; 11] = [
+    "task",
     "data",
     "val",
     "test",

@@ -19,11 +19,12 @@ A leaked text (in train and in test) flatters the test score; it is counted here
 Examples:
   tuneboard data data/sms_spam.csv
   tuneboard data news.tsv text=headline label=topic split=0.7,0.15,0.15
+  tuneboard data mails.csv task=lm                         texts without labels
   tuneboard data train.csv test=test.csv --model minilm     lengths in tokens, too")]
 pub struct Args {
     /// The file
     file: String,
-    /// text, label, split, split_column, split_seed, stratify, val, test, limit
+    /// task, text, label, split, split_column, split_seed, stratify, val, test, limit
     #[arg(value_name = "KEY=VALUE")]
     pairs: Vec<String>,
     /// Count tokens with this model's tokenizer
@@ -100,10 +101,11 @@ fn print(
 ) -> Result<(), CliError> {
     let out = &mut context.out;
     out.line(format!("{}: {}", profile.files.join(", "), counted(profile.rows as usize, "row")))?;
+    let label = profile.label_column.as_ref();
+    let label = label.map_or_else(|| "no labels".to_owned(), |label| format!("label `{label}`"));
     out.line(format!(
-        "text `{}`, label `{}`, of the columns {}",
+        "text `{}`, {label}, of the columns {}",
         profile.text_column,
-        profile.label_column,
         profile.columns.join(", ")
     ))?;
     out.line("")?;

@@ -1,7 +1,7 @@
 use super::error::{DataError, first_few, quoted};
 use super::source::Source;
-use crate::spec::RunSpec;
 use crate::spec::keys::nearest;
+use crate::spec::{RunSpec, Task};
 
 /// Names that a column of texts goes by, likeliest first.
 const TEXT_NAMES: &[&str] = &[
@@ -50,7 +50,8 @@ const LABEL_NAMES: &[&str] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub text: usize,
-    pub label: usize,
+    /// `None` where nothing asks for labels.
+    pub label: Option<usize>,
     pub split: Option<usize>,
 }
 
@@ -61,6 +62,16 @@ pub(super) fn find(source: &Source, spec: &RunSpec) -> Result<Found, DataError> 
         name.as_ref().map(|name| named(source, key, name)).transpose()
     };
     let split = given("split_column", &spec.split_column)?;
+    if !needs_labels(spec) {
+        let name = |i: usize| source.names.get(i).map_or("", String::as_str);
+        let is_label = |i: usize| LABEL_NAMES.iter().any(|l| l.eq_ignore_ascii_case(name(i)));
+        let mut others = (0..source.names.len()).filter(|i| Some(*i) != split && !is_label(*i));
+        let text = match (&spec.text, others.next(), others.next()) {
+            (None, Some(only), None) => only,
+            (given, ..) => find_text(source, given.as_deref())?,
+        };
+        return Ok(Found { text, label: None, split });
+    }
     let given_text = given("text", &spec.text)?;
     let given_label = given("label", &spec.label)?;
     let free = |i: &usize| ![split, given_text, given_label].contains(&Some(*i));
@@ -78,10 +89,15 @@ pub(super) fn find(source: &Source, spec: &RunSpec) -> Result<Found, DataError> 
             &source.path,
             format!("the column {} is given as text and as label", name(source, text)),
         )),
-        (Some(text), Some(label)) => Ok(Found { text, label, split }),
+        (Some(text), Some(label)) => Ok(Found { text, label: Some(label), split }),
         (None, _) => Err(not_found(source, "texts", "text")),
         (_, None) => Err(not_found(source, "labels", "label")),
     }
+}
+
+/// A language model learns from texts alone; labels only count if the split is to keep their shares.
+fn needs_labels(spec: &RunSpec) -> bool {
+    spec.task != Task::Lm || spec.stratify
 }
 
 /// The same columns in a second file, by name.
@@ -92,7 +108,8 @@ pub(super) fn find_same(
 ) -> Result<Found, DataError> {
     let same =
         |index: usize, key: &str| named(source, key, first.get(index).map_or("", String::as_str));
-    Ok(Found { text: same(found.text, "text")?, label: same(found.label, "label")?, split: None })
+    let label = found.label.map(|label| same(label, "label")).transpose()?;
+    Ok(Found { text: same(found.text, "text")?, label, split: None })
 }
 
 /// The column of the texts alone, for files that need no labels.
@@ -133,7 +150,8 @@ fn named(source: &Source, key: &str, wanted: &str) -> Result<usize, DataError> {
 fn not_found(source: &Source, what: &str, key: &str) -> DataError {
     let why = match source.names.len() {
         1 => format!(
-            "has only one column, {}; it needs one with texts and one with labels under a header line",
+            "has only one column, {}; it needs one with texts and one with labels under a header line (task=lm \
+             needs texts alone)",
             listed(source)
         ),
         _ => format!(

@@ -18,8 +18,8 @@ pub struct Profile {
     pub columns: Vec<String>,
     /// The column with the texts.
     pub text_column: String,
-    /// The column with the labels.
-    pub label_column: String,
+    /// The column with the labels; `None` if nothing asks for labels (`task=lm`).
+    pub label_column: Option<String>,
     /// Rows of all files.
     pub rows: u64,
     /// The classes, in class order.

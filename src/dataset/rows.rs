@@ -26,7 +26,8 @@ pub(super) struct Rows {
     pub marks: Option<Vec<Part>>,
     pub columns: Vec<String>,
     pub text_column: String,
-    pub label_column: String,
+    /// `None` where nothing asks for labels; then all rows have the label 0, and no class has a name.
+    pub label_column: Option<String>,
     /// Sentences about what is odd and yet allowed.
     pub notes: Vec<String>,
 }
@@ -48,7 +49,7 @@ impl Rows {
             test: 0..0,
             marks: None,
             text_column: column(found.text),
-            label_column: column(found.label),
+            label_column: found.label.map(column),
             columns: Vec::new(),
             notes: Vec::new(),
         };
@@ -67,11 +68,13 @@ impl Rows {
 
     fn add_data(&mut self, source: Source, found: Found) -> Result<Range<u32>, DataError> {
         let path = source.path.clone();
-        let (column, split) = (self.label_column.clone(), found.split);
+        let split = found.split;
         let split_name = split.and_then(|i| source.names.get(i)).cloned().unwrap_or_default();
         let (labels, marks) = self.add_texts(source, found)?;
-        self.label_names = labels::class_names(labels.iter().map(String::as_str));
-        labels::check(&path, &column, &self.label_names, labels.len())?;
+        if let (Some(labels), Some(column)) = (&labels, &self.label_column) {
+            self.label_names = labels::class_names(labels.iter().map(String::as_str));
+            labels::check(&path, column, &self.label_names, labels.len())?;
+        }
         self.add_labels(&path, labels)?;
         if split.is_some() {
             let marks = marks.into_iter().zip(1_u64..).map(|(mark, row)| {
@@ -95,21 +98,24 @@ impl Rows {
         Ok(start..self.labels.len() as u32)
     }
 
-    /// Appends the texts of a file and hands back its labels and split marks.
+    /// Appends the texts of a file and hands back its labels, where they are asked for, and split marks.
     fn add_texts(
         &mut self,
         source: Source,
         found: Found,
-    ) -> Result<(Vec<String>, Column), DataError> {
+    ) -> Result<(Option<Vec<String>>, Column), DataError> {
         let path = source.path.clone();
-        let wanted: Vec<usize> = [found.text, found.label].into_iter().chain(found.split).collect();
+        let wanted = [Some(found.text), found.label, found.split];
+        let wanted: Vec<usize> = wanted.into_iter().flatten().collect();
         let mut columns = source.read(&wanted)?.into_iter();
         let texts = columns.next().unwrap_or_default();
-        let mut labels = columns.next().unwrap_or_default();
+        let mut labels = found.label.map(|_| columns.next().unwrap_or_default());
         let marks = columns.next().unwrap_or_default();
-        labels::tidy(&mut labels);
         refuse_missing(&path, &texts, "text", "write \"\" for an empty text, or delete them")?;
-        refuse_missing(&path, &labels, "label", "fill them in or delete them")?;
+        if let Some(labels) = &mut labels {
+            labels::tidy(labels);
+            refuse_missing(&path, labels, "label", "fill them in or delete them")?;
+        }
         if u32::try_from(self.texts.len() + texts.len()).is_err() {
             return Err(DataError::file(&path, "has more than 4294967295 rows"));
         }
@@ -123,10 +129,16 @@ impl Rows {
             self.notes.push(format!("{}: {text}: {}.", shown(&path), row_list(&empty)));
         }
         self.texts.extend(texts.into_iter().map(Option::unwrap_or_default));
-        Ok((labels.into_iter().map(Option::unwrap_or_default).collect(), marks))
+        let labels =
+            labels.map(|labels| labels.into_iter().map(Option::unwrap_or_default).collect());
+        Ok((labels, marks))
     }
 
-    fn add_labels(&mut self, path: &str, labels: Vec<String>) -> Result<(), DataError> {
+    fn add_labels(&mut self, path: &str, labels: Option<Vec<String>>) -> Result<(), DataError> {
+        let Some(labels) = labels else {
+            self.labels.resize(self.texts.len(), 0);
+            return Ok(());
+        };
         let ids: HashMap<&str, u32> =
             self.label_names.iter().map(String::as_str).zip(0_u32..).collect();
         for (label, row) in labels.iter().zip(1_u64..) {

@@ -191,6 +191,19 @@ impl RunSpec {
         if self.data.is_empty() {
             return missing("data", "give data=FILE, a CSV, TSV, JSON Lines or Parquet file");
         }
+        if self.task == Task::Lm
+            && let Some(BuiltIn::Baseline(_) | BuiltIn::Gru) = BuiltIn::named(&self.model)
+        {
+            return Err(SpecError::BadValue {
+                key: "task".into(),
+                value: self.task.to_string(),
+                why: format!(
+                    "model={} only classifies; BERT, GPT-2 and AWD-LSTM checkpoints and model=ulmfit learn \
+                     as language models",
+                    self.model
+                ),
+            });
+        }
         if self.split_column.is_some() && (self.val.is_some() || self.test.is_some()) {
             return Err(SpecError::BadValue {
                 key: "split_column".into(),

@@ -67,7 +67,10 @@ pub const SPARK: usize = 32;
 /// True if a higher value of the metric is better; losses, times and memory are better low.
 pub fn higher_is_better(metric: &str) -> bool {
     let name = metric.rsplit('/').next().unwrap_or(metric);
-    !(name.contains("loss") || name.contains("perplexity") || name.ends_with("_bytes"))
+    !(name.contains("loss")
+        || name == "ppl"
+        || name.contains("perplexity")
+        || name.ends_with("_bytes"))
 }
 
 /// Runs by what they do.

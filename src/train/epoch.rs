@@ -12,7 +12,7 @@ use crate::model::Mode;
 use crate::optim;
 use crate::report;
 use crate::rng::{Purpose, seed_torch};
-use crate::session::{Flow, Session, place_weights};
+use crate::session::{Flow, Session, halved, place_weights};
 use crate::state::Tally;
 
 impl Session<'_> {
@@ -101,12 +101,7 @@ impl Session<'_> {
     /// to the same step.
     fn halve(&mut self) -> Result<(), TrainError> {
         self.state.halvings += 1;
-        let text = format!(
-            "Memory did not suffice: batches of {} rows go through the network in {} parts from now on; \
-             the steps stay the same.",
-            self.spec.batch_size,
-            1_u32 << self.state.halvings
-        );
+        let text = halved(self.spec.batch_size, self.state.halvings);
         self.journal.note(Level::Warning, text)
     }
 
@@ -205,7 +200,7 @@ impl Session<'_> {
 }
 
 /// A batch in `2^halvings` parts of like size, or as many as it has rows.
-fn parts(batch: &[u32], halvings: u32) -> impl Iterator<Item = &[u32]> {
+pub fn parts(batch: &[u32], halvings: u32) -> impl Iterator<Item = &[u32]> {
     batch.chunks(batch.len().div_ceil(1 << halvings).max(1))
 }
 

@@ -100,7 +100,7 @@ impl Oracle {
             return Ok(());
         }
         let tokens = Tokens::of(&*self.tokenizer, texts, self.place.threads)?;
-        must_fit(&tokens, &self.model)?;
+        must_fit(&tokens, self.model.limits)?;
         let rows: Vec<u32> = (0..texts.len() as u32).collect();
         let mode = Mode::inference(self.place.kind);
         let logits = |rows: &[u32]| {

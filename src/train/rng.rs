@@ -10,6 +10,8 @@ pub enum Purpose {
     Order = 2,
     /// Dropout masks of a batch.
     Dropout = 3,
+    /// The masked tokens of a text.
+    Mask = 4,
 }
 
 /// A small generator: SplitMix64 (Steele, Lea & Flood 2014).

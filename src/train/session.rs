@@ -21,7 +21,7 @@ use crate::evaluate::evaluate;
 use crate::fastai;
 use crate::frozen::Vectors;
 use crate::journal::{History, Journal};
-use crate::model::{self, Context, Loaded, Memory, Mode, Parameter, Request, Start};
+use crate::model::{self, Context, Limits, Loaded, Memory, Mode, Parameter, Request, Start};
 use crate::optim::Optimizer;
 use crate::report::{self, Pass};
 use crate::rng::{Purpose, seed_torch};
@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
         let place = Place { kind: model.family.products(place.kind), ..place };
         let cache = Cache::from_env();
         let tokens = tokens(&cache, &model_folder, &spec, &model, &data.texts, place.threads)?;
-        must_fit(&tokens, &model)?;
+        must_fit(&tokens, model.limits)?;
         let spec_hash = spec.hash();
         let spec = RunSpec { unfreeze: model.family.unfreeze(spec.unfreeze), ..spec };
 
@@ -373,6 +373,26 @@ fn notebook_loss(batch_losses: f64, rows: usize) -> (String, Number) {
     ("notebook_loss".to_owned(), Number(batch_losses / rows as f64))
 }
 
+/// The folder that a run starts from; `None` for a built-in model, which has none.
+///
+/// # Errors
+/// A model that does not exist.
+pub fn source(root: &Path, spec: &RunSpec) -> Result<Option<PathBuf>, TrainError> {
+    match BuiltIn::named(&spec.model) {
+        Some(_) => Ok(None),
+        None => find_model(root, &spec.model).map(Some),
+    }
+}
+
+/// What is said when batches go through the network in `2^halvings` parts from now on.
+pub fn halved(batch_size: u32, halvings: u32) -> String {
+    format!(
+        "Memory did not suffice: batches of {batch_size} rows go through the network in {} parts from now \
+         on; the steps stay the same.",
+        1_u32 << halvings
+    )
+}
+
 /// The folder that `model=` means: one that holds a config.json, or at least a tokenizer.json.
 pub fn find_model(root: &Path, name: &str) -> Result<PathBuf, TrainError> {
     if BuiltIn::named(name).is_some() {
@@ -405,7 +425,7 @@ fn tokens(
     texts: &[String],
     threads: usize,
 ) -> Result<Tokens, TrainError> {
-    check_length(folder, spec, model)?;
+    check_length(folder, spec, model.limits)?;
     let how = format!("{} {}", model.family.name(), spec.max_length);
     let mut name = Name::new("tokens").part(how.as_bytes());
     for file in TOKENIZER_FILES.iter().chain(&["config.json"]) {
@@ -421,8 +441,12 @@ fn tokens(
     Ok(tokens)
 }
 
-fn check_length(folder: &Path, spec: &RunSpec, model: &Loaded) -> Result<(), TrainError> {
-    let positions = model.limits.positions;
+/// Holds `max_length` against the model's positions.
+///
+/// # Errors
+/// A length that is more than the model takes.
+pub fn check_length(folder: &Path, spec: &RunSpec, limits: Limits) -> Result<(), TrainError> {
+    let positions = limits.positions;
     if i64::from(spec.max_length) > positions {
         return Err(TrainError::Input(format!(
             "max_length={} is more than the {positions} positions of {}; set max_length={positions} \

@@ -10,7 +10,7 @@ use tokenizers::{
 };
 
 use crate::error::TrainError;
-use crate::model::Loaded;
+use crate::model::Limits;
 
 /// Text -> ids.
 pub trait Tokenizer: Sync {
@@ -109,11 +109,32 @@ impl Tokens {
         texts: &[String],
         threads: usize,
     ) -> Result<Self, TrainError> {
+        Self::tokenized(tokenizer, texts, threads, true)
+    }
+
+    /// As `of`, without the tokens that frame a text.
+    ///
+    /// # Errors
+    /// What the tokenizer reports.
+    pub fn without_specials(
+        tokenizer: &dyn Tokenizer,
+        texts: &[String],
+        threads: usize,
+    ) -> Result<Self, TrainError> {
+        Self::tokenized(tokenizer, texts, threads, false)
+    }
+
+    fn tokenized(
+        tokenizer: &dyn Tokenizer,
+        texts: &[String],
+        threads: usize,
+        specials: bool,
+    ) -> Result<Self, TrainError> {
         let share = texts.len().div_ceil(threads.max(1)).max(1);
         let parts = thread::scope(|scope| {
             let workers: Vec<_> = texts
                 .chunks(share)
-                .map(|part| scope.spawn(move || Self::sequentially(tokenizer, part)))
+                .map(|part| scope.spawn(move || Self::sequentially(tokenizer, part, specials)))
                 .collect();
             let died = |_| TrainError::Failed("A tokenizer thread panicked.".into());
             workers.into_iter().map(|w| w.join().map_err(died)?).collect::<Result<Vec<_>, _>>()
@@ -127,10 +148,14 @@ impl Tokens {
         Ok(all)
     }
 
-    fn sequentially(tokenizer: &dyn Tokenizer, texts: &[String]) -> Result<Self, TrainError> {
+    fn sequentially(
+        tokenizer: &dyn Tokenizer,
+        texts: &[String],
+        specials: bool,
+    ) -> Result<Self, TrainError> {
         let mut all = Self::default();
         for text in texts {
-            all.push(&tokenizer.ids(text, true)?);
+            all.push(&tokenizer.ids(text, specials)?);
         }
         Ok(all)
     }
@@ -192,8 +217,8 @@ impl Tokens {
 ///
 /// # Errors
 /// A tokenizer of another model.
-pub fn must_fit(tokens: &Tokens, model: &Loaded) -> Result<(), TrainError> {
-    let (largest, words) = (tokens.largest(), model.limits.vocabulary);
+pub fn must_fit(tokens: &Tokens, limits: Limits) -> Result<(), TrainError> {
+    let (largest, words) = (tokens.largest(), limits.vocabulary);
     if i64::from(largest) >= words {
         return Err(TrainError::Input(format!(
             "The tokenizer gives the id {largest}, but the model has only {words} word embeddings; \

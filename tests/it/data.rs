@@ -163,6 +163,26 @@ fn labels_of_any_kind_become_class_names() {
     }
 }
 
+/// A language model learns from texts alone: a label column is neither asked for nor read.
+#[test]
+fn a_language_model_needs_no_labels() {
+    let lm = ("task", "lm");
+    let texts = lines(20, |i| format!("note {i}\n"));
+    let alone = load_one("d.csv", format!("phrase\n{texts}").as_bytes(), &[lm]).unwrap();
+    assert_eq!((alone.texts.len(), alone.labels.as_slice()), (20, &[0; 20][..]));
+    assert_eq!(alone.label_names, Vec::<String>::new());
+    // Labels of one kind, or missing ones, do no harm.
+    let one = lines(20, |i| format!("note {i},{}\n", if i == 3 { "" } else { "x" }));
+    let one = format!("phrase,label\n{one}");
+    assert_eq!(load_one("d.csv", one.as_bytes(), &[lm]).unwrap().texts, alone.texts);
+    assert!(load_one("d.csv", one.as_bytes(), &[]).is_err());
+    // The split can still keep class shares.
+    let stratified = load_one("d.csv", plain_csv().as_bytes(), &[lm, ("stratify", "true")]);
+    assert_eq!(stratified.unwrap().label_names, ["a", "b"]);
+    let refused = load_one("d.csv", b"a,b\nx,y\n", &[lm]).unwrap_err();
+    assert!(refused.contains("text=COLUMN"), "{refused}");
+}
+
 #[test]
 fn parquet_reads_as_the_same_rows() {
     let csv =

@@ -1,11 +1,19 @@
-//! `task=lm`: an AWD-LSTM learns to predict the next word of the train texts, the first two stages of
-//! ULMFiT (Howard & Ruder 2018). From random weights it is pretraining; from given ones, fine-tuning
-//! on the texts at hand. What it writes is a model folder again, on which a classifier can start.
+//! `task=lm`: a language model learns from texts alone, and is a model folder again, on which a classifier
+//! can start.
 //!
-//! All texts are one stream, as fastai has it (see [`crate::fastai::Stream`]): its rows are read side
-//! by side, and the network's state is carried from window to window.
+//! - AWD-LSTM ([`stream`]): the next word, the first two stages of ULMFiT (Howard & Ruder 2018). From
+//!   random weights it is pretraining; from given ones, fine-tuning on the texts at hand.
+//! - GPT-2 ([`subwords`]): the next token of each text (Radford et al. 2019).
+//! - BERT ([`subwords`]): tokens that were hidden from it (Devlin et al. 2019), see [`mask`].
+//!
+//! [`run`] knows none of them: it asks an [`objective::Objective`].
 
+mod mask;
+mod objective;
+mod pieces;
 mod run;
 mod start;
+mod stream;
+mod subwords;
 
 pub use run::run;

@@ -4,28 +4,25 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tch::{Kind as Format, Tensor};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Ending, Kind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::schedule::Stage;
-use tuneboard::spec::{BuiltIn, Init, Rates, RunSpec};
+use tuneboard::spec::{Init, Rates, RunSpec, Unfreeze};
 
-use super::start;
+use super::objective::{Objective, Sums};
+use super::stream::Windows;
+use super::subwords::Subwords;
 use crate::checkpoint::{Assets, Checkpoints};
 use crate::device::Place;
 use crate::error::TrainError;
-use crate::fastai::{Stream, Words};
 use crate::fit::End;
 use crate::journal::{History, Journal};
-use crate::model::{
-    self, Carried, LanguageModel, LoadedLanguageModel, Mode, Parameter, Predicted, regularisation,
-};
+use crate::model::{self, Family, Mode, Parameter};
 use crate::optim::{self, Optimizer};
 use crate::report;
-use crate::rng::{Purpose, Rng, seed_torch};
+use crate::rng::{Purpose, seed_torch};
 use crate::session;
 use crate::state::State;
-use crate::tokenize::Tokens;
 
 /// Trains a language model, tests its best epoch.
 ///
@@ -53,15 +50,7 @@ pub fn run(
 struct Run<'a> {
     spec: RunSpec,
     data: Dataset,
-    tokens: Tokens,
-    model: LanguageModel,
-    /// What learns, and then the carried state, which is only part of `checkpoints/last`.
-    parameters: Vec<Parameter>,
-    learning: usize,
-    carried: Carried,
-    window: usize,
-    /// Weights of activation regularisation and of its temporal form.
-    regularisation: [f64; 2],
+    objective: Box<dyn Objective>,
     optimizer: Optimizer,
     rates: Rates,
     stage: Stage,
@@ -72,14 +61,6 @@ struct Run<'a> {
     checkpoints: Checkpoints,
     assets: Assets,
     stop: &'a AtomicBool,
-}
-
-/// Sums over the targets of a pass.
-#[derive(Default)]
-struct Sums {
-    targets: u64,
-    right: u64,
-    loss: f64,
 }
 
 /// At most ten reports a second.
@@ -93,83 +74,61 @@ impl<'a> Run<'a> {
         journal: &'a mut Journal,
         stop: &'a AtomicBool,
     ) -> Result<Self, TrainError> {
-        if spec.accumulate != 1 {
-            return Err(TrainError::Input(
-                "accumulate does not go with task=lm, whose windows carry their state on; set \
-                 accumulate=1."
-                    .into(),
-            ));
-        }
         let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
-        // `model=ulmfit` has no folder, nor weights.
-        let source = match BuiltIn::named(&spec.model) {
-            Some(BuiltIn::Ulmfit) => None,
-            _ => Some(session::find_model(&root, &spec.model)?),
-        };
-        if let Some(source) = &source {
-            model::must_be_language_model(source)?;
-        }
-        let place = Place { kind: Format::Float, ..Place::choose(&spec)? };
+        let source = session::source(&root, &spec)?;
+        let mut place = Place::choose(&spec)?;
         let data = dataset::load(&spec, &root)?;
-        let with_weights = spec.init == Init::Pretrained && source.is_some();
-        let start = start::prepare(folder, source.as_deref(), with_weights, &data)?;
-
+        let family = family(source.as_deref())?;
+        place.kind = family.products(place.kind);
         // Whatever is random in a new model comes from the seed, on any device.
         seed_torch(spec.seed, Purpose::Init, 0);
-        let loaded = LoadedLanguageModel::read(&start, with_weights, spec.dropout, place.device)?;
-        let LoadedLanguageModel { model, mut parameters, config, json } = loaded;
-        let tokens = Tokens::of(&Words::read(&start, None)?, &data.texts, place.threads)?;
-        let window = config.bptt as usize;
-        let stream = Stream::new(texts(&tokens, &data.train), spec.batch_size as usize, window);
-        if stream.windows() == 0 {
+        let with_weights = spec.init != Init::Random && source.is_some();
+        let mut notes = Vec::new();
+        let (objective, assets): (Box<dyn Objective>, Assets) = match source {
+            Some(source) if family != Family::AwdLstm => {
+                let opened = Subwords::open(&source, with_weights, &spec, &data, &place)?;
+                notes.extend(opened.note);
+                (Box::new(opened.objective), opened.assets)
+            }
+            source => {
+                let source = source.as_deref();
+                let opened = Windows::open(folder, source, with_weights, &spec, &data, &place)?;
+                (Box::new(opened.0), opened.1)
+            }
+        };
+        let spec_hash = spec.hash();
+        let spec = RunSpec { unfreeze: family.unfreeze(spec.unfreeze), ..spec };
+
+        let parameters = objective.parameters();
+        let groups = parameters.iter().map(Parameter::group).max().unwrap_or(0) + 1;
+        let has_head = parameters.iter().any(|p| p.is_head && p.learns);
+        if spec.unfreeze != Unfreeze::All && !has_head {
             return Err(TrainError::Input(format!(
-                "The train rows have too few words for batch_size={}, which reads that many parts of \
-                 them side by side; lower it.",
-                spec.batch_size
+                "unfreeze={} begins with the layer above the trunk, and a {} language model has none of \
+                 its own: its word embeddings are its output layer; set unfreeze=all.",
+                spec.unfreeze,
+                family.name()
             )));
         }
-
-        let groups = parameters.iter().map(Parameter::group).max().unwrap_or(0) + 1;
-        let rates = Rates::new(&spec, stream.windows() as u64, groups);
-        let learning = parameters.len();
-        parameters.extend(config.carried(i64::from(spec.batch_size), place.device)?);
-
+        let rates = Rates::new(&spec, objective.steps(), groups);
         let checkpoints = Checkpoints::open(folder)?;
-        let mut state =
-            State { spec_hash: spec.hash(), data_hash: data.hash.clone(), ..State::default() };
-        let mut carried = Carried::new();
+        let mut state = State { spec_hash, data_hash: data.hash.clone(), ..State::default() };
         if let Some(saved) = checkpoints.state()? {
             saved.must_fit(&state)?;
-            checkpoints.load_weights("last", &parameters)?;
+            checkpoints.load_weights("last", parameters)?;
             state = saved;
-            if state.step_in_epoch > 0 {
-                let kept = parameters.iter().skip(learning).map(|p| p.tensor.copy());
-                let kept: Vec<Tensor> = kept.collect();
-                carried = kept
-                    .chunks(2)
-                    .filter_map(|pair| Some((pair.first()?.copy(), pair.last()?.copy())))
-                    .collect();
-            }
         }
         let stage = rates.stage(state.step);
-        let mut optimizer = Optimizer::new(&spec, &parameters, stage.groups)?;
+        let mut optimizer = Optimizer::new(&spec, parameters, stage.groups)?;
         if state.step > stage.first {
             optimizer.restore(&checkpoints.memory()?, state.step - stage.first)?;
         }
         state.attempt = history.attempts + 1;
         journal.step = state.step;
-        let assets = Assets::with(&start, &json)?;
-        let regularisation = [config.alpha, config.beta];
         let run = Self {
             spec,
             data,
-            tokens,
-            model,
-            parameters,
-            learning,
-            carried,
-            window,
-            regularisation,
+            objective,
             optimizer,
             rates,
             stage,
@@ -181,15 +140,14 @@ impl<'a> Run<'a> {
             assets,
             stop,
         };
-        run.tell(history)
+        run.tell(history, notes)
     }
 
-    fn tell(self, history: History) -> Result<Self, TrainError> {
+    fn tell(self, history: History, notes: Vec<String>) -> Result<Self, TrainError> {
         let (epoch, attempt) = (self.state.epoch, self.state.attempt);
         if history.attempts > 0 || self.state.step > 0 {
             self.journal.write(Kind::Resumed { epoch, attempt })?;
         }
-        let learning = self.parameters.iter().take(self.learning);
         self.journal.write(Kind::Started(Box::new(Started {
             spec_hash: self.state.spec_hash.clone(),
             attempt,
@@ -199,7 +157,7 @@ impl<'a> Run<'a> {
             threads: self.place.threads as u32,
             precision: self.place.precision_name().to_owned(),
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
-            parameters: learning.map(|p| p.tensor.numel() as u64).sum(),
+            parameters: self.learning().iter().map(|p| p.tensor.numel() as u64).sum(),
             data_hash: self.data.hash.clone(),
             labels: Vec::new(),
             rows: [&self.data.train, &self.data.val, &self.data.test].map(|r| r.len() as u64),
@@ -207,11 +165,20 @@ impl<'a> Run<'a> {
             total_steps: self.rates.total(),
         })))?;
         if history.attempts == 0 {
+            for note in notes {
+                self.journal.note(Level::Info, note)?;
+            }
             for note in &self.data.notes {
                 self.journal.note(Level::Warning, note)?;
             }
         }
         Ok(self)
+    }
+
+    /// The model's own parameters.
+    fn learning(&self) -> &[Parameter] {
+        let all = self.objective.parameters();
+        all.get(..self.objective.learning()).unwrap_or(all)
     }
 
     fn best_epoch(&self) -> Option<u32> {
@@ -224,45 +191,39 @@ impl<'a> Run<'a> {
 
     /// Trains to the end of the epoch; false if a stop was asked for first.
     fn train_epoch(&mut self) -> Result<bool, TrainError> {
-        let mut order = self.data.train.clone();
-        Rng::new(self.spec.seed, Purpose::Order, u64::from(self.state.epoch)).shuffle(&mut order);
-        let rows = self.spec.batch_size as usize;
-        let stream = Stream::new(texts(&self.tokens, &order), rows, self.window);
-        if self.state.step_in_epoch == 0 {
-            self.carried.clear();
-        }
-        for index in self.state.step_in_epoch as usize..stream.windows() {
+        self.objective.begin(self.state.epoch, self.state.step_in_epoch)?;
+        for index in self.state.step_in_epoch..self.objective.steps() {
             if self.stop_asked() {
                 return Ok(false);
             }
-            self.step(&stream, index)?;
+            self.step(index)?;
         }
         Ok(true)
     }
 
-    fn step(&mut self, stream: &Stream, index: usize) -> Result<(), TrainError> {
+    fn step(&mut self, index: u64) -> Result<(), TrainError> {
         let begun = Instant::now();
         let stage = self.rates.stage(self.state.step);
         if stage != self.stage {
-            self.optimizer = Optimizer::new(&self.spec, &self.parameters, stage.groups)?;
+            let parameters = self.objective.parameters();
+            self.optimizer = Optimizer::new(&self.spec, parameters, stage.groups)?;
             self.stage = stage;
         }
         let lr = self.rates.lr(self.state.step);
-        seed_torch(self.spec.seed, Purpose::Dropout, self.state.step);
-        let mode = Mode::training(Format::Float);
-        let mut carried = std::mem::take(&mut self.carried);
-        let (loss, sums, predicted) = self.pass(stream, index, &mut carried, mode)?;
-        self.carried = carried;
-        let [alpha, beta] = self.regularisation;
-        let whole = match regularisation(&predicted, alpha, beta)? {
-            Some(more) => loss.f_add(&more)?,
-            None => loss,
+        let (mut gradients, sums) = loop {
+            match self.gradients(index) {
+                Err(e) if e.is_out_of_memory() && self.objective.can_halve(self.state.halvings) => {
+                    self.state.halvings += 1;
+                    let text = session::halved(self.spec.batch_size, self.state.halvings);
+                    self.journal.note(Level::Warning, text)?;
+                }
+                done => break done?,
+            }
         };
-        let mean = sums.loss / sums.targets as f64;
+        let mean = sums.mean();
         if !mean.is_finite() {
             return Err(TrainError::Diverged { loss: mean, step: self.state.step + 1, lr });
         }
-        let mut gradients = self.optimizer.gradients(&whole)?;
         let clip = self.spec.clip;
         let scale = if clip > 0.0 { optim::clip(&mut gradients, clip)? } else { 1.0 };
         self.optimizer.step(&gradients, scale, lr)?;
@@ -273,16 +234,28 @@ impl<'a> Run<'a> {
         self.state.smooth.push(mean);
         let tally = &mut self.state.tally;
         tally.rows += sums.targets;
-        tally.tokens += sums.targets;
+        tally.tokens += sums.tokens;
         tally.right += sums.right;
         tally.loss += sums.loss;
         let seconds = begun.elapsed().as_secs_f64();
         tally.seconds += seconds;
-        let last = index + 1 == stream.windows();
+        let last = index + 1 == self.objective.steps();
         if last || self.told.elapsed() >= BETWEEN_REPORTS {
-            self.tell_metrics(lr, sums.targets as f64 / seconds)?;
+            self.tell_metrics(lr, sums.tokens as f64 / seconds)?;
         }
         Ok(())
+    }
+
+    /// The gradients of a step, and what its passes gave.
+    fn gradients(&mut self, index: u64) -> Result<(Vec<tch::Tensor>, Sums), TrainError> {
+        seed_torch(self.spec.seed, Purpose::Dropout, self.state.step);
+        let mode = Mode::training(self.place.kind);
+        let mut gradients = Vec::new();
+        let optimizer = &self.optimizer;
+        let sums = self.objective.step(index, self.state.halvings, mode, &mut |loss| {
+            optim::accumulate(&mut gradients, optimizer.gradients(loss)?)
+        })?;
+        Ok((gradients, sums))
     }
 
     fn tell_metrics(&mut self, lr: f64, tokens_per_s: f64) -> Result<(), TrainError> {
@@ -293,41 +266,12 @@ impl<'a> Run<'a> {
             ("train/step_tokens_per_s".to_owned(), Number(tokens_per_s)),
         ]);
         values.extend(report::group_rates(&self.rates, self.state.step.saturating_sub(1)));
+        if let Some(bytes) = self.place.memory() {
+            values.insert("train/step_memory_bytes".to_owned(), Number(bytes as f64));
+        }
         let per_epoch = self.rates.total() as f64 / f64::from(self.spec.epochs);
         let epoch = f64::from(self.state.epoch) + self.state.step_in_epoch as f64 / per_epoch;
         self.journal.write(Kind::Metrics { epoch, values })
-    }
-
-    /// One window: its mean loss, the sums over its targets, and what the network gave.
-    fn pass(
-        &self,
-        stream: &Stream,
-        index: usize,
-        carried: &mut Carried,
-        mode: Mode,
-    ) -> Result<(Tensor, Sums, Predicted), TrainError> {
-        let (inputs, targets, length) = stream.window(index);
-        let device = self.place.device;
-        let shape = [stream.rows() as i64, length as i64];
-        let inputs = Tensor::f_from_slice(&inputs)?.f_view(shape)?.f_to_device(device)?;
-        let targets = Tensor::f_from_slice(&targets)?.f_to_device(device)?;
-        let predicted = self.model.forward(&inputs, carried, mode)?;
-        let logits = predicted.logits.f_flatten(0, 1)?;
-        let loss = logits.f_cross_entropy_loss(
-            &targets,
-            None::<&Tensor>,
-            tch::Reduction::Mean,
-            -100,
-            self.spec.label_smoothing,
-        )?;
-        let right = logits.f_argmax(-1, false)?.f_eq_tensor(&targets)?.f_sum(Format::Int64)?;
-        let count = targets.numel() as u64;
-        let sums = Sums {
-            targets: count,
-            right: right.f_int64_value(&[])? as u64,
-            loss: loss.f_double_value(&[])? * count as f64,
-        };
-        Ok((loss, sums, predicted))
     }
 
     /// Judges the epoch that was just trained, and counts it; false if a stop was asked for first.
@@ -335,15 +279,19 @@ impl<'a> Run<'a> {
         let epoch = self.state.epoch + 1;
         let Some(val) = self.evaluate(Split::Val)? else { return Ok(false) };
         let tally = std::mem::take(&mut self.state.tally);
-        let train = Sums { targets: tally.rows, right: tally.right, loss: tally.loss };
+        let train = Sums {
+            targets: tally.rows,
+            right: tally.right,
+            tokens: tally.tokens,
+            loss: tally.loss,
+        };
         let mut values = train.values();
         let rate = Number(tally.tokens as f64 / tally.seconds);
         values.insert("tokens_per_s".to_owned(), rate);
         self.journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
         self.journal.write(Kind::Eval { split: Split::Val, epoch, values: val.values() })?;
-        if self.state.judge(epoch, val.loss / val.targets as f64) {
-            let learning = self.parameters.get(..self.learning).unwrap_or_default();
-            self.checkpoints.save_best(&self.assets, learning)?;
+        if self.state.judge(epoch, val.mean()) {
+            self.checkpoints.save_best(&self.assets, self.learning())?;
             self.saved(Saved::Best, epoch, "checkpoints/best")?;
         }
         self.state.epoch = epoch;
@@ -352,13 +300,8 @@ impl<'a> Run<'a> {
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
-        let kept = self.parameters.iter().skip(self.learning);
-        let carried = self.carried.iter().flat_map(|(h, c)| [h, c]);
-        for (place, tensor) in kept.zip(carried) {
-            place.tensor.shallow_clone().f_copy_(tensor)?;
-        }
-        let parameters = &self.parameters;
-        let memory = self.optimizer.state();
+        self.objective.settle()?;
+        let (parameters, memory) = (self.objective.parameters(), self.optimizer.state());
         self.checkpoints.save_last(&self.assets, parameters, &memory, &self.state)?;
         self.saved(Saved::Last, self.state.epoch, "checkpoints/last")
     }
@@ -366,8 +309,7 @@ impl<'a> Run<'a> {
     fn test_best(&mut self) -> Result<bool, TrainError> {
         let mut epoch = self.state.epoch;
         if let Some(best) = self.state.best {
-            let learning = self.parameters.get(..self.learning).unwrap_or_default();
-            self.checkpoints.load_weights("best", learning)?;
+            self.checkpoints.load_weights("best", self.learning())?;
             epoch = best.epoch;
         }
         let Some(test) = self.evaluate(Split::Test)? else { return Ok(false) };
@@ -375,28 +317,8 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    /// One pass over a split, from a fresh state; `None` if a stop was asked for on the way.
     fn evaluate(&self, split: Split) -> Result<Option<Sums>, TrainError> {
-        let _guard = tch::no_grad_guard();
-        let rows = report::rows(&self.data, split);
-        let side_by_side = self.spec.batch_size as usize;
-        let mut stream = Stream::new(texts(&self.tokens, rows), side_by_side, self.window);
-        if stream.windows() == 0 {
-            stream = Stream::new(texts(&self.tokens, rows), 1, self.window);
-        }
-        let mut carried = Carried::new();
-        let mut all = Sums::default();
-        for index in 0..stream.windows() {
-            if self.stop_asked() {
-                return Ok(None);
-            }
-            let mode = Mode::inference(Format::Float);
-            let (_, sums, _) = self.pass(&stream, index, &mut carried, mode)?;
-            all.targets += sums.targets;
-            all.right += sums.right;
-            all.loss += sums.loss;
-        }
-        Ok(Some(all))
+        self.objective.evaluate(split, &|| self.stop_asked())
     }
 
     fn saved(&mut self, what: Saved, epoch: u32, path: &str) -> Result<(), TrainError> {
@@ -404,19 +326,15 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Sums {
-    /// Mean cross-entropy per word, the share of words that were the most probable, and the
-    /// perplexity.
-    fn values(&self) -> BTreeMap<String, Number> {
-        let loss = self.loss / self.targets as f64;
-        BTreeMap::from([
-            ("loss".to_owned(), Number(loss)),
-            ("acc".to_owned(), Number(self.right as f64 / self.targets as f64)),
-            ("ppl".to_owned(), Number(loss.exp())),
-        ])
+/// The family of the model in `source`; the built-in one, which has no folder, is an AWD-LSTM.
+fn family(source: Option<&Path>) -> Result<Family, TrainError> {
+    let Some(source) = source else { return Ok(Family::AwdLstm) };
+    match Family::of(source, &model::read_config(source)?)? {
+        known @ (Family::AwdLstm | Family::Bert | Family::Gpt2) => Ok(known),
+        other => Err(TrainError::Input(format!(
+            "task=lm trains bert, gpt2 and awd_lstm models; {} holds a {} model.",
+            source.display(),
+            other.name()
+        ))),
     }
-}
-
-fn texts<'t>(tokens: &'t Tokens, rows: &'t [u32]) -> impl Iterator<Item = &'t [u32]> {
-    rows.iter().map(|row| tokens.get(*row))
 }

@@ -14,9 +14,7 @@ use tch::{Kind, Tensor};
 pub use self::classifier::load;
 pub use self::config::AwdLstmConfig;
 use self::config::Dropouts;
-pub use self::language_model::{
-    LanguageModel, LoadedLanguageModel, Predicted, must_be_language_model, regularisation,
-};
+pub use self::language_model::{LanguageModel, LoadedLanguageModel, Predicted, regularisation};
 pub use self::transfer::matched;
 use super::Mode;
 use super::layers::dropout;

@@ -2,6 +2,7 @@ mod attention;
 mod classifier;
 mod config;
 mod embeddings;
+mod masked;
 
 use tch::{Kind, Tensor};
 
@@ -9,6 +10,7 @@ use self::attention::SelfAttention;
 pub use self::classifier::load;
 use self::config::BertConfig;
 use self::embeddings::Embeddings;
+pub use self::masked::load_masked;
 use super::attention::padding_bias;
 use super::config::Activation;
 use super::layers::{Dropouts, LayerNorm, Linear};
@@ -70,6 +72,11 @@ impl Bert {
             x = layer.forward(&x, bias.as_ref(), &drop)?;
         }
         Ok(x)
+    }
+
+    /// The word embeddings, `[vocabulary, hidden]`.
+    pub fn words(&self) -> &Tensor {
+        &self.embeddings.words
     }
 
     /// The first token's vector through dense and tanh, `[batch, hidden]`, where the checkpoint has

@@ -1,6 +1,7 @@
-//! GPT-2 of any size, as a trunk for classification.
+//! GPT-2 of any size: a trunk for classification, and the language model that it was.
 
 mod attention;
+mod causal;
 mod classifier;
 mod config;
 mod conv1d;
@@ -8,6 +9,7 @@ mod conv1d;
 use tch::Tensor;
 
 use self::attention::CausalAttention;
+pub use self::causal::load_causal;
 pub use self::classifier::load;
 use self::config::Gpt2Config;
 use self::conv1d::Conv1d;

@@ -175,6 +175,22 @@ impl LayerNorm {
         Ok(Self { weight, bias, eps, width })
     }
 
+    /// A head's layer of that name, from the checkpoint if `given`.
+    ///
+    /// # Errors
+    /// See [`Builder::head`].
+    pub fn head(
+        builder: &mut Builder,
+        name: &str,
+        width: i64,
+        eps: f64,
+        given: bool,
+    ) -> Result<Self, TrainError> {
+        let weight = builder.head(&format!("{name}.weight"), &[width], Fresh::Ones, given)?;
+        let bias = builder.head(&format!("{name}.bias"), &[width], Fresh::Zeros, given)?;
+        Ok(Self { weight, bias, eps, width })
+    }
+
     /// Same shape and kind out as in; mean and variance are 32-bit in any case.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod parameters;
 #[cfg(test)]
 mod parity;
 mod pooling;
+mod predictor;
 mod recurrent;
 pub mod weights;
 
@@ -31,14 +32,14 @@ use tch::{Device, Kind, Tensor};
 use tuneboard::spec::Pool;
 
 pub use awd_lstm::{
-    Carried, LanguageModel, LoadedLanguageModel, Predicted, matched, must_be_language_model,
-    regularisation,
+    Carried, LanguageModel, LoadedLanguageModel, Predicted, matched, regularisation,
 };
 pub use config::read as read_config;
 pub use elmo::Context;
 pub use family::Family;
 pub use gru::make as make_gru;
 pub use parameters::{Builder, Leaf, Parameter};
+pub use predictor::{LoadedPredictor, load_predictor, mask_id};
 pub use weights::WeightFiles;
 
 use crate::error::TrainError;

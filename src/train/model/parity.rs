@@ -3,6 +3,7 @@
 
 mod bert;
 mod gpt2;
+mod predictor;
 mod tokens;
 
 use std::collections::BTreeMap;

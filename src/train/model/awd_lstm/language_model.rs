@@ -8,7 +8,7 @@ use super::{AwdLstm, AwdLstmConfig, Carried, locked_dropout};
 use crate::error::TrainError;
 use crate::model::config::{self, bad};
 use crate::model::parameters::Fresh;
-use crate::model::{Builder, Family, Mode, Parameter, WeightFiles};
+use crate::model::{Builder, Mode, Parameter, WeightFiles};
 
 /// AWD-LSTM with a decoder that shares the embeddings' weights. Reference: fastai
 /// `get_language_model`.
@@ -68,21 +68,6 @@ impl LoadedLanguageModel {
         let dropouts = config.language_model(dropout);
         let model = LanguageModel::new(&mut builder, &config, dropouts)?;
         Ok(Self { model, parameters: builder.parameters, config, json })
-    }
-}
-
-/// Refuses models that cannot be trained with `task=lm`.
-///
-/// # Errors
-/// The folder's family, if it is not AWD-LSTM.
-pub fn must_be_language_model(folder: &Path) -> Result<(), TrainError> {
-    match Family::of(folder, &config::read(folder)?)? {
-        Family::AwdLstm => Ok(()),
-        other => Err(TrainError::Input(format!(
-            "task=lm trains awd_lstm models; {} holds a {} model.",
-            folder.display(),
-            other.name()
-        ))),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::model::parameters::{Builder, Fresh};
 /// Word + position + segment embeddings, normalised.
 /// Reference: transformers `BertEmbeddings`.
 pub struct Embeddings {
-    words: Tensor,
+    /// `[vocabulary, hidden]`.
+    pub words: Tensor,
     positions: Tensor,
     segments: Tensor,
     norm: LayerNorm,

@@ -92,7 +92,8 @@ fn model(model: &Model) -> Vec<String> {
 fn data(profile: &Profile) -> Vec<String> {
     let mut lines =
         vec![format!("{} rows, {} classes", figures::whole(profile.rows), profile.classes.len())];
-    lines.push(format!("text {}, label {}", profile.text_column, profile.label_column));
+    let label = profile.label_column.as_deref().map(|label| format!(", label {label}"));
+    lines.push(format!("text {}{}", profile.text_column, label.unwrap_or_default()));
     if let Some(split) = &profile.splits {
         let [a, b, c] = [split.train, split.val, split.test].map(figures::whole);
         lines.push(format!("train {a}, val {b}, test {c}"));

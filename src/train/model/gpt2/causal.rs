@@ -1,0 +1,72 @@
+use std::path::Path;
+
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use super::{Gpt2, Gpt2Config};
+use crate::error::TrainError;
+use crate::model::config::bad;
+use crate::model::predictor::{LoadedPredictor, TokenPredictor, must_tie};
+use crate::model::{Builder, Family, Inputs, Limits, Mode, Padding, Side, Start, WeightFiles};
+
+/// Decoder, and the word embeddings as output layer. Reference: transformers `GPT2LMHeadModel`.
+struct Causal {
+    gpt2: Gpt2,
+    kind: Kind,
+}
+
+impl TokenPredictor for Causal {
+    fn hidden(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
+        self.gpt2.forward(inputs, mode)
+    }
+
+    fn scores(&self, vectors: &Tensor) -> Result<Tensor, TrainError> {
+        let words = self.gpt2.words.f_to_kind(self.kind)?;
+        let scores = vectors.f_to_kind(self.kind)?.f_linear(&words, None::<&Tensor>)?;
+        Ok(scores.f_to_kind(Kind::Float)?)
+    }
+}
+
+/// Reads a GPT-2 checkpoint as a language model.
+///
+/// # Errors
+/// Whatever is wrong with the folder.
+pub fn load_causal(
+    folder: &Path,
+    json: Value,
+    start: Start,
+    dropout: Option<f64>,
+    device: Device,
+    kind: Kind,
+) -> Result<LoadedPredictor, TrainError> {
+    let config = Gpt2Config::of(&json).map_err(|why| bad(folder, &why))?;
+    must_tie(folder, &json)?;
+    let files = match start {
+        Start::Checkpoint => Some(WeightFiles::open(folder, "wte.weight")?),
+        Start::Random => None,
+    };
+    let mut builder = Builder {
+        files: files.as_ref(),
+        prefix: "transformer.",
+        std: config.initializer_range,
+        device,
+        kind,
+        parameters: Vec::new(),
+    };
+    let gpt2 = Gpt2::new(&mut builder, &config, config.dropouts().or_all(dropout))?;
+    Ok(LoadedPredictor {
+        family: Family::Gpt2,
+        architecture: "GPT2LMHeadModel",
+        is_causal: true,
+        parameters: builder.parameters,
+        network: Box::new(Causal { gpt2, kind }),
+        limits: Limits {
+            vocabulary: config.vocab_size,
+            positions: config.n_positions,
+            segments: 1,
+        },
+        padding: Padding { id: config.padding(), side: Side::Right, length: None },
+        json,
+        head_given: true,
+    })
+}

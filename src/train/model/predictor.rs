@@ -1,0 +1,97 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use super::config::{self, bad};
+use super::{Family, Inputs, Limits, Mode, Padding, Parameter, Start, bert, gpt2};
+use crate::error::TrainError;
+use crate::tokenize::Tokenizer;
+
+/// A trunk with an output layer that scores every token of the vocabulary.
+pub trait TokenPredictor {
+    /// The trunk's token vectors, `[batch, length, hidden]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn hidden(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError>;
+
+    /// Scores of all tokens, `[tokens, vocabulary]`, 32-bit, from `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn scores(&self, vectors: &Tensor) -> Result<Tensor, TrainError>;
+}
+
+/// A language model that is ready to train.
+pub struct LoadedPredictor {
+    /// BERT or GPT-2.
+    pub family: Family,
+    /// The class of transformers that holds such a model.
+    pub architecture: &'static str,
+    /// True if a token's vector predicts the next token, false if it predicts the token itself.
+    pub is_causal: bool,
+    /// The network.
+    pub network: Box<dyn TokenPredictor>,
+    /// All its weights, in a fixed order. The output layer's are those of the word embeddings.
+    pub parameters: Vec<Parameter>,
+    /// What ids it takes.
+    pub limits: Limits,
+    /// How short rows of a batch are filled.
+    pub padding: Padding,
+    /// `config.json` as it stands.
+    pub json: Value,
+    /// True if all its weights came from the checkpoint.
+    pub head_given: bool,
+}
+
+/// Reads the folder of a BERT or GPT-2 checkpoint as a language model.
+///
+/// # Errors
+/// Whatever is wrong with the folder; a family that is none.
+pub fn load_predictor(
+    folder: &Path,
+    start: Start,
+    dropout: Option<f64>,
+    device: Device,
+    kind: Kind,
+) -> Result<LoadedPredictor, TrainError> {
+    let json = config::read(folder)?;
+    match Family::of(folder, &json)? {
+        Family::Bert => bert::load_masked(folder, json, start, dropout, device, kind),
+        Family::Gpt2 => gpt2::load_causal(folder, json, start, dropout, device, kind),
+        other => Err(bad(folder, &format!("a {} model predicts no tokens", other.name()))),
+    }
+}
+
+/// The id of the token that hides others, for the tokenizer of `folder`.
+///
+/// # Errors
+/// A tokenizer without one.
+pub fn mask_id(folder: &Path, tokenizer: &dyn Tokenizer) -> Result<u32, TrainError> {
+    let path = folder.join("tokenizer_config.json");
+    let known = fs::read_to_string(path).unwrap_or_default();
+    let known: Value = serde_json::from_str(&known).unwrap_or_default();
+    let token = known.get("mask_token").and_then(Value::as_str).unwrap_or("[MASK]");
+    match tokenizer.ids(token, false)?.as_slice() {
+        [id] if tokenizer.token(*id) == token => Ok(*id),
+        _ => Err(TrainError::Input(format!(
+            "The tokenizer of {} has no token {token}, which stands for hidden tokens.",
+            folder.display()
+        ))),
+    }
+}
+
+/// Refuses a model whose output layer has weights of its own.
+///
+/// # Errors
+/// `tie_word_embeddings` is false.
+pub(super) fn must_tie(folder: &Path, json: &Value) -> Result<(), TrainError> {
+    if json.get("tie_word_embeddings").and_then(Value::as_bool) == Some(false) {
+        let why = "tie_word_embeddings is false; only models whose output layer is their word embeddings \
+                   learn as language models";
+        return Err(bad(folder, why));
+    }
+    Ok(())
+}

@@ -24,6 +24,7 @@ mod hub;
 mod huggingface;
 #[cfg(test)]
 mod ladder;
+#[cfg(test)]
 mod language_models;
 #[cfg(test)]
 mod malformed;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::groups::{Spread, fold};
-use crate::spec::RunId;
+use crate::spec::{IGNORED, RunId};
 use crate::store::{Millis, Run};
 
 /// A sweep, looked at as a whole.
@@ -147,7 +147,8 @@ fn effect(key: &str, runs: &[Run], score: &impl Fn(&Run) -> Option<f64>) -> Effe
 /// Names of the rows, names of the columns, and a value for each cell that has one.
 pub type Grid = (Vec<String>, Vec<String>, HashMap<(usize, usize), f64>);
 
-/// Mean score by the values of two axes: rows of the first, columns of the second, numbers in their order.
+/// Mean score by the values of two axes: rows of the first, columns of the second, numbers in their order. A
+/// model that does not obey an axis has its score at every value of it.
 pub fn grid(report: &SweepReport, rows: usize, columns: usize) -> Grid {
     let names = |axis: usize| -> Vec<String> {
         let levels = report.effects.get(axis).map(|e| e.levels.as_slice()).unwrap_or_default();
@@ -156,16 +157,17 @@ pub fn grid(report: &SweepReport, rows: usize, columns: usize) -> Grid {
     let (row_names, column_names) = (names(rows), names(columns));
     let mut sums: HashMap<(usize, usize), (f64, f64)> = HashMap::new();
     for setting in &report.settings {
-        let place = |names: &[String], axis: usize| {
-            let value = setting.values.get(axis)?;
-            names.iter().position(|name| name == value)
+        let Some(mean) = setting.score.mean else { continue };
+        let is_at = |names: &[String], axis: usize, at: usize| {
+            let value = setting.values.get(axis);
+            value.is_some_and(|v| v == IGNORED) || value == names.get(at)
         };
-        if let (Some(i), Some(j), Some(mean)) =
-            (place(&row_names, rows), place(&column_names, columns), setting.score.mean)
-        {
-            let sum = sums.entry((i, j)).or_default();
-            sum.0 += mean * setting.score.n as f64;
-            sum.1 += setting.score.n as f64;
+        for i in (0..row_names.len()).filter(|i| is_at(&row_names, rows, *i)) {
+            for j in (0..column_names.len()).filter(|j| is_at(&column_names, columns, *j)) {
+                let sum = sums.entry((i, j)).or_default();
+                sum.0 += mean * setting.score.n as f64;
+                sum.1 += setting.score.n as f64;
+            }
         }
     }
     let means = sums.into_iter().map(|(at, (sum, n))| (at, sum / n)).collect();
@@ -268,8 +270,10 @@ mod tests {
         assert_eq!(report.settings.last().unwrap().values, ["majority", "–"]);
         assert_eq!(report.effects[1].levels.iter().map(|(_, s)| s.n).sum::<usize>(), 4);
         assert!(report.effects[1].levels.iter().all(|(_, s)| s.mean == Some(0.9)));
-        // Its column of the picture stays empty, and no other cell is made worse by it.
-        assert_eq!(grid(&report, 0, 1).2.len(), 2);
+        // In the picture it has its own score at either rate.
+        let (rows, columns, means) = grid(&report, 0, 1);
+        assert_eq!((rows, columns.len()), (vec![String::new(), "majority".into()], 2));
+        assert_eq!([means[&(0, 0)], means[&(1, 0)], means[&(1, 1)]], [0.9, 0.1, 0.1]);
     }
 
     #[test]

@@ -47,6 +47,17 @@ impl BuiltIn {
     }
 }
 
+impl BuiltIn {
+    /// Layers between its head and its word vectors; none for one that is no network.
+    pub fn layers(self) -> Option<u32> {
+        match self {
+            Self::Baseline(_) => None,
+            Self::Gru => Some(1),
+            Self::Ulmfit => Some(3),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -317,6 +317,7 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
             let all: BTreeSet<RunId> = snap.list.ids.iter().copied().collect();
             view.runs.marks = if view.runs.marks.is_superset(&all) { BTreeSet::new() } else { all };
         }
+        Action::Rates => view.run.rates = !view.run.rates,
         Action::LogY => view.run.log_y = !view.run.log_y,
         Action::XAxis => {
             view.run.read = None;

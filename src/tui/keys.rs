@@ -82,6 +82,7 @@ table! {
     Mark "mark" "space" &[Runs], "mark", "Mark the run; keys below then act on all marked runs";
     MarkAll "mark-all" "*" &[Runs], "", "Mark every row shown, or none";
     LogY "log-scale" "l" &[Run], "log scale", "Losses on a logarithmic or linear axis";
+    Rates "rates" "y" &[Run], "rates", "Learning rates by layer group in place of accuracies";
     XAxis "x-axis" "a" &[Run], "axis", "Curves over steps, epochs or time";
     SmoothLess "smooth-less" "-" &[Run], "", "Smooth the curves less";
     SmoothMore "smooth-more" "+ =" &[Run], "smooth", "Smooth the curves more";

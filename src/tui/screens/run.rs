@@ -13,6 +13,7 @@
 
 mod curves;
 mod facts;
+mod rates;
 mod words;
 
 use ratatui::layout::{Constraint, Layout, Rect};

@@ -2,6 +2,7 @@
 
 mod compare;
 mod history;
+mod ladder;
 mod launch;
 mod sweep;
 mod texts;

@@ -7,7 +7,7 @@ use crate::analysis::forecast::{Forecast, forecast};
 use crate::board::Board;
 use crate::dataset;
 use crate::order::DATA_KEYS;
-use crate::spec::{RunId, RunSpec, Sweep, locate};
+use crate::spec::{BuiltIn, RunId, RunSpec, Sweep, locate};
 use crate::store::{Listing, Millis, Reader, Sort};
 
 /// What the runs of a form would meet and take.
@@ -70,8 +70,10 @@ impl FormStudy {
             problem: None,
         };
         let Some(spec) = specs.first() else { return facts };
-        // A built-in model has no folder, hence no layers to tell.
-        facts.layers = board.model(&spec.model).ok().and_then(|folder| layers(&folder));
+        facts.layers = match BuiltIn::named(&spec.model) {
+            Some(built_in) => built_in.layers(),
+            None => board.model(&spec.model).ok().and_then(|folder| layers(&folder)),
+        };
         facts.problem = board.check_model(&spec.model).err().map(|error| error.to_string());
         match self.rows(board, spec) {
             Ok(rows) => facts.rows = Some(rows),
@@ -104,9 +106,16 @@ impl FormStudy {
 }
 
 fn layers(folder: &std::path::Path) -> Option<u32> {
-    let config = fs::read(folder.join("config.json")).ok()?;
+    let read = |name| fs::read(folder.join(name)).ok();
+    let config = locate::DESCRIPTIONS.iter().find_map(read)?;
     let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
-    let found = ["num_hidden_layers", "n_layer"].iter().find_map(|key| config[key].as_u64());
+    // BERT, GPT-2, AWD-LSTM; ELMo; a gru has one.
+    let found = ["/num_hidden_layers", "/n_layer", "/n_layers", "/lstm/n_layers"]
+        .iter()
+        .find_map(|place| config.pointer(place)?.as_u64())
+        .or_else(|| (config["model_type"] == "gru").then_some(1));
+    // fastai's usual number, which its configs leave out.
+    let found = found.or_else(|| (config["model_type"] == "awd_lstm").then_some(3));
     u32::try_from(found?).ok()
 }
 

@@ -147,6 +147,8 @@ pub enum XAxis {
 pub struct RunView {
     /// Losses on a logarithmic axis.
     pub log_y: bool,
+    /// Learning rates in place of accuracies.
+    pub rates: bool,
     /// What curves run over.
     pub x: XAxis,
     /// An index into [`SMOOTHING`].

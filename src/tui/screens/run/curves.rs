@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::rates;
 use crate::store::Curve;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -26,11 +27,15 @@ const ACCURACY: [Line; 3] = [
     ("val/acc", "val", |t| t.val),
 ];
 
-/// Draws both charts over one x axis.
+/// Draws both charts over one x axis; learning rates take the place of accuracies where asked for.
 pub fn draw(canvas: &mut Canvas, loss: Rect, accuracy: Rect, detail: &Detail, view: &View) {
     let range = range(detail, view.run.x);
     chart(canvas, loss, "loss", &LOSS, range, detail, view);
-    chart(canvas, accuracy, "accuracy", &ACCURACY, range, detail, view);
+    if view.run.rates {
+        rates::draw(canvas, accuracy, range, detail, view);
+    } else {
+        chart(canvas, accuracy, "accuracy", &ACCURACY, range, detail, view);
+    }
 }
 
 fn range(detail: &Detail, axis: XAxis) -> (f64, f64) {
@@ -61,11 +66,11 @@ fn stage(last: f64, whole: f64) -> f64 {
 }
 
 /// When the first point was written.
-fn start(detail: &Detail) -> i64 {
+pub(super) fn start(detail: &Detail) -> i64 {
     detail.curves.values().filter_map(|c| c.time.first()).min().copied().unwrap_or(0)
 }
 
-fn xs(curve: &Curve, axis: XAxis, start: i64) -> Vec<f64> {
+pub(super) fn xs(curve: &Curve, axis: XAxis, start: i64) -> Vec<f64> {
     match axis {
         XAxis::Step => curve.step.iter().map(|s| *s as f64).collect(),
         XAxis::Epoch => curve.epoch.clone(),
@@ -73,7 +78,7 @@ fn xs(curve: &Curve, axis: XAxis, start: i64) -> Vec<f64> {
     }
 }
 
-fn x_label(axis: XAxis) -> fn(f64) -> String {
+pub(super) fn x_label(axis: XAxis) -> fn(f64) -> String {
     match axis {
         XAxis::Step | XAxis::Epoch => |x| {
             if x.fract() == 0.0 { figures::count(x) } else { format!("{x:.1}") }
@@ -152,7 +157,7 @@ fn chart(
     settings(canvas, area, view, log, weight, title == "loss");
 }
 
-fn position(axis: XAxis, x: f64) -> String {
+pub(super) fn position(axis: XAxis, x: f64) -> String {
     match axis {
         XAxis::Step => format!("step {x:.0}"),
         XAxis::Epoch => format!("epoch {}", (x * 100.0).round() / 100.0),
@@ -166,12 +171,12 @@ fn best(detail: &Detail, curve: &Curve, points: &[(f64, f64)]) -> Option<(f64, f
     points.get(at).copied()
 }
 
-fn nearest(points: &[(f64, f64)], x: f64) -> Option<f64> {
+pub(super) fn nearest(points: &[(f64, f64)], x: f64) -> Option<f64> {
     points.iter().min_by(|a, b| (a.0 - x).abs().total_cmp(&(b.0 - x).abs())).map(|p| p.1)
 }
 
 /// The legend in the panel's upper edge, from the right; what does not fit is left out.
-fn edge(canvas: &mut Canvas, area: Rect, title: &str, legend: &[(String, Style)]) {
+pub(super) fn edge(canvas: &mut Canvas, area: Rect, title: &str, legend: &[(String, Style)]) {
     let room = usize::from(area.width).saturating_sub(text::width(title) + 7);
     let mut kept = Vec::new();
     let mut used = 1;
@@ -196,7 +201,14 @@ fn edge(canvas: &mut Canvas, area: Rect, title: &str, legend: &[(String, Style)]
 }
 
 /// How the curves are drawn, in the lower edge.
-fn settings(canvas: &mut Canvas, area: Rect, view: &View, log: bool, weight: f64, loss: bool) {
+pub(super) fn settings(
+    canvas: &mut Canvas,
+    area: Rect,
+    view: &View,
+    log: bool,
+    weight: f64,
+    loss: bool,
+) {
     if area.width < 30 || area.height < 4 {
         return;
     }

@@ -12,6 +12,7 @@ use crate::tui::act::{self, Effect};
 use crate::tui::canvas::Canvas;
 use crate::tui::effects::Command;
 use crate::tui::fixtures::{board, many, text};
+use crate::tui::form::Form;
 use crate::tui::keys::Keymap;
 use crate::tui::snapshot::{Health, Snapshot};
 use crate::tui::study::{FormFacts, Question, Shelf, Study, Twin, Which};
@@ -81,6 +82,27 @@ fn a_clone_with_changes() {
     };
     let specs = order.sweep.expand().unwrap();
     assert_eq!(specs.iter().map(|s| (s.lr, s.epochs)).collect::<Vec<_>>(), [(5e-6, 4), (3e-5, 4)]);
+}
+
+/// Slanted triangles, one for each group of layers, from the epoch in which it thaws.
+#[test]
+fn rates_of_groups_are_drawn_before_anything_runs() {
+    let (mut snap, mut view) = cloned();
+    let mut run = many().into_iter().find(|run| run.id == RunId(12)).unwrap();
+    for (key, value) in
+        [("schedule", "slanted"), ("unfreeze", "gradual"), ("layer_decay", "2.6"), ("epochs", "9")]
+    {
+        run.spec.set(key, value).unwrap();
+    }
+    view.form = Some(Form::of(&run));
+    answered(&mut snap, &view, &[]);
+    both("launch_groups", &snap, &mut view);
+    assert!(text(&snap, &mut view, 160, 45).contains("8 groups"));
+
+    run.spec.model = "majority".into();
+    view.form = Some(Form::of(&run));
+    answered(&mut snap, &view, &[]);
+    assert!(text(&snap, &mut view, 160, 45).contains("majority is fitted in one go"));
 }
 
 #[test]

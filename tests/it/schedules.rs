@@ -98,7 +98,7 @@ fn gpt2_thaws_at_rates_of_its_own_as_bert_does() {
         let last = told.iter().rfind(|e| e.step == epoch * 40 && rate(e, "").is_some()).unwrap();
         let head = rate(last, "").unwrap();
         // Slanted: the end of a stage is a 32nd of its peak or a little more.
-        assert!(head >= 1e-3 / 32.0 && head < 1e-4, "{head}");
+        assert!((1e-3 / 32.0..1e-4).contains(&head), "{head}");
         for (group, name) in ["/head", "/layer_1", "/layer_0", "/embeddings"].iter().enumerate() {
             let want = if group < groups { head / 2.6_f64.powi(group as i32) } else { 0.0 };
             let got = rate(last, name).unwrap();

@@ -213,7 +213,7 @@ pub struct RunnerInfo {
 }
 
 /// A seat for one run, with what the device tells of itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SlotInfo {
     /// A site of the config.
     pub site: String,

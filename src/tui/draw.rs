@@ -16,7 +16,7 @@ use super::canvas::{Canvas, Target};
 use super::figures;
 use super::keys::{Action, Keymap};
 use super::screens::{
-    compare, confusion, launch, log, popups, queue, run, runs, state, sweep, texts,
+    compare, confusion, launch, log, popups, queue, run, runs, site, state, sweep, texts,
 };
 use super::snapshot::{Health, RunnerState, Snapshot};
 use super::text;
@@ -172,6 +172,9 @@ fn devices(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
             let more = format!("+{}", snap.slots.len() - i);
             canvas.put(at, area.y, left, &more, theme.dim);
             return;
+        }
+        if slot.site != site::HERE {
+            at = canvas.put(at, area.y, 12, &slot.site, theme.dim) + 1;
         }
         at = canvas.put(at, area.y, 10, &slot.slot, theme.dim) + 1;
         let run = slot.run.and_then(|id| snap.live.iter().find(|r| r.id == id));

@@ -254,7 +254,8 @@ fn single(key: &Key, text: &str, axis: Option<Axis>) -> Result<Option<Axis>, Spe
     Ok(axis)
 }
 
-fn round<'a>(words: &[&'a str], now: &str, up: bool) -> Option<&'a str> {
+/// The word behind, or before, the present one; round and round.
+pub fn round<'a>(words: &[&'a str], now: &str, up: bool) -> Option<&'a str> {
     let at = words.iter().position(|w| *w == now)?;
     let to = if up { at + 1 } else { at + words.len() - 1 };
     words.get(to % words.len()).copied()

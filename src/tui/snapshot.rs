@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::study::Study;
 use crate::spec::{RunId, RunSpec};
-use crate::store::{Confusion, Counts, Curve, Listing, Millis, Run, SlotInfo, Split};
+use crate::store::{Confusion, Counts, Curve, Listing, Millis, Run, SiteInfo, SlotInfo, Split};
 
 /// A board at one moment.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub runner: RunnerState,
     /// Devices and job seats.
     pub slots: Arc<Vec<SlotInfo>>,
+    /// The sites of the config, with what is known of those elsewhere.
+    pub sites: Arc<Vec<SiteInfo>>,
     /// Starting, running and stopping runs.
     pub live: Arc<Vec<Run>>,
     /// Queued runs in the order they start, the first of them; held ones too.

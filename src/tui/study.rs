@@ -19,7 +19,7 @@ use crate::board::Board;
 use crate::spec::Sweep;
 
 pub use compare::{CompareQuestion, Compared};
-pub use form::{FormFacts, Twin};
+pub use form::{FormFacts, Twin, day};
 #[cfg(test)]
 pub use scores::found;
 pub use scores::{Found, Scores, ScoresQuestion, Two};

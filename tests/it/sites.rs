@@ -487,10 +487,15 @@ fn slurm_stop_hold_and_resume() {
     assert_eq!(rig.ended(ids[2]).state, RunState::Ended(Outcome::Stopped));
     rig.wait(ids[1], "held", |run| run.state == RunState::Queued && run.step > 0);
     rig.store.set_wish(&[ids[1]], Wish::Run).unwrap();
+    rig.store.requeue(&[ids[0]], true).unwrap();
     let held = rig.ended(ids[1]);
     assert_done(&held);
     assert_eq!(held.attempt, 2);
     rig.assert_whole(ids[1], 40);
+    let again = rig.ended(ids[0]);
+    assert_done(&again);
+    assert_eq!(again.attempt, 1, "from the start");
+    rig.assert_whole(ids[0], 40);
 }
 
 #[test]
@@ -530,6 +535,9 @@ fn slurm_node_crash_and_controller_outage_cost_no_epoch() {
     cluster.call(&["start"]);
     cluster.call(&["stop", "node1"]);
     until("the node is missed", || {
+        // Slurm itself takes half a minute to find out, and longer while everybody asks it.
+        let node = format!("nodename={first}");
+        cluster.tool(&["scontrol", "update", &node, "state=down", "reason=crash"]);
         let state = cluster.tool(&["sinfo", "-h", "-n", &first, "-o", "%T"]);
         state.starts_with("down")
     });

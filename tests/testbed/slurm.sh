@@ -26,7 +26,7 @@ free_base() { # the first of a run of free ports
 alive() { # the daemon's pid, if it lives and is ours
   local pid
   pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$dir/" && echo "$pid"
+  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$dir/" && echo "$pid"
 }
 
 launch() { # launch NAME COMMAND...

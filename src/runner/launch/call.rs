@@ -53,6 +53,11 @@ impl Patience {
     /// For copies, which take as long as they take.
     pub(super) const LONG: Self =
         Self { silent: Duration::from_mins(1), whole: Duration::from_hours(24) };
+
+    /// True if it is worth more than a question is.
+    pub(super) fn is_for_copies(self) -> bool {
+        self.silent > Self::SHORT.silent
+    }
 }
 
 /// What is written to the host, until it returns.

@@ -1,10 +1,11 @@
 //! The thread that serves one site: submits, polls, appends what is new to the run's files here, and
 //! keeps calm while the host is away.
 
+mod carry;
+mod copy;
+mod tracked;
+
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -20,21 +21,18 @@ use super::call::Trouble;
 use super::desk::Report;
 use super::freight::{Cargo, Delivered};
 use super::job::{Answer, Doing, Job, Ready, Sight, Watch};
+use copy::{MOST_EVENTS, MOST_LOG, append, wanted};
+use tracked::{Stage, Tracked};
 
 /// How often a host is asked what it is and has.
 const LOOK: Duration = Duration::from_secs(15);
 /// The pauses while a host is away: first and longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-/// Jobs per submission.
-const BATCH: usize = 50;
-/// Bytes of one run's events and log that are taken from a host. Honest runs stay far below.
-const MOST_EVENTS: u64 = 1 << 30;
-const MOST_LOG: u64 = 64 << 20;
+/// Where jobs that are ready together are submitted together: how long none has come when it is time, and
+/// how long the first of them waits at most.
+const GATHER: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(10));
 /// A job that was submitted and shows no process for so long is lost.
 const START: Duration = Duration::from_mins(1);
-/// A job is lost when it was seen so so often in a row; of one whose exit code has to cross a shared disk
-/// it takes longer to be sure.
-const LOST: (u32, u32) = (2, 10);
 /// The pause after a site said: not now.
 const LATER: Duration = Duration::from_secs(10);
 
@@ -45,57 +43,6 @@ pub(super) enum Order {
     End(RunId),
     Delivered(Delivered),
     Close,
-}
-
-/// Where a job is on its way.
-#[derive(Debug)]
-enum Stage {
-    /// Its inputs are being brought there.
-    Packing,
-    /// They are there.
-    Ready(Box<Ready>),
-    /// It was submitted.
-    Submitted,
-    /// It has ended so, and its results are on their way.
-    Fetching(Exit),
-}
-
-#[derive(Debug)]
-struct Tracked {
-    job: Job,
-    stage: Stage,
-    /// True once it may have been submitted.
-    tried: bool,
-    /// True once it is to end.
-    end: bool,
-    /// When the host was first told so.
-    told: Option<Instant>,
-    /// Since when it is at this stage.
-    since: Instant,
-    /// How often in a row it was seen lost.
-    lost: u32,
-    restarts: u32,
-    remark: String,
-    /// How often its results could not be fetched for a reason that is not the connection.
-    vain: u32,
-    /// Not to be submitted before.
-    not_before: Option<Instant>,
-    /// Cargo that is tried again when the host is back.
-    again: Option<Box<Cargo>>,
-}
-
-impl Tracked {
-    /// True if it has been seen lost often enough.
-    fn is_gone(&self, why: &str) -> bool {
-        let far = !why.is_empty() && !self.end;
-        self.lost >= if far { LOST.1 } else { LOST.0 }
-    }
-
-    /// True if it is to be submitted now.
-    fn is_due(&self) -> bool {
-        let later = self.not_before.is_some_and(|time| Instant::now() < time);
-        matches!(self.stage, Stage::Ready(_)) && !later
-    }
 }
 
 /// Serves one site.
@@ -178,19 +125,38 @@ impl Clerk {
         if let Some((_, over)) = self.pause {
             return over.saturating_duration_since(Instant::now());
         }
-        if self.jobs.values().any(Tracked::is_due) {
-            return Duration::ZERO;
-        }
         let since = |last: Option<Instant>, pause: Duration| {
             last.map_or(Duration::ZERO, |last| pause.saturating_sub(last.elapsed()))
         };
         let look = since(self.looked, LOOK);
         let is_watched =
             |job: &Tracked| matches!(job.stage, Stage::Submitted) || job.not_before.is_some();
+        let mut nap = look;
         if self.jobs.values().any(is_watched) {
-            look.min(since(self.polled, self.interval))
+            nap = nap.min(since(self.polled, self.interval));
+        }
+        if self.jobs.values().any(Tracked::is_due) {
+            nap = nap.min(self.gathering());
+        }
+        nap
+    }
+
+    /// How long jobs that are ready still wait for others, so that they go as one array.
+    fn gathering(&self) -> Duration {
+        let ages = self.jobs.values().filter(|job| job.is_due()).map(|job| job.since.elapsed());
+        let (Some(youngest), Some(oldest)) = (ages.clone().min(), ages.max()) else {
+            return Duration::ZERO;
+        };
+        if !self.launcher.gathers() {
+            return Duration::ZERO;
+        }
+        let comes =
+            |job: &Tracked| matches!(job.stage, Stage::Packing) && !job.end && job.again.is_none();
+        let left = GATHER.1.saturating_sub(oldest);
+        if self.jobs.values().any(comes) {
+            left
         } else {
-            look
+            left.min(GATHER.0.saturating_sub(youngest))
         }
     }
 
@@ -212,21 +178,7 @@ impl Clerk {
             Order::Close => self.open = false,
             Order::Submit(job) => {
                 let id = job.id;
-                let tracked = Tracked {
-                    job: (*job).clone(),
-                    stage: Stage::Packing,
-                    tried: false,
-                    end: false,
-                    told: None,
-                    since: Instant::now(),
-                    lost: 0,
-                    restarts: 0,
-                    remark: String::new(),
-                    vain: 0,
-                    not_before: None,
-                    again: None,
-                };
-                self.jobs.insert(id, tracked);
+                self.jobs.insert(id, Tracked::new((*job).clone()));
                 self.carry(id, Cargo::Inputs(job, Vec::new()));
             }
             Order::End(id) => {
@@ -239,60 +191,7 @@ impl Clerk {
                 }
                 self.polled = None;
             }
-            Order::Delivered(Delivered::Progress(id, text)) => self.remark(id, &text),
-            Order::Delivered(Delivered::Refused(id, why)) => self.refuse(id, why),
-            Order::Delivered(Delivered::Ready(ready)) => {
-                let id = ready.job.id;
-                if let Some(tracked) = self.jobs.get_mut(&id) {
-                    tracked.stage = Stage::Ready(ready);
-                    self.remark(id, "");
-                }
-            }
-            Order::Delivered(Delivered::Fetched(id)) => {
-                if let Some(Stage::Fetching(exit)) = self.jobs.get(&id).map(|job| &job.stage) {
-                    self.ended(id, *exit);
-                }
-            }
-            Order::Delivered(Delivered::Failed(cargo, trouble)) => {
-                self.undelivered(cargo, &trouble);
-            }
-        }
-    }
-
-    fn carry(&mut self, id: RunId, cargo: Cargo) {
-        if self.cargo.send(cargo).is_err() {
-            self.refuse(id, "The thread that copies files is gone.".to_owned());
-        }
-    }
-
-    /// A copy did not go through. While the host is away it waits with everything else.
-    fn undelivered(&mut self, cargo: Box<Cargo>, trouble: &Trouble) {
-        let id = match &*cargo {
-            Cargo::Inputs(job, _) | Cargo::Results(job, _) => job.id,
-        };
-        let Some(tracked) = self.jobs.get_mut(&id) else { return };
-        if let Trouble::Away(_) = trouble {
-            tracked.again = Some(cargo);
-            self.is_in_trouble(trouble);
-            return;
-        }
-        tracked.vain += 1;
-        if tracked.vain < 3 {
-            tracked.again = Some(cargo);
-            self.pause = Some((PAUSES.0, Instant::now() + PAUSES.0));
-        } else if let Stage::Fetching(exit) = tracked.stage {
-            let note = format!(
-                "{id}: its results stay on {} for now: {} `tuneboard sites fetch {id}` fetches them.",
-                self.name,
-                trouble.why()
-            );
-            self.tell(Report::Note(note));
-            self.ended(id, exit);
-        } else {
-            self.refuse(
-                id,
-                format!("Its inputs cannot be copied to {}: {}", self.name, trouble.why()),
-            );
+            Order::Delivered(delivered) => self.delivered(delivered),
         }
     }
 
@@ -352,13 +251,16 @@ impl Clerk {
     }
 
     fn submit(&mut self) -> Result<(), Trouble> {
+        if !self.gathering().is_zero() {
+            return Ok(());
+        }
         loop {
             let due = self.jobs.values().filter(|job| job.is_due());
             let ready = due.filter_map(|job| match &job.stage {
                 Stage::Ready(ready) => Some((**ready).clone()),
                 _ => None,
             });
-            let batch: Vec<Ready> = ready.take(BATCH).collect();
+            let batch: Vec<Ready> = ready.take(self.launcher.together()).collect();
             if batch.is_empty() {
                 return Ok(());
             }
@@ -374,13 +276,13 @@ impl Clerk {
                 match answer {
                     Answer::Started => {
                         if let Some(tracked) = self.jobs.get_mut(&id) {
-                            (tracked.stage, tracked.since) = (Stage::Submitted, Instant::now());
+                            tracked.enter(Stage::Submitted);
                         }
                         self.polled = None;
                     }
                     Answer::Missing(hashes) => {
                         if let Some(tracked) = self.jobs.get_mut(&id) {
-                            tracked.stage = Stage::Packing;
+                            tracked.enter(Stage::Packing);
                         }
                         self.carry(id, Cargo::Inputs(Box::new(ready.job), hashes));
                     }
@@ -451,7 +353,7 @@ impl Clerk {
         match sight.doing {
             // The answer to the submission was lost before it arrived, or the disk was wiped.
             Doing::Unknown => {
-                tracked.stage = Stage::Packing;
+                tracked.enter(Stage::Packing);
                 let job = Box::new(tracked.job.clone());
                 self.carry(id, Cargo::Inputs(job, Vec::new()));
             }
@@ -470,87 +372,5 @@ impl Clerk {
             Doing::Starting | Doing::Lost(_) | Doing::Ended(_) => {}
         }
         Ok(())
-    }
-
-    /// Fetches what an ended job has made. Of one that was asked to end only the predictions: it will
-    /// go on from its checkpoint over there.
-    fn fetch(&mut self, id: RunId, exit: Exit) {
-        let Some(tracked) = self.jobs.get_mut(&id) else { return };
-        let folders: &[&str] = match self.fetch {
-            Fetch::None => &[],
-            Fetch::Predictions => &["predictions"],
-            Fetch::All if tracked.end => &["predictions"],
-            Fetch::All => &["checkpoints", "predictions"],
-        };
-        if folders.is_empty() {
-            self.ended(id, exit);
-            return;
-        }
-        tracked.stage = Stage::Fetching(exit);
-        let job = Box::new(tracked.job.clone());
-        self.tell(Report::Freed(id));
-        self.remark(id, "fetching results");
-        let folders = folders.iter().map(|f| (*f).to_owned()).collect();
-        self.carry(id, Cargo::Results(job, folders));
-    }
-}
-
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |m| m.len())
-}
-
-/// From where on bytes are wanted: from nowhere, once there are too many.
-fn wanted(path: &Path, most: u64) -> u64 {
-    let here = length(path);
-    if here > most { u64::from(u32::MAX) << 20 } else { here }
-}
-
-/// Adds new bytes to a file that is a copy of one with `size` bytes. True if the copy is complete, or as
-/// long as it may get.
-fn append(path: &Path, new: &[u8], size: u64, most: u64) -> Result<bool, Trouble> {
-    let here = length(path);
-    let wrong = |e| Trouble::Here(format!("{}: {e}.", path.display()));
-    if size < here && here <= most {
-        // A power cut took bytes that had been sent. The host's file is the truth.
-        let file = OpenOptions::new().write(true).open(path).map_err(wrong)?;
-        file.set_len(size).map_err(wrong)?;
-        return Ok(true);
-    }
-    let room = most.saturating_sub(here).min(new.len() as u64) as usize;
-    let mut file = None;
-    if room > 0 {
-        let mut open = OpenOptions::new().create(true).append(true).open(path).map_err(wrong)?;
-        open.write_all(new.get(..room).unwrap_or_default()).map_err(wrong)?;
-        file = Some(open);
-    }
-    if room < new.len() {
-        let Some(mut file) = file else { return Ok(true) };
-        file.write_all(b"\n--- too long: the rest was left on the host ---\n").map_err(wrong)?;
-        return Ok(true);
-    }
-    Ok(here + room as u64 >= size.min(most))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_grows_shrinks_and_is_bounded() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("events.jsonl");
-        assert!(append(&path, b"", 0, 100).unwrap());
-        assert!(!append(&path, b"abc", 5, 100).unwrap());
-        assert!(append(&path, b"de", 5, 100).unwrap());
-        assert_eq!(fs::read(&path).unwrap(), b"abcde");
-        assert!(append(&path, b"", 2, 100).unwrap());
-        assert_eq!(fs::read(&path).unwrap(), b"ab");
-        // A host without end.
-        let mut whole = false;
-        for _ in 0..20 {
-            let here = length(&path);
-            whole = append(&path, &[b'x'; 64], here + 1_000_000, 100).unwrap();
-        }
-        assert!(whole && length(&path) < 200, "{}", length(&path));
     }
 }

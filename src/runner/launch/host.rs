@@ -5,11 +5,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::board::Site;
 
 use super::call::{Hear, Patience, Say, Trouble, converse};
+use super::gate::{self, Gate, Pass};
 
 /// What hosts are given to do.
 const SCRIPT: &str = include_str!("script.sh");
@@ -27,6 +29,8 @@ pub(in crate::runner) struct Host {
     site: Site,
     /// Where the master connection's socket lies.
     sockets: PathBuf,
+    /// Counts sessions; made by the first call, as `ssh` is asked which machine it is.
+    gate: Arc<OnceLock<Gate>>,
 }
 
 impl Host {
@@ -36,7 +40,7 @@ impl Host {
     /// There is no place for the socket of the connection.
     pub(super) fn of(site: &Site) -> Result<Self, Trouble> {
         let sockets = if site.host.is_empty() { PathBuf::new() } else { sockets()? };
-        Ok(Self { site: site.clone(), sockets })
+        Ok(Self { site: site.clone(), sockets, gate: Arc::default() })
     }
 
     /// One call: what comes back, at most so many bytes. `body` writes what the operation takes.
@@ -70,6 +74,7 @@ impl Host {
         body: Box<Say>,
         hear: Box<Hear>,
     ) -> Result<(), Trouble> {
+        let _pass = self.enter(patience)?;
         let nonce = nonce();
         let head = format!(
             "{SCRIPT}{nonce}\n{}\n{}\n{operation}\n",
@@ -97,6 +102,15 @@ impl Host {
             self.drop_master();
         }
         result
+    }
+
+    /// Waits for a session; this machine has no need of one.
+    fn enter(&self, patience: Patience) -> Result<Option<Pass>, Trouble> {
+        if self.site.host.is_empty() {
+            return Ok(None);
+        }
+        let make = || Gate::of(&self.sockets, &gate::machine(self.ssh(), &self.site.host));
+        self.gate.get_or_init(make).enter(patience).map(Some)
     }
 
     fn command(&self) -> Command {

@@ -11,6 +11,7 @@ mod call;
 mod clerk;
 mod desk;
 mod freight;
+mod gate;
 mod host;
 mod inputs;
 mod job;
@@ -36,6 +37,10 @@ trait Launcher: Send {
     /// Starts jobs, one answer for each. The same ticket is never started twice, so that a call whose
     /// answer was lost can be repeated.
     fn submit(&mut self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble>;
+    /// How many jobs one submission takes.
+    fn together(&self) -> usize;
+    /// True if jobs that are ready at nearly the same time should go in one submission.
+    fn gathers(&self) -> bool;
     /// Looks at all jobs in one call: passes signals on, brings states and new bytes.
     fn poll(&mut self, watches: &[Watch]) -> Result<Vec<Sight>, Trouble>;
 }

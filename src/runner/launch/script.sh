@@ -6,6 +6,8 @@ PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/opt/slurm/bin
 export LC_ALL PATH
 take() { IFS= read -r "$1" || exit 90; }
 line() { printf '%s\n' "$*"; }
+line_break='
+'
 take nonce
 take kind
 take folder
@@ -99,12 +101,13 @@ poll() {
 # cancel SIGNAL: a job of Slurm. One that waits is taken out of the queue; the trainer and the script
 # around it get TERM; whoever does not heed it is killed. False if Slurm was not there to be told.
 cancel() {
-  read -r job <slurm || return
-  if [ "$1" = KILL ]; then
-    scancel "$job"
-  else
-    scancel --state=PENDING "$job" && { scancel --full --signal=TERM "$job" || :; }
-  fi
+  read -r number <slurm || return
+  # `scancel --state=PENDING 22_1` would be the simple way, and ends the whole array 22.
+  mine=$(squeue -h -r -u "$(id -un)" -o '%i %T') || return
+  case $1$line_break$mine$line_break in
+  KILL* | *"$line_break$number PENDING$line_break"*) scancel "$number" ;;
+  *) scancel --full --signal=TERM "$number" || : ;;
+  esac
 }
 
 # job_script: runs one attempt. Its trap keeps this shell alive when the group is asked to end, so that

@@ -118,13 +118,20 @@ impl Launcher for Slurm {
     }
 
     fn submit(&mut self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
-        let mut answers = Vec::with_capacity(jobs.len());
-        for part in jobs.chunks(self.array) {
-            answers.extend(self.submit_array(part)?);
-        }
+        let answers = self.submit_array(jobs)?;
         // The new ones are looked for at once.
         self.read = None;
         Ok(answers)
+    }
+
+    /// The longest array that the cluster takes, and that is prepared there in a few seconds.
+    fn together(&self) -> usize {
+        self.array.min(200)
+    }
+
+    /// One array is one line of the queue, and one decision of the cluster's.
+    fn gathers(&self) -> bool {
+        true
     }
 
     fn poll(&mut self, watches: &[Watch]) -> Result<Vec<Sight>, Trouble> {

@@ -20,6 +20,14 @@ impl Launcher for Ssh {
         wire::answers(&answer, jobs)
     }
 
+    fn together(&self) -> usize {
+        50
+    }
+
+    fn gathers(&self) -> bool {
+        false
+    }
+
     fn poll(&mut self, watches: &[Watch]) -> Result<Vec<Sight>, Trouble> {
         poll(&self.host, watches)
     }

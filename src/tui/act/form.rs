@@ -4,7 +4,7 @@ use super::Effect;
 use crate::spec::RunId;
 use crate::spec::keys::{KEYS, Kind};
 use crate::tui::effects::{Command, Order};
-use crate::tui::form::{Form, Row};
+use crate::tui::form::{Form, Row, round};
 use crate::tui::line::Line;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::study::Which;
@@ -68,10 +68,20 @@ pub fn unfold(view: &mut View) {
     form.cursor = at;
 }
 
-/// The value before or behind.
-pub fn step(view: &mut View, up: bool) {
-    if let Some(form) = &mut view.form {
-        form.step(form.row(), up);
+/// The value before or behind; of the site, the next one of the config.
+pub fn step(view: &mut View, snap: &Snapshot, up: bool) {
+    let Some(form) = &mut view.form else { return };
+    let row = form.row();
+    if let Row::Key(i) = row
+        && KEYS.get(i).is_some_and(|key| key.name == "site")
+    {
+        let sites = snap.sites.iter().map(|site| site.name.as_str());
+        let choices: Vec<&str> = sites.chain(["any"]).collect();
+        if let Some(next) = round(&choices, form.text(row), up).map(str::to_owned) {
+            form.set(row, &next);
+        }
+    } else {
+        form.step(row, up);
     }
 }
 

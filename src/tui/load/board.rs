@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::board::Board;
 use crate::runner;
 use crate::spec::RunState;
-use crate::store::{Listing, Reader, Run, RunnerInfo, Sort, StoreError};
+use crate::store::{Listing, Reader, Run, RunnerInfo, SiteInfo, Sort, StoreError};
 use crate::tui::query::Query;
 use crate::tui::snapshot::{RunnerState, Snapshot};
 
@@ -23,6 +23,7 @@ pub fn empty(board: &Board) -> Snapshot {
     Snapshot {
         root: short.unwrap_or(root),
         defaults: Arc::new(board.config.defaults.clone()),
+        sites: Arc::new(board.sites().into_iter().map(|(name, _)| unasked(name)).collect()),
         ..Snapshot::default()
     }
 }
@@ -46,6 +47,8 @@ pub fn read(
     if changed {
         differs |= put(&mut snap.counts, reader.counts()?);
         differs |= put(&mut snap.slots, Arc::new(reader.slots()?));
+        let sites = told(&snap.sites, &reader.sites()?);
+        differs |= put(&mut snap.sites, Arc::new(sites));
     }
     if changed || (query.queue && asked) {
         let waiting = if query.queue { QUEUE } else { 1 };
@@ -60,6 +63,16 @@ pub fn read(
         }
     }
     Ok(differs)
+}
+
+fn unasked(name: String) -> SiteInfo {
+    SiteInfo { name, ..SiteInfo::default() }
+}
+
+/// The sites of the config with what the runner last said of them.
+fn told(sites: &[SiteInfo], known: &[SiteInfo]) -> Vec<SiteInfo> {
+    let told = |site: &SiteInfo| known.iter().find(|info| info.name == site.name).cloned();
+    sites.iter().map(|site| told(site).unwrap_or_else(|| unasked(site.name.clone()))).collect()
 }
 
 fn put<T: PartialEq>(slot: &mut T, new: T) -> bool {

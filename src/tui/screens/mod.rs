@@ -8,6 +8,7 @@ pub mod popups;
 pub mod queue;
 pub mod run;
 pub mod runs;
+pub mod site;
 pub mod state;
 pub mod sweep;
 pub mod texts;

@@ -5,7 +5,7 @@ mod forecast;
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::state;
+use super::{site, state};
 use crate::spec::Wish;
 use crate::store::Run;
 use crate::tui::canvas::{Canvas, Target};
@@ -17,7 +17,7 @@ use crate::tui::widgets::bar::bar;
 
 /// Draws devices above, runs below.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
-    let wanted = (snap.slots.len().max(1) as u16 + 3).min(area.height / 2);
+    let wanted = (devices::lines(snap).max(1) as u16 + 3).min(area.height / 2);
     let [above, below] =
         Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(area);
     devices::draw(canvas, above, snap);
@@ -68,7 +68,7 @@ fn runs(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         if waits {
             canvas.put_right(inner.x + 4, y, 4, &position.to_string(), theme.dim);
         }
-        place.row(canvas, y, run, forecast.of(run.id));
+        place.row(canvas, y, run, forecast.of(run.id), site::remark(run.id, snap));
     }
     let read = snap.queue.len() as u64;
     if waiting > read && top + page >= rows.len() {
@@ -129,7 +129,14 @@ impl Columns {
         canvas.put_right(self.end, y, 7, "done in", dim);
     }
 
-    fn row(&self, canvas: &mut Canvas, y: u16, run: &Run, forecast: Option<(i64, i64)>) {
+    fn row(
+        &self,
+        canvas: &mut Canvas,
+        y: u16,
+        run: &Run,
+        forecast: Option<(i64, i64)>,
+        remark: Option<&str>,
+    ) {
         let theme = canvas.theme;
         let (glyph, word, style) = state::label(run, theme);
         canvas.put(self.state, y, 10, &format!("{glyph} {word}"), style);
@@ -138,6 +145,11 @@ impl Columns {
         let room = (self.name + self.name_width).saturating_sub(end + 2);
         if room > 6 {
             canvas.put(end + 2, y, room, &run.spec.model, theme.dim);
+        }
+        if let Some(words) = remark.filter(|_| run.epoch == 0.0) {
+            let room = self.end.saturating_sub(self.epoch);
+            canvas.put(self.epoch, y, room, words, theme.warn);
+            return;
         }
         if run.state.is_live() || run.epoch > 0.0 {
             bar(canvas, self.epoch, y, self.bar, state::progress(run), theme.val);

@@ -94,7 +94,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
     let outcome = detail.run.state.outcome();
     let failed = matches!(outcome, Some(Outcome::Failed { .. } | Outcome::Lost { .. }));
     let parts = regions(area, failed);
-    facts::title(canvas, parts.title, detail);
+    facts::title(canvas, parts.title, detail, snap);
     curves::draw(canvas, parts.loss, parts.accuracy, detail, view);
     if failed {
         words::draw(canvas, parts.spec, detail, keymap);

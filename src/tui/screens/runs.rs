@@ -136,7 +136,8 @@ fn table(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         match snap.list.row(at) {
             Some(run) => {
                 for p in &columns {
-                    cells::draw(canvas, area.x + 2 + p.x, y, p.width, &p.column.kind, run);
+                    let at = Rect::new(area.x + 2 + p.x, y, p.width, 1);
+                    cells::draw(canvas, at, &p.column.kind, run, snap);
                 }
             }
             // Not loaded yet: the row fills in within a blink.

@@ -4,6 +4,7 @@ mod compare;
 mod history;
 mod ladder;
 mod launch;
+mod sites;
 mod sweep;
 mod texts;
 

@@ -4,6 +4,7 @@ use crate::spec::keys::{KEYS, Kind};
 use crate::spec::short;
 use crate::tui::canvas::Canvas;
 use crate::tui::form::{Checked, Form, Row};
+use crate::tui::screens::site;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
 
@@ -43,6 +44,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, form: &Form, check
             put(canvas, why, theme.bad);
         }
         _ => {}
+    }
+    if title == "site" {
+        put(canvas, "Where it runs; ← → step through them.", theme.text);
+        for (name, words, style) in site::choices(snap, theme) {
+            put(canvas, &format!("{name:<12} {words}"), style);
+        }
+        return;
     }
     for (i, line) in lines.iter().filter(|l| !l.is_empty()).enumerate() {
         put(canvas, line, if i == 0 { theme.text } else { theme.dim });

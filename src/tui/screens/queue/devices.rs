@@ -1,9 +1,9 @@
 use ratatui::layout::Rect;
 
-use crate::store::SlotInfo;
+use crate::store::{SiteInfo, SiteState, SlotInfo};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::screens::state;
+use crate::tui::screens::{site, state};
 use crate::tui::snapshot::{RunnerState, Snapshot};
 use crate::tui::text;
 use crate::tui::widgets::bar::bar;
@@ -17,7 +17,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
         RunnerState::Absent => "no runner",
     };
     let inner = canvas.panel(area, "devices", aside);
-    if snap.slots.is_empty() {
+    if lines(snap) == 0 {
         let words = "The runner lists the devices when it starts.";
         canvas.put(inner.x, inner.y, inner.width, words, theme.dim);
         return;
@@ -49,9 +49,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
     for (i, slot) in snap.slots.iter().enumerate() {
         let y = inner.y + 1 + i as u16;
         if y >= inner.bottom() {
-            let words = format!(" {} more ", snap.slots.len() - i);
-            canvas.put_right(area.right() - 2, area.bottom() - 1, 12, &words, theme.dim);
-            break;
+            return more(canvas, area, lines(snap) - i);
         }
         canvas.put(inner.x, y, slot_width, &name(slot), theme.text);
         canvas.put(label, y, label_width, &slot.label, theme.dim);
@@ -70,6 +68,34 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
         }
         on_it(canvas, Rect::new(run, y, inner.right().saturating_sub(run), 1), slot, snap);
     }
+    for (i, site) in told(snap).enumerate() {
+        let y = inner.y + 1 + (snap.slots.len() + i) as u16;
+        if y >= inner.bottom() {
+            return more(canvas, area, lines(snap) - snap.slots.len() - i);
+        }
+        let (words, style) = site::state(site, snap, theme);
+        canvas.put(inner.x, y, slot_width, &site.name, theme.text);
+        canvas.put(label, y, inner.right().saturating_sub(label), &words, style);
+    }
+}
+
+fn more(canvas: &mut Canvas, area: Rect, n: usize) {
+    let words = format!(" {n} more ");
+    canvas.put_right(area.right() - 2, area.bottom() - 1, 12, &words, canvas.theme.dim);
+}
+
+/// How many lines there are to show: seats, and sites of which seats do not tell it all.
+pub fn lines(snap: &Snapshot) -> usize {
+    snap.slots.len() + told(snap).count()
+}
+
+/// Sites that are away or were not asked, and clusters, whose free seats are no devices.
+fn told(snap: &Snapshot) -> impl Iterator<Item = &SiteInfo> {
+    let seats = |site: &SiteInfo| snap.slots.iter().filter(|slot| slot.site == site.name).count();
+    snap.sites.iter().filter(move |site| {
+        let partly = seats(site) == 0 || seats(site) < site.slots as usize;
+        site.name != site::HERE && (partly || site.state == SiteState::Unreachable)
+    })
 }
 
 fn widest(snap: &Snapshot, of: impl Fn(&SlotInfo) -> String, most: u16) -> u16 {
@@ -91,6 +117,10 @@ fn on_it(canvas: &mut Canvas, area: Rect, slot: &SlotInfo, snap: &Snapshot) {
     };
     let at = canvas.put(area.x, area.y, area.width, &format!("{id} "), theme.accent);
     let Some(run) = snap.live.iter().find(|r| r.id == id) else { return };
+    if let Some(words) = site::remark(id, snap).filter(|_| run.epoch == 0.0) {
+        canvas.put(at, area.y, area.right().saturating_sub(at), words, theme.warn);
+        return;
+    }
     let left =
         state::eta(run).map(|ms| format!("  {} left", figures::span(ms))).unwrap_or_default();
     let words = format!("{}{left}", state::epoch_words(run));

@@ -4,13 +4,13 @@ use ratatui::style::{Modifier, Style};
 use crate::spec::keys::KEYS;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::screens::state;
+use crate::tui::screens::{site, state};
 use crate::tui::snapshot::{Detail, Snapshot};
 use crate::tui::text;
 use crate::tui::widgets::bar::bar;
 
 /// Name, state and progress; below, where it runs and how fast.
-pub fn title(canvas: &mut Canvas, area: Rect, detail: &Detail) {
+pub fn title(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot) {
     let theme = canvas.theme;
     let run = &detail.run;
     let (x, end) = (area.x + 1, area.right().saturating_sub(1));
@@ -37,6 +37,9 @@ pub fn title(canvas: &mut Canvas, area: Rect, detail: &Detail) {
     canvas.put(at, area.y, room(at), &run.note, theme.dim.add_modifier(Modifier::ITALIC));
 
     let mut at = x;
+    if let Some(words) = site::remark(run.id, snap) {
+        at = canvas.put(at, area.y + 1, end.saturating_sub(at), words, theme.warn) + 2;
+    }
     for (value, unit) in figures_of(detail) {
         let needed = (text::width(&value) + text::width(unit) + 1) as u16;
         if at + needed > end {
@@ -52,7 +55,10 @@ fn figures_of(detail: &Detail) -> Vec<(String, &'static str)> {
     let run = &detail.run;
     let mut out = Vec::new();
     if let Some(place) = &run.placement {
-        out.push((place.slot.clone(), ""));
+        out.push(match place.site.as_str() {
+            site::HERE => (place.slot.clone(), ""),
+            name => (format!("{name} {}", place.slot), ""),
+        });
     }
     for (metric, unit) in
         [("train/examples_per_s", "examples/s"), ("train/tokens_per_s", "tokens/s")]

@@ -1,9 +1,11 @@
+use ratatui::layout::Rect;
+
 use crate::spec::keys::{self, KEYS};
 use crate::spec::{IGNORED, RunState};
 use crate::store::{Run, SPARK, Sort};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::screens::state;
+use crate::tui::screens::{site, state};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
 use crate::tui::view::View;
@@ -22,6 +24,8 @@ pub enum Kind {
     Name,
     /// A varied key of the spec.
     Key(&'static str),
+    /// Where it runs, once any run is elsewhere.
+    Site,
     /// Epochs done, with a bar and the time left while it trains.
     Epoch,
     /// The latest value of a metric.
@@ -47,6 +51,7 @@ impl Kind {
             Self::Last(metric) => Sort::Last((*metric).into()),
             Self::Best(metric) => Sort::Best((*metric).into()),
             Self::Time => Sort::Duration,
+            Self::Site => Sort::Key("site".into()),
             Self::Epoch | Self::Spark | Self::Tags => return None,
         })
     }
@@ -75,10 +80,18 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
     let mut name = fixed(Kind::Name, "name", name_width.min(least), false, 1);
     name.most = name_width;
     columns.push(name);
+    let elsewhere = rows.iter().any(|r| site::of(r) != site::HERE);
+    if elsewhere {
+        let width = widest(&|r| text::width(site::of(r))).clamp(4, 12);
+        columns.push(fixed(Kind::Site, "site", width, false, 5));
+    }
     // The spec's keys may be told by the name already: they go first when room is short, the last
     // of them before the first.
     for (i, key) in snap.list.varied.iter().enumerate() {
         let Some(known) = KEYS.iter().find(|k| k.name == *key) else { continue };
+        if elsewhere && known.name == "site" {
+            continue;
+        }
         let width = widest(&|r| text::width(&key_text(key, r))).clamp(1, 16);
         let number = rows.iter().all(|r| {
             let value = r.spec.shown(known.name);
@@ -90,7 +103,9 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
         let rank = 8 + i as u8 + if path { 12 } else { 0 };
         columns.push(fixed(Kind::Key(key), key, width, number, rank));
     }
+    let waits = rows.iter().any(|r| r.epoch == 0.0 && site::remark(r.id, snap).is_some());
     let epoch_width = match (live, wide) {
+        (true, true) if waits => 29,
         (true, true) => 21,
         (true, false) => 14,
         (false, _) => widest(&|r| state::epoch_words(r).len()).max(5),
@@ -146,7 +161,8 @@ fn remark(run: &Run) -> String {
 }
 
 /// Draws one cell.
-pub fn draw(canvas: &mut Canvas, x: u16, y: u16, width: u16, kind: &Kind, run: &Run) {
+pub fn draw(canvas: &mut Canvas, at: Rect, kind: &Kind, run: &Run, snap: &Snapshot) {
+    let Rect { x, y, width, .. } = at;
     let theme = canvas.theme;
     let right = x + width;
     let mut number = |value: Option<&f64>, style| {
@@ -176,7 +192,15 @@ pub fn draw(canvas: &mut Canvas, x: u16, y: u16, width: u16, kind: &Kind, run: &
                 canvas.put(x, y, width, &text::fit_end(&safe, usize::from(width)), theme.text);
             }
         }
-        Kind::Epoch => epoch(canvas, x, y, width, run),
+        Kind::Site => {
+            canvas.put(x, y, width, site::of(run), theme.dim);
+        }
+        Kind::Epoch => match site::remark(run.id, snap) {
+            Some(words) if run.epoch == 0.0 => {
+                canvas.put(x, y, width, words, theme.warn);
+            }
+            _ => epoch(canvas, x, y, width, run),
+        },
         Kind::Last(metric) => number(run.last.get(*metric), theme.text),
         Kind::Best(metric) => number(run.best.get(*metric), theme.strong),
         Kind::Spark => spark(canvas, x, y, width, &run.spark),

@@ -125,6 +125,11 @@ impl Session {
         self.seen.lock().unwrap().1.len()
     }
 
+    /// Everything that it wrote to the terminal so far.
+    pub fn written(&self) -> Vec<u8> {
+        self.seen.lock().unwrap().1.clone()
+    }
+
     pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();

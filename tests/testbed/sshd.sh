@@ -4,6 +4,8 @@
 #   sshd.sh start DIR [N]      start hosts host1 .. hostN (2) that are not up; DIR/config is for `ssh -F`
 #   sshd.sh stop DIR [HOST]    a power cut of one host, or of all: every process dies, the disk stays
 #
+# An executable DIR/HOST/force takes the place of whatever a client wants to run on that host.
+#
 # Needs root and the Debian packages openssh-server, openssh-client and util-linux.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
@@ -43,7 +45,10 @@ PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 UsePAM no
+LogLevel VERBOSE
 END
+  # A host that answers whatever it likes.
+  [[ ! -x $here/force ]] || echo "ForceCommand $here/force" >>"$here/sshd_config"
   # A passwd file of its own gives the host another home and hides nothing else.
   awk -F: -v OFS=: -v home="$here/home" '$1 == "root" { $6 = home } 1' /etc/passwd >"$here/passwd"
   setsid unshare --mount --uts --pid --fork --kill-child --mount-proc sh -c \

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::call::{Patience, Trouble, converse};
+use super::inputs::hex;
 
 /// Sessions to a host; its sshd takes ten (`MaxSessions`).
 const SESSIONS: usize = 8;
@@ -32,9 +33,7 @@ pub(super) struct Pass {
 impl Gate {
     /// The gate of a machine, by whatever name it is called.
     pub(super) fn of(folder: &Path, machine: &str) -> Self {
-        let digest = Sha256::digest(machine.as_bytes());
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { folder: folder.to_path_buf(), name: hex }
+        Self { folder: folder.to_path_buf(), name: hex(&Sha256::digest(machine.as_bytes())) }
     }
 
     /// Waits for a free session.

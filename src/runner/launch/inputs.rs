@@ -157,11 +157,15 @@ fn content(entries: &[Entry]) -> io::Result<String> {
             sha.update(piece.get(..n).unwrap_or_default());
         }
     }
-    let digest = sha.finalize();
-    Ok(digest.iter().take(16).fold(String::new(), |mut hex, byte| {
+    Ok(hex(&sha.finalize()))
+}
+
+/// The first 32 digits of a digest.
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().take(16).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
-    }))
+    })
 }
 
 /// Writes an input as a tar archive whose single entry is `x`.

@@ -63,8 +63,8 @@ impl Hosts {
         self.dir.path().join("config")
     }
 
-    /// What the master connection to a host answers; `check` names its process, `exit` ends it.
-    fn control(&self, host: &str, word: &str) -> String {
+    /// The process of the master connection to a host.
+    fn master(&self, host: &str) -> i32 {
         let runtime =
             std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("tuneb"));
         let plain = PathBuf::from(format!("/tmp/tuneboard-{}", unsafe { libc::getuid() }));
@@ -74,15 +74,10 @@ impl Hosts {
             .arg(self.config())
             .arg("-o")
             .arg(format!("ControlPath={}/%C", sockets.display()))
-            .args(["-O", word, host])
+            .args(["-O", "check", host])
             .output()
             .unwrap();
-        String::from_utf8_lossy(&said.stderr).into_owned()
-    }
-
-    /// The process of the master connection to a host.
-    fn master(&self, host: &str) -> i32 {
-        let said = self.control(host, "check");
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
         let pid =
             said.split_once("pid=").and_then(|(_, rest)| rest.split(')').next()?.parse().ok());
         pid.unwrap_or_else(|| panic!("no master: {said}"))

@@ -36,6 +36,24 @@ impl Gate {
         Self { folder: folder.to_path_buf(), name: hex(&Sha256::digest(machine.as_bytes())) }
     }
 
+    /// The right to make the one connection that all sessions share; `None` if somebody else has made it, or
+    /// tried, meanwhile. Many who dial at once get a connection each, and sshd turns some of them away.
+    pub(super) fn turn(&self) -> Result<Option<Pass>, Trouble> {
+        let start = Instant::now();
+        let path = self.folder.join(format!("{}.dial", self.name));
+        let mut first = true;
+        loop {
+            if let Some(pass) = hold(&path)? {
+                return Ok(first.then_some(pass));
+            }
+            if start.elapsed() > Patience::SHORT.silent {
+                return Ok(None);
+            }
+            first = false;
+            thread::sleep(Duration::from_millis(15));
+        }
+    }
+
     /// Waits for a free session.
     ///
     /// # Errors
@@ -48,14 +66,8 @@ impl Gate {
                 // Questions begin at the end that copies cannot take.
                 let place = if patience.is_for_copies() { place } else { SESSIONS - 1 - place };
                 let path = self.folder.join(format!("{}.{place}", self.name));
-                let file = OpenOptions::new().create(true).append(true).open(&path);
-                let file = file.map_err(|e| Trouble::Here(format!("{}: {e}.", path.display())))?;
-                match file.try_lock() {
-                    Ok(()) => return Ok(Pass { _file: file }),
-                    Err(TryLockError::WouldBlock) => {}
-                    Err(TryLockError::Error(e)) => {
-                        return Err(Trouble::Here(format!("{}: {e}.", path.display())));
-                    }
+                if let Some(pass) = hold(&path)? {
+                    return Ok(pass);
                 }
             }
             if start.elapsed() > patience.whole {
@@ -64,6 +76,17 @@ impl Gate {
             }
             thread::sleep(Duration::from_millis(15));
         }
+    }
+}
+
+/// Locks a file; `None` if somebody else has.
+fn hold(path: &Path) -> Result<Option<Pass>, Trouble> {
+    let wrong = |e| Trouble::Here(format!("{}: {e}.", path.display()));
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(wrong)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Pass { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(wrong(e)),
     }
 }
 

@@ -110,7 +110,37 @@ impl Host {
             return Ok(None);
         }
         let make = || Gate::of(&self.sockets, &gate::machine(self.ssh(), &self.site.host));
-        self.gate.get_or_init(make).enter(patience).map(Some)
+        let gate = self.gate.get_or_init(make);
+        let pass = gate.enter(patience)?;
+        if !self.has_master()
+            && let Some(_turn) = gate.turn()?
+            && !self.has_master()
+        {
+            self.dial()?;
+        }
+        Ok(Some(pass))
+    }
+
+    /// True if there is a connection that a session can share.
+    fn has_master(&self) -> bool {
+        let mut command = self.ssh();
+        command.args(["-O", "check", "--"]).arg(&self.site.host);
+        converse(command, Patience::SHORT, Box::new(|_| Ok(())), Box::new(|_| Ok(()))).is_ok()
+    }
+
+    /// Makes the connection that all sessions share.
+    fn dial(&self) -> Result<(), Trouble> {
+        let mut command = self.ssh();
+        command.args(["-T", "--"]).arg(&self.site.host).arg("true");
+        converse(
+            command,
+            Patience::SHORT,
+            Box::new(|_| Ok(())),
+            Box::new(|from: &mut dyn Read| {
+                let noise = io::copy(&mut from.take(NOISE), &mut io::sink()).map_err(away)?;
+                if noise == NOISE { Err(endless()) } else { Ok(()) }
+            }),
+        )
     }
 
     fn command(&self) -> Command {
@@ -173,6 +203,10 @@ pub(super) fn away(error: io::Error) -> Trouble {
     Trouble::Away(format!("The connection broke: {error}."))
 }
 
+fn endless() -> Trouble {
+    Trouble::Odd("Its login shell prints without end.".to_owned())
+}
+
 /// Passes over whatever a login shell's start-up files print.
 fn skip_noise(from: &mut impl BufRead, start: &[u8]) -> Result<(), Trouble> {
     let mut noise = from.take(NOISE);
@@ -181,7 +215,7 @@ fn skip_noise(from: &mut impl BufRead, start: &[u8]) -> Result<(), Trouble> {
         line.clear();
         if noise.read_until(b'\n', &mut line).map_err(away)? == 0 {
             return Err(match noise.limit() {
-                0 => Trouble::Odd("Its login shell prints without end.".to_owned()),
+                0 => endless(),
                 _ => Trouble::Odd("Its login shell did not run what it was given.".to_owned()),
             });
         }

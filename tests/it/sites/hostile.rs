@@ -87,7 +87,9 @@ fn ssh_a_hostile_host_harms_nobody() {
     screen.sees("unreachable");
     screen.press("1");
     screen.sees("failed");
-    screen.press("/host6\r\r");
+    screen.press("/site=host6\r");
+    screen.wait("its run alone", |text| text.contains("host6") && !text.contains("host7"));
+    screen.press("\r");
     screen.sees("exit code 3");
     screen.press("o");
     screen.wait("the log", |text| text.matches("gotcha").count() > 5);

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tuneboard::events::{Kind, Split, Tail};
 
 use super::{Hosts, assert_done, queue, rig};
-use crate::rig::until;
+use crate::rig::{kill, until};
 use crate::tui::Session;
 
 const EPOCHS: u32 = 12;
@@ -51,7 +51,7 @@ fn ssh_epochs_arrive_within_two_seconds_and_bytes_once() {
     println!("median lag: store {to_store} ms, screen {to_screen} ms");
     assert!(to_store <= 2000 && to_screen <= 2000, "{to_store} ms, {to_screen} ms");
     // What the host's sshd has sent in all, counted by itself when the connection ends.
-    hosts.control("host1", "exit");
+    kill(hosts.master("host1"), libc::SIGKILL);
     let log = hosts.dir.path().join("host1/log");
     let sent = || -> Vec<u64> {
         let log = fs::read_to_string(&log).unwrap();

@@ -2,6 +2,10 @@
 
 mod check;
 
+use std::cell::RefCell;
+use std::sync::mpsc;
+use std::thread;
+
 use chrono::{DateTime, Local};
 use serde_json::json;
 
@@ -67,13 +71,29 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
 fn install(name: &str, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     board.site(name)?;
-    let bytes = runner::install(&board, name, |_| ())?;
+    let (sender, texts) = mpsc::channel();
+    let board = &board;
+    let bytes = thread::scope(|scope| {
+        let tell = move |text| drop(sender.send(text));
+        let copy = scope.spawn(move || runner::install(board, name, tell));
+        for text in texts {
+            progress(context, text);
+        }
+        copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
     if context.json {
         context.out.json(&json!({ "site": name, "bytes": bytes }))?;
     } else {
         context.out.line(format!("Installed on {name}: {}.", figures::bytes(bytes)))?;
     }
     Ok(exit::OK)
+}
+
+/// How far a copy is, in place, for who watches. A terminal that is gone does not end the copy.
+fn progress(context: &mut Context, text: String) {
+    if context.out.tty && !context.json {
+        let _ = context.out.redraw(&[text]);
+    }
 }
 
 fn fetch(ids: &[String], context: &mut Context) -> Result<u8, CliError> {
@@ -83,7 +103,8 @@ fn fetch(ids: &[String], context: &mut Context) -> Result<u8, CliError> {
         runs.iter().filter(|run| run.placement.as_ref().is_some_and(|p| p.site != "local"));
     let mut fetched = Vec::new();
     for run in elsewhere {
-        let bytes = runner::fetch(&board, run, |_| ())?;
+        let show = RefCell::new(|text| progress(context, text));
+        let bytes = runner::fetch(&board, run, |text| (show.borrow_mut())(text))?;
         if !context.json {
             context.out.line(format!("{}: {} fetched.", run.id, figures::bytes(bytes)))?;
         }

@@ -226,7 +226,7 @@ fn unpack(
 }
 
 /// Counts bytes, and twice a second has something to tell.
-struct Telling {
+pub(super) struct Telling {
     what: String,
     done: u64,
     all: u64,
@@ -234,7 +234,8 @@ struct Telling {
 }
 
 impl Telling {
-    fn new(what: String, all: u64) -> Self {
+    /// Of so many bytes; 0 if nobody knows.
+    pub(super) fn new(what: String, all: u64) -> Self {
         Self { what, done: 0, all, last: Instant::now() }
     }
 
@@ -251,10 +252,13 @@ impl Telling {
 }
 
 /// A writer that tells how far it is.
-struct Told<'a, F> {
-    to: &'a mut dyn Write,
-    far: Telling,
-    tell: F,
+pub(super) struct Told<'a, F> {
+    /// Where it writes.
+    pub(super) to: &'a mut dyn Write,
+    /// How far it is.
+    pub(super) far: Telling,
+    /// Who is told.
+    pub(super) tell: F,
 }
 
 impl<F: FnMut(String)> Write for Told<'_, F> {

@@ -1,6 +1,5 @@
 //! What a person asks of a site directly, whether or not a runner is at work.
 
-use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use crate::runner::{Result, RunnerError};
 use crate::store::Run;
 
 use super::call::{Patience, Trouble};
+use super::freight::{Telling, Told};
 use super::host::{Host, away};
 use super::job::Look;
 use super::{freight, ssh, trainer_command, wire};
@@ -116,12 +116,14 @@ pub fn install(board: &Board, name: &str, tell: impl FnMut(String) + Send) -> Re
     }
     let sizes = files.iter().map(|(_, path)| fs::metadata(path).map(|meta| meta.len()));
     let all: u64 = sizes.sum::<io::Result<u64>>().map_err(here)?;
-    let tell = RefCell::new(tell);
     let mut answer = Vec::new();
     host.stream(
         "install",
         Patience::LONG,
-        Box::new(move |to| pack(&files, all, to, tell)),
+        Box::new(move |to| {
+            let far = Telling::new("trainer and libtorch".to_owned(), all);
+            pack(&files, &mut Told { to, far, tell })
+        }),
         Box::new(|from| from.take(4096).read_to_end(&mut answer).map(drop).map_err(away)),
     )
     .map_err(at(name))?;
@@ -129,14 +131,8 @@ pub fn install(board: &Board, name: &str, tell: impl FnMut(String) + Send) -> Re
     Ok(all)
 }
 
-fn pack<F: FnMut(String)>(
-    files: &[(String, PathBuf)],
-    all: u64,
-    to: &mut dyn Write,
-    tell: RefCell<F>,
-) -> io::Result<()> {
+fn pack(files: &[(String, PathBuf)], to: &mut dyn Write) -> io::Result<()> {
     let mut archive = tar::Builder::new(to);
-    let mut done = 0;
     for (name, path) in files {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -145,8 +141,6 @@ fn pack<F: FnMut(String)>(
         header.set_mode(0o755);
         header.set_entry_type(tar::EntryType::Regular);
         archive.append_data(&mut header, name, file.take(length))?;
-        done += length;
-        (tell.borrow_mut())(format!("{name}: {} of {} MiB", done >> 20, all >> 20));
     }
     archive.into_inner()?.flush()
 }

@@ -194,6 +194,10 @@ impl Board {
     pub fn models(&self) -> PathBuf {
         self.root.join("models")
     }
+    /// `exports/`: pictures and tables that the dashboard wrote.
+    pub fn exports(&self) -> PathBuf {
+        self.root.join("exports")
+    }
     /// The database.
     pub fn database(&self) -> PathBuf {
         self.runs().join("board.db")

@@ -1,12 +1,16 @@
 //! What a sweep says as a whole: which settings are best with their seeds folded, how much each varied key
 //! matters, what it cost, and which settings no other beats at a lower price.
 
+mod read;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::groups::{Spread, fold};
 use crate::spec::{IGNORED, RunId};
 use crate::store::{Millis, Run};
+
+pub use read::{SCORE, SweepFacts, read, score};
 
 /// A sweep, looked at as a whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +63,23 @@ pub fn cost(run: &Run) -> Option<Millis> {
     Some((until - run.started?).max(0))
 }
 
+/// True if a run trains on a GPU: what its time is counted as.
+pub fn is_on_gpu(run: &Run) -> bool {
+    run.placement.as_ref().is_some_and(|p| p.device.starts_with("cuda"))
+}
+
+/// Accuracy for an hour of a device: the mean score over the mean time of a run.
+pub fn per_hour(setting: &Setting) -> Option<f64> {
+    let cost = setting.cost.filter(|cost| *cost > 0)?;
+    Some(setting.score.mean? / (cost as f64 / 3_600_000.0))
+}
+
+/// The run with the highest score; of equals the oldest.
+pub fn best_run(runs: &[Run], score: impl Fn(&Run) -> Option<f64>) -> Option<&Run> {
+    let scored = runs.iter().filter_map(|run| Some((run, score(run).filter(|x| x.is_finite())?)));
+    scored.max_by(|(a, x), (b, y)| x.total_cmp(y).then_with(|| b.id.cmp(&a.id))).map(|(run, _)| run)
+}
+
 /// Reports on the runs of a sweep that varied these keys. `score` is the figure that is compared, the higher
 /// the better.
 pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f64>) -> SweepReport {
@@ -85,12 +106,7 @@ pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f6
     settings.sort_by(rank);
     front(&mut settings);
     let effects = axes.iter().map(|key| effect(key, runs, &score)).collect();
-    let sum = |gpu: bool| {
-        let is_gpu = |run: &&Run| {
-            run.placement.as_ref().is_some_and(|p| p.device.starts_with("cuda")) == gpu
-        };
-        runs.iter().filter(is_gpu).filter_map(cost).sum()
-    };
+    let sum = |gpu: bool| runs.iter().filter(|r| is_on_gpu(r) == gpu).filter_map(cost).sum();
     SweepReport { axes, settings, effects, gpu: sum(true), cpu: sum(false) }
 }
 
@@ -284,6 +300,13 @@ mod tests {
         assert_eq!(report.effects[0].share, None);
         let none = super::report(&[], &["lr".to_owned()], |_| None);
         assert_eq!((none.settings.len(), none.effects[0].share), (0, None));
+    }
+
+    #[test]
+    fn the_best_run_is_the_oldest_of_equals() {
+        let runs = [run(3, 1e-5, 1, 0, 0.9), run(1, 1e-5, 1, 0, 0.9), run(2, 1e-5, 1, 0, f64::NAN)];
+        assert_eq!(best_run(&runs, score).map(|run| run.id), Some(RunId(1)));
+        assert!(best_run(&[], score).is_none());
     }
 
     #[test]

@@ -1,10 +1,12 @@
+mod sweep;
+
 use serde_json::json;
 
 use super::contract::RunDetail;
 use super::error::CliError;
 use super::figures::{self, NOTHING};
 use super::table::{Cell, Table, Tone};
-use super::verb::{self, Context, one, sweep_runs};
+use super::verb::{self, Context, one};
 use super::{exit, ls};
 use crate::board::{Board, BoardError};
 use crate::events::Level;
@@ -18,12 +20,15 @@ use crate::store::{Curve, Reader, Run, higher_is_better};
 Examples:
   tuneboard show             every key, its default and what it takes
   tuneboard show r12         settings, figures and curves of a run
-  tuneboard show s3          the runs of a sweep
+  tuneboard show s3          a sweep: what is best, what matters, what it cost
   tuneboard show r12 --json | jq '.curves[\"val/acc\"]'")]
 pub struct Args {
     /// A run, or a sweep as s3
     #[arg(value_name = "ID")]
     id: Option<String>,
+    /// With --json and a sweep: its analysis instead of its runs
+    #[arg(long, requires = "id")]
+    analysis: bool,
 }
 
 /// `tuneboard show`.
@@ -32,14 +37,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let reader = verb::reader(&board)?;
     if id.starts_with('s') {
-        let runs = reader.runs(&sweep_runs(&reader, id.parse()?)?)?;
-        if context.json {
-            let objects: Vec<_> = runs.iter().map(super::contract::RunObject::new).collect();
-            context.out.json(&objects)?;
-        } else {
-            context.out.table(&ls::table(&runs))?;
-        }
-        return Ok(exit::OK);
+        return sweep::run(&reader, id.parse()?, args.analysis, context);
+    }
+    if args.analysis {
+        let why = format!("--analysis is for a sweep, as in `tuneboard show s3`; {id} is a run.");
+        return Err(CliError::Usage(why));
     }
     let run = one(&reader, &id)?;
     let curves = curves(&reader, &run)?;

@@ -34,6 +34,8 @@ pub enum Effect {
     Mouse,
     /// Draw everything.
     Redraw,
+    /// Write the screen to a file.
+    Picture,
     /// Dark or light.
     Theme,
     /// Back to the shell.
@@ -225,6 +227,7 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         Action::Suspend => return Some(Effect::Suspend),
         Action::Redraw => return Some(Effect::Redraw),
         Action::Theme => return Some(Effect::Theme),
+        Action::Picture => return Some(Effect::Picture),
         Action::Mouse => {
             view.mouse = !view.mouse;
             let text = if view.mouse {
@@ -351,6 +354,7 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
         Action::TextBack => texts::walk(view, snap, -1),
         Action::TextOn => texts::walk(view, snap, 1),
         Action::OtherRows => texts::other_rows(view),
+        Action::ExportTexts => return texts::export(view, snap),
         Action::Scores => view.pass.scores = !view.pass.scores,
         Action::Lower => view.pass.threshold = view.pass.threshold.saturating_sub(1),
         Action::Higher => view.pass.threshold = (view.pass.threshold + 1).min(100),

@@ -5,7 +5,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use chrono::Local;
 use crossterm::event::Event;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -17,11 +19,12 @@ use super::effects::{self, Command};
 use super::input::{self, Gate};
 use super::keys::Keymap;
 use super::load::{self, Ask};
+use super::picture;
 use super::query::Query;
 use super::snapshot::Snapshot;
 use super::study::{self, Question, Study};
 use super::terminal::{self, Tty};
-use super::theme::Theme;
+use super::theme::{Depth, Theme};
 use super::view::{Notice, View};
 use crate::board::Board;
 use crate::runner;
@@ -261,6 +264,7 @@ impl App {
             Some(Effect::Theme) => {
                 self.theme = Theme::new(!self.theme.light, self.theme.depth);
             }
+            Some(Effect::Picture) => self.picture(),
             Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,
             Some(Effect::Suspend) if terminal::can_suspend() => terminal::ask_to_suspend(),
             Some(Effect::Suspend) => {
@@ -271,6 +275,16 @@ impl App {
         self.view.settle(&self.snap);
         self.ask();
         Ok(())
+    }
+
+    /// Draws the screen once more, with all colours there are, for a file.
+    fn picture(&mut self) {
+        let mut buf = Buffer::empty(self.view.area);
+        let theme = Theme::new(self.theme.light, Depth::True);
+        draw(&mut Canvas::new(&mut buf, &theme), &self.snap, &self.view, &self.keymap);
+        let screen = self.view.screen.title().to_lowercase();
+        let name = format!("{screen}-{}", Local::now().format("%Y-%m-%d-%H%M%S"));
+        let _ = self.commands.send(Command::Picture(name, picture::svg(&buf, theme.light)));
     }
 
     /// Leaves the terminal to the user's editor, and writes the note that comes of it.

@@ -1,6 +1,7 @@
 //! What keys change on the board, carried out on a thread of its own: a busy database never holds
 //! up the screen.
 
+mod files;
 mod launch;
 mod undo;
 
@@ -12,6 +13,7 @@ use thiserror::Error;
 use self::launch::LaunchError;
 use self::undo::Past;
 use super::app::Message;
+use super::study::TextsQuestion;
 use super::view::Notice;
 use crate::board::{Board, BoardError};
 use crate::runner;
@@ -29,6 +31,8 @@ enum EffectError {
     Board(#[from] BoardError),
     #[error("{0} has not ended; stop it first. Nothing was thrown away.")]
     Open(RunId),
+    #[error("{0}")]
+    File(String),
 }
 
 /// A change.
@@ -60,6 +64,10 @@ pub enum Command {
     SaveView(String, String),
     /// Add a sweep to `config.toml`.
     SaveSweep(String, Vec<(String, String)>),
+    /// Write a screen, drawn as SVG, under this name.
+    Picture(String, String),
+    /// Write the rows behind a list of texts.
+    Texts(TextsQuestion),
 }
 
 /// Carries out commands until the channel closes, and tells what came of each.
@@ -132,10 +140,19 @@ fn carry_out(
     undo: &mut Vec<Past>,
     command: Command,
 ) -> Result<String, EffectError> {
-    if let Command::SaveSweep(name, pairs) = &command {
-        board.save_sweep(name, pairs)?;
-        return Ok(format!("Saved; `tuneboard sweep {name}` queues it."));
-    }
+    let command = match command {
+        Command::SaveSweep(name, pairs) => {
+            board.save_sweep(&name, &pairs)?;
+            return Ok(format!("Saved; `tuneboard sweep {name}` queues it."));
+        }
+        Command::Picture(name, svg) => {
+            return files::picture(board, &name, svg).map_err(EffectError::File);
+        }
+        Command::Texts(question) => {
+            return files::texts(board, question).map_err(EffectError::File);
+        }
+        command => command,
+    };
     let store = opened(board, store)?;
     undo.extend(Past::before(store, &command)?);
     Ok(match command {
@@ -206,7 +223,11 @@ fn carry_out(
             None => "Nothing to take back.".to_owned(),
         },
         // These are carried out before a database is needed.
-        Command::Launch(_) | Command::SaveSweep(..) | Command::SaveView(..) => String::new(),
+        Command::Launch(_)
+        | Command::SaveSweep(..)
+        | Command::SaveView(..)
+        | Command::Picture(..)
+        | Command::Texts(_) => String::new(),
     })
 }
 

@@ -57,6 +57,7 @@ table! {
     TextBack "text-back" "left" &[Texts], "", "The text before";
     TextOn "text-on" "right" &[Texts], "", "The next text";
     OtherRows "other-rows" "f" &[Texts], "other rows", "The cell, all mistakes, wrong in all marked runs, won or lost against the first";
+    ExportTexts "export-texts" "E" &[Texts], "export", "Write these rows to a CSV file in exports/";
     Edit "edit" "enter e" &[Launch], "edit", "Edit the key, unfold the group, or launch";
     Less "value-down" "left" &[Launch], "", "The value before; half of a rate";
     More "value-up" "right" &[Launch], "change", "The next value; twice a rate";
@@ -134,6 +135,7 @@ table! {
     Palette "commands" ":" &[], "commands", "Find an action by typing part of its name";
     Help "help" "?" &[], "help", "All keys";
     Mouse "mouse" "M" &[], "", "Use the mouse here, or leave it to the terminal";
+    Picture "picture" "P" &[], "", "Write the screen to exports/ as SVG and PNG";
     Theme "theme" "T" &[], "", "Dark or light";
     Redraw "redraw" "ctrl-l" &[], "", "Draw everything again";
     Suspend "suspend" "ctrl-z" &[], "", "Back to the shell; `fg` returns";

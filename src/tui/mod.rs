@@ -21,6 +21,7 @@ mod keys;
 mod line;
 mod load;
 mod log_file;
+mod picture;
 mod popup;
 mod query;
 mod screens;

@@ -25,7 +25,7 @@ pub use scores::found;
 pub use scores::{Found, Scores, ScoresQuestion, Two};
 pub use shelf::{Shelf, Which};
 pub use sweep::{SweepFacts, SweepQuestion, score};
-pub use texts::{Filter, TextRow, Texts, TextsQuestion};
+pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
 
 use texts::Files;
 

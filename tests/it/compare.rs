@@ -67,6 +67,41 @@ fn compare_says_what_differs_and_whether_it_is_noise() {
 }
 
 #[test]
+fn a_sweep_is_shown_as_a_whole() {
+    let shell = Shell::board();
+    let axes = ["epochs=1,2", "lr=1e-5,5e-5", "seed=0..1"];
+    let sweep = ["sweep", "model=fake epoch_ms=20", "data=data/mail.csv", "--wait"];
+    shell.ok(&[&sweep[..], &axes].concat());
+    // The fake trainer is right on half of the rows after one epoch, on two thirds after two.
+    let all = shell.json(&["show", "s1", "--analysis"]);
+    assert_eq!((&all["sweep"], &all["metric"]), (&json!("s1"), &json!("val/acc")));
+    assert_eq!(all["axes"], json!(["epochs", "lr"]));
+    assert_eq!(all["effects"][0]["share"], json!(1.0));
+    assert_eq!(all["effects"][1]["share"], json!(0.0));
+    assert_eq!(all["grid"]["columns"], json!(["1e-5", "5e-5"]));
+    assert_eq!(all["grid"]["mean"], json!([[0.5, 0.5], [2.0 / 3.0, 2.0 / 3.0]]));
+    let settings = all["settings"].as_array().unwrap();
+    assert_eq!(settings.len(), 4, "seeds are folded");
+    assert_eq!(settings[0]["values"]["epochs"], json!("2"));
+    assert_eq!((&settings[0]["score"]["n"], &settings[0]["score"]["sd"]), (&json!(2), &json!(0.0)));
+    assert!(settings.iter().any(|s| s["pareto"] == json!(true)), "{all}");
+    let runs = all["runs"].as_array().unwrap();
+    assert_eq!((runs.len(), &runs[0]["id"]), (8, &json!("r1")));
+    let hours: f64 = runs.iter().map(|run| run["device_hours"].as_f64().unwrap()).sum();
+    let spent = all["cpu_hours"].as_f64().unwrap() + all["gpu_hours"].as_f64().unwrap();
+    assert!(spent > 0.0 && (hours - spent).abs() < 1e-9, "{all}");
+    assert_eq!(shell.json(&["show", "s1"])[7]["id"], json!("r8"), "the runs, as ever");
+
+    let told = shell.ok(&["show", "s1"]);
+    for words in ["8 of 8 ended", "val/acc by epochs (down) and lr (right)", "0.6667 +- 0.0000"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let effect = told.lines().find(|line| line.starts_with("epochs  100 %"));
+    assert!(effect.is_some(), "{told}");
+    shell.refuses(&["show", "r1", "--analysis"], 2, "r1 is a run");
+}
+
+#[test]
 fn compare_refuses_what_it_cannot_compare() {
     let shell = tested();
     shell.refuses(&["compare", "r1"], 2, "There is nothing to compare r1 with");
@@ -224,4 +259,27 @@ fn tables_leave_the_board_in_every_format() {
     shell.refuses(&["export", "predictions", "r1", "--epoch", "7"], 2, "it has test 2.");
     shell.refuses(&["export", "runs", "--out", "x.xls"], 2, ".csv, .jsonl, .md, .parquet");
     shell.refuses(&["export", "confusion", "r1", "--epoch", "9"], 2, "has confusion counts");
+}
+
+#[test]
+fn curves_and_confusion_leave_the_board_as_pictures() {
+    let shell = tested();
+    let svg = shell.ok(&["export", "curves", "s1", "--format", "svg"]);
+    assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    for words in ["val/loss", "val/acc", "r1 ", "r2 "] {
+        assert!(svg.contains(words), "{words}: {svg}");
+    }
+    assert!(svg.matches("<polyline").count() >= 4, "two runs in two panels or more: {svg}");
+    let said = shell.ok(&["export", "curves", "r1", "--metric", "val/acc", "--out", "acc.png"]);
+    assert_eq!(said, "Written to acc.png.\n");
+    let png = std::fs::read(shell.path("acc.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 5000, "{}", png.len());
+    shell.ok(&["export", "confusion", "r2", "--out", "matrix.svg"]);
+    let matrix = std::fs::read_to_string(shell.path("matrix.svg")).unwrap();
+    assert!(matrix.contains("spam") && matrix.contains("predicted"), "{matrix}");
+
+    shell.refuses(&["export", "confusion", "s1", "--format", "png"], 2, "of one run");
+    shell.refuses(&["export", "runs", "--out", "runs.svg"], 2, "only of curves and confusion");
+    let wrong = ["export", "curves", "r1", "--metric", "val/ac", "--format", "svg"];
+    shell.refuses(&wrong, 2, "did you mean `val/acc`?");
 }

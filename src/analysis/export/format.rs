@@ -55,16 +55,29 @@ impl FromStr for Format {
     }
 }
 
-/// Writes a file whole or not at all: a temporary file beside it is synced and renamed.
+/// Writes a frame into a file, whole or not at all.
 ///
 /// # Errors
 /// One sentence that names the file.
 pub fn save(frame: DataFrame, format: Format, path: &Path) -> Result<(), String> {
+    whole(path, |file| write(frame, format, file))
+}
+
+/// Writes bytes into a file, whole or not at all.
+///
+/// # Errors
+/// One sentence that names the file.
+pub fn keep(bytes: &[u8], path: &Path) -> Result<(), String> {
+    whole(path, |file| file.write_all(bytes))
+}
+
+/// A temporary file beside the one that is meant is filled, synced and renamed.
+fn whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = File::create(&temporary).and_then(|file| {
         let mut file = BufWriter::new(file);
-        write(frame, format, &mut file)?;
+        fill(&mut file)?;
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         std::fs::rename(&temporary, path)
     });

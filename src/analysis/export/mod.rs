@@ -1,8 +1,10 @@
-//! Answers as files: frames of runs, curves, confusion counts and predictions, and the formats they are
-//! written in.
+//! Answers as files: frames of runs, curves, confusion counts and predictions, the formats they are written in,
+//! and pictures.
 
 mod format;
 mod frames;
+mod picture;
 
-pub use format::{Format, save, write};
+pub use format::{Format, keep, save, write};
 pub use frames::{cases, confusions, curves, predictions, runs};
+pub use picture::{MOST_RUNS, Picture, Plotted, confusion as confusion_picture, curves as curves_picture, png};

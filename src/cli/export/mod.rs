@@ -1,6 +1,7 @@
 //! `tuneboard export`: what leaves the board, one file per kind.
 
 mod model;
+mod pictures;
 mod tables;
 
 use std::path::PathBuf;
@@ -26,7 +27,9 @@ Examples:
   tuneboard export runs 'acc>0.9 since:7d' --out good.parquet
   tuneboard export curves r12 r15 --format jsonl
   tuneboard export confusion s3 --split val --format md
-  tuneboard export predictions r12 > predictions.csv")]
+  tuneboard export predictions r12 > predictions.csv
+  tuneboard export curves r12 r15 --metric val/acc --out curves.svg   or .png
+  tuneboard export confusion r12 --out confusion.png")]
 pub struct Args {
     /// `runs`, `curves`, `confusion` or `predictions`; with --to the run
     #[arg(value_name = "WHAT")]

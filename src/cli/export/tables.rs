@@ -6,7 +6,8 @@ use clap::builder::PossibleValuesParser;
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
-use crate::analysis::export::{self, Format};
+use super::pictures;
+use crate::analysis::export::{self, Format, Picture};
 use crate::board::Board;
 use crate::cli::error::CliError;
 use crate::cli::figures::counted;
@@ -20,12 +21,16 @@ use crate::store::{Listing, Reader, Run};
 #[derive(Debug, clap::Args)]
 #[group(id = "table")]
 pub struct Args {
-    /// How it is written; as the file's name says, else csv
-    #[arg(long, value_parser = PossibleValuesParser::new(Format::WORDS), conflicts_with = "to")]
+    /// How it is written; as the file's name says, else csv. Pictures (svg, png) are of curves and confusion
+    #[arg(
+        long,
+        value_parser = PossibleValuesParser::new(Format::WORDS.into_iter().chain(Picture::WORDS)),
+        conflicts_with = "to"
+    )]
     format: Option<String>,
     /// A file, instead of standard output
     #[arg(long, value_name = "FILE", conflicts_with = "to")]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Which rows, of confusion and predictions; test if not given
     #[arg(
         long,
@@ -61,6 +66,21 @@ pub fn run(
         };
         return Err(CliError::Usage(format!("There is no table `{what}`{hint}{model}")));
     }
+    if let Some(picture) = picture(&args) {
+        let reader = verb::reader(board)?;
+        let runs = picked(board, &reader, ids)?;
+        let svg = match what {
+            "curves" => pictures::curves(&reader, &runs, args.metric.as_deref())?,
+            "confusion" => {
+                pictures::confusion(&runs, &confusions(&reader, &runs, &args)?)?
+            }
+            _ => {
+                let why = format!("There is no picture of {what}, only of curves and confusion.");
+                return Err(CliError::Usage(why));
+            }
+        };
+        return pictures::put(svg, picture, args.out, context);
+    }
     let named = args.out.as_deref().map(Format::of_file);
     let format = match (args.format.as_deref().and_then(|f| f.parse().ok()), named) {
         (Some(format), _) => format,
@@ -68,11 +88,7 @@ pub fn run(
         (None, None) => Format::Csv,
     };
     let reader = verb::reader(board)?;
-    let runs = if ids.is_empty() {
-        reader.runs(&reader.ids(&Listing::default())?)?
-    } else {
-        verb::pick(board, &reader, ids)?
-    };
+    let runs = picked(board, &reader, ids)?;
     let frame = match what {
         "runs" => export::runs(&runs),
         "curves" => export::curves(&curves(&reader, &runs, args.metric.as_deref())?),
@@ -84,6 +100,21 @@ pub fn run(
         }
     };
     put(frame.map_err(CliError::Internal)?, format, args.out, context)
+}
+
+/// The picture that is asked for, by word or by the file's name.
+fn picture(args: &Args) -> Option<Picture> {
+    match &args.format {
+        Some(word) => Picture::of(word),
+        None => Picture::of(&args.out.as_deref()?.extension()?.to_string_lossy()),
+    }
+}
+
+fn picked(board: &Board, reader: &Reader, ids: &[String]) -> Result<Vec<Run>, CliError> {
+    if ids.is_empty() {
+        return Ok(reader.runs(&reader.ids(&Listing::default())?)?);
+    }
+    verb::pick(board, reader, ids)
 }
 
 fn curves(

@@ -1,10 +1,12 @@
 //! Keys of the confusion matrix's cells and of the texts behind them.
 
+use super::Effect;
 use crate::analysis::confusion::Matrix;
+use crate::tui::effects::Command;
 use crate::tui::screens;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::study::Filter;
-use crate::tui::view::{Screen, View};
+use crate::tui::view::{Notice, Screen, View};
 
 /// Moves the cell under the cursor along its row.
 pub fn column(view: &mut View, snap: &Snapshot, by: isize) {
@@ -66,4 +68,11 @@ pub fn walk(view: &mut View, snap: &Snapshot, by: isize) {
     let count = screens::texts::answer(snap, view).map_or(0, |texts| texts.rows.len());
     view.texts.cursor = view.texts.cursor.saturating_add_signed(by).min(count.saturating_sub(1));
     view.texts.scroll = 0;
+}
+
+/// All rows of the list, as a file.
+pub fn export(view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    let question = view.texts_question(snap)?;
+    view.notice = Some(Notice { text: "writing the rows".into(), bad: false });
+    Some(Effect::Do(Command::Texts(question)))
 }

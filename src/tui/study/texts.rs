@@ -1,17 +1,18 @@
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::analysis::compare::same_rows;
 use crate::analysis::errors::{self, Case, Cell};
+use crate::analysis::export::{self, Format};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
 use crate::dataset::{self, Dataset};
 use crate::order::DATA_KEYS;
 use crate::spec::{RunId, locate};
-use crate::store::{Reader, Split};
+use crate::store::{Reader, Run, Split};
 
 /// Texts behind figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +117,7 @@ impl Files {
         Ok(read)
     }
 
-    fn data(&mut self, board: &Board, run: &crate::store::Run) -> Result<Arc<Dataset>, String> {
+    fn data(&mut self, board: &Board, run: &Run) -> Result<Arc<Dataset>, String> {
         let words = DATA_KEYS.iter().map(|k| run.spec.get(k).unwrap_or_default()).collect();
         let key = (words, stamp(locate::data_path(board.root(), &run.spec.data)));
         if let Some((of, known)) = &self.data
@@ -160,14 +161,53 @@ impl Files {
     }
 
     fn fill(&mut self, board: &Board, texts: &mut Texts) -> Result<(), String> {
-        let TextsQuestion { run: id, split, epoch, filter, others } = texts.question.clone();
+        let asked = self.read(board, &texts.question)?;
+        texts.of = asked.own.rows.len();
+        texts.labels.clone_from(&asked.own.label_names);
+        texts.problem.clone_from(&asked.problem);
+        let by_row = asked.texts();
+        let (wrong, right, cell, _) = asked.sides()?;
+        let found = errors::cases(&wrong, &right, cell, &by_row);
+        texts.total = found.len();
+        let said: Vec<HashMap<u64, u32>> = asked
+            .beside
+            .iter()
+            .map(|pass| {
+                let pass = pass.iter().flat_map(|p| p.rows.iter().zip(&p.predicted));
+                pass.map(|(row, class)| (*row, *class)).collect()
+            })
+            .collect();
+        let name = |class: &u32| asked.own.label_names.get(*class as usize).cloned();
+        // Verdicts come in the order of `wrong`, then `right`.
+        let place = if asked.question.filter == Filter::Won { wrong.len() } else { 0 };
+        let row = |case: Case<'_>| {
+            let verdict = case.verdicts.get(place)?;
+            Some(TextRow {
+                row: case.row,
+                text: case.text.map(str::to_owned),
+                label: case.label.to_owned(),
+                predicted: verdict.predicted.to_owned(),
+                loss: verdict.loss,
+                confidence: verdict.probability,
+                others: said.iter().map(|said| said.get(&case.row).and_then(name)).collect(),
+            })
+        };
+        texts.rows = found.into_iter().take(MOST).filter_map(row).collect();
+        if texts.problem.is_none() && texts.rows.iter().any(|row| row.text.is_none()) {
+            let data = &asked.run.spec.data;
+            texts.problem = Some(format!("{data} has changed since: some rows are not in it."));
+        }
+        Ok(())
+    }
+
+    /// What a question is answered from.
+    fn read(&mut self, board: &Board, question: &TextsQuestion) -> Result<Asked, String> {
+        let TextsQuestion { run: id, split, epoch, filter, others } = question.clone();
         let path = board.predictions_of(id, split, epoch);
         if !path.exists() {
             return Err(format!("{id} keeps no predictions of {split} rows after epoch {epoch}."));
         }
         let own = self.pass(path)?;
-        texts.of = own.rows.len();
-        texts.labels.clone_from(&own.label_names);
         let reader = Reader::open(&board.database()).map_err(|e| e.to_string())?;
         let run = |id: RunId| {
             let run = reader.run(id).map_err(|e| e.to_string())?;
@@ -187,59 +227,66 @@ impl Files {
                 Err(why) => return Err(why),
             }
         }
-        let rest: Vec<&Predictions> = beside.iter().flatten().map(|pass| &**pass).collect();
-        let (wrong, right, cell) = match filter {
+        // Without its data file a row still tells its classes and its loss.
+        let (data, problem) = match self.data(board, &mine) {
+            Ok(data) => (data, None),
+            Err(why) => (Arc::default(), Some(why)),
+        };
+        Ok(Asked { question: question.clone(), run: mine, own, beside, data, problem })
+    }
+}
+
+/// What a question is answered from: the passes of its run and of the others, and their texts.
+struct Asked {
+    question: TextsQuestion,
+    run: Run,
+    own: Arc<Predictions>,
+    /// In the order of the question's others; `None` for one that has nothing to say.
+    beside: Vec<Option<Arc<Predictions>>>,
+    data: Arc<Dataset>,
+    /// Why there are no texts.
+    problem: Option<String>,
+}
+
+/// Passes that are to be wrong, passes that are to be right, the cell, and whose they are in that order.
+type Sides<'a> = (Vec<&'a Predictions>, Vec<&'a Predictions>, Cell, Vec<RunId>);
+
+impl Asked {
+    fn texts(&self) -> HashMap<u64, &str> {
+        let seen = self.run.facts.as_ref().map_or("", |f| f.data_hash.as_str());
+        errors::texts(&self.data, &self.question.split.to_string(), seen)
+    }
+
+    fn sides(&self) -> Result<Sides<'_>, String> {
+        let own = &*self.own;
+        let others = self.question.others.iter().zip(&self.beside);
+        let (ids, rest): (Vec<RunId>, Vec<&Predictions>) =
+            others.filter_map(|(id, pass)| Some((*id, pass.as_deref()?))).unzip();
+        let me = vec![self.question.run];
+        Ok(match self.question.filter {
             Filter::Cell(truth, predicted) => {
                 let (truth, predicted) = (Some(truth as u32), Some(predicted as u32));
-                (vec![&*own], vec![], Cell { truth, predicted })
+                (vec![own], vec![], Cell { truth, predicted }, me)
             }
-            Filter::Wrong => (vec![&*own], vec![], Cell::default()),
+            Filter::Wrong => (vec![own], vec![], Cell::default(), me),
             _ if rest.is_empty() => {
                 return Err("Mark other runs on the runs screen first.".to_owned());
             }
-            Filter::WrongInAll => ([vec![&*own], rest].concat(), vec![], Cell::default()),
-            Filter::Won => (rest, vec![&*own], Cell::default()),
-            Filter::Lost => (vec![&*own], rest, Cell::default()),
-        };
-        // Without its data file a row still tells its classes and its loss.
-        let data = match self.data(board, &mine) {
-            Ok(data) => data,
-            Err(why) => {
-                texts.problem = Some(why);
-                Arc::default()
+            Filter::WrongInAll => {
+                ([vec![own], rest].concat(), vec![], Cell::default(), [me, ids].concat())
             }
-        };
-        let seen = mine.facts.as_ref().map_or("", |f| f.data_hash.as_str());
-        let by_row = errors::texts(&data, &split.to_string(), seen);
-        let found = errors::cases(&wrong, &right, cell, &by_row);
-        texts.total = found.len();
-        let said: Vec<HashMap<u64, u32>> = beside
-            .iter()
-            .map(|pass| {
-                let pass = pass.iter().flat_map(|p| p.rows.iter().zip(&p.predicted));
-                pass.map(|(row, class)| (*row, *class)).collect()
-            })
-            .collect();
-        let name = |class: &u32| own.label_names.get(*class as usize).cloned();
-        // Verdicts come in the order of `wrong`, then `right`.
-        let place = if filter == Filter::Won { wrong.len() } else { 0 };
-        let row = |case: Case<'_>| {
-            let verdict = case.verdicts.get(place)?;
-            Some(TextRow {
-                row: case.row,
-                text: case.text.map(str::to_owned),
-                label: case.label.to_owned(),
-                predicted: verdict.predicted.to_owned(),
-                loss: verdict.loss,
-                confidence: verdict.probability,
-                others: said.iter().map(|said| said.get(&case.row).and_then(name)).collect(),
-            })
-        };
-        texts.rows = found.into_iter().take(MOST).filter_map(row).collect();
-        if texts.problem.is_none() && texts.rows.iter().any(|row| row.text.is_none()) {
-            let data = &mine.spec.data;
-            texts.problem = Some(format!("{data} has changed since: some rows are not in it."));
-        }
-        Ok(())
+            Filter::Won => (rest, vec![own], Cell::default(), [ids, me].concat()),
+            Filter::Lost => (vec![own], rest, Cell::default(), [me, ids].concat()),
+        })
     }
+}
+
+/// Writes every row that a question asks for into a CSV file, and says how many there are.
+pub fn export_texts(board: &Board, question: TextsQuestion, path: &Path) -> Result<usize, String> {
+    let asked = Files::default().read(board, &question)?;
+    let by_row = asked.texts();
+    let (wrong, right, cell, ids) = asked.sides()?;
+    let found = errors::cases(&wrong, &right, cell, &by_row);
+    export::save(export::cases(&found, &ids)?, Format::Csv, path)?;
+    Ok(found.len())
 }

@@ -1,5 +1,6 @@
 use ratatui::layout::Rect;
 
+use crate::analysis::sweeps::per_hour;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::study::SweepFacts;
@@ -45,10 +46,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
         canvas.put_right(runs, y, 5, &setting.runs.len().to_string(), theme.dim);
         let cost = setting.cost.map_or_else(|| "–".to_owned(), figures::span);
         canvas.put_right(time, y, 7, &cost, theme.text);
-        // How much accuracy an hour of a device buys.
-        let per_hour = setting.score.mean.zip(setting.cost.filter(|c| *c > 0));
-        let per_hour = per_hour.map(|(acc, cost)| acc / (cost as f64 / 3_600_000.0));
-        let words = per_hour.map_or_else(|| "–".to_owned(), figures::metric);
+        let words = per_hour(setting).map_or_else(|| "–".to_owned(), figures::metric);
         canvas.put_right(speed, y, 8, &words, theme.dim);
         let words = report
             .axes

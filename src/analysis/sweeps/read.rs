@@ -1,0 +1,39 @@
+use super::{SweepReport, report};
+use crate::spec::SweepId;
+use crate::store::{Listing, Reader, Run, StoreError};
+
+/// A sweep with its runs, read from the board.
+#[derive(Debug, Clone)]
+pub struct SweepFacts {
+    /// Its name.
+    pub name: String,
+    /// Its runs, newest first.
+    pub runs: Vec<Run>,
+    /// What they say together.
+    pub report: SweepReport,
+}
+
+/// The metric that runs of a sweep are ranked by.
+pub const SCORE: &str = "val/acc";
+
+/// Runs read of one sweep at most, the newest.
+const MOST: usize = 20_000;
+
+/// What a run is ranked by: the best of [`SCORE`], since test rows are for one last look.
+pub fn score(run: &Run) -> Option<f64> {
+    run.best.get(SCORE).copied()
+}
+
+/// Looks at a sweep as a whole; `None` if there is none of that number.
+///
+/// # Errors
+/// What the store says.
+pub fn read(reader: &Reader, id: SweepId) -> Result<Option<SweepFacts>, StoreError> {
+    let Some(new) = reader.sweep(id)? else { return Ok(None) };
+    let listing =
+        Listing { sweep: Some(id), archived: true, descending: true, ..Listing::default() };
+    let runs = reader.runs(&reader.first_ids(&listing, MOST)?)?;
+    let varied: Vec<String> = new.sweep.varied().map(str::to_owned).collect();
+    let report = report(&runs, &varied, score);
+    Ok(Some(SweepFacts { name: new.name, runs, report }))
+}

@@ -1,0 +1,297 @@
+//! A sweep as a whole, as the dashboard's sweep screen shows it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::analysis::groups::Spread;
+use crate::analysis::sweeps::{self, Effect, SCORE, Setting, SweepFacts, SweepReport, score};
+use crate::cli::contract::RunObject;
+use crate::cli::error::CliError;
+use crate::cli::figures::{self, NOTHING, counted, duration};
+use crate::cli::out::one_line;
+use crate::cli::table::{Cell, Table, Tone};
+use crate::cli::verb::{Context, sweep_runs};
+use crate::cli::{exit, ls};
+use crate::spec::SweepId;
+use crate::store::{Millis, Reader, Run};
+
+/// Rows of settings and of runs that are shown; all of them are in the JSON.
+const SHOWN: usize = 40;
+
+/// `tuneboard show s3`.
+pub fn run(
+    reader: &Reader,
+    id: SweepId,
+    analysis: bool,
+    context: &mut Context,
+) -> Result<u8, CliError> {
+    let ids = sweep_runs(reader, id)?;
+    if context.json && !analysis {
+        let runs = reader.runs(&ids)?;
+        context.out.json(&runs.iter().map(RunObject::new).collect::<Vec<_>>())?;
+        return Ok(exit::OK);
+    }
+    let gone = || CliError::Usage(format!("There is no sweep {id}."));
+    let facts = sweeps::read(reader, id)?.ok_or_else(gone)?;
+    if context.json {
+        context.out.json(&Analysis::of(id, &facts))?;
+        return Ok(exit::OK);
+    }
+    head(id, &facts, context)?;
+    picture(&facts.report, context)?;
+    effects(&facts.report, context)?;
+    settings(&facts.report, context)?;
+    runs(&facts, context)?;
+    Ok(exit::OK)
+}
+
+fn head(id: SweepId, facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
+    let out = &mut context.out;
+    let (report, all) = (&facts.report, facts.runs.len());
+    let ended = facts.runs.iter().filter(|run| run.state.outcome().is_some()).count();
+    out.line(format!("{id}  {}  {ended} of {all} ended", one_line(&facts.name)))?;
+    let spent = [(report.gpu, "GPUs"), (report.cpu, "CPUs")];
+    let spent = spent.iter().filter(|(time, _)| *time > 0);
+    let spent: Vec<String> =
+        spent.map(|(time, device)| format!("{} on {device}", hours(*time))).collect();
+    if !spent.is_empty() {
+        out.line(format!("time  {}", spent.join(", ")))?;
+    }
+    let Some(best) = sweeps::best_run(&facts.runs, score) else {
+        return out.line(format!("No run has a {SCORE} yet."));
+    };
+    let values = report.axes.iter().map(|key| {
+        let value = best.spec.get(key).unwrap_or_default();
+        format!("{key}={value}")
+    });
+    out.line(format!(
+        "best  {}  {SCORE} {}  {}",
+        best.id,
+        figures::maybe(score(best)),
+        values.collect::<Vec<_>>().join(" ")
+    ))
+}
+
+/// One axis is a list already; two make a table, from which the others are averaged out.
+fn picture(report: &SweepReport, context: &mut Context) -> Result<(), CliError> {
+    const COLUMNS: usize = 12;
+    let few = |axis: usize| report.effects.get(axis).is_some_and(|e| e.levels.len() <= COLUMNS);
+    if report.axes.len() < 2 || !few(1) {
+        return Ok(());
+    }
+    let (rows, columns, means) = sweeps::grid(report, 0, 1);
+    let (Some(down), Some(right)) = (report.axes.first(), report.axes.get(1)) else {
+        return Ok(());
+    };
+    let others = if report.axes.len() > 2 { ", mean over the other axes" } else { "" };
+    context.out.line(format!("\n{SCORE} by {down} (down) and {right} (right){others}"))?;
+    let mut heads = vec![format!("{down} \\ {right}")];
+    heads.extend(columns.iter().map(|c| format!(">{c}")));
+    let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
+    let finite = || means.values().copied().filter(|x| x.is_finite());
+    let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| {
+        (l.min(x), h.max(x))
+    });
+    for (i, row) in rows.iter().enumerate() {
+        let cell = |j: usize| match means.get(&(i, j)) {
+            None => Cell::toned(NOTHING, Tone::Faint),
+            Some(x) if *x == high => {
+                Cell::toned(format!("{} {}", star(context), figures::value(*x)), Tone::Good)
+            }
+            Some(x) if *x == low => Cell::toned(figures::value(*x), Tone::Faint),
+            Some(x) => figures::value(*x).into(),
+        };
+        let cells: Vec<Cell> = (0..columns.len()).map(cell).collect();
+        table.row(std::iter::once(Cell::from(row.as_str())).chain(cells));
+    }
+    context.out.table(&table)
+}
+
+fn effects(report: &SweepReport, context: &mut Context) -> Result<(), CliError> {
+    if report.effects.is_empty() {
+        return context.out.line("\nNothing but the seed was varied.");
+    }
+    context.out.line("\nEffect of each axis: its share of the variance of all scores")?;
+    let mut table = Table::new(&["axis", ">share", "~best value", ">mean", ">n"]);
+    let mut effects: Vec<&Effect> = report.effects.iter().collect();
+    effects.sort_by(|a, b| b.share.unwrap_or(-1.0).total_cmp(&a.share.unwrap_or(-1.0)));
+    for effect in effects {
+        let levels = effect.levels.iter().filter_map(|(value, s)| Some((value, s.mean?, s)));
+        let best = levels.max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));
+        let share = effect.share.map(|share| format!("{:.0} %", share * 100.0));
+        table.row([
+            effect.key.as_str().into(),
+            share.unwrap_or_else(|| NOTHING.to_owned()).into(),
+            best.map_or(NOTHING, |(value, ..)| value).into(),
+            best.map_or_else(|| NOTHING.to_owned(), |(.., s)| mean(s)).into(),
+            best.map_or_else(String::new, |(.., s)| s.n.to_string()).into(),
+        ]);
+    }
+    context.out.table(&table)?;
+    if report.effects.iter().any(|e| e.share.is_none()) {
+        let why = "- means that it cannot be told: scores do not vary, or no value was tried twice.";
+        context.out.line(why)?;
+    }
+    Ok(())
+}
+
+fn settings(report: &SweepReport, context: &mut Context) -> Result<(), CliError> {
+    let star = star(context);
+    context.out.line(format!(
+        "\nSettings, best first, seeds folded; {star} no setting is both better and cheaper"
+    ))?;
+    let mut heads = vec![">#", "", ">mean", ">n", ">time", ">per hour"];
+    heads.extend(report.axes.iter().map(String::as_str));
+    heads.push("~runs");
+    let mut table = Table::new(&heads);
+    for (at, setting) in report.settings.iter().take(SHOWN).enumerate() {
+        let front = if setting.is_on_front { star } else { "" };
+        let mut cells: Vec<Cell> = vec![
+            (at + 1).to_string().into(),
+            Cell::toned(front, Tone::Good),
+            mean(&setting.score).into(),
+            setting.score.n.to_string().into(),
+            setting.cost.map_or_else(|| NOTHING.to_owned(), duration).into(),
+            figures::maybe(sweeps::per_hour(setting)).into(),
+        ];
+        cells.extend(setting.values.iter().map(|v| Cell::from(v.as_str())));
+        let ids: Vec<String> = setting.runs.iter().map(ToString::to_string).collect();
+        cells.push(ids.join(" ").into());
+        table.row(cells);
+    }
+    context.out.table(&table)?;
+    left_out(report.settings.len(), "setting", context)
+}
+
+fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
+    context.out.line("\nRuns")?;
+    let mut table =
+        Table::new(&["id", "state", "~name", ">val acc", ">test acc", ">time", ">hours", "device"]);
+    let mut runs: Vec<&Run> = facts.runs.iter().collect();
+    runs.sort_by_key(|run| run.id);
+    for run in runs.iter().take(SHOWN) {
+        let device = run.placement.as_ref().map_or(NOTHING, |p| p.device.as_str());
+        let time = sweeps::cost(run);
+        table.row([
+            run.id.to_string().into(),
+            ls::state(run),
+            run.name.as_str().into(),
+            figures::maybe(score(run)).into(),
+            figures::maybe(run.last.get("test/acc").copied()).into(),
+            time.map_or_else(|| NOTHING.to_owned(), duration).into(),
+            time.map_or_else(|| NOTHING.to_owned(), |t| format!("{:.3}", in_hours(t))).into(),
+            device.into(),
+        ]);
+    }
+    context.out.table(&table)?;
+    left_out(runs.len(), "run", context)
+}
+
+fn left_out(count: usize, what: &str, context: &mut Context) -> Result<(), CliError> {
+    if count <= SHOWN {
+        return Ok(());
+    }
+    context.out.line(format!(
+        "... and {}; --analysis --json has all of them.",
+        counted(count - SHOWN, &format!("more {what}"))
+    ))
+}
+
+/// What marks the best and the Pareto front.
+fn star(context: &Context) -> &'static str {
+    if context.out.utf8 { "◆" } else { "*" }
+}
+
+/// `0.9713 +- 0.0021`, in the characters that every terminal has.
+fn mean(spread: &Spread) -> String {
+    match (spread.mean, spread.sd) {
+        (Some(mean), Some(sd)) => format!("{} +- {sd:.4}", figures::value(mean)),
+        (mean, _) => figures::maybe(mean),
+    }
+}
+
+fn in_hours(time: Millis) -> f64 {
+    time as f64 / 3_600_000.0
+}
+
+/// Device time as it is paid for, and as it is felt.
+fn hours(time: Millis) -> String {
+    format!("{:.2} hours ({})", in_hours(time), duration(time))
+}
+
+/// `show s3 --analysis --json`; docs/json.md.
+#[derive(Debug, Serialize)]
+struct Analysis<'a> {
+    sweep: String,
+    name: &'a str,
+    metric: &'static str,
+    axes: &'a [String],
+    best: Option<String>,
+    gpu_hours: f64,
+    cpu_hours: f64,
+    settings: Vec<Value>,
+    effects: Vec<Value>,
+    grid: Option<Value>,
+    runs: Vec<Value>,
+}
+
+impl<'a> Analysis<'a> {
+    fn of(id: SweepId, facts: &'a SweepFacts) -> Self {
+        let report = &facts.report;
+        Self {
+            sweep: id.to_string(),
+            name: &facts.name,
+            metric: SCORE,
+            axes: &report.axes,
+            best: sweeps::best_run(&facts.runs, score).map(|run| run.id.to_string()),
+            gpu_hours: in_hours(report.gpu),
+            cpu_hours: in_hours(report.cpu),
+            settings: report.settings.iter().map(|s| setting(&report.axes, s)).collect(),
+            effects: report.effects.iter().map(effect).collect(),
+            grid: (report.axes.len() > 1).then(|| grid(report)),
+            runs: facts.runs.iter().rev().map(one).collect(),
+        }
+    }
+}
+
+fn setting(axes: &[String], setting: &Setting) -> Value {
+    let values: BTreeMap<&String, &String> = axes.iter().zip(&setting.values).collect();
+    json!({
+        "values": values,
+        "runs": setting.runs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "score": setting.score,
+        "seconds": setting.cost.map(|ms| ms as f64 / 1000.0),
+        "per_hour": sweeps::per_hour(setting),
+        "pareto": setting.is_on_front,
+    })
+}
+
+fn effect(effect: &Effect) -> Value {
+    let level = |(value, score): &(String, Spread)| json!({ "value": value, "score": score });
+    let levels: Vec<Value> = effect.levels.iter().map(level).collect();
+    json!({ "key": effect.key, "share": effect.share, "levels": levels })
+}
+
+fn grid(report: &SweepReport) -> Value {
+    let (rows, columns, means) = sweeps::grid(report, 0, 1);
+    let row = |i: usize| -> Vec<Option<f64>> {
+        (0..columns.len()).map(|j| means.get(&(i, j)).copied()).collect()
+    };
+    let mean: Vec<_> = (0..rows.len()).map(row).collect();
+    json!({ "rows": rows, "columns": columns, "mean": mean })
+}
+
+fn one(run: &Run) -> Value {
+    let time = sweeps::cost(run);
+    json!({
+        "id": run.id.to_string(),
+        "state": run.state.word(),
+        "seed": run.spec.seed,
+        "score": score(run).filter(|x| x.is_finite()),
+        "seconds": time.map(|ms| ms as f64 / 1000.0),
+        "device_hours": time.map(in_hours),
+        "device": run.placement.as_ref().map(|p| p.device.as_str()),
+    })
+}

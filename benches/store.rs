@@ -12,7 +12,10 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use tuneboard::analysis::compare::{Entry, compare};
+use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::events::{Event, Kind, Number, Split, Tail, VERSION};
+use tuneboard::query::Query;
 use tuneboard::spec::{RunId, RunSpec, Wish};
 use tuneboard::store::{Listing, NewRun, Reader, Sort, Store};
 
@@ -25,6 +28,7 @@ fn main() -> Outcome {
     let dir = tempfile::tempdir()?;
     ingest(dir.path())?;
     long_curve(dir.path())?;
+    comparison(dir.path())?;
     if let Some(board) = board {
         lists(&board.join("runs/board.db"))?;
     }
@@ -150,6 +154,51 @@ fn long_curve(dir: &Path) -> Outcome {
     Ok(())
 }
 
+/// Eight runs with 20 classes and 5,000 predictions each: from the database and their files to every pair's tests.
+fn comparison(dir: &Path) -> Outcome {
+    const ROWS: u32 = 5000;
+    const CLASSES: u32 = 20;
+    let path = dir.join("compare.db");
+    let mut store = Store::open(&path)?;
+    let ids = enqueue(&mut store, 8)?;
+    let events = dir.join("compared.jsonl");
+    for (nth, id) in ids.iter().enumerate() {
+        write_epochs(&events, nth, 100)?;
+        ingest_file(&mut store, *id, &events, 1 << 20)?;
+        let labels: Vec<u32> = (0..ROWS).map(|row| row * 7919 % CLASSES).collect();
+        // About one row in ten is wrong, not the same ones in any two runs.
+        let is_wrong = |row: u32| (row * 31 + nth as u32 * 17) % 97 < 8 + nth as u32;
+        let guess = |row: u32| labels[row as usize] + u32::from(is_wrong(row)) * (1 + row % 5);
+        let predicted: Vec<u32> = (0..ROWS).map(|row| guess(row) % CLASSES).collect();
+        let share = |row: usize, class| if predicted[row] == class { 0.81 } else { 0.01 };
+        let predictions = Predictions {
+            rows: (1..=u64::from(ROWS)).collect(),
+            loss: vec![0.2; ROWS as usize],
+            probabilities: (0..CLASSES)
+                .map(|class| (0..ROWS as usize).map(|row| share(row, class)).collect())
+                .collect(),
+            label_names: (0..CLASSES).map(|class| format!("class {class}")).collect(),
+            labels,
+            predicted: predicted.clone(),
+        };
+        fs::create_dir_all(dir.join(id.to_string()))?;
+        predictions::write(&dir.join(id.to_string()).join("test-0100.parquet"), &predictions)?;
+    }
+    drop(store);
+    let compared = || -> Result<usize, Box<dyn Error>> {
+        let reader = Reader::open(&path)?;
+        let entries = reader.runs(&ids)?.into_iter().map(|run| {
+            let folder = dir.join(run.id.to_string());
+            Entry::read(&reader, run, &folder)
+        });
+        let pairs = compare(&entries.collect::<Result<Vec<_>, _>>()?, 0).pairs;
+        Ok(pairs.len())
+    };
+    let pairs = compared()?;
+    println!("compare 8 runs of 5,000 predictions: {}, {pairs} pairs", best(5, compared));
+    Ok(())
+}
+
 fn lists(database: &Path) -> Outcome {
     println!("open: {}", best(5, || Reader::open(database)));
     let reader = Reader::open(database)?;
@@ -177,6 +226,25 @@ fn lists(database: &Path) -> Outcome {
     ] {
         let ids = reader.ids(&listing)?.len();
         println!("{name}: {}, {ids} ids", best(5, || reader.ids(&listing)));
+    }
+    queries(&reader)
+}
+
+/// From the words of a query to the rows of its first page: what `/` and a column's title ask for.
+fn queries(reader: &Reader) -> Outcome {
+    for (text, sort) in [
+        ("acc>0.9", Sort::Best("val/acc".into())),
+        ("acc>0.9 lr<3e-5 -state:failed", Sort::Best("val/loss".into())),
+        ("acc>0.9 lr<3e-5 tag:best", Sort::Key("lr".into())),
+    ] {
+        let page = || -> Result<(usize, usize), Box<dyn Error>> {
+            let (query, sort) = (Query::parse(text)?, sort.clone());
+            let listing = Listing { query, sort, descending: true, ..Listing::default() };
+            let ids = reader.ids(&listing)?;
+            Ok((ids.len(), reader.runs(&ids[..ids.len().min(50)])?.len()))
+        };
+        let (all, shown) = page()?;
+        println!("`{text}` by {sort:?}: {}, {all} runs, {shown} read", best(5, page));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, DataError};
+use crate::spec::keys::DATA_KEYS;
 use crate::spec::{RunSpec, SpecError, Sweep};
 
 /// Why runs cannot be queued.
@@ -43,21 +44,6 @@ pub fn check_inputs<'a>(
     }
     Ok(())
 }
-
-/// The keys that decide which rows a run sees.
-pub const DATA_KEYS: [&str; 11] = [
-    "task",
-    "data",
-    "val",
-    "test",
-    "text",
-    "label",
-    "split",
-    "split_column",
-    "split_seed",
-    "stratify",
-    "limit",
-];
 
 /// A single run's name: `minilm-sms_spam`.
 pub fn name_of(spec: &RunSpec) -> String {

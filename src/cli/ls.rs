@@ -22,6 +22,7 @@ Examples:
   tuneboard ls minilm sms               those that name both
   tuneboard ls 'acc>0.9 lr<3e-5 model:minilm tag:best -state:failed since:7d'
   tuneboard ls 'view:good loss<0.1'     `good = \"acc>0.9\"` stands under [views] in config.toml
+  tuneboard ls 'acc>0.9 tag:best' --save good     from now on `tuneboard ls view:good`
   tuneboard ls --state running          those that train now
   tuneboard ls --sweep s3 --sort val/acc --desc --limit 5
   tuneboard ls --sort lr                by any key of a run (`tuneboard show` lists them)
@@ -33,6 +34,9 @@ pub struct Args {
     /// A query saved under [views] in config.toml
     #[arg(long, value_name = "NAME")]
     view: Option<String>,
+    /// Save the query under this name in [views] of config.toml
+    #[arg(long, value_name = "NAME", requires = "query", conflicts_with = "view")]
+    save: Option<String>,
     /// Only runs in this state; may be given more than once
     #[arg(long, value_name = "STATE", value_parser = PossibleValuesParser::new(STATES))]
     state: Vec<String>,
@@ -81,6 +85,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         None => reader.ids(&listing)?,
     };
     let runs = reader.runs(&ids)?;
+    if let Some(name) = &args.save {
+        board.save_view(name, &args.query.join(" "))?;
+        let with = "The query is saved, without sorting and other options";
+        context.out.aside(format!("{with}: tuneboard ls view:{name}"))?;
+    }
     if context.json {
         let objects: Vec<RunObject<'_>> = runs.iter().map(RunObject::new).collect();
         context.out.json(&objects)?;

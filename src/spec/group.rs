@@ -7,7 +7,7 @@ pub enum Group {
     Experiment,
     /// Columns and splits.
     Data,
-    /// What of the checkpoint is used and how.
+    /// What is learnt, and what of the checkpoint is used and how.
     Model,
     /// The rest of the optimisation.
     Training,
@@ -41,9 +41,8 @@ impl Key {
             | "warmup" | "seed" => Group::Experiment,
             "val" | "test" | "text" | "label" | "split" | "split_column" | "split_seed"
             | "stratify" | "limit" => Group::Data,
-            "task" | "init" | "pool" | "dropout" | "unfreeze" | "stateful" | "layer_norm" => {
-                Group::Model
-            }
+            "preset" | "task" | "init" | "pool" | "dropout" | "unfreeze" | "stateful"
+            | "layer_norm" => Group::Model,
             "device" | "threads" | "precision" => Group::Machine,
             _ => Group::Training,
         }

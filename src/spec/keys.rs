@@ -46,6 +46,21 @@ pub enum Kind {
     Split,
 }
 
+/// The keys that decide which rows a run trains and is tested on.
+pub const DATA_KEYS: [&str; 11] = [
+    "task",
+    "data",
+    "val",
+    "test",
+    "text",
+    "label",
+    "split",
+    "split_column",
+    "split_seed",
+    "stratify",
+    "limit",
+];
+
 /// TOML integers are signed.
 const MAX_SEED: u64 = i64::MAX as u64;
 

@@ -111,6 +111,16 @@ impl<'a> Plan<'a> {
         !self.metrics.is_empty()
     }
 
+    /// The metric that [`Self::keep_by_metric`] looked at last, and whether at its last value: what stands in
+    /// [`Candidate::metric`] then.
+    pub(super) fn seen(&self) -> Option<(&str, bool)> {
+        match &self.metrics.last()?.test {
+            Test::Number { field: Number::Metric { name, last }, .. }
+            | Test::Range { field: Number::Metric { name, last }, .. } => Some((name, *last)),
+            _ => None,
+        }
+    }
+
     /// Drops the candidates, in rising order of their numbers, whose metrics are others.
     pub(super) fn keep_by_metric(&self, db: &Connection, found: &mut Vec<Candidate>) -> Result<()> {
         for term in &self.metrics {
@@ -124,11 +134,12 @@ impl<'a> Plan<'a> {
                 "SELECT run, {column} FROM series WHERE metric = ?1 ORDER BY run"
             ))?;
             let mut rows = query.query([metric])?;
-            let kept = beside(found, &mut rows, |row| {
-                Ok(row.get::<_, Option<f64>>(1)?.filter(|x| holds(&term.test, *x)))
-            })?;
-            let mut kept = kept.into_iter().map(|fits| fits.is_some() != term.negated);
-            found.retain(|_| kept.next().unwrap_or(false));
+            let mut values =
+                beside(found, &mut rows, |row| row.get::<_, Option<f64>>(1))?.into_iter();
+            found.retain_mut(|candidate| {
+                candidate.metric = values.next().flatten();
+                candidate.metric.is_some_and(|x| holds(&term.test, x)) != term.negated
+            });
         }
         Ok(())
     }

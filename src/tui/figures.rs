@@ -34,6 +34,16 @@ pub fn metric(x: f64) -> String {
     }
 }
 
+/// A key's value; a number that was drawn at random to four figures, since nobody reads sixteen.
+pub fn brief(value: &str) -> String {
+    match value.parse::<f64>() {
+        Ok(x) if value.len() > 9 && x.is_finite() => {
+            format!("{x:.3e}").parse().map_or_else(|_| value.to_owned(), crate::spec::short)
+        }
+        _ => value.to_owned(),
+    }
+}
+
 /// A large number with three figures and a letter: `512`, `31.2k`, `22.7M`.
 pub fn count(x: f64) -> String {
     for (unit, letter) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {
@@ -102,7 +112,26 @@ pub fn tick(x: f64, step: f64) -> String {
         return count(x);
     }
     let places = (-step.abs().log10().floor()).clamp(0.0, 9.0) as usize;
-    if x.abs() < 1e-3 || places > 4 { format!("{x:.0e}") } else { format!("{x:.places$}") }
+    if x.abs() >= 1e-3 && places <= 4 {
+        return format!("{x:.places$}");
+    }
+    // 1.2e-5 and 1.4e-5 are not both 1e-5; more than that has no room.
+    let power = |x: f64| (x.abs().log10() + 1e-9).floor();
+    let figures = usize::from(power(x) > power(step));
+    format!("{x:.figures$e}")
+}
+
+/// Round numbers of 1, 2 and 5 on a logarithmic axis between two powers of ten, as powers of ten; decades only, where
+/// there are many.
+pub fn log_ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
+    if !(low.is_finite() && high.is_finite()) || high - low > 600.0 {
+        return Vec::new();
+    }
+    let steps: &[f64] =
+        if 3.0 * (high - low) <= 1.5 * wanted as f64 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let decades = low.floor() as i32..=high.ceil() as i32;
+    let all = decades.flat_map(|power| steps.iter().map(move |s| f64::from(power) + s.log10()));
+    all.filter(|x| (low - 1e-9..=high + 1e-9).contains(x)).collect()
 }
 
 #[cfg(test)]
@@ -130,6 +159,14 @@ mod tests {
         ] {
             assert!(metric(x) == want || count(x) == want, "{x} {} {}", metric(x), count(x));
         }
+        for (value, want) in [
+            ("2.6366508987303556e-5", "2.637e-5"),
+            ("0.12345678901", "0.1235"),
+            ("5e-5", "5e-5"),
+            ("distilbert-base", "distilbert-base"),
+        ] {
+            assert_eq!(brief(value), want);
+        }
         assert_eq!(whole(100_000), "100 000");
         assert_eq!(bytes(2.1 * 1024f64.powi(3)), "2.1 GiB");
     }
@@ -142,5 +179,12 @@ mod tests {
         assert!(ticks(f64::NAN, 1.0, 3).is_empty());
         assert_eq!(tick(0.25, 0.05), "0.25");
         assert_eq!(tick(20_000.0, 10_000.0), "20.0k");
+        let rates: Vec<String> = ticks(1e-5, 2e-5, 5).iter().map(|x| tick(*x, 2e-6)).collect();
+        assert_eq!(rates, ["1.0e-5", "1.2e-5", "1.4e-5", "1.6e-5", "1.8e-5", "2.0e-5"]);
+        assert_eq!(tick(3e-5, 1e-5), "3e-5");
+        let rates = log_ticks(-5.3, -3.9, 6);
+        let rates: Vec<String> = rates.iter().map(|x| format!("{:.0e}", 10f64.powf(*x))).collect();
+        assert_eq!(rates, ["1e-5", "2e-5", "5e-5", "1e-4"]);
+        assert_eq!(log_ticks(-6.1, 0.1, 4), [-6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0]);
     }
 }

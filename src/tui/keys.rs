@@ -69,6 +69,7 @@ table! {
     Compare "compare" "C" &[Runs, Run, Confusion, Sweep], "compare", "The marked runs side by side";
     Sweep "sweep" "W" &[Runs, Run], "sweep", "The sweep of the run as a whole";
     NextAxis "next-axis" "a" &[Sweep], "axes", "Other axes in the picture";
+    Pareto "cost" "p" &[Sweep], "cost", "Accuracy against the time of a run, with its Pareto front, or the axes again";
     MarkSetting "mark-setting" "space" &[Sweep], "mark", "Mark all seeds of the setting, to compare them";
     Baseline "baseline" "b" &[Compare], "baseline", "Measure the others against this run";
     NextPanel "next-table" "v" &[Compare], "table", "Keys, best and last figures, classes, confusion";

@@ -52,7 +52,8 @@ fn grounds(out: &mut String, cells: &[Cell], y: f64, ground: Rgb, light: bool) {
     for run in cells.chunk_by(|a, b| bg(a, light) == bg(b, light)) {
         let (x, width) = (MARGIN + CELL.0 * at as f64, CELL.0 * run.len() as f64);
         at += run.len();
-        let Some(fill) = run.first().map(|cell| bg(cell, light)).filter(|fill| *fill != ground) else {
+        let Some(fill) = run.first().map(|cell| bg(cell, light)).filter(|fill| *fill != ground)
+        else {
             continue;
         };
         let _ = writeln!(

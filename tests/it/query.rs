@@ -117,6 +117,19 @@ fn a_query_finds_the_runs_it_means() {
 }
 
 #[test]
+fn a_query_is_saved_as_a_view() {
+    let shell = crate::shell::Shell::board();
+    let said = shell.run(&["ls", "acc>0.9", "tag:best", "--save", "good"]);
+    assert!(said.code == 0 && said.err.contains("tuneboard ls view:good"), "{said}");
+    let config = std::fs::read_to_string(shell.path("config.toml")).unwrap();
+    assert!(config.contains("good = \"acc>0.9 tag:best\""), "{config}");
+    assert_eq!(shell.ok(&["ls", "view:good"]), shell.ok(&["ls", "acc>0.9 tag:best"]));
+    shell.refuses(&["ls", "acc>0.5", "--save", "good"], 2, "good");
+    shell.refuses(&["ls", "acc>", "--save", "bad"], 2, "Column");
+    shell.refuses(&["ls", "--save", "nothing"], 2, "QUERY");
+}
+
+#[test]
 fn verbs_take_queries_where_they_take_runs() {
     let shell = Shell::board();
     let sweep = ["sweep", "model=fake epoch_ms=20", "data=data/mail.csv", "epochs=1"];

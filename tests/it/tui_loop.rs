@@ -148,6 +148,22 @@ fn from_the_best_run_to_the_next_one() {
     it.sees("all mistakes");
     it.press("f");
     it.sees("wrong in r2 and r3");
+    it.press("E");
+    it.sees("1 row written to exports/texts-r2-r3-test-wrong-in-all.csv.");
+    let csv = folder.path().join("exports/texts-r2-r3-test-wrong-in-all.csv");
+    let csv = fs::read_to_string(csv).unwrap();
+    assert!(csv.starts_with("row,text,label,characters,words,r2_predicted,"), "{csv}");
+    assert!(csv.lines().count() == 2 && csv.contains("about"), "{csv}");
+    it.press("P");
+    it.sees("Written to exports/texts-");
+    let written: Vec<_> = fs::read_dir(folder.path().join("exports")).unwrap().collect();
+    let named = |ending: &str| {
+        let all = written.iter().map(|entry| entry.as_ref().unwrap().path());
+        all.filter(|path| path.extension().is_some_and(|e| e == ending)).last().unwrap()
+    };
+    let svg = fs::read_to_string(named("svg")).unwrap();
+    assert!(svg.contains(">wrong</text>") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    assert!(fs::read(named("png")).unwrap().starts_with(b"\x89PNG"));
 
     // Again with half the learning rate.
     it.press("c");

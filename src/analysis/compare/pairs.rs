@@ -8,24 +8,11 @@ use crate::analysis::confusion::Matrix;
 use crate::analysis::metrics::Discordant;
 use crate::dataset::predictions::Predictions;
 use crate::spec::RunId;
+use crate::spec::keys::DATA_KEYS;
 use crate::store::Run;
 
 /// Below this a difference counts as more than chance.
 const LEVEL: f64 = 0.05;
-
-/// The keys that decide which rows a run is tested on.
-const DATA_KEYS: [&str; 10] = [
-    "data",
-    "val",
-    "test",
-    "text",
-    "label",
-    "split",
-    "split_column",
-    "split_seed",
-    "stratify",
-    "limit",
-];
 
 /// Two runs tested on the same rows. Differences are `b` minus `a`.
 #[derive(Debug, Clone, Copy, PartialEq)]

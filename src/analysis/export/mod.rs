@@ -7,4 +7,6 @@ mod picture;
 
 pub use format::{Format, keep, save, write};
 pub use frames::{cases, confusions, curves, predictions, runs};
-pub use picture::{MOST_RUNS, Picture, Plotted, confusion as confusion_picture, curves as curves_picture, png};
+pub use picture::{
+    MOST_RUNS, Picture, Plotted, confusion as confusion_picture, curves as curves_picture, png,
+};

@@ -71,9 +71,7 @@ pub fn run(
         let runs = picked(board, &reader, ids)?;
         let svg = match what {
             "curves" => pictures::curves(&reader, &runs, args.metric.as_deref())?,
-            "confusion" => {
-                pictures::confusion(&runs, &confusions(&reader, &runs, &args)?)?
-            }
+            "confusion" => pictures::confusion(&runs, &confusions(&reader, &runs, &args)?)?,
             _ => {
                 let why = format!("There is no picture of {what}, only of curves and confusion.");
                 return Err(CliError::Usage(why));

@@ -91,9 +91,8 @@ fn picture(report: &SweepReport, context: &mut Context) -> Result<(), CliError> 
     heads.extend(columns.iter().map(|c| format!(">{c}")));
     let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
     let finite = || means.values().copied().filter(|x| x.is_finite());
-    let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| {
-        (l.min(x), h.max(x))
-    });
+    let (low, high) =
+        finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
     for (i, row) in rows.iter().enumerate() {
         let cell = |j: usize| match means.get(&(i, j)) {
             None => Cell::toned(NOTHING, Tone::Faint),
@@ -131,7 +130,8 @@ fn effects(report: &SweepReport, context: &mut Context) -> Result<(), CliError> 
     }
     context.out.table(&table)?;
     if report.effects.iter().any(|e| e.share.is_none()) {
-        let why = "- means that it cannot be told: scores do not vary, or no value was tried twice.";
+        let why =
+            "- means that it cannot be told: scores do not vary, or no value was tried twice.";
         context.out.line(why)?;
     }
     Ok(())

@@ -10,8 +10,7 @@ use crate::tui::study::{Filter, TextsQuestion, export_texts};
 /// Writes a screen as SVG and as PNG.
 pub fn picture(board: &Board, name: &str, svg: String) -> Result<String, String> {
     let folder = folder(board)?;
-    let (vector, pixels) =
-        (folder.join(format!("{name}.svg")), folder.join(format!("{name}.png")));
+    let (vector, pixels) = (folder.join(format!("{name}.svg")), folder.join(format!("{name}.png")));
     keep(svg.as_bytes(), &vector)?;
     keep(&Picture::Png.bytes(svg)?, &pixels)?;
     Ok(format!("Written to {} and .png.", shown(board, &vector)))

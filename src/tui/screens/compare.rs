@@ -166,6 +166,7 @@ fn curves(canvas: &mut Canvas, area: Rect, compared: &Compared, metric: &str, vi
     let chart = Chart {
         series: series.into_iter().map(|(_, s)| s).collect(),
         x: (0.0, last),
+        x_log: false,
         log: false,
         x_label: |x| format!("{}", (x * 100.0).round() / 100.0),
         best: None,

@@ -100,7 +100,9 @@ fn effects(canvas: &mut Canvas, area: Rect, facts: &SweepFacts) {
             canvas.put_right(inner.x + names + 1 + bars + 6, y, 6, &words, theme.strong);
         } else {
             let room = inner.width.saturating_sub(names + 1);
-            canvas.put(inner.x + names + 1, y, room, "cannot be told", theme.dim);
+            let is_drawn = effect.levels.len() > 1 && effect.levels.iter().all(|(_, s)| s.n <= 1);
+            let why = if is_drawn { "each value ran once" } else { "cannot be told" };
+            canvas.put(inner.x + names + 1, y, room, why, theme.dim);
         }
         y += 1;
         // The best level says in which direction to go on.
@@ -111,7 +113,7 @@ fn effects(canvas: &mut Canvas, area: Rect, facts: &SweepFacts) {
         if let Some((level, spread)) =
             best.filter(|_| y < inner.bottom() && effect.levels.len() > 1)
         {
-            let words = format!("best {level}: {}", mean(spread));
+            let words = format!("best {}: {}", figures::brief(level), mean(spread));
             canvas.put(
                 inner.x + names + 1,
                 y,

@@ -28,6 +28,11 @@ fn both(name: &str, snap: &Snapshot, view: &mut View) {
     }
 }
 
+/// As narrow and low as it may be and still show something.
+fn narrow(name: &str, snap: &Snapshot, view: &mut View) {
+    insta::assert_snapshot!(format!("{name}_narrow"), text(snap, view, 52, 14));
+}
+
 fn press(view: &mut View, snap: &Snapshot, keys: &str) -> Option<Effect> {
     let keymap = Keymap::new(&std::collections::BTreeMap::new()).unwrap();
     let mut effect = None;

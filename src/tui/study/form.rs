@@ -6,7 +6,7 @@ use chrono::{DateTime, Local, TimeDelta};
 use crate::analysis::forecast::{Forecast, forecast};
 use crate::board::Board;
 use crate::dataset;
-use crate::order::DATA_KEYS;
+use crate::spec::keys::DATA_KEYS;
 use crate::spec::{BuiltIn, RunId, RunSpec, Sweep, locate};
 use crate::store::{Listing, Millis, Reader, Sort};
 
@@ -38,6 +38,8 @@ pub struct Twin {
     pub score: Option<f64>,
     /// Its state, for one without a score.
     pub state: String,
+    /// Whether it has ended.
+    pub is_over: bool,
     /// When, as people say it: `today 14:05`, `Tue`, `3 Feb`.
     pub when: String,
 }
@@ -129,6 +131,7 @@ fn twins(reader: &Reader, specs: &[RunSpec]) -> Vec<Twin> {
             id: run.id,
             score: run.last.get("test/acc").or_else(|| run.best.get("val/acc")).copied(),
             state: run.state.to_string(),
+            is_over: run.state.outcome().is_some(),
             when: day(run.ended.unwrap_or(run.created), Local::now()),
         })
         .collect();

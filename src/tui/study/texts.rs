@@ -10,7 +10,7 @@ use crate::analysis::export::{self, Format};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
 use crate::dataset::{self, Dataset};
-use crate::order::DATA_KEYS;
+use crate::spec::keys::DATA_KEYS;
 use crate::spec::{RunId, locate};
 use crate::store::{Reader, Run, Split};
 

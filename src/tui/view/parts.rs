@@ -272,4 +272,6 @@ pub struct SweepView {
     pub cursor: usize,
     /// The first axis of the picture.
     pub axis: usize,
+    /// Whether the picture is accuracy against cost instead.
+    pub cost: bool,
 }

@@ -27,6 +27,8 @@ pub struct Chart {
     pub series: Vec<Series>,
     /// The x axis.
     pub x: (f64, f64),
+    /// The x axis counts powers of ten.
+    pub x_log: bool,
     /// Values on a logarithmic axis; those of 0 and below are left out.
     pub log: bool,
     /// How a place on the x axis is written.
@@ -163,7 +165,9 @@ impl Chart {
             }
         }
         let mut free = plot.x;
-        for x in figures::ticks(self.x.0, self.x.1, usize::from(plot.width / 12).max(2)) {
+        let wanted = usize::from(plot.width / 12).max(2);
+        let ticks = if self.x_log { figures::log_ticks } else { figures::ticks };
+        for x in ticks(self.x.0, self.x.1, wanted) {
             let label = (self.x_label)(x);
             let width = text::width(&label) as u16;
             let Some(across) = share(x, self.x.0, self.x.1) else { continue };
@@ -322,7 +326,15 @@ mod tests {
 
     fn chart(points: Vec<(f64, f64)>, log: bool) -> Chart {
         let series = vec![Series { points, style: Style::new(), marked: false, tag: None }];
-        Chart { series, x: (0.0, 10.0), log, x_label: |x| format!("{x}"), best: None, read: None }
+        Chart {
+            series,
+            x: (0.0, 10.0),
+            x_log: false,
+            log,
+            x_label: |x| format!("{x}"),
+            best: None,
+            read: None,
+        }
     }
 
     fn drawn(chart: &Chart, width: u16, height: u16) -> String {

@@ -68,7 +68,8 @@ fn panel(area: &Area<'_>, metric: &str, lines: &[(usize, &Curve)]) -> Drawn {
     let points = |curve: &Curve| -> Vec<(f64, f64)> {
         curve.epoch.iter().copied().zip(curve.value.iter().copied()).collect()
     };
-    let finite = || lines.iter().flat_map(|(_, c)| points(c)).filter(|p| p.0.is_finite() && p.1.is_finite());
+    let finite =
+        || lines.iter().flat_map(|(_, c)| points(c)).filter(|p| p.0.is_finite() && p.1.is_finite());
     let (left, right) = span(finite().map(|p| p.0));
     let (low, high) = span(finite().map(|p| p.1));
     let air = (high - low) * 0.05;
@@ -139,7 +140,8 @@ fn hue(place: usize) -> RGBColor {
 
 /// From the lowest to the highest; never empty.
 fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
+    let (low, high) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
     if low > high {
         return (0.0, 1.0);
     }

@@ -71,7 +71,8 @@ pub fn png(svg: &str) -> Result<Vec<u8>, String> {
         font_family: FAMILY.into(),
         ..usvg::Options::default()
     };
-    let tree = usvg::Tree::from_str(svg, &options).map_err(|e| format!("The SVG is broken: {e}."))?;
+    let tree =
+        usvg::Tree::from_str(svg, &options).map_err(|e| format!("The SVG is broken: {e}."))?;
     let size = tree.size();
     let pixels = |units: f32| (units * SCALE).ceil().max(1.0) as u32;
     let mut pixmap = Pixmap::new(pixels(size.width()), pixels(size.height()))

@@ -39,7 +39,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
         return;
     }
     if panel == Panel::Confusion {
-        return listed(canvas, inner, &rows, view);
+        let list = deltas(canvas, inner, compared, view);
+        return listed(canvas, list, &rows, view);
     }
     let titles = rows.iter().map(|(name, _)| text::width(name)).max().unwrap_or(8);
     let gutter = (titles.clamp(6, 22) as u16 + 2).min(inner.width / 3);
@@ -202,6 +203,50 @@ fn confusion(compared: &Compared, view: &View, canvas: &Canvas) -> Vec<(String, 
             (words, vec![(format!("{delta:+}"), style)])
         })
         .collect()
+}
+
+/// Room that the list of changed cells keeps beside the matrix.
+const LIST: u16 = 30;
+
+/// What changed as a heat map, if there is room for all of it; returns the room that is left.
+fn deltas(canvas: &mut Canvas, inner: Rect, compared: &Compared, view: &View) -> Rect {
+    const CELL: u16 = 6;
+    let theme = canvas.theme;
+    let own = view.compare.cursor.clamp(1, compared.runs.len().saturating_sub(1).max(1));
+    let Some(cells) = compared.comparison.confusion_deltas.get(own).and_then(Option::as_ref) else {
+        return inner;
+    };
+    let labels: Vec<&str> =
+        compared.comparison.classes.iter().map(|row| row.label.as_str()).collect();
+    let longest = labels.iter().map(|label| text::width(label)).max().unwrap_or(4);
+    let gutter = longest.clamp(6, 16) as u16 + 1;
+    let Ok(n) = u16::try_from(cells.len()) else { return inner };
+    let wide = gutter + n.saturating_mul(CELL);
+    if inner.width < wide.saturating_add(LIST) || inner.height < n.saturating_add(2) {
+        return inner;
+    }
+    let largest = cells.iter().flatten().map(|d| d.abs()).max().unwrap_or(0).max(1);
+    canvas.put(inner.x, inner.y, gutter - 1, "true ↓", theme.dim);
+    for (at, label) in (0..n).zip(&labels) {
+        let right = inner.x + gutter + (at + 1) * CELL - 1;
+        canvas.put_right(right, inner.y, CELL - 1, label, theme.dim);
+        canvas.put_right(inner.x + gutter - 1, inner.y + 1 + at, gutter - 1, label, theme.dim);
+    }
+    for (i, row) in (0..n).zip(cells) {
+        for (j, delta) in (0..n).zip(row) {
+            let cell = Rect::new(inner.x + gutter + j * CELL, inner.y + 1 + i, CELL - 1, 1);
+            if *delta == 0 {
+                canvas.put_right(cell.right(), cell.y, cell.width, "·", theme.faint);
+                continue;
+            }
+            // More on the diagonal is better, more beside it worse.
+            let style = theme.heat(delta.abs() as f64 / largest as f64, (*delta > 0) == (i == j));
+            canvas.tint(cell, style);
+            canvas.put_right(cell.right(), cell.y, cell.width, &format!("{delta:+}"), style);
+        }
+    }
+    let taken = wide + 3;
+    Rect { x: inner.x + taken, width: inner.width - taken, ..inner }
 }
 
 fn listed(canvas: &mut Canvas, inner: Rect, rows: &[(String, Vec<Cell>)], view: &View) {

@@ -43,6 +43,7 @@ fn unit(series: Vec<Series>) -> Chart {
     Chart {
         series,
         x: (0.0, 1.0),
+        x_log: false,
         log: false,
         x_label: |x| format!("{}", (x * 100.0).round() / 100.0),
         best: None,

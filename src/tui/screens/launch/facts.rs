@@ -90,6 +90,7 @@ fn twins(facts: &FormFacts) -> Option<String> {
     };
     let best = facts.twins.first()?;
     Some(match (facts.twins.len(), facts.looked) {
+        (_, 1) if !best.is_over => format!("this is there already: {} is {}", best.id, best.state),
         (_, 1) => format!("you already ran this: {}", result(best)),
         (n, all) => format!("{n} of {all} already run; best {}", result(best)),
     })

@@ -59,6 +59,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         // The head lies over the others.
         series: (0..shown).rev().map(series).collect(),
         x: (0.0, f64::from(spec.epochs)),
+        x_log: false,
         log: false,
         x_label: |x| format!("{}", (x * 100.0).round() / 100.0),
         best: None,

@@ -105,6 +105,7 @@ fn chart(
     let mut chart = Chart {
         series: Vec::new(),
         x: range,
+        x_log: false,
         log,
         x_label: x_label(axis),
         best: None,

@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
-use crate::analysis::sweeps::grid;
+use crate::analysis::sweeps::{Setting, grid};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::keys::Action;
@@ -17,6 +17,9 @@ const LEVELS: usize = 12;
 pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let report = &facts.report;
     canvas.hit(area, Target::Do(Action::NextAxis));
+    if view.sweep.cost {
+        return cost(canvas, area, facts, view);
+    }
     if report.axes.is_empty() {
         let inner = canvas.panel(area, "val acc", "");
         let words = "Nothing but the seed was varied.";
@@ -94,6 +97,7 @@ fn heat(
             let words = match wide {
                 7.. => format!("{star}{mean:.4}"),
                 5..7 => format!("{mean:.2}"),
+                3..5 => format!("{mean:.2}").trim_start_matches('0').to_owned(),
                 _ => String::new(),
             };
             canvas.put_right(cell.right() - 1, middle, wide, &words, style);
@@ -136,9 +140,51 @@ fn scatter(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize) {
             })
             .collect(),
         x: (scale(low) - margin, scale(high) + margin),
+        x_log: log,
         log: false,
         x_label: if log { |x| format!("{:.0e}", 10f64.powf(x)) } else { |x| figures::metric(x) },
         best: best.map(|(x, y)| (scale(x), y)),
+        read: None,
+    };
+    chart.draw(canvas, inner);
+}
+
+/// Mean accuracy of each setting over the time of a run, the Pareto front as a line.
+fn cost(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
+    let theme = canvas.theme;
+    let known = |s: &Setting| Some((s.cost.filter(|ms| *ms > 0)? as f64 / 1000.0, s.score.mean?));
+    let all: Vec<(f64, f64)> = facts.report.settings.iter().filter_map(known).collect();
+    let times = || all.iter().map(|p| p.0);
+    let (low, high) = (times().fold(f64::INFINITY, f64::min), times().fold(0.0, f64::max));
+    // Times a thousand apart would leave all but one at the edge.
+    let log = low > 0.0 && high / low > 20.0;
+    let inner = canvas.panel(area, "val acc over time per run, ━ front", "p axes");
+    let scale = |x: f64| if log { x.log10() } else { x };
+    let points = |of: &[(f64, f64)]| of.iter().map(|(x, y)| (scale(*x), *y)).collect::<Vec<_>>();
+    let on_front = facts.report.settings.iter().filter(|s| s.is_on_front);
+    let mut front: Vec<(f64, f64)> = on_front.filter_map(known).collect();
+    front.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let dot = |point: (f64, f64), style| Series {
+        points: points(&[point]),
+        style,
+        marked: true,
+        tag: None,
+    };
+    let mut series: Vec<Series> = all.iter().map(|point| dot(*point, theme.val)).collect();
+    series.push(Series { points: points(&front), style: theme.good, marked: true, tag: None });
+    let here = facts.report.settings.get(view.sweep.cursor).and_then(known);
+    let margin = ((scale(high) - scale(low)) * 0.05).max(scale(high).abs() * 0.02 + 1e-9);
+    let chart = Chart {
+        series,
+        x: if all.is_empty() { (0.0, 1.0) } else { (scale(low) - margin, scale(high) + margin) },
+        x_log: log,
+        log: false,
+        x_label: if log {
+            |x| figures::span((10f64.powf(x) * 1000.0) as i64)
+        } else {
+            |x| figures::span((x * 1000.0) as i64)
+        },
+        best: here.map(|(x, y)| (scale(x), y)),
         read: None,
     };
     chart.draw(canvas, inner);

@@ -52,7 +52,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
             .axes
             .iter()
             .zip(&setting.values)
-            .map(|(key, value)| format!("{key}={value}"))
+            .map(|(key, value)| format!("{key}={}", figures::brief(value)))
             .collect::<Vec<_>>()
             .join("  ");
         canvas.put(values, y, room, &words, theme.text);

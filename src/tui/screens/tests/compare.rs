@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{both, large, press};
+use super::{both, large, narrow, press};
 use crate::analysis::compare::{Entry, compare};
 use crate::dataset::predictions::Predictions;
 use crate::spec::{Outcome, RunId, RunState};
@@ -101,6 +101,7 @@ fn two_runs_and_their_tables() {
     let entries = vec![entry(12, 20, true), entry(10, 4, true)];
     let (mut snap, mut view) = comparing(entries.clone());
     both("compare_two", &snap, &mut view);
+    narrow("compare_two", &snap, &mut view);
     for name in ["best", "last", "classes", "confusion"] {
         press(&mut view, &snap, "v");
         both(&format!("compare_two_{name}"), &snap, &mut view);

@@ -26,6 +26,7 @@ fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
         id: RunId(*id),
         score: Some(*score),
         state: "done".into(),
+        is_over: true,
         when: "Tue".into(),
     };
     let forecast = Forecast {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{both, large, press};
+use super::{both, large, narrow, press};
 use crate::analysis::sweeps::report;
 use crate::spec::{Outcome, RunId, RunState, SweepId};
 use crate::store::Run;
-use crate::tui::fixtures::{board, many, trained};
+use crate::tui::fixtures::{board, many, text, trained};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::study::{Question, SweepFacts, score};
 use crate::tui::view::{Screen, View};
@@ -64,12 +64,30 @@ fn a_grid_of_two_axes_with_seeds() {
     let (snap, mut view) = looking(Ok(grid()), &["lr", "epochs", "seed"]);
     press(&mut view, &snap, "down");
     both("sweep_grid", &snap, &mut view);
+    narrow("sweep_grid", &snap, &mut view);
     press(&mut view, &snap, "space");
     assert_eq!(view.runs.marks.len(), 2, "both seeds of the setting");
     press(&mut view, &snap, "home enter");
     assert_eq!((view.screen, view.open), (Screen::Run, Some(RunId(118))));
     press(&mut view, &snap, "7 c");
     assert_eq!(view.form.as_ref().unwrap().from, Some(RunId(118)));
+}
+
+#[test]
+fn accuracy_against_cost_with_its_front() {
+    let mut runs = grid();
+    for run in &mut runs {
+        let minutes = i64::from(run.spec.epochs) * 3 + i64::from(run.spec.lr < 2e-5);
+        run.ended = run.started.map(|start| start + minutes * 60_000);
+    }
+    let (snap, mut view) = looking(Ok(runs), &["lr", "epochs", "seed"]);
+    press(&mut view, &snap, "p");
+    both("sweep_cost", &snap, &mut view);
+    press(&mut view, &snap, "a");
+    assert!(!view.sweep.cost, "the axes are back");
+    let (snap, mut view) = looking(Ok(Vec::new()), &["lr"]);
+    press(&mut view, &snap, "p");
+    assert!(text(&snap, &mut view, 80, 24).contains("no points yet"));
 }
 
 #[test]

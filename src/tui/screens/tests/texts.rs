@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{both, press};
+use super::{both, narrow, press};
 use crate::dataset::predictions::Predictions;
 use crate::spec::{Outcome, RunId, RunState};
+use crate::tui::act::Effect;
+use crate::tui::effects::Command;
 use crate::tui::fixtures::{opened, text, trained};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::study::{Filter, Question, Scores, TextRow, Texts, found};
@@ -57,6 +59,12 @@ fn a_cell_leads_to_its_texts_and_a_text_in_full() {
     answered(&mut snap, &view, 12, None);
     press(&mut view, &snap, "down down");
     both("texts", &snap, &mut view);
+    narrow("texts", &snap, &mut view);
+    let Some(Effect::Do(Command::Texts(question))) = press(&mut view, &snap, "E") else {
+        panic!("{view:?}")
+    };
+    assert_eq!((question.filter, question.others), (Filter::Cell(0, 1), vec![RunId(11)]));
+    assert_eq!(press(&mut view, &snap, "P"), Some(Effect::Picture));
     press(&mut view, &snap, "enter down down");
     both("texts_full", &snap, &mut view);
     press(&mut view, &snap, "left left");

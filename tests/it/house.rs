@@ -31,10 +31,12 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 ];
 
 /// Words that only these modules may write.
-const OWNS: [(&str, &[&str]); 12] = [
+const OWNS: [(&str, &[&str]); 14] = [
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
     ("rusqlite", &["store"]),
+    ("plotters", &["analysis"]),
+    ("resvg", &["analysis"]),
     ("ratatui", &["tui"]),
     ("crossterm", &["tui"]),
     ("tch::", &["train"]),

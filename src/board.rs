@@ -96,6 +96,18 @@ pub enum BoardError {
         /// All of them.
         known: String,
     },
+    /// Longer texts than the checkpoint has positions for.
+    #[error(
+        "max_length={length} is more than the {positions} positions of {model}; set max_length={positions} or less."
+    )]
+    TooLong {
+        /// What was asked for.
+        length: u32,
+        /// What the checkpoint has.
+        positions: u64,
+        /// Its name.
+        model: String,
+    },
     /// No checkpoint of that name.
     #[error("There is no model `{name}`{}: looked for {}.", hint(.nearest.as_deref()), .looked.display())]
     NoModel {
@@ -271,6 +283,21 @@ impl Board {
                 looked: self.models().join(name).join("config.json"),
             }
         })
+    }
+
+    /// Whether a checkpoint takes texts of that length, as far as its config.json tells; the trainer would
+    /// refuse every run.
+    ///
+    /// # Errors
+    /// [`BoardError::TooLong`].
+    pub fn check_length(&self, name: &str, length: u32) -> Result<(), BoardError> {
+        let positions = self.model(name).ok().and_then(|folder| model::positions(&folder));
+        match positions.filter(|positions| u64::from(length) > *positions) {
+            Some(positions) => {
+                Err(BoardError::TooLong { length, positions, model: name.to_owned() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The sites that `site=` can name, in the order in which `site=any` fills them. `local` is always

@@ -37,6 +37,9 @@ pub fn check_inputs<'a>(
         if seen.insert(vec![spec.model.clone()]) {
             board.check_model(&spec.model)?;
         }
+        if seen.insert(vec![spec.model.clone(), spec.max_length.to_string()]) {
+            board.check_length(&spec.model, spec.max_length)?;
+        }
         let identity = DATA_KEYS.iter().map(|k| spec.get(k).unwrap_or_default()).collect();
         if seen.insert(identity) {
             dataset::load(spec, board.root())?;

@@ -76,6 +76,16 @@ impl Model {
     }
 }
 
+/// Tokens that a text may have, by config.json; `None` for a family without positions.
+pub fn positions(folder: &Path) -> Option<u64> {
+    let config: Value = serde_json::from_slice(&fs::read(folder.join("config.json")).ok()?).ok()?;
+    match config["model_type"].as_str()? {
+        "bert" => config["max_position_embeddings"].as_u64(),
+        "gpt2" => config["n_positions"].as_u64(),
+        _ => None,
+    }
+}
+
 fn size(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     entries

@@ -148,13 +148,12 @@ fn shape(symbol: &str, x: f64, y: f64, look: &Look) -> Option<String> {
                 (0x80, 1.0, 3.0),
             ];
             let dots = DOTS.iter().filter(|(bit, ..)| (code - 0x2800) & bit != 0);
-            let path: String = dots
-                .map(|(_, column, row)| {
-                    let (cx, cy) =
-                        (x + CELL.0 * (0.25 + column / 2.0), y + CELL.1 * (0.125 + row / 4.0));
-                    format!("M{cx:.1} {cy:.1}h0")
-                })
-                .collect();
+            let mut path = String::new();
+            for (_, column, row) in dots {
+                let (cx, cy) =
+                    (x + CELL.0 * (0.25 + column / 2.0), y + CELL.1 * (0.125 + row / 4.0));
+                let _ = write!(path, "M{cx:.1} {cy:.1}h0");
+            }
             Some(format!(
                 "<path d=\"{path}\" stroke=\"{fill}\" stroke-width=\"2.4\" stroke-linecap=\"round\"/>\n"
             ))
@@ -175,19 +174,13 @@ fn is_reversed(cell: &Cell) -> bool {
 fn fg(cell: &Cell, light: bool) -> Rgb {
     let plain = if light { (30, 34, 40) } else { (222, 226, 232) };
     let ground = if light { (250, 250, 250) } else { (22, 25, 30) };
-    match is_reversed(cell) {
-        true => rgb(cell.bg, ground),
-        false => rgb(cell.fg, plain),
-    }
+    if is_reversed(cell) { rgb(cell.bg, ground) } else { rgb(cell.fg, plain) }
 }
 
 fn bg(cell: &Cell, light: bool) -> Rgb {
     let plain = if light { (30, 34, 40) } else { (222, 226, 232) };
     let ground = if light { (250, 250, 250) } else { (22, 25, 30) };
-    match is_reversed(cell) {
-        true => rgb(cell.fg, plain),
-        false => rgb(cell.bg, ground),
-    }
+    if is_reversed(cell) { rgb(cell.fg, plain) } else { rgb(cell.bg, ground) }
 }
 
 /// Pictures are drawn with a theme of 24 bits; what else there may be is the terminal's own ink or ground.

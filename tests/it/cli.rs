@@ -303,6 +303,17 @@ fn a_failed_run_says_why() {
 }
 
 #[test]
+fn texts_longer_than_a_model_takes_are_refused_before_they_are_queued() {
+    let shell = Shell::board();
+    let config = r#"{"model_type":"bert","max_position_embeddings":40}"#;
+    shell.write("models/short/config.json", config);
+    let sweep = ["sweep", "model=short", RUN[2], "max_length=32,128"];
+    shell.refuses(&sweep, 2, "more than the 40 positions of short; set max_length=40 or less");
+    assert_eq!(shell.json(&["ls"]), json!([]));
+    shell.ok(&["run", "model=short", RUN[2], "max_length=40", "--hold"]);
+}
+
+#[test]
 fn numbers_that_json_lacks_are_words() {
     let shell = Shell::board();
     shell.ok(&["run", "model=fake epoch_ms=20 nan", RUN[2], "epochs=1", "--wait"]);

@@ -25,8 +25,9 @@ pub fn texts(board: &Board, question: TextsQuestion) -> Result<String, String> {
         Filter::Won => "won".to_owned(),
         Filter::Lost => "lost".to_owned(),
     };
-    let others: String = question.others.iter().map(|id| format!("-{id}")).collect();
-    let name = format!("texts-{}{others}-{}-{rows}.csv", question.run, question.split);
+    let runs = std::iter::once(&question.run).chain(&question.others);
+    let runs: Vec<String> = runs.map(ToString::to_string).collect();
+    let name = format!("texts-{}-{}-{rows}.csv", runs.join("-"), question.split);
     let path = folder(board)?.join(name);
     let count = export_texts(board, question, &path)?;
     let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::SystemTime;
 
@@ -76,7 +77,12 @@ impl FormStudy {
             Some(built_in) => built_in.layers(),
             None => board.model(&spec.model).ok().and_then(|folder| layers(&folder)),
         };
-        facts.problem = board.check_model(&spec.model).err().map(|error| error.to_string());
+        let lengths: BTreeSet<(&str, u32)> =
+            specs.iter().map(|s| (s.model.as_str(), s.max_length)).collect();
+        let fits = board
+            .check_model(&spec.model)
+            .and_then(|()| lengths.iter().try_for_each(|(m, length)| board.check_length(m, *length)));
+        facts.problem = fits.err().map(|error| error.to_string());
         match self.rows(board, spec) {
             Ok(rows) => facts.rows = Some(rows),
             Err(error) => facts.problem = facts.problem.or(Some(error)),

@@ -158,8 +158,8 @@ fn from_the_best_run_to_the_next_one() {
     it.sees("Written to exports/texts-");
     let written: Vec<_> = fs::read_dir(folder.path().join("exports")).unwrap().collect();
     let named = |ending: &str| {
-        let all = written.iter().map(|entry| entry.as_ref().unwrap().path());
-        all.filter(|path| path.extension().is_some_and(|e| e == ending)).next_back().unwrap()
+        let mut all = written.iter().map(|entry| entry.as_ref().unwrap().path());
+        all.find(|path| path.extension().is_some_and(|e| e == ending)).unwrap()
     };
     let svg = fs::read_to_string(named("svg")).unwrap();
     assert!(svg.contains(">wrong</text>") && svg.trim_end().ends_with("</svg>"), "{svg}");

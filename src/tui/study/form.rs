@@ -79,9 +79,9 @@ impl FormStudy {
         };
         let lengths: BTreeSet<(&str, u32)> =
             specs.iter().map(|s| (s.model.as_str(), s.max_length)).collect();
-        let fits = board
-            .check_model(&spec.model)
-            .and_then(|()| lengths.iter().try_for_each(|(m, length)| board.check_length(m, *length)));
+        let fits = board.check_model(&spec.model).and_then(|()| {
+            lengths.iter().try_for_each(|(m, length)| board.check_length(m, *length))
+        });
         facts.problem = fits.err().map(|error| error.to_string());
         match self.rows(board, spec) {
             Ok(rows) => facts.rows = Some(rows),

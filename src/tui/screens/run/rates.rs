@@ -33,6 +33,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail,
     let mut chart = Chart {
         series: Vec::new(),
         x: range,
+        x_log: false,
         log,
         x_label: x_label(axis),
         best: None,

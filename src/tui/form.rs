@@ -199,6 +199,15 @@ impl Form {
                     };
                     checked.varied.push((key.name, count));
                 }
+                // Nothing is wrong with a form that was just opened.
+                Err(_) if text.trim().is_empty() && key.name == "model" => {
+                    let why = "No model is chosen yet; enter lists those in models/.";
+                    checked.wrong.push((Row::Key(i), why.to_owned()));
+                }
+                Err(_) if text.trim().is_empty() && key.name == "data" => {
+                    let why = "No data file is chosen yet; enter lists those in data/.";
+                    checked.wrong.push((Row::Key(i), why.to_owned()));
+                }
                 Err(error) => checked.wrong.push((Row::Key(i), error.to_string())),
             }
         }

@@ -53,7 +53,7 @@ table! {
     Texts "texts" "enter" &[Confusion], "texts", "The texts of the cell";
     Mistakes "mistakes" "e" ONE, "mistakes", "The texts of all mistakes";
     NextMistake "next-mistake" "m" &[Confusion], "next", "To the next most frequent mistake";
-    OpenText "text" "enter" &[Texts], "in full", "The whole text, or the list";
+    OpenText "text" "enter" &[Texts], "text or list", "The whole text, or the list";
     TextBack "text-back" "left" &[Texts], "", "The text before";
     TextOn "text-on" "right" &[Texts], "", "The next text";
     OtherRows "other-rows" "f" &[Texts], "other rows", "The cell, all mistakes, wrong in all marked runs, won or lost against the first";
@@ -65,7 +65,7 @@ table! {
     Unfold "unfold" "space" &[Launch], "fold", "Show or hide the keys of the group";
     Launch "launch" "L ctrl-g" &[Launch], "launch", "Queue the runs; a runner starts them";
     SaveSweep "save-sweep" "w" &[Launch], "save", "Save as [sweeps.NAME] in config.toml";
-    Filter "filter" "/" &[Runs], "filter", "Show only runs that fit a query: words, acc>0.9 lr<3e-5 model:minilm tag:best since:7d";
+    Filter "filter" "/" &[Runs], "filter", "Show only some runs: words, acc>0.9 lr<3e-5 tag:best since:7d";
     Compare "compare" "C" &[Runs, Run, Confusion, Sweep], "compare", "The marked runs side by side";
     Sweep "sweep" "W" &[Runs, Run], "sweep", "The sweep of the run as a whole";
     NextAxis "next-axis" "a" &[Sweep], "axes", "Other axes in the picture";
@@ -105,7 +105,7 @@ table! {
     Higher "threshold-up" "]" &[Confusion], "", "A higher threshold";
     Overview "overview" "z" &[Confusion], "overview", "The whole matrix as a picture, or with its numbers";
     Stop "stop" "x" RUNS, "stop", "Save and end the run";
-    Hold "hold" "h" RUNS, "hold", "Keep the run in the queue; a running one saves and makes room";
+    Hold "hold" "h" RUNS, "hold", "Keep it in the queue; a running one saves and makes room";
     Resume "resume" "r" RUNS, "resume", "Go on: from the last checkpoint, or out of hold";
     Retry "retry" "R" RUNS, "", "Train again from the start";
     Clone "clone" "c" RUNS, "clone", "Open the launch form with the spec of the run";

@@ -122,8 +122,13 @@ fn legend(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
         }
         if let Some(pair) = pair(compared, run.id) {
             let style = if pair.is_real() { theme.accent } else { theme.dim };
-            let words =
-                format!("{pair}  [{:+.3}, {:+.3}]", pair.accuracy_ci95[0], pair.accuracy_ci95[1]);
+            let [low, high] = pair.accuracy_ci95;
+            let mut words = pair.to_string();
+            let interval = format!("  [{low:+.3}, {high:+.3}]");
+            // Half an interval would be read as another one.
+            if words.len() + interval.len() <= usize::from(room) {
+                words.push_str(&interval);
+            }
             canvas.put(badge_at, y, room, &words, style);
         } else {
             let refused = &compared.comparison.refused;

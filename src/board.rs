@@ -4,6 +4,7 @@
 mod model;
 mod save;
 mod site;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -20,6 +21,7 @@ use crate::spec::{BuiltIn, RunId, RunSpec, SpecError, locate};
 
 pub use model::Model;
 pub use site::{Fetch, Site, SiteKind};
+pub use stages::Stage;
 
 /// A board that exists.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct Config {
     pub sites: BTreeMap<String, Site>,
     /// `[sweeps.NAME]`: pairs as on the command line.
     pub sweeps: BTreeMap<String, Vec<(String, String)>>,
+    /// `[sweeps.NAME]` with stages.
+    pub staged: BTreeMap<String, Vec<Stage>>,
     /// `[views]`: queries by name.
     pub views: BTreeMap<String, String>,
     /// `[tui]`.
@@ -401,15 +405,22 @@ impl Config {
                 "sweeps" => {
                     for (sweep, value) in section {
                         let section = format!("sweeps.{sweep}");
-                        let toml::Value::Table(keys) = value else {
+                        let toml::Value::Table(mut keys) = value else {
                             return Err(bad(format!("`{section}` must be a table.")));
                         };
+                        let stages = keys.remove("stages");
                         let pairs = keys
                             .iter()
                             .map(|(key, value)| Ok((key.clone(), toml_text(key, value)?)))
                             .collect::<Result<Vec<_>, _>>()
                             .map_err(spec_error(&section))?;
-                        config.sweeps.insert(sweep, pairs);
+                        if let Some(stages) = stages {
+                            let stages = stages::read(&pairs, &stages)
+                                .map_err(|why| bad(format!("[{section}]: {why}")))?;
+                            config.staged.insert(sweep, stages);
+                        } else {
+                            config.sweeps.insert(sweep, pairs);
+                        }
                     }
                 }
                 "views" => {

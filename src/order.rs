@@ -8,7 +8,8 @@ use thiserror::Error;
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, DataError};
 use crate::spec::keys::DATA_KEYS;
-use crate::spec::{RunSpec, SpecError, Sweep};
+use crate::spec::{Outcome, RunId, RunSpec, RunState, SpecError, Sweep};
+use crate::store::{Reader, Run, StoreError};
 
 /// Why runs cannot be queued.
 #[derive(Debug, Error)]
@@ -20,6 +21,35 @@ pub enum OrderError {
     Board(#[from] BoardError),
     /// A data file that cannot be read, or not as asked.
     Data(#[from] DataError),
+    /// The database that knows the run to go on from.
+    Store(#[from] StoreError),
+    /// A run that cannot be gone on from.
+    Parent(#[from] ParentError),
+}
+
+/// Why `init=rN` makes no sense.
+#[derive(Debug, Error)]
+pub enum ParentError {
+    /// It will never have a checkpoint.
+    #[error(
+        "init={id}: that run is {state}; only a run that is done, or will be, can be gone on from."
+    )]
+    Ended {
+        /// The run.
+        id: RunId,
+        /// How it ended.
+        state: String,
+    },
+    /// Its weights are those of another model.
+    #[error("init={id} goes on from a run of model={had}, not of model={given}; leave model= out.")]
+    Model {
+        /// The run.
+        id: RunId,
+        /// Its model.
+        had: String,
+        /// The one that was given.
+        given: String,
+    },
 }
 
 /// Refuses what the trainer would refuse: each distinct model and data set is looked at once.
@@ -34,16 +64,60 @@ pub fn check_inputs<'a>(
     for spec in specs {
         spec.check()?;
         board.site(&spec.site)?;
-        if seen.insert(vec![spec.model.clone()]) {
+        // What goes on from a run needs no folder of its own.
+        if spec.init.parent().is_none() && seen.insert(vec![spec.model.clone()]) {
             board.check_model(&spec.model)?;
         }
-        if seen.insert(vec![spec.model.clone(), spec.max_length.to_string()]) {
+        if spec.init.parent().is_none()
+            && seen.insert(vec![spec.model.clone(), spec.max_length.to_string()])
+        {
             board.check_length(&spec.model, spec.max_length)?;
+        }
+        if let Some(id) = spec.init.parent()
+            && seen.insert(vec![id.to_string(), spec.model.clone()])
+        {
+            check_parent(board, id, &spec.model)?;
         }
         let identity = DATA_KEYS.iter().map(|k| spec.get(k).unwrap_or_default()).collect();
         if seen.insert(identity) {
             dataset::load(spec, board.root())?;
         }
+    }
+    Ok(())
+}
+
+fn check_parent(board: &Board, id: RunId, model: &str) -> Result<(), OrderError> {
+    let run = parent(board, id)?;
+    if let RunState::Ended(outcome) = &run.state
+        && *outcome != Outcome::Done
+    {
+        return Err(ParentError::Ended { id, state: outcome.word().to_owned() }.into());
+    }
+    let same = run.spec.model == model
+        || matches!((board.model(&run.spec.model), board.model(model)), (Ok(a), Ok(b)) if a == b);
+    if !same {
+        let (had, given) = (run.spec.model, model.to_owned());
+        return Err(ParentError::Model { id, had, given }.into());
+    }
+    Ok(())
+}
+
+fn parent(board: &Board, id: RunId) -> Result<Run, OrderError> {
+    if !board.database().exists() {
+        return Err(StoreError::NoRun(id).into());
+    }
+    let run = Reader::open(&board.database())?.run(id)?;
+    Ok(run.ok_or(StoreError::NoRun(id))?)
+}
+
+/// Gives a sweep that goes on from a run the model of that run, unless it names one.
+///
+/// # Errors
+/// No such run.
+pub fn take_model(board: &Board, sweep: &mut Sweep) -> Result<(), OrderError> {
+    let is_open = sweep.base.model.is_empty() && sweep.varied().all(|key| key != "model");
+    if let Some(id) = sweep.base.init.parent().filter(|_| is_open) {
+        sweep.base.model = parent(board, id)?.spec.model;
     }
     Ok(())
 }

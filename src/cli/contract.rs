@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::figures::rfc3339;
 use crate::analysis::compare::{Change, Figures};
 use crate::events::{Number, Started};
-use crate::spec::{Outcome, RunSpec};
-use crate::store::{Curve, Run};
+use crate::spec::{Outcome, RunId, RunSpec, RunState};
+use crate::store::{Curve, Reader, Run, StoreError};
 
 /// One run of a list.
 #[derive(Debug, Serialize)]
@@ -60,11 +60,43 @@ impl<'a> RunObject<'a> {
     }
 }
 
+/// Where a run comes from and what came of it.
+#[derive(Debug, Default)]
+pub struct Kin {
+    /// The run it goes on from, and how that is.
+    pub parent: Option<(RunId, String)>,
+    /// True as long as it waits for that run to be done.
+    pub waits: bool,
+    /// The runs that go on from it.
+    pub children: Vec<RunId>,
+}
+
+impl Kin {
+    /// As the database knows it.
+    pub fn of(reader: &Reader, run: &Run) -> Result<Self, StoreError> {
+        let mut kin = Self { children: reader.children(run.id)?, ..Self::default() };
+        if let Some(id) = run.spec.init.parent() {
+            let parent = reader.run(id)?;
+            let state = parent.as_ref().map_or("gone".to_owned(), |run| run.state.to_string());
+            let is_open = parent.is_some_and(|parent| parent.state.outcome().is_none());
+            kin.waits = is_open && run.state == RunState::Queued;
+            kin.parent = Some((id, state));
+        }
+        Ok(kin)
+    }
+}
+
 /// One run with everything known of it.
 #[derive(Debug, Serialize)]
 pub struct RunDetail<'a> {
     #[serde(flatten)]
     run: RunObject<'a>,
+    /// The run it goes on from (`init=rN`).
+    parent: Option<String>,
+    /// The same, as long as it waits for that run to be done.
+    waits_for: Option<String>,
+    /// The runs that go on from it.
+    children: Vec<String>,
     /// Keys that differ from the config's defaults.
     differs: Vec<&'static str>,
     /// Why it failed or was lost.
@@ -77,12 +109,15 @@ pub struct RunDetail<'a> {
 
 impl<'a> RunDetail<'a> {
     /// The run, its curves by metric, and the defaults it is compared with.
-    pub fn new(run: &'a Run, curves: &[(String, Curve)], defaults: &RunSpec) -> Self {
+    pub fn new(run: &'a Run, curves: &[(String, Curve)], defaults: &RunSpec, kin: &Kin) -> Self {
         let points = |curve: &Curve| {
             curve.epoch.iter().zip(&curve.value).map(|(e, v)| (*e, Number(*v))).collect()
         };
         Self {
             run: RunObject::new(run),
+            parent: kin.parent.as_ref().map(|(id, _)| id.to_string()),
+            waits_for: kin.parent.as_ref().filter(|_| kin.waits).map(|(id, _)| id.to_string()),
+            children: kin.children.iter().map(ToString::to_string).collect(),
             differs: run.spec.differing_keys(defaults),
             why: run.state.outcome().and_then(Outcome::why),
             note: &run.note,

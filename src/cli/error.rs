@@ -69,7 +69,7 @@ impl CliError {
             | Self::Data(_)
             | Self::Hub(HubError::Unknown(_) | HubError::Forbidden { .. } | HubError::Refused(_))
             | Self::Dashboard(TuiError::Action { .. } | TuiError::Key { .. })
-            | Self::Store(StoreError::NoRun(_)) => exit::USAGE,
+            | Self::Store(StoreError::NoRun(_) | StoreError::Spec(_)) => exit::USAGE,
             Self::Board(BoardError::NotFound(_) | BoardError::Io { .. })
             | Self::Store(_)
             | Self::Runner(_)
@@ -89,6 +89,8 @@ impl From<OrderError> for CliError {
             OrderError::Spec(error) => error.into(),
             OrderError::Board(error) => error.into(),
             OrderError::Data(error) => error.into(),
+            OrderError::Store(error) => error.into(),
+            OrderError::Parent(error) => Self::Usage(error.to_string()),
         }
     }
 }

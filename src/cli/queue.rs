@@ -9,8 +9,8 @@ use super::verb::{self, Context};
 use super::{exit, wait};
 use crate::board::Board;
 use crate::runner;
-use crate::spec::{RunId, RunSpec, Wish};
-use crate::store::{NewRun, NewSweep};
+use crate::spec::{RunId, RunSpec, Sweep, SweepId, Wish};
+use crate::store::{NewRun, NewStage, NewSweep, Store};
 
 /// Options of both verbs.
 #[derive(Debug, clap::Args)]
@@ -54,13 +54,7 @@ impl Args {
         };
         let new: Vec<NewRun> = runs.iter().map(new).collect();
         let (sweep, ids) = store.enqueue(sweep.as_ref(), &new)?;
-        let mut tags = self.tag.iter().map(|t| verb::tag(t)).collect::<Result<Vec<_>, _>>()?;
-        tags.dedup();
-        if !tags.is_empty() {
-            for id in &ids {
-                store.set_tags(*id, &tags)?;
-            }
-        }
+        self.put_tags(&mut store, &ids)?;
         drop(store);
         if !self.hold {
             runner::ensure(board)?;
@@ -73,6 +67,49 @@ impl Args {
             self.tell(sweep.as_deref(), &ids, runs, context)?;
         }
         if self.wait { wait::wait(board, &ids, context) } else { Ok(exit::OK) }
+    }
+
+    /// Queues sweeps of which some go on from the runs of others, tells about it, and waits if asked to.
+    pub fn queue_stages(
+        self,
+        board: &Board,
+        stages: &[NewStage],
+        name: fn(&Sweep, &RunSpec) -> String,
+        context: &mut Context,
+    ) -> Result<u8, CliError> {
+        let mut store = verb::store(board)?;
+        let wish = if self.hold { Wish::Hold } else { Wish::Run };
+        let queued = store.enqueue_stages(stages, wish, name)?;
+        let all: Vec<RunId> = queued.iter().flat_map(|(_, ids)| ids).copied().collect();
+        self.put_tags(&mut store, &all)?;
+        drop(store);
+        if !self.hold {
+            runner::ensure(board)?;
+        }
+        if context.json {
+            let object = |(sweep, ids): &(SweepId, Vec<RunId>)| {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                json!({ "sweep": sweep.to_string(), "runs": ids })
+            };
+            let stages: Vec<_> = queued.iter().map(object).collect();
+            context.out.json(&json!({ "stages": stages }))?;
+        } else {
+            for (sweep, ids) in &queued {
+                self.tell(Some(&sweep.to_string()), ids, &[], context)?;
+            }
+        }
+        if self.wait { wait::wait(board, &all, context) } else { Ok(exit::OK) }
+    }
+
+    fn put_tags(&self, store: &mut Store, ids: &[RunId]) -> Result<(), CliError> {
+        let mut tags = self.tag.iter().map(|t| verb::tag(t)).collect::<Result<Vec<_>, _>>()?;
+        tags.dedup();
+        if !tags.is_empty() {
+            for id in ids {
+                store.set_tags(*id, &tags)?;
+            }
+        }
+        Ok(())
     }
 
     fn tell(

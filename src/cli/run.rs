@@ -1,7 +1,7 @@
 use super::error::CliError;
 use super::queue;
 use super::verb::Context;
-use crate::order::{check_inputs, name_of};
+use crate::order::{check_inputs, name_of, take_model};
 use crate::spec::{SpecError, Strategy, Sweep, keys};
 
 /// Queue one run
@@ -30,7 +30,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     if let Some((key, _)) = pairs.iter().find(|(key, _)| ["trials", "sweep_seed"].contains(key)) {
         return Err(CliError::Usage(format!("`{key}` belongs to a sweep: use `tuneboard sweep`.")));
     }
-    let sweep = Sweep::parse(board.config.defaults.clone(), pairs).map_err(drawn_at_random)?;
+    let mut sweep = Sweep::parse(board.config.defaults.clone(), pairs).map_err(drawn_at_random)?;
     if let Some(axis) = sweep.axes.first() {
         return Err(CliError::Usage(format!(
             "`{}` has {} values and a run takes one: use `tuneboard sweep`.",
@@ -38,6 +38,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
             sweep.len()
         )));
     }
+    take_model(&board, &mut sweep)?;
     let spec = sweep.base;
     debug_assert!(sweep.strategy == Strategy::Grid, "trials were refused above");
     check_inputs(&board, [&spec])?;

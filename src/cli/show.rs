@@ -2,7 +2,7 @@ mod sweep;
 
 use serde_json::json;
 
-use super::contract::RunDetail;
+use super::contract::{Kin, RunDetail};
 use super::error::CliError;
 use super::figures::{self, NOTHING};
 use super::table::{Cell, Table, Tone};
@@ -11,7 +11,7 @@ use super::{exit, ls};
 use crate::board::{Board, BoardError};
 use crate::events::Level;
 use crate::spec::keys::{KEYS, Key, Kind};
-use crate::spec::{Outcome, RunSpec, RunState, short};
+use crate::spec::{Init, Outcome, RunSpec, RunState, short};
 use crate::store::{Curve, Reader, Run, higher_is_better};
 
 /// Show everything about a run; without an id, all keys of a run and their defaults
@@ -46,9 +46,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let run = one(&reader, &id)?;
     let curves = curves(&reader, &run)?;
     if context.json {
-        context.out.json(&RunDetail::new(&run, &curves, &board.config.defaults))?;
+        let kin = Kin::of(&reader, &run)?;
+        context.out.json(&RunDetail::new(&run, &curves, &board.config.defaults, &kin))?;
     } else {
         head(&run, context)?;
+        kin(&Kin::of(&reader, &run)?, context)?;
         settings(&run, &board, context)?;
         figures(&run, &curves, context)?;
         remarks(&reader, &run, context)?;
@@ -103,6 +105,19 @@ fn head(run: &Run, context: &mut Context) -> Result<(), CliError> {
     }
     if !run.note.is_empty() {
         out.line(format!("note {}", run.note))?;
+    }
+    Ok(())
+}
+
+/// What it goes on from, what it waits for, what goes on from it.
+fn kin(kin: &Kin, context: &mut Context) -> Result<(), CliError> {
+    if let Some((parent, state)) = &kin.parent {
+        let waits = if kin.waits { ", which it waits for" } else { "" };
+        context.out.line(format!("goes on from {parent} ({state}){waits}"))?;
+    }
+    if !kin.children.is_empty() {
+        let words: Vec<String> = kin.children.iter().map(ToString::to_string).collect();
+        context.out.line(format!("gone on from by {}", words.join(", ")))?;
     }
     Ok(())
 }
@@ -238,6 +253,7 @@ fn keys(context: &mut Context) -> Result<u8, CliError> {
 fn takes(key: &Key) -> String {
     match key.kind {
         Kind::Text if key.name == "device" => "auto, cpu, cuda:N".to_owned(),
+        Kind::Text if key.name == "init" => Init::WORDS.to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Path => "path".to_owned(),
         Kind::Flag => "true, false".to_owned(),

@@ -1,3 +1,5 @@
+mod stages;
+
 use std::collections::HashMap;
 
 use serde_json::json;
@@ -19,7 +21,8 @@ use crate::store::{NewSweep, Reader};
 #[command(after_help = "\
 Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
 lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \\,
-NAME is a table [sweeps.NAME] of config.toml; pairs behind it win.
+NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of which one
+goes on from the runs of another (docs/huggingface.md).
 
 Examples:
   tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
@@ -40,6 +43,13 @@ pub struct Args {
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     args.queue.check()?;
+    if let Some((name, typed)) = args.words.split_first()
+        && let Some(staged) = board.config.staged.get(name)
+    {
+        let (name, words, typed) = (name.clone(), staged.clone(), typed.to_vec());
+        let typed: Vec<_> = typed.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
+        return stages::run(&name, &words, &typed, args, &board, context);
+    }
     let (named, sweep) = parse(&args.words, &board)?;
     let specs = sweep.expand()?;
     check_inputs(&board, &specs)?;
@@ -70,12 +80,15 @@ fn parse(words: &[String], board: &Board) -> Result<(Option<String>, Sweep), Cli
     };
     let stored = stored.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let typed: Vec<_> = typed.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
-    let sweep = Sweep::parse(board.config.defaults.clone(), stored.chain(typed))?;
+    let mut sweep = Sweep::parse(board.config.defaults.clone(), stored.chain(typed))?;
+    order::take_model(board, &mut sweep)?;
     Ok((name.cloned(), sweep))
 }
 
 fn no_sweep(name: &str, board: &Board) -> CliError {
-    let names = board.config.sweeps.keys().map(String::as_str);
+    let names: Vec<&str> =
+        board.config.sweeps.keys().chain(board.config.staged.keys()).map(String::as_str).collect();
+    let names = names.into_iter();
     let meant = match nearest(name, names.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.len() == 0 => format!(

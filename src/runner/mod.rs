@@ -11,6 +11,7 @@ mod gpu;
 mod ingest;
 mod interrupt;
 mod launch;
+mod lineage;
 mod live;
 mod lock;
 mod log;

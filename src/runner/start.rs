@@ -3,12 +3,12 @@ use std::io;
 use std::path::PathBuf;
 use std::thread;
 
-use crate::spec::{Outcome, Placement, RunId, RunState, Wish};
+use crate::spec::{Outcome, Placement, RunId, RunState};
 use crate::store::Run;
 
 use super::folder::{self, MetaSweep};
 use super::live::{Exit, Live, Wake};
-use super::plan::{Plan, Waiting, plan};
+use super::plan::{Plan, plan};
 use super::process::{find_trainer, identify, memory_kills};
 use super::run::Runner;
 use super::sites::LOCAL;
@@ -20,8 +20,7 @@ impl Runner<'_> {
         if !self.replan {
             return Ok(());
         }
-        let wanted = self.queue.values().filter(|run| run.wish == Wish::Run);
-        let waiting: Vec<Waiting> = wanted.map(Waiting::of).collect();
+        let waiting = self.in_turn()?;
         let sites: Vec<String> = waiting.iter().map(|run| run.site.clone()).collect();
         self.open_desks(&sites);
         let taken = self.live.values().filter(|live| !live.freed);
@@ -126,7 +125,7 @@ impl Runner<'_> {
     }
 
     /// Ends a run that cannot be started.
-    fn fail(&mut self, id: RunId, why: String) -> Result<()> {
+    pub(super) fn fail(&mut self, id: RunId, why: String) -> Result<()> {
         self.note(&format!("{id}: cannot be started: {why}"));
         let outcome = Outcome::Failed { why, last_lines: String::new() };
         self.store.set_state(id, &RunState::Ended(outcome))?;

@@ -50,15 +50,6 @@ choice! {
     }
 }
 choice! {
-    /// Where the weights come from.
-    Init {
-        /// The checkpoint's weights.
-        Pretrained = "pretrained",
-        /// Random weights of the checkpoint's shape, drawn from `seed`.
-        Random = "random",
-    }
-}
-choice! {
     /// How the token vectors of a text become one vector.
     Pool {
         /// As the checkpoint's own head was trained, or else as suits the model's family.

@@ -2,10 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use super::RunId;
+
 /// The folders that `model=NAME` can mean, in order: the path itself, then `models/NAME`.
 /// `root` is the board's folder (the trainer's working directory).
 pub fn model_candidates(root: &Path, name: &str) -> [PathBuf; 2] {
     [root.join(name), root.join("models").join(name)]
+}
+
+/// The checkpoint of a run's best epoch, which `init=rN` starts from.
+pub fn best_checkpoint(root: &Path, id: RunId) -> PathBuf {
+    root.join("runs").join(id.to_string()).join("checkpoints").join("best")
 }
 
 /// The files that describe a model, of which its folder holds one: Hugging Face's and ELMo's.

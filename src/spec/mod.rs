@@ -12,6 +12,7 @@ mod error;
 mod group;
 mod hash;
 mod ids;
+mod init;
 pub mod keys;
 pub mod locate;
 mod number;
@@ -23,13 +24,12 @@ mod sweep;
 
 pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
-pub use choice::{
-    ClassWeights, Init, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze,
-};
+pub use choice::{ClassWeights, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze};
 pub use clean::printable;
 pub use error::SpecError;
 pub use group::Group;
 pub use ids::{RunId, SweepId};
+pub use init::Init;
 pub use number::short;
 pub use run::{IGNORED, RunSpec};
 pub use schedule::{Plan, Rates};

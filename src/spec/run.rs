@@ -204,6 +204,15 @@ impl RunSpec {
                 ),
             });
         }
+        if let (Init::Run(parent), Some(BuiltIn::Baseline(model))) =
+            (self.init, BuiltIn::named(&self.model))
+        {
+            return Err(SpecError::BadValue {
+                key: "init".into(),
+                value: parent.to_string(),
+                why: format!("model={model} is fitted anew each time and goes on from nothing"),
+            });
+        }
         if self.split_column.is_some() && (self.val.is_some() || self.test.is_some()) {
             return Err(SpecError::BadValue {
                 key: "split_column".into(),

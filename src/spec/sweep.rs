@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Kind};
-use super::{Axis, RunSpec, SpecError, Values, short};
+use super::{Axis, Init, RunId, RunSpec, SpecError, Values, short};
 
 /// A base spec, axes, and how the axes are walked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +96,34 @@ impl Sweep {
             Strategy::Random { trials, .. } => trials as usize,
             Strategy::Grid => self.axes.iter().map(Axis::len).fold(1, usize::saturating_mul),
         }
+    }
+
+    /// The same sweep over runs that it goes on from: each of its runs once for each of these.
+    ///
+    /// # Errors
+    /// Too many runs; no runs.
+    pub fn going_on_from(&self, parents: &[RunId]) -> Result<Self, SpecError> {
+        let mut sweep = self.clone();
+        match parents {
+            [] => return Err(SpecError::Sweep("there is no run to go on from".into())),
+            [only] => sweep.base.init = Init::Run(*only),
+            [first, ..] => {
+                sweep.base.init = Init::Run(*first);
+                let values = parents.iter().map(RunId::to_string).collect();
+                let axis = Axis { key: "init".to_owned(), values: Values::List(values) };
+                sweep.axes.insert(0, axis);
+                if let Strategy::Random { trials, .. } = &mut sweep.strategy {
+                    *trials = trials.saturating_mul(parents.len() as u32);
+                }
+            }
+        }
+        if sweep.len() > MAX_RUNS {
+            return Err(SpecError::Sweep(format!(
+                "it would make {} runs, and at most {MAX_RUNS} are allowed",
+                sweep.len()
+            )));
+        }
+        Ok(sweep)
     }
 
     /// Never true: a sweep without axes is one run.

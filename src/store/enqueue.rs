@@ -3,8 +3,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, Result, params};
 
 use super::words;
-use super::{Millis, NewRun, NewSweep, Store};
-use crate::spec::{RunId, SweepId, printable};
+use super::{Millis, NewRun, NewStage, NewSweep, Store};
+use crate::spec::{RunId, RunSpec, Sweep, SweepId, Wish, printable};
 
 pub(super) fn now() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis
@@ -28,6 +28,45 @@ impl Store {
             let ids = rows.iter().map(|row| row.insert(tx, None, sweep, now));
             Ok((sweep, ids.collect::<Result<_>>()?))
         })
+    }
+
+    /// Queues sweeps that go on from each other's runs, all or none. `name` makes the name of a run.
+    ///
+    /// # Errors
+    /// What SQLite refuses, or a sweep that cannot be walked; nothing was queued then.
+    pub fn enqueue_stages(
+        &mut self,
+        stages: &[NewStage],
+        wish: Wish,
+        name: fn(&Sweep, &RunSpec) -> String,
+    ) -> super::Result<Vec<(SweepId, Vec<RunId>)>> {
+        let now = now();
+        let queued = self.change(|tx| {
+            let mut queued: Vec<(SweepId, Vec<RunId>)> = Vec::with_capacity(stages.len());
+            for stage in stages {
+                let parents = stage.from.and_then(|from| queued.get(from));
+                let sweep = &stage.sweep.sweep;
+                let whole = match parents {
+                    Some((_, parents)) => sweep.going_on_from(parents),
+                    None => Ok(sweep.clone()),
+                };
+                let walked = whole.and_then(|sweep| Ok((sweep.expand()?, sweep)));
+                let (specs, sweep) = match walked {
+                    Ok(walked) => walked,
+                    Err(e) => return Ok(Err(e)),
+                };
+                let new = NewSweep { name: stage.sweep.name.clone(), sweep };
+                let number = insert_sweep(tx, None, &new, now)?;
+                let rows = specs.into_iter().map(|spec| {
+                    let name = name(&new.sweep, &spec);
+                    Row::of(&NewRun { name, spec, wish })
+                });
+                let ids = rows.map(|row| row.insert(tx, None, Some(number), now));
+                queued.push((number, ids.collect::<Result<_>>()?));
+            }
+            Ok(Ok(queued))
+        })?;
+        Ok(queued?)
     }
 
     /// Puts a run found in the runs folder into an empty database, under its old number and in its

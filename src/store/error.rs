@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
-use crate::spec::{RunId, printable};
+use crate::spec::{RunId, SpecError, printable};
 
 /// What can go wrong with the database. Each message is one sentence for people.
 #[derive(Debug, Error)]
@@ -45,6 +45,9 @@ pub enum StoreError {
     /// Another program has kept the database to itself for longer than [`super::open::PATIENCE`].
     #[error("Another program has been holding {} for a minute; see who has it open.", .0.display())]
     Busy(PathBuf),
+    /// A sweep that cannot be walked.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// No such run.
     #[error("There is no run {0} on this board.")]
     NoRun(RunId),

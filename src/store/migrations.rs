@@ -8,7 +8,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES];
+const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES, PARENT];
 
 const FIRST: Migration = Migration {
     reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
@@ -146,6 +146,17 @@ CREATE INDEX run_list ON run(archived, id, class, state, sweep, started, ended, 
 const SITES: Migration = Migration {
     reason: "What was last heard of the sites where runs go. An empty table: it costs nothing.",
     sql: "CREATE TABLE site(number INTEGER PRIMARY KEY, site TEXT NOT NULL);",
+};
+
+const PARENT: Migration = Migration {
+    reason: "Which run a run goes on from (init=rN) is asked both ways. It is read out of the spec, so that there is \
+             one truth; the index holds only runs that have one. Costs a pass over the runs, once.",
+    sql: "
+ALTER TABLE run ADD COLUMN parent INTEGER AS (
+  CASE WHEN json_extract(spec, '$.init') GLOB 'r[0-9]*'
+       THEN CAST(substr(json_extract(spec, '$.init'), 2) AS INTEGER) END) VIRTUAL;
+CREATE INDEX run_parent ON run(parent, id) WHERE parent IS NOT NULL;
+",
 };
 
 /// The version of a database that has taken every step.

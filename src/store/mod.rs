@@ -91,6 +91,15 @@ pub struct NewRun {
     pub wish: Wish,
 }
 
+/// A sweep that may go on from the runs of another one that is queued with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewStage {
+    /// The sweep, without what it goes on from.
+    pub sweep: NewSweep,
+    /// Which of the stages before it gives the runs to go on from.
+    pub from: Option<usize>,
+}
+
 /// A sweep to be queued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSweep {

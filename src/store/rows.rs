@@ -28,6 +28,17 @@ impl Reader {
         self.ask(|db| read(db, id))
     }
 
+    /// The runs that go on from this one, in order.
+    pub fn children(&self, id: RunId) -> super::Result<Vec<RunId>> {
+        self.ask(|db| {
+            db.prepare_cached(
+                "SELECT id FROM run WHERE parent = ?1 AND parent IS NOT NULL ORDER BY id",
+            )?
+            .query_map([id.0], |r| r.get(0).map(RunId))?
+            .collect()
+        })
+    }
+
     /// Runs with this spec hash, newest first; those in the trash do not count.
     pub fn same_spec(&self, spec_hash: &str) -> super::Result<Vec<RunId>> {
         self.ask(|db| {

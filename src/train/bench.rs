@@ -30,6 +30,7 @@ pub fn bench(folder: &Path, batch: usize, length: usize) -> Result<(), TrainErro
     let request = Request {
         start: Start::Random,
         classes: Some(CLASSES as usize),
+        keep_head: true,
         pool: Pool::Auto,
         elmo: None,
         dropout: None,

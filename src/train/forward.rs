@@ -19,6 +19,7 @@ pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainEr
     let request = Request {
         start: Start::Checkpoint,
         classes: None,
+        keep_head: true,
         pool: Pool::Auto,
         length: None,
         elmo: None,

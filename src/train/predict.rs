@@ -49,6 +49,7 @@ pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
     let request = Request {
         start: Start::Checkpoint,
         classes: None,
+        keep_head: true,
         pool: Pool::Auto,
         length: None,
         elmo: None,

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::Value;
 use tch::{Device, Kind as Format, Tensor};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::schedule::Stage;
 use tuneboard::spec::{
-    BuiltIn, ClassWeights, Init, Precision, Preset, Rates, RunSpec, Unfreeze, locate,
+    BuiltIn, ClassWeights, Init, Precision, Preset, Rates, RunId, RunSpec, Unfreeze, locate,
+    printable,
 };
 
 use crate::cache::{Cache, Name};
@@ -90,16 +92,17 @@ impl<'a> Session<'a> {
         let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
         let place = Place::choose(&spec)?;
         let data = dataset::load(&spec, &root)?;
-        let built_in = BuiltIn::named(&spec.model);
-        let is_made = built_in.is_some();
+        let source = source(&root, &spec)?;
+        let is_made = source.is_none();
         let own = folder.join("model");
-        let model_folder = match built_in {
-            None | Some(BuiltIn::Baseline(_)) => find_model(&root, &spec.model)?,
-            Some(BuiltIn::Gru) => {
+        let model_folder = match (source, BuiltIn::named(&spec.model)) {
+            (Some(folder), _) => folder,
+            (None, None | Some(BuiltIn::Baseline(_))) => find_model(&root, &spec.model)?,
+            (None, Some(BuiltIn::Gru)) => {
                 model::make_gru(&own, report::texts(&data, Split::Train))?;
                 own
             }
-            Some(BuiltIn::Ulmfit) => {
+            (None, Some(BuiltIn::Ulmfit)) => {
                 fastai::scratch(&own, report::texts(&data, Split::Train))?;
                 own
             }
@@ -108,12 +111,14 @@ impl<'a> Session<'a> {
         // Whatever is random in a new model comes from the seed, on any device.
         seed_torch(spec.seed, Purpose::Init, 0);
         let start = match spec.init {
-            Init::Pretrained if !is_made => Start::Checkpoint,
-            Init::Pretrained | Init::Random => Start::Random,
+            Init::Pretrained | Init::Run(_) if !is_made => Start::Checkpoint,
+            _ => Start::Random,
         };
+        let config = model::read_config(&model_folder)?;
         let request = Request {
             start,
             classes: Some(data.label_names.len()),
+            keep_head: keeps_head(&config, &data.label_names),
             pool: spec.pool,
             length: Some(spec.max_length as usize),
             dropout: spec.dropout,
@@ -201,7 +206,10 @@ impl<'a> Session<'a> {
             total_steps: self.rates.total(),
         })))?;
         if history.attempts == 0 {
-            if !self.model.head_given {
+            if let Init::Run(parent) = self.spec.init {
+                let text = lineage(parent, &self.model, &self.data.label_names);
+                self.journal.note(Level::Info, text)?;
+            } else if !self.model.head_given {
                 self.journal.note(Level::Info, "The classification head is new.")?;
             }
             let frozen = self.rates.never_reached();
@@ -373,15 +381,63 @@ fn notebook_loss(batch_losses: f64, rows: usize) -> (String, Number) {
     ("notebook_loss".to_owned(), Number(batch_losses / rows as f64))
 }
 
-/// The folder that a run starts from; `None` for a built-in model, which has none.
+/// The folder that a run starts from: the best checkpoint of the run that `init` names, or else the
+/// model's; `None` for a built-in model, which has none.
 ///
 /// # Errors
-/// A model that does not exist.
+/// A model or checkpoint that does not exist.
 pub fn source(root: &Path, spec: &RunSpec) -> Result<Option<PathBuf>, TrainError> {
+    if let Init::Run(parent) = spec.init {
+        let folder = locate::best_checkpoint(root, parent);
+        if folder.join("config.json").is_file() {
+            return Ok(Some(folder));
+        }
+        return Err(TrainError::Input(format!(
+            "init={parent} goes on from the best checkpoint of {parent}, but {} is not there.",
+            folder.join("config.json").display()
+        )));
+    }
     match BuiltIn::named(&spec.model) {
         Some(_) => Ok(None),
         None => find_model(root, &spec.model).map(Some),
     }
+}
+
+/// Whether a checkpoint's head can be one for these labels. Only for checkpoints of ours it is known what
+/// their head was trained on; of others the number of classes decides.
+fn keeps_head(config: &Value, labels: &[String]) -> bool {
+    config.get("tuneboard_pool").is_none() || head_labels(config).is_some_and(|had| had == labels)
+}
+
+/// The labels that a checkpoint's head was trained on, by `id2label`.
+fn head_labels(config: &Value) -> Option<Vec<&str>> {
+    let names = config.get("id2label")?.as_object()?;
+    (0..names.len()).map(|class| names.get(&class.to_string())?.as_str()).collect()
+}
+
+/// A sentence about the run that was gone on from, and what became of its head.
+fn lineage(parent: RunId, model: &Loaded, labels: &[String]) -> String {
+    const MANY: usize = 200;
+    let listed = |labels: &[&str]| printable(&labels.join(", "), MANY).into_owned();
+    let head = match (head_labels(&model.json), model.head_given) {
+        (Some(had), true) => {
+            format!(
+                "its classification head is kept, for the labels are the same: {}",
+                listed(&had)
+            )
+        }
+        (Some(had), false) if had == labels => {
+            "the classification head is new, for it reads the text in another way".to_owned()
+        }
+        (Some(had), false) => {
+            format!("the classification head is new, for {parent} had the labels {}", listed(&had))
+        }
+        (None, true) => "its head is kept".to_owned(),
+        (None, false) => {
+            format!("the classification head is new, for {parent} is a language model")
+        }
+    };
+    format!("Goes on from the best checkpoint of {parent}; {head}.")
 }
 
 /// What is said when batches go through the network in `2^halvings` parts from now on.

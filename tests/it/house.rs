@@ -15,7 +15,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("board", &["spec", "query"]),
     ("store", &["spec", "events", "query"]),
     ("runner", &["spec", "events", "board", "store"]),
-    ("order", &["spec", "board", "dataset"]),
+    ("order", &["spec", "board", "dataset", "store"]),
     ("analysis", &["spec", "events", "query", "store", "dataset"]),
     (
         "tui",

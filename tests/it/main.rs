@@ -27,6 +27,8 @@ mod ladder;
 #[cfg(test)]
 mod language_models;
 #[cfg(test)]
+mod lineage;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod predict;

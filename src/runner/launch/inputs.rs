@@ -50,7 +50,11 @@ impl Hashes {
     ) -> Result<(RunSpec, Vec<Input>), String> {
         let mut there = spec.clone();
         let mut inputs = Vec::new();
-        if BuiltIn::named(&spec.model).is_none() {
+        if let Some(parent) = spec.init.parent() {
+            // Its path below the board is the same everywhere.
+            let folder = locate::best_checkpoint(board.root(), parent);
+            self.add(board, "init", folder, &mut there, &mut inputs)?;
+        } else if BuiltIn::named(&spec.model).is_none() {
             let model = board.model(&spec.model).map_err(|e| e.to_string())?;
             self.add(board, "model", model, &mut there, &mut inputs)?;
         }

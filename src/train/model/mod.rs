@@ -229,6 +229,8 @@ pub struct Request {
     pub start: Start,
     /// Classes of the head; `None` = as many as the checkpoint's own head has, or else 2.
     pub classes: Option<usize>,
+    /// False if the head is new even where the checkpoint has one of that many classes.
+    pub keep_head: bool,
     /// How token vectors become a text vector.
     pub pool: Pool,
     /// Tokens per text where the head needs to know (`pool=flatten`); `None` = as the checkpoint's own

@@ -46,6 +46,7 @@ fn request(start: Start, classes: usize, pool: Pool) -> Request {
     Request {
         start,
         classes: Some(classes),
+        keep_head: true,
         pool,
         length: None,
         dropout: None,

@@ -152,7 +152,7 @@ pub(super) fn assemble(
     };
     let had = head.and_then(|shape| shape.first().copied());
     let classes = request.classes.or(had).unwrap_or(2);
-    let head_given = had == Some(classes);
+    let head_given = had == Some(classes) && request.keep_head;
     let dropouts = AwdLstmConfig::classifier(request.dropout);
     let mut builder = Builder {
         files: files.as_ref(),

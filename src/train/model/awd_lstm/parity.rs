@@ -124,6 +124,7 @@ fn classifier() -> Assembled {
     let request = Request {
         start: Start::Checkpoint,
         classes: Some(3),
+        keep_head: true,
         pool: Pool::Auto,
         length: None,
         elmo: None,

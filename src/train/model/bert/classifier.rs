@@ -75,7 +75,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     let classes = classes.unwrap_or(2);
     // A head that was trained on one kind of text vector means nothing on another.
     let trained_on = head
-        .filter(|shape| shape.first() == Some(&classes))
+        .filter(|shape| shape.first() == Some(&classes) && request.keep_head)
         .map(|_| written_pool(&json).unwrap_or(Pool::Cls));
     let pool = Family::Bert.pool(request.pool, trained_on)?;
     let head_given = trained_on == Some(pool);

@@ -192,7 +192,8 @@ pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded,
     let own = source.shape("classifier.weight").filter(|s| s.get(1) == Some(&width));
     let own = own.and_then(|shape| shape.first().copied());
     let classes = request.classes.map(|n| n as i64).or(own).unwrap_or(2);
-    let head_given = own == Some(classes) && source.has("classifier.bias", &[classes]);
+    let head_given =
+        request.keep_head && own == Some(classes) && source.has("classifier.bias", &[classes]);
 
     let mut builder = Builder {
         files: None,

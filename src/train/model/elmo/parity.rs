@@ -197,6 +197,7 @@ fn classifier(folder: &std::path::Path, case: &Tensors, told: &Value, stateful: 
     let request = Request {
         start: Start::Checkpoint,
         classes: Some(3),
+        keep_head: true,
         pool: Pool::Auto,
         dropout: Some(0.0),
         elmo: Some(Context { stateful, layer_norm: false }),

@@ -96,7 +96,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     };
     let hidden = config.n_embd as usize;
     let classes = request.classes.or(saved.as_ref().map(|h| h.classes)).unwrap_or(2);
-    let saved = saved.filter(|head| head.classes == classes);
+    let saved = saved.filter(|head| head.classes == classes && request.keep_head);
     let pool = Family::Gpt2.pool(request.pool, saved.as_ref().map(|head| head.pool))?;
     let saved = saved.filter(|head| head.pool == pool);
     let length = request.length.or(saved.as_ref().map(|head| head.inputs / hidden)).unwrap_or(1);

@@ -123,7 +123,8 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     let head = head.filter(|shape| shape.get(1) == Some(&(width as usize)));
     let classes = request.classes.or(head.as_ref().and_then(|shape| shape.first().copied()));
     let classes = classes.unwrap_or(2);
-    let trained_on = head.filter(|s| s.first() == Some(&classes)).and(written_pool(&json));
+    let head = head.filter(|s| s.first() == Some(&classes) && request.keep_head);
+    let trained_on = head.and(written_pool(&json));
     let pool = Family::Gru.pool(request.pool, trained_on)?;
     let head_given = trained_on == Some(pool);
 
@@ -179,6 +180,7 @@ mod tests {
         let request = Request {
             start: Start::Random,
             classes: Some(3),
+            keep_head: true,
             pool: Pool::Auto,
             length: None,
             elmo: None,

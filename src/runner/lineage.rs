@@ -28,14 +28,15 @@ impl Runner<'_> {
         for run in self.queue.values().filter(|run| run.wish == Wish::Run) {
             let turn = match run.spec.init.parent() {
                 None => Turn::Now,
-                Some(parent) => match turns.get(&parent) {
-                    Some(turn) => turn.clone(),
-                    None => {
+                Some(parent) => {
+                    if let Some(turn) = turns.get(&parent) {
+                        turn.clone()
+                    } else {
                         let turn = self.turn_after(parent)?;
                         turns.insert(parent, turn.clone());
                         turn
                     }
-                },
+                }
             };
             match turn {
                 Turn::Now => waiting.push(Waiting::of(run)),

@@ -15,7 +15,7 @@ fn remarks(shell: &Shell, id: &str) -> String {
 #[test]
 fn a_language_model_is_adapted_and_carries_classifiers_in_one_sweep() {
     let shell = Shell::training();
-    let texts: String = (0..60).map(|i| format!("free prize number {}\n", i % 5)).collect();
+    let texts = "free prize number 1\nsee you at home\nwin a prize\n".repeat(20);
     shell.write("data/texts.csv", format!("note\n{texts}"));
     let config = std::fs::read_to_string(shell.path("config.toml")).unwrap();
     let sweep = "\n[sweeps.chain]\nmodel = \"tiny\"\nmax_length = 16\nepochs = 1\ndevice = \"cpu\"\n\

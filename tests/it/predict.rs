@@ -116,7 +116,7 @@ fn tokens_are_shown_as_the_run_sees_them() {
 #[test]
 fn what_cannot_be_answered_is_refused() {
     let shell = Shell::training();
-    shell.ok(&["run", "model=tiny", "data=data/mail.csv", "epochs=1", "--hold"]);
+    shell.ok(&["run", "model=tiny", "data=data/mail.csv", "epochs=1", "max_length=16", "--hold"]);
     shell.refuses(&["predict", "r1", "x"], 2, "no checkpoint `best`");
     shell.refuses(&["predict", "r9", "x"], 2, "There is no run r9");
     shell.refuses(&["export", "r1", "--to", "x"], 2, "no checkpoint `best`");

@@ -127,6 +127,21 @@ pub fn name_of(spec: &RunSpec) -> String {
     format!("{}-{}", stem(&spec.model), stem(&spec.data))
 }
 
+/// A clone's name says what was changed: `lr=2.5e-5`; one without changes has the name of a single run.
+pub fn name_of_clone(like: &RunSpec, spec: &RunSpec) -> String {
+    let changed = spec.differing_keys(like);
+    if changed.is_empty() {
+        return name_of(spec);
+    }
+    let pair = |key: &&str| format!("{key}={}", spec.get(key).unwrap_or_default());
+    let pairs: Vec<String> = changed.iter().take(NAMED).map(pair).collect();
+    let more = if changed.len() > NAMED { " ..." } else { "" };
+    format!("{}{more}", pairs.join(" "))
+}
+
+/// Changed keys that a clone's name holds.
+const NAMED: usize = 4;
+
 /// The name of one run of a sweep: `lr=3e-5 epochs=3 seed=1`.
 pub fn name_in(sweep: &Sweep, spec: &RunSpec) -> String {
     let pair = |key: &str| format!("{key}={}", spec.get(key).unwrap_or_default());
@@ -153,6 +168,9 @@ mod tests {
         spec.set("model", "models/minilm/").unwrap();
         spec.set("data", "data/sms_spam.csv").unwrap();
         assert_eq!(name_of(&spec), "minilm-sms_spam");
+        let clone = RunSpec { lr: 2.5e-5, ..spec.clone() };
+        assert_eq!(name_of_clone(&spec, &clone), "lr=2.5e-5");
+        assert_eq!(name_of_clone(&spec, &spec), "minilm-sms_spam");
         let pairs = [("lr", "3e-5,1e-4"), ("seed", "0..1")];
         let sweep = Sweep::parse(spec, pairs).unwrap();
         assert_eq!(name_in(&sweep, &sweep.next(3).unwrap()), "lr=1e-4 seed=1");

@@ -1,7 +1,7 @@
 use super::error::CliError;
 use super::queue;
 use super::verb::{self, Context};
-use crate::order::{check_inputs, name_in, name_of};
+use crate::order::{check_inputs, name_in, name_of_clone};
 use crate::spec::{RunSpec, Sweep, keys};
 use crate::store::{NewSweep, Reader};
 
@@ -39,7 +39,8 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let runs: Vec<(String, RunSpec)> = specs
         .into_iter()
         .map(|spec| {
-            let name = if is_sweep { name_in(&sweep, &spec) } else { name_of(&spec) };
+            let name =
+                if is_sweep { name_in(&sweep, &spec) } else { name_of_clone(&like.spec, &spec) };
             (args.queue.name.clone().filter(|_| !is_sweep).unwrap_or(name), spec)
         })
         .collect();

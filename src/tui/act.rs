@@ -386,7 +386,8 @@ pub fn act(action: Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
     None
 }
 
-fn find(snap: &Snapshot, id: RunId) -> Option<&crate::store::Run> {
+/// A run that is loaded for any of the screens.
+pub fn find(snap: &Snapshot, id: RunId) -> Option<&crate::store::Run> {
     let detail = snap.detail.iter().map(|d| &d.run);
     let compared = snap.study.compared.iter().filter_map(|(_, c)| c.as_ref().as_ref().ok());
     let compared = compared.flat_map(|compared| &compared.runs);

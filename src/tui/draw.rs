@@ -12,7 +12,9 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 
+use super::act::find;
 use super::canvas::{Canvas, Target};
+use super::effects::applies;
 use super::figures;
 use super::keys::{Action, Keymap};
 use super::screens::{
@@ -72,7 +74,7 @@ pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) 
             Screen::Texts => texts::draw(canvas, parts.body, snap, view),
         }
     }
-    key_line(canvas, parts.keys, view, keymap);
+    key_line(canvas, parts.keys, snap, view, keymap);
     popups::draw(canvas, area, snap, view, keymap);
 }
 
@@ -197,7 +199,7 @@ fn devices(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
     }
 }
 
-fn key_line(canvas: &mut Canvas, area: Rect, view: &View, keymap: &Keymap) {
+fn key_line(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keymap: &Keymap) {
     let theme = canvas.theme;
     let x = area.x + 1;
     if let Some(notice) = &view.notice {
@@ -206,6 +208,11 @@ fn key_line(canvas: &mut Canvas, area: Rect, view: &View, keymap: &Keymap) {
         canvas.pieces(x, area.y, room, &[(glyph, style), (&notice.text, theme.text)]);
         return;
     }
+    // What would change none of the runs is not offered; of runs that are out of view nothing is known.
+    let ids = view.targets(snap);
+    let applies = |action| {
+        ids.is_empty() || ids.iter().any(|id| find(snap, *id).is_none_or(|r| applies(action, r)))
+    };
     let always = [Action::Palette, Action::Help, Action::Quit];
     let hints = |own: bool| {
         keymap
@@ -215,6 +222,7 @@ fn key_line(canvas: &mut Canvas, area: Rect, view: &View, keymap: &Keymap) {
                     && !keys.is_empty()
                     && b.is_on(view.screen)
                     && always.contains(&b.action) != own
+                    && applies(b.action)
             })
             .filter_map(|(b, keys)| Some((key_name(keys.first()?), b.hint, b.action)))
             .collect::<Vec<_>>()

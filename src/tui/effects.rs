@@ -1,6 +1,7 @@
 //! What keys change on the board, carried out on a thread of its own: a busy database never holds
 //! up the screen.
 
+mod allowed;
 mod files;
 mod launch;
 mod undo;
@@ -10,16 +11,17 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use thiserror::Error;
 
-use self::launch::LaunchError;
+use self::launch::{LaunchError, Launched};
 use self::undo::Past;
 use super::app::Message;
 use super::study::TextsQuestion;
 use super::view::Notice;
 use crate::board::{Board, BoardError};
 use crate::runner;
-use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::spec::{RunId, RunState, Wish};
 use crate::store::{Reader, Store, StoreError};
 
+pub use allowed::applies;
 pub use launch::Order;
 
 /// Why a change was not made.
@@ -157,21 +159,18 @@ fn carry_out(
     undo.extend(Past::before(store, &command)?);
     Ok(match command {
         Command::Stop(ids) => {
-            let ids = pick(store, &ids, |state, _| state.outcome().is_none())?;
+            let ids = pick(store, &ids, allowed::stop)?;
             store.set_wish(&ids, Wish::Stop)?;
             said(&ids, "will save and end", "Nothing to stop: the run has ended.")
         }
         Command::Hold(ids) => {
-            let ids =
-                pick(store, &ids, |state, wish| state.outcome().is_none() && wish == Wish::Run)?;
+            let ids = pick(store, &ids, allowed::hold)?;
             store.set_wish(&ids, Wish::Hold)?;
             said(&ids, "held; r lets it go on", "Nothing to hold: the run has ended or is held.")
         }
         Command::Resume(ids) => {
-            let waiting =
-                pick(store, &ids, |state, wish| state.outcome().is_none() && wish != Wish::Run)?;
-            let ended =
-                pick(store, &ids, |state, _| state.outcome().is_some_and(Outcome::is_resumable))?;
+            let waiting = pick(store, &ids, allowed::go_on)?;
+            let ended = pick(store, &ids, allowed::resume)?;
             store.set_wish(&waiting, Wish::Run)?;
             store.requeue(&ended, false)?;
             let all = [waiting, ended].concat();
@@ -240,14 +239,13 @@ fn opened<'a>(board: &Board, store: &'a mut Option<Store>) -> Result<&'a mut Sto
 }
 
 fn launched(board: &Board, store: &mut Option<Store>, order: Order) -> Message {
-    let done = opened(board, store).map_err(LaunchError::from).and_then(|store| {
-        let (ids, trouble) = launch::launch(board, store, order.clone())?;
-        Ok((launch::told(&order, &ids), ids, trouble))
-    });
+    let done = opened(board, store)
+        .map_err(LaunchError::from)
+        .and_then(|store| launch::launch(board, store, order));
     match done {
-        Ok((text, ids, trouble)) => {
+        Ok(Launched { ids, told, trouble }) => {
             let notice = match trouble {
-                None => Notice { text, bad: false },
+                None => Notice { text: told, bad: false },
                 Some(error) => {
                     Notice { text: format!("Queued, but no runner started: {error}"), bad: true }
                 }

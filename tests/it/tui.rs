@@ -199,7 +199,7 @@ fn a_person_finds_their_way_around() {
     it.press("\x1b");
     it.wait("the run among its neighbours", |s| s.contains("seed=12") && s.contains("seed=11"));
     it.press("sjjj\r");
-    it.sees("best▾");
+    it.sees("best acc▾");
     it.wait("the best run first", |s| {
         s.find("seed=0").zip(s.find("seed=38")).is_none_or(|(a, b)| a < b) && s.contains("seed=0")
     });

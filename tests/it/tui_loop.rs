@@ -112,7 +112,8 @@ fn from_the_best_run_to_the_next_one() {
     // The best run: sorted by best val acc, it comes first.
     it.press("sjjj\r");
     it.wait("the best run first", |s| {
-        s.find("lr=2e-5").zip(s.find("lr=3e-5")).is_some_and(|(a, b)| a < b) && s.contains("best▾")
+        s.find("lr=2e-5").zip(s.find("lr=3e-5")).is_some_and(|(a, b)| a < b)
+            && s.contains("best acc▾")
     });
 
     // It and the second, side by side.
@@ -178,6 +179,7 @@ fn from_the_best_run_to_the_next_one() {
         run.spec,
         RunSpec { lr: 1e-5, ..store.reader().run(RunId(2)).unwrap().unwrap().spec }
     );
+    it.sees("lr=1e-5");
     it.press("/lr<2e-5");
     it.wait("the new run alone", |s| {
         s.contains("1 run") && s.contains("r4") && !s.contains("lr=3e-5")

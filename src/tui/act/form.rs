@@ -121,7 +121,8 @@ pub fn launch(view: &mut View, snap: &Snapshot) -> Option<Effect> {
     let again = snap.study.form.as_deref().filter(|facts| facts.sweep == sweep);
     let again = again.map_or(0, |facts| facts.twins.len());
     let count = sweep.runs();
-    let order = Command::Launch(Box::new(Order { sweep }));
+    let like = view.form.as_ref().and_then(|form| form.from);
+    let order = Command::Launch(Box::new(Order { sweep, like }));
     // One more of the same run is rarely meant; a large sweep is meant once.
     let question = match (count, again) {
         (1, 1) => Some("This run is there already. Launch it again?".to_owned()),

@@ -1,7 +1,7 @@
 use crate::board::Board;
-use crate::order::{OrderError, check_inputs, name_in, name_of};
+use crate::order::{OrderError, check_inputs, name_in, name_of_clone};
 use crate::runner;
-use crate::spec::{RunId, SpecError, Sweep, Wish};
+use crate::spec::{RunId, RunSpec, SpecError, Sweep, Wish};
 use crate::store::{NewRun, NewSweep, Store, StoreError};
 use thiserror::Error;
 
@@ -10,6 +10,8 @@ use thiserror::Error;
 pub struct Order {
     /// All of them; one without axes.
     pub sweep: Sweep,
+    /// The run that it is a clone of, with changes or without.
+    pub like: Option<RunId>,
 }
 
 /// Why nothing was queued.
@@ -24,31 +26,37 @@ pub enum LaunchError {
     Store(#[from] StoreError),
 }
 
-/// Checks models and data, queues the runs, all or none, and sees to it that a runner runs. Returns the
-/// runs, and what went wrong with the runner, if anything did.
-pub fn launch(
-    board: &Board,
-    store: &mut Store,
-    order: Order,
-) -> Result<(Vec<RunId>, Option<runner::RunnerError>), LaunchError> {
+/// What was queued.
+#[derive(Debug)]
+pub struct Launched {
+    /// The runs.
+    pub ids: Vec<RunId>,
+    /// One sentence for the user.
+    pub told: String,
+    /// What went wrong with the runner, if anything did.
+    pub trouble: Option<runner::RunnerError>,
+}
+
+/// Checks models and data, queues the runs, all or none, and sees to it that a runner runs.
+pub fn launch(board: &Board, store: &mut Store, order: Order) -> Result<Launched, LaunchError> {
     let specs = order.sweep.expand()?;
     check_inputs(board, &specs)?;
-    let new: Vec<NewRun> = specs
-        .into_iter()
-        .map(|spec| NewRun { name: name_in(&order.sweep, &spec), spec, wish: Wish::Run })
-        .collect();
+    let like = order.like.filter(|_| order.sweep.axes.is_empty());
+    let like = like.map(|id| store.reader().run(id)).transpose()?.flatten();
+    let name = |spec: &RunSpec| match &like {
+        Some(like) => name_of_clone(&like.spec, spec),
+        None => name_in(&order.sweep, spec),
+    };
+    let new: Vec<NewRun> =
+        specs.into_iter().map(|spec| NewRun { name: name(&spec), spec, wish: Wish::Run }).collect();
     let varied = order.sweep.varied().collect::<Vec<_>>().join(" x ");
     let sweep =
         (!order.sweep.axes.is_empty()).then_some(NewSweep { name: varied, sweep: order.sweep });
     let (_, ids) = store.enqueue(sweep.as_ref(), &new)?;
-    Ok((ids, runner::ensure(board).err()))
-}
-
-/// What to call what was queued.
-pub fn told(order: &Order, ids: &[RunId]) -> String {
-    match ids {
-        [id] => format!("Queued {id} ({}).", name_of(&order.sweep.base)),
-        [first, .., last] => format!("Queued {} runs, {first} to {last}.", ids.len()),
-        [] => "Nothing was queued.".to_owned(),
-    }
+    let told = match (ids.as_slice(), new.as_slice()) {
+        ([id], [run]) => format!("Queued {id} ({}).", run.name),
+        ([first, .., last], _) => format!("Queued {} runs, {first} to {last}.", ids.len()),
+        _ => "Nothing was queued.".to_owned(),
+    };
+    Ok(Launched { ids, told, trouble: runner::ensure(board).err() })
 }

@@ -164,22 +164,40 @@ impl Chart {
                 canvas.dot(x, y, '┈', theme.faint);
             }
         }
-        let mut free = plot.x;
-        let wanted = usize::from(plot.width / 12).max(2);
+        for (at, label) in self.x_ticks(plot) {
+            canvas.put(at, plot.bottom(), text::width(&label) as u16, &label, theme.dim);
+        }
+    }
+
+    /// The labels of the x axis with the columns where they begin: as many as stand apart, so that one of three
+    /// epochs is not left out of a narrow plot.
+    fn x_ticks(&self, plot: Rect) -> Vec<(u16, String)> {
         let ticks = if self.x_log { figures::log_ticks } else { figures::ticks };
-        for x in ticks(self.x.0, self.x.1, wanted) {
-            let label = (self.x_label)(x);
-            let width = text::width(&label) as u16;
-            let Some(across) = share(x, self.x.0, self.x.1) else { continue };
-            let middle = plot.x + (across * f64::from(plot.width - 1)).round() as u16;
-            let at = middle
-                .saturating_sub(width / 2)
-                .clamp(plot.x, plot.right().saturating_sub(width).max(plot.x));
-            if at >= free {
-                canvas.put(at, plot.bottom(), width, &label, theme.dim);
+        let most = usize::from(plot.width / 12).max(4);
+        let mut placed = Vec::new();
+        for wanted in (2..=most).rev() {
+            placed.clear();
+            let (mut free, mut apart) = (plot.x, true);
+            for x in ticks(self.x.0, self.x.1, wanted) {
+                let label = (self.x_label)(x);
+                let width = text::width(&label) as u16;
+                let Some(across) = share(x, self.x.0, self.x.1) else { continue };
+                let middle = plot.x + (across * f64::from(plot.width - 1)).round() as u16;
+                let at = middle
+                    .saturating_sub(width / 2)
+                    .clamp(plot.x, plot.right().saturating_sub(width).max(plot.x));
+                if at < free {
+                    apart = false;
+                    continue;
+                }
                 free = at + width + 2;
+                placed.push((at, label));
+            }
+            if apart {
+                break;
             }
         }
+        placed
     }
 
     fn y_ticks(&self, low: f64, high: f64, rows: u16) -> Vec<(f64, String)> {

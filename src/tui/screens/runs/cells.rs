@@ -118,11 +118,11 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
     }
     if has("val/acc") {
         columns.push(fixed(Kind::Last("val/acc"), "val acc", 7, true, 6));
-        columns.push(fixed(Kind::Best("val/acc"), "best", 6, true, 3));
+        columns.push(fixed(Kind::Best("val/acc"), "best acc", 8, true, 3));
     }
     if has("val/loss") {
         columns.push(fixed(Kind::Last("val/loss"), "val loss", 8, true, 4));
-        let mut spark = fixed(Kind::Spark, "", if wide { 16 } else { 8 }, false, 4);
+        let mut spark = fixed(Kind::Spark, "", if wide { 14 } else { 5 }, false, 4);
         spark.most = SPARK as u16;
         columns.push(spark);
     }

@@ -196,6 +196,8 @@ fn a_run_is_cloned_changed_and_launched_by_mouse_alone() {
     let Some(Effect::Do(Command::Launch(order))) = effect else { panic!("{effect:?}") };
     assert_eq!(order.sweep.base.epochs, 4);
     click(&mut view, &snap, "1 Runs");
+    assert!(!text(&snap, &mut view, 160, 45).contains("x stop"), "r12 has ended");
+    click(&mut view, &snap, "r18  lr=");
     click(&mut view, &snap, "x stop");
     assert!(matches!(view.popup, Some(Popup::Confirm(..))));
     assert_eq!(click(&mut view, &snap, "n no"), None);

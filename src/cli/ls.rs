@@ -9,7 +9,7 @@ use super::verb::{self, Context};
 use crate::board::Board;
 use crate::spec::keys::{KEYS, nearest};
 use crate::spec::{RunState, SweepId};
-use crate::store::{Listing, Reader, Run, Sort};
+use crate::store::{Listing, Reader, Run, SiteInfo, Sort};
 
 /// List runs
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -96,7 +96,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     } else if runs.is_empty() {
         context.out.line(empty(&reader, filtered)?)?;
     } else {
-        context.out.table(&table(&runs))?;
+        context.out.table(&table(&runs, &reader.sites()?))?;
     }
     Ok(exit::OK)
 }
@@ -150,8 +150,8 @@ fn sort(word: &str) -> Result<Sort, CliError> {
     })
 }
 
-/// Runs as a table for people.
-pub fn table(runs: &[Run]) -> Table {
+/// Runs as a table for people; `sites` says whose state is in doubt.
+pub fn table(runs: &[Run], sites: &[SiteInfo]) -> Table {
     let mut table = Table::new(&[
         "id",
         "state",
@@ -167,7 +167,7 @@ pub fn table(runs: &[Run]) -> Table {
         let best = |metric: &str| figures::maybe(run.best.get(metric).copied());
         table.row([
             run.id.to_string().into(),
-            state(run),
+            run.doubt(sites).map_or_else(|| state(run), |word| Cell::toned(word, Tone::Plain)),
             run.name.as_str().into(),
             figures::epochs(run.epoch, run.spec.planned_epochs()).into(),
             best("val/acc").into(),

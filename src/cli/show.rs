@@ -12,7 +12,7 @@ use crate::board::{Board, BoardError};
 use crate::events::Level;
 use crate::spec::keys::{KEYS, Key, Kind};
 use crate::spec::{Init, Outcome, RunSpec, RunState, short};
-use crate::store::{Curve, Reader, Run, higher_is_better};
+use crate::store::{Curve, Reader, Run, SiteInfo, higher_is_better};
 
 /// Show everything about a run; without an id, all keys of a run and their defaults
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         let kin = Kin::of(&reader, &run)?;
         context.out.json(&RunDetail::new(&run, &curves, &board.config.defaults, &kin))?;
     } else {
-        head(&run, context)?;
+        head(&run, &reader.sites()?, context)?;
         kin(&Kin::of(&reader, &run)?, context)?;
         settings(&run, &board, context)?;
         figures(&run, &curves, context)?;
@@ -64,14 +64,14 @@ fn curves(reader: &Reader, run: &Run) -> Result<Vec<(String, Curve)>, CliError> 
     names.into_iter().map(|name| Ok((name.clone(), reader.curve(run.id, &name, 0)?))).collect()
 }
 
-fn head(run: &Run, context: &mut Context) -> Result<(), CliError> {
+fn head(run: &Run, sites: &[SiteInfo], context: &mut Context) -> Result<(), CliError> {
     let out = &mut context.out;
     let sweep = run.sweep.map(|s| format!("  of sweep {s}")).unwrap_or_default();
     out.line(format!(
         "{}  {}  {}{sweep}",
         run.id,
         super::out::one_line(&run.name),
-        ls::state(run).text
+        run.doubt(sites).map_or_else(|| ls::state(run).text, str::to_owned)
     ))?;
     let epochs = figures::epochs(run.epoch, run.spec.planned_epochs());
     let mut facts = vec![format!("epoch {epochs}"), format!("step {}", figures::count(run.step))];

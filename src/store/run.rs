@@ -255,6 +255,21 @@ pub struct SiteInfo {
     pub runs: BTreeMap<RunId, String>,
 }
 
+impl Run {
+    /// What a live run is called while nobody can say that it is at work: `away` while its host does not
+    /// answer, `waiting` once its cluster has taken it off a node. `None` if its state may be believed.
+    pub fn doubt(&self, sites: &[SiteInfo]) -> Option<&'static str> {
+        let place = self.placement.as_ref().filter(|_| self.state.is_live())?;
+        let site = sites.iter().find(|site| site.name == place.site)?;
+        let waits = || site.runs.get(&self.id).is_some_and(|words| words.starts_with("waiting: "));
+        if site.state == SiteState::Unreachable {
+            Some("away")
+        } else {
+            (self.state == RunState::Running && waits()).then_some("waiting")
+        }
+    }
+}
+
 /// Whether a site answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

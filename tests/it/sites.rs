@@ -1,5 +1,6 @@
 //! Runs on other machines, with a real OpenSSH and a real Slurm on loopback (`make test-sites`).
 
+mod failures;
 mod hostile;
 mod lag;
 #[cfg(feature = "train")]
@@ -625,46 +626,4 @@ fn a_site_is_checked_equipped_and_fetched_from() {
     let (code, said) = call(&["sites", "check", "hots1"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("did you mean `host1`?"), "{said}");
-}
-
-/// The whole of it: a sweep over this machine, two SSH hosts and a cluster, while everything breaks once.
-#[test]
-#[ignore = "needs sshd and Slurm: make test-sites"]
-fn a_sweep_over_all_sites_survives_every_failure() {
-    let (hosts, cluster) = (Hosts::start(2), Cluster::start());
-    let mut rig = rig(&(hosts.sites(2, "") + &cluster.site("max_jobs = 3")));
-    let ids = queue(&mut rig, "any", 25, &["epoch_ms=1000"; 8]);
-    let slurm = cluster.config();
-    rig.runner(&[("SLURM_CONF", &slurm)]);
-    for id in &ids {
-        rig.wait(*id, "at work", |run| run.step >= 5);
-    }
-    let mut sites: Vec<String> = ids.iter().map(|id| site_of(&rig.run(*id)).to_owned()).collect();
-    sites.sort();
-    sites.dedup();
-    assert_eq!(sites, ["host1", "host2", "hpc", "local"]);
-    hosts.power_cut("host1");
-    kill(hosts.master("host2"), libc::SIGKILL);
-    cluster.call(&["stop", "slurmctld"]);
-    for _ in 0..2 {
-        let runner = rig.runner_pid();
-        kill(runner as i32, libc::SIGKILL);
-        until("the runner is dead", || !lives(runner));
-        rig.runner(&[("SLURM_CONF", &slurm)]);
-        until("another one serves", || rig.runner_pid() != runner);
-    }
-    until("the host is missed", || site_state(&rig, "host1") == SiteState::Unreachable);
-    for id in &ids {
-        assert!(rig.run(*id).state.outcome().is_none(), "{id} lives");
-    }
-    hosts.power_on();
-    cluster.call(&["start"]);
-    for id in &ids {
-        let run = rig.ended(*id);
-        assert_done(&run);
-        rig.assert_whole(*id, 25);
-        // What the trainer reported is the same wherever it was.
-        let first = rig.run(ids[0]);
-        assert_eq!((run.last, run.best, run.step), (first.last, first.best, first.step), "{id}");
-    }
 }

@@ -68,7 +68,7 @@ fn runs(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         if waits {
             canvas.put_right(inner.x + 4, y, 4, &position.to_string(), theme.dim);
         }
-        place.row(canvas, y, run, forecast.of(run.id), site::remark(run.id, snap));
+        place.row(canvas, y, run, forecast.of(run.id), snap);
     }
     let read = snap.queue.len() as u64;
     if waiting > read && top + page >= rows.len() {
@@ -135,10 +135,10 @@ impl Columns {
         y: u16,
         run: &Run,
         forecast: Option<(i64, i64)>,
-        remark: Option<&str>,
+        snap: &Snapshot,
     ) {
         let theme = canvas.theme;
-        let (glyph, word, style) = state::label(run, theme);
+        let (glyph, word, style) = site::run_state(run, snap, theme);
         canvas.put(self.state, y, 10, &format!("{glyph} {word}"), style);
         canvas.put(self.id, y, 9, &run.id.to_string(), theme.dim);
         let end = canvas.put(self.name, y, self.name_width, &run.name, theme.text);
@@ -146,7 +146,7 @@ impl Columns {
         if room > 6 {
             canvas.put(end + 2, y, room, &run.spec.model, theme.dim);
         }
-        if let Some(words) = remark.filter(|_| run.epoch == 0.0) {
+        if let Some(words) = site::remark(run.id, snap).filter(|_| run.epoch == 0.0) {
             let room = self.end.saturating_sub(self.epoch);
             canvas.put(self.epoch, y, room, words, theme.warn);
             return;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Local};
 use ratatui::style::Style;
 
+use super::state;
 use crate::spec::RunId;
 use crate::store::{Run, SiteInfo, SiteState};
 use crate::tui::figures;
@@ -22,6 +23,14 @@ pub fn of(run: &Run) -> &str {
 pub fn remark(id: RunId, snap: &Snapshot) -> Option<&str> {
     let words = snap.sites.iter().find_map(|site| site.runs.get(&id))?;
     snap.live.iter().any(|run| run.id == id).then_some(words)
+}
+
+/// Glyph, word and colour of a run: its state, unless that is in doubt.
+pub fn run_state(run: &Run, snap: &Snapshot, theme: &Theme) -> (char, &'static str, Style) {
+    match run.doubt(&snap.sites) {
+        Some(word) => ('◌', word, theme.warn),
+        None => state::label(run, theme),
+    }
 }
 
 /// Up with its free seats, or since when it is away and why.

@@ -14,7 +14,7 @@ pub fn title(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot) 
     let theme = canvas.theme;
     let run = &detail.run;
     let (x, end) = (area.x + 1, area.right().saturating_sub(1));
-    let (glyph, word, style) = state::label(run, theme);
+    let (glyph, word, style) = site::run_state(run, snap, theme);
     let eta = state::eta(run).map(|ms| format!(" {} left", figures::span(ms))).unwrap_or_default();
     let time = match (run.state.is_live(), state::took(run)) {
         (false, Some(took)) => format!(" in {}", figures::span(took)),

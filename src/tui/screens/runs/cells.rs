@@ -172,7 +172,7 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &Kind, run: &Run, snap: &Snapsh
     };
     match kind {
         Kind::State => {
-            let (glyph, word, style) = state::label(run, theme);
+            let (glyph, word, style) = site::run_state(run, snap, theme);
             canvas.put(x, y, width, &format!("{glyph} {word}"), style);
         }
         Kind::Id => {

@@ -103,6 +103,28 @@ fn an_open_run_says_what_it_waits_for() {
 }
 
 #[test]
+fn a_run_that_may_be_dead_is_not_shown_as_running() {
+    let mut snap = elsewhere();
+    let mut sites = (*snap.sites).clone();
+    // Its host is away; what another site says of a run of that name is not meant.
+    sites[1].state = SiteState::Unreachable;
+    sites[3].runs.insert(RunId(3), WAITS.into());
+    snap.sites = Arc::new(sites);
+    for screen in [Screen::Runs, Screen::Queue] {
+        let shown = text(&snap, &mut View { screen, ..large() }, 160, 45);
+        assert!(line(&shown, " r3 ").contains("◌ away"), "{shown}");
+        assert!(!shown.contains("● running"), "{shown}");
+    }
+    // Slurm has taken it off its node.
+    let mut live = (*snap.live).clone();
+    live[0].placement.as_mut().unwrap().site = "hpc".into();
+    snap.live = Arc::new(live.clone());
+    snap.list.rows = Arc::new(live);
+    let shown = text(&snap, &mut View::default(), 160, 45);
+    assert!(line(&shown, " r3 ").contains("◌ waiting"), "{shown}");
+}
+
+#[test]
 fn the_form_steps_through_the_sites_and_tells_how_they_are() {
     let mut snap = elsewhere();
     snap.counts.queued = 7;

@@ -112,7 +112,7 @@ fn a_run_that_may_be_dead_is_not_shown_as_running() {
     snap.sites = Arc::new(sites);
     for screen in [Screen::Runs, Screen::Queue] {
         let shown = text(&snap, &mut View { screen, ..large() }, 160, 45);
-        assert!(line(&shown, " r3 ").contains("◌ away"), "{shown}");
+        assert!(line(&shown, "◌ away").contains(" r3 "), "{shown}");
         assert!(!shown.contains("● running"), "{shown}");
     }
     // Slurm has taken it off its node.
@@ -121,7 +121,7 @@ fn a_run_that_may_be_dead_is_not_shown_as_running() {
     snap.live = Arc::new(live.clone());
     snap.list.rows = Arc::new(live);
     let shown = text(&snap, &mut View::default(), 160, 45);
-    assert!(line(&shown, " r3 ").contains("◌ waiting"), "{shown}");
+    assert!(line(&shown, "◌ waiting").contains(" r3 "), "{shown}");
 }
 
 #[test]

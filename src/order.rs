@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, DataError};
 use crate::spec::keys::DATA_KEYS;
-use crate::spec::{Outcome, RunId, RunSpec, RunState, SpecError, Sweep};
+use crate::spec::{Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
 use crate::store::{Reader, Run, StoreError};
 
 /// Why runs cannot be queued.
@@ -39,6 +39,14 @@ pub enum ParentError {
         id: RunId,
         /// How it ended.
         state: String,
+    },
+    /// It has one no more, or not on this machine.
+    #[error("init={id}: its best checkpoint is {place}.")]
+    Missing {
+        /// The run.
+        id: RunId,
+        /// Where it is, and how it comes here.
+        place: String,
     },
     /// Its weights are those of another model.
     #[error("init={id} goes on from a run of model={had}, not of model={given}; leave model= out.")]
@@ -92,6 +100,15 @@ fn check_parent(board: &Board, id: RunId, model: &str) -> Result<(), OrderError>
         && *outcome != Outcome::Done
     {
         return Err(ParentError::Ended { id, state: outcome.word().to_owned() }.into());
+    }
+    let folder = locate::best_checkpoint(board.root(), id);
+    if run.state.outcome().is_some() && !folder.join("config.json").is_file() {
+        let at = run.placement.map(|at| at.site).filter(|site| site != "local");
+        let place = at.map_or_else(
+            || "gone".to_owned(),
+            |site| format!("still on {site}; fetch it with `tuneboard sites fetch {id}`"),
+        );
+        return Err(ParentError::Missing { id, place }.into());
     }
     let same = run.spec.model == model
         || matches!((board.model(&run.spec.model), board.model(model)), (Ok(a), Ok(b)) if a == b);

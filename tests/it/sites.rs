@@ -4,6 +4,8 @@ mod failures;
 mod hostile;
 mod lag;
 #[cfg(feature = "train")]
+mod lineage;
+#[cfg(feature = "train")]
 mod same;
 mod sessions;
 

@@ -13,9 +13,9 @@ const METRICS: [&str; 6] =
     ["train/loss", "train/acc", "val/loss", "val/acc", "test/loss", "test/acc"];
 
 /// Steps and bits of every curve, all confusion counts, and the bytes of all predictions.
-type Figures = (Vec<(Vec<u64>, Vec<u64>)>, Vec<Vec<Vec<u64>>>, BTreeMap<String, Vec<u8>>);
+pub type Figures = (Vec<(Vec<u64>, Vec<u64>)>, Vec<Vec<Vec<u64>>>, BTreeMap<String, Vec<u8>>);
 
-fn figures(rig: &Rig, id: RunId) -> Figures {
+pub fn figures(rig: &Rig, id: RunId) -> Figures {
     let reader = rig.store.reader();
     let curve = |metric: &&str| {
         let curve = reader.curve(id, metric, 0).unwrap();

@@ -1,8 +1,12 @@
+use serde_json::json;
+
 use super::error::CliError;
-use super::queue;
+use super::table::{Cell, Table};
 use super::verb::Context;
+use super::{exit, queue, sweep};
+use crate::board::Board;
 use crate::order::{check_inputs, name_of, take_model};
-use crate::spec::{SpecError, Strategy, Sweep, keys};
+use crate::spec::{RunSpec, SpecError, Strategy, Sweep, keys};
 
 /// Queue one run
 #[derive(Debug, clap::Args)]
@@ -18,6 +22,9 @@ pub struct Args {
     /// What differs from the defaults of config.toml
     #[arg(value_name = "KEY=VALUE", required = true)]
     pairs: Vec<String>,
+    /// Check everything and show what would run, but queue nothing
+    #[arg(long, conflicts_with_all = ["wait", "hold"])]
+    dry_run: bool,
     #[command(flatten)]
     queue: queue::Args,
 }
@@ -43,7 +50,38 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     debug_assert!(sweep.strategy == Strategy::Grid, "trials were refused above");
     check_inputs(&board, [&spec])?;
     let name = args.queue.name.clone().unwrap_or_else(|| name_of(&spec));
+    if args.dry_run {
+        return dry_run(&board, &name, spec, context);
+    }
     args.queue.queue(&board, None, &[(name, spec)], context)
+}
+
+fn dry_run(
+    board: &Board,
+    name: &str,
+    spec: RunSpec,
+    context: &mut Context,
+) -> Result<u8, CliError> {
+    let specs = [spec];
+    let twin = sweep::twins(board, &specs)?.remove(&0);
+    let [spec] = &specs;
+    if context.json {
+        let already = twin.map(|twin| twin.id.to_string());
+        context.out.json(&json!({ "name": name, "spec": spec, "already": already }))?;
+        return Ok(exit::OK);
+    }
+    let usual = RunSpec::default();
+    let mut table = Table::new(&["key", "value", "~default"]);
+    for key in keys::KEYS {
+        let (value, default) = (spec.shown(key.name), usual.shown(key.name));
+        if value != default {
+            table.row([Cell::from(key.name), Cell::from(value), Cell::from(default)]);
+        }
+    }
+    context.out.table(&table)?;
+    let again = twin.map(|twin| format!(", already run: {} {}", twin.id, twin.score));
+    context.out.line(format!("1 run{}. Nothing was queued.", again.unwrap_or_default()))?;
+    Ok(exit::OK)
 }
 
 /// A distribution is refused by the sweep for want of `trials`; here it has no place at all.

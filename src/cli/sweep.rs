@@ -21,8 +21,8 @@ use crate::store::{NewSweep, Reader};
 #[command(after_help = "\
 Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
 lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \\,
-NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of which one
-goes on from the runs of another (docs/huggingface.md).
+NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
+which one goes on from the runs of another (docs/huggingface.md).
 
 Examples:
   tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
@@ -112,9 +112,9 @@ fn fell_together(sweep: &Sweep, runs: usize) -> Option<String> {
 }
 
 /// A run that was queued before with the same spec, and how well it did.
-struct Twin {
-    id: RunId,
-    score: String,
+pub(super) struct Twin {
+    pub id: RunId,
+    pub score: String,
 }
 
 fn dry_run(
@@ -123,14 +123,7 @@ fn dry_run(
     specs: &[RunSpec],
     context: &mut Context,
 ) -> Result<u8, CliError> {
-    // A dry run changes nothing, so it makes no database either.
-    let reader = board.database().exists().then(|| verb::reader(board)).transpose()?;
-    let mut twins: HashMap<usize, Twin> = HashMap::new();
-    for (i, spec) in specs.iter().enumerate() {
-        if let Some(twin) = reader.as_ref().map(|r| twin(r, spec)).transpose()?.flatten() {
-            twins.insert(i, twin);
-        }
-    }
+    let twins = twins(board, specs)?;
     let varied: Vec<&'static str> =
         keys::KEYS.iter().map(|k| k.name).filter(|k| sweep.varied().any(|v| v == *k)).collect();
     if context.json {
@@ -167,6 +160,22 @@ fn dry_run(
     }
     context.out.line(format!("{}{again}. Nothing was queued.", counted(specs.len(), "run")))?;
     Ok(exit::OK)
+}
+
+/// Those of `specs` that were queued before, by their place.
+pub(super) fn twins(board: &Board, specs: &[RunSpec]) -> Result<HashMap<usize, Twin>, CliError> {
+    let mut twins = HashMap::new();
+    // A dry run changes nothing, so it makes no database either.
+    if !board.database().exists() {
+        return Ok(twins);
+    }
+    let reader = verb::reader(board)?;
+    for (i, spec) in specs.iter().enumerate() {
+        if let Some(twin) = twin(&reader, spec)? {
+            twins.insert(i, twin);
+        }
+    }
+    Ok(twins)
 }
 
 fn twin(reader: &Reader, spec: &RunSpec) -> Result<Option<Twin>, CliError> {

@@ -11,6 +11,10 @@ use super::shell::Shell;
 
 const RUN: [&str; 3] = ["run", "model=fake epoch_ms=20", "data=data/mail.csv"];
 
+/// What `show --json` says beyond `ls --json`.
+const DETAIL: [&str; 8] =
+    ["children", "curves", "differs", "facts", "note", "parent", "waits_for", "why"];
+
 fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
@@ -119,8 +123,7 @@ fn a_run_from_the_queue_to_its_figures() {
     assert_eq!(run["spec"]["epochs"], json!(2));
 
     let shown = shell.json(&["show", "r1"]);
-    let mut detail: Vec<&str> =
-        contract.iter().copied().chain(["curves", "differs", "facts", "note", "why"]).collect();
+    let mut detail: Vec<&str> = contract.iter().copied().chain(DETAIL).collect();
     detail.sort_unstable();
     assert_eq!(keys(&shown), detail);
     assert_eq!(shown["curves"]["val/acc"], json!([[1.0, 0.5], [2.0, 2.0 / 3.0]]));
@@ -238,6 +241,18 @@ fn tables_for_people() {
           3  1e-4
         3 runs, 2 already run. Nothing was queued.
         "#);
+        insta::assert_snapshot!(
+            shell.ok(&[&RUN[..], &["epochs=1", "lr=1e-5", "--dry-run"]].concat()), @r#"
+        key     value             default
+        model   fake epoch_ms=20
+        data    data/mail.csv
+        lr      1e-5              5e-5
+        epochs  1                 3
+        1 run, already run: r2 0.7500. Nothing was queued.
+        "#);
+        let plan = shell.json(&[&RUN[..], &["lr=7e-5", "--dry-run"]].concat());
+        assert_eq!(plan["already"], Value::Null);
+        assert_eq!(plan["spec"]["lr"], json!(7e-5));
         insta::assert_snapshot!(shell.ok(&["models"]), @r#"
         name                   family  weights  on disk  licence  problem
         fake                   bert          -     21 B  -        no model.safetensors
@@ -616,7 +631,8 @@ fn help_teaches() {
 
     Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
     lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \,
-    NAME is a table [sweeps.NAME] of config.toml; pairs behind it win.
+    NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
+    which one goes on from the runs of another (docs/huggingface.md).
 
     Examples:
       tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
@@ -633,6 +649,7 @@ fn help_teaches() {
 
     Options:
           --view <NAME>    A query saved under [views] in config.toml
+          --save <NAME>    Save the query under this name in [views] of config.toml
           --state <STATE>  Only runs in this state; may be given more than once [possible values:
                            queued, starting, running, stopping, ended, done, failed, stopped, pruned,
                            lost, held, live]
@@ -658,6 +675,7 @@ fn help_teaches() {
       tuneboard ls minilm sms               those that name both
       tuneboard ls 'acc>0.9 lr<3e-5 model:minilm tag:best -state:failed since:7d'
       tuneboard ls 'view:good loss<0.1'     `good = "acc>0.9"` stands under [views] in config.toml
+      tuneboard ls 'acc>0.9 tag:best' --save good     from now on `tuneboard ls view:good`
       tuneboard ls --state running          those that train now
       tuneboard ls --sweep s3 --sort val/acc --desc --limit 5
       tuneboard ls --sort lr                by any key of a run (`tuneboard show` lists them)

@@ -67,6 +67,7 @@ impl CliError {
             | Self::Spec(_)
             | Self::Query(_)
             | Self::Data(_)
+            | Self::Runner(RunnerError::Refused(_))
             | Self::Hub(HubError::Unknown(_) | HubError::Forbidden { .. } | HubError::Refused(_))
             | Self::Dashboard(TuiError::Action { .. } | TuiError::Key { .. })
             | Self::Store(StoreError::NoRun(_) | StoreError::Spec(_)) => exit::USAGE,

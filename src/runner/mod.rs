@@ -68,6 +68,9 @@ pub enum RunnerError {
         /// Its last words.
         why: String,
     },
+    /// The trainer does not take what it was given: a damaged checkpoint, say. The sentence is its own.
+    #[error("{0}")]
+    Refused(String),
     /// A site elsewhere does not do what it was asked.
     #[error("{name}: {why}")]
     Site {

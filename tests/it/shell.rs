@@ -52,11 +52,18 @@ impl Shell {
     pub fn training() -> Self {
         let mut shell = Self::board();
         shell.trainer = PathBuf::from(env!("CARGO_BIN_EXE_tuneboard-train"));
-        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
-        for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-            shell.write(&format!("models/tiny/{file}"), fs::read(tiny.join(file)).unwrap());
-        }
+        shell.model("tiny", "tiny-bert");
         shell
+    }
+
+    /// Puts a model of the fixtures under models/.
+    #[cfg(feature = "train")]
+    pub fn model(&self, name: &str, fixture: &str) {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models");
+        for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+            let bytes = fs::read(models.join(fixture).join(file)).unwrap();
+            self.write(&format!("models/{name}/{file}"), bytes);
+        }
     }
 
     /// Runs the trainer in the board's folder, as the runner would.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::error::CliError;
 use crate::cli::figures::value;
+use crate::spec::BuiltIn;
 use crate::store::Run;
 
 /// What a model folder is made of; a checkpoint holds more, to resume from.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "config.json",
     "model.safetensors",
     "tokenizer.json",
@@ -17,6 +18,7 @@ const FILES: [&str; 8] = [
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "vocabulary.json",
 ];
 
 /// What was written.
@@ -85,8 +87,13 @@ fn fill(run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
 fn card(run: &Run) -> String {
     let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
     let (name, spec) = (run.name.replace('\n', " "), &run.spec);
+    // What is built in is no class of transformers.
+    let library = match BuiltIn::named(&spec.model) {
+        None => "library_name: transformers\n",
+        Some(_) => "",
+    };
     let mut text = format!(
-        "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags: [tuneboard]\n\
+        "---\n{library}pipeline_tag: text-classification\ntags: [tuneboard]\n\
          ---\n# {name}\n\nFine-tuned by tuneboard, run {} ({}).\n\n| key | value |\n|---|---|\n",
         run.id,
         &run.spec_hash.get(..12).unwrap_or(&run.spec_hash)

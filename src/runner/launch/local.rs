@@ -83,10 +83,10 @@ pub(in crate::runner) fn start(
 }
 
 /// Runs the trainer in the board's folder until it ends, gives it `stdin` and returns what it printed:
-/// `tuneboard-train probe|lengths|tokenize ...`.
+/// `tuneboard-train probe|lengths|tokenize|predict ...`.
 ///
 /// # Errors
-/// No trainer, or its last words if it did not exit with 0.
+/// No trainer; its sentence if it refuses what it was given, or its last words if it failed otherwise.
 pub fn trainer_output(board: &Board, args: &[&str], stdin: &str) -> Result<String> {
     let trainer = trainer_command(board)?;
     let failed = |why: String| RunnerError::Trainer { args: args.join(" "), why };
@@ -111,5 +111,10 @@ pub fn trainer_output(board: &Board, args: &[&str], stdin: &str) -> Result<Strin
     }
     let words = String::from_utf8_lossy(&output.stderr);
     let last = words.lines().map(clean).rfind(|line| !line.is_empty());
+    // clap exits with 2 as well: a trainer that does not know the verb is not the user's mistake.
+    let is_refusal = output.status.code() == Some(2) && !words.starts_with("error: ");
+    if let (true, Some(sentence)) = (is_refusal, &last) {
+        return Err(RunnerError::Refused(sentence.clone()));
+    }
     Err(failed(last.unwrap_or_else(|| output.status.to_string())))
 }

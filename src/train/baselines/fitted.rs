@@ -13,6 +13,7 @@ use super::vocabulary::Vocabulary;
 use super::{logistic, naive_bayes};
 use crate::checkpoint::Put;
 use crate::error::TrainError;
+use crate::model::damage;
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -162,6 +163,9 @@ impl Fitted {
         let label = |id: usize| Some(labels.get(&id.to_string())?.as_str()?.to_owned());
         let label_names: Option<Vec<String>> = (0..labels.len()).map(label).collect();
         let label_names = label_names.ok_or_else(|| bad("id2label does not count from 0"))?;
+        if label_names.is_empty() {
+            return Err(bad("its id2label is empty"));
+        }
         let words: Vec<String> = read_json(&folder.join(WORDS))?;
 
         let path = folder.join(WEIGHTS);
@@ -169,7 +173,7 @@ impl Fitted {
         let unsound = |e: &dyn std::fmt::Display| {
             TrainError::Input(format!("{} is no sound file of weights: {e}.", path.display()))
         };
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| unsound(&e))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| unsound(&damage(&bytes, &e)))?;
         let take = |name: &str, shape: &[usize]| -> Result<Vec<f64>, TrainError> {
             let tensor = tensors.tensor(name).map_err(|e| unsound(&e))?;
             if tensor.shape() != shape || tensor.dtype() != Dtype::F64 {
@@ -180,7 +184,12 @@ impl Fitted {
                 )));
             }
             let numbers = tensor.data().as_chunks::<8>().0;
-            Ok(numbers.iter().map(|n| f64::from_le_bytes(*n)).collect())
+            let numbers: Vec<f64> = numbers.iter().map(|n| f64::from_le_bytes(*n)).collect();
+            // A class without a row has a bias of minus infinity.
+            if numbers.iter().any(|n| n.is_nan() || *n == f64::INFINITY) {
+                return Err(unsound(&format!("`{name}` holds NaN or infinity")));
+            }
+            Ok(numbers)
         };
         let (columns, classes) = (words.len(), label_names.len());
         let idf = tensors.names().contains(&"idf");

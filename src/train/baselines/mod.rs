@@ -24,5 +24,6 @@ mod run;
 mod vocabulary;
 mod words;
 
+pub use fitted::Fitted;
 pub use run::run;
 pub use words::words;

@@ -35,6 +35,7 @@ pub use awd_lstm::{
     Carried, LanguageModel, LoadedLanguageModel, Predicted, matched, regularisation,
 };
 pub use config::read as read_config;
+pub use damage::damage;
 pub use elmo::Context;
 pub use family::Family;
 pub use gru::make as make_gru;

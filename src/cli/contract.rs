@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::figures::rfc3339;
 use crate::analysis::compare::{Change, Figures};
+use crate::analysis::confusion::{ClassFigures, Matrix};
 use crate::events::{Number, Started};
 use crate::spec::{Outcome, RunId, RunSpec, RunState};
-use crate::store::{Curve, Reader, Run, StoreError};
+use crate::store::{Confusion, Curve, Reader, Run, StoreError};
 
 /// One run of a list.
 #[derive(Debug, Serialize)]
@@ -105,6 +106,16 @@ pub struct RunDetail<'a> {
     facts: Option<&'a Started>,
     /// `[epoch, value]` per point.
     curves: BTreeMap<String, Vec<(f64, Number)>>,
+    /// On the test rows, in the order of the labels; `None` before they were tested.
+    classes: Option<Vec<ClassObject<'a>>>,
+}
+
+/// One class on the test rows.
+#[derive(Debug, Serialize)]
+struct ClassObject<'a> {
+    label: &'a str,
+    #[serde(flatten)]
+    figures: ClassFigures,
 }
 
 impl<'a> RunDetail<'a> {
@@ -123,7 +134,18 @@ impl<'a> RunDetail<'a> {
             note: &run.note,
             facts: run.facts.as_ref(),
             curves: curves.iter().map(|(name, curve)| (name.clone(), points(curve))).collect(),
+            classes: None,
         }
+    }
+
+    /// With the figures of each class by the counts of the test rows, if there are any.
+    pub fn with_classes(self, tested: Option<&'a Confusion>) -> Self {
+        let classes = |tested: &'a Confusion| {
+            let figures = Matrix::new(tested).classes();
+            let labels = tested.labels.iter().zip(figures);
+            labels.map(|(label, figures)| ClassObject { label, figures }).collect()
+        };
+        Self { classes: tested.map(classes), ..self }
     }
 }
 

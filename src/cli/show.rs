@@ -1,3 +1,4 @@
+mod classes;
 mod sweep;
 
 use serde_json::json;
@@ -9,7 +10,7 @@ use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one};
 use super::{exit, ls};
 use crate::board::{Board, BoardError};
-use crate::events::Level;
+use crate::events::{Level, Split};
 use crate::spec::keys::{KEYS, Key, Kind};
 use crate::spec::{Init, Outcome, RunSpec, RunState, short};
 use crate::store::{Curve, Reader, Run, SiteInfo, higher_is_better};
@@ -45,14 +46,20 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     }
     let run = one(&reader, &id)?;
     let curves = curves(&reader, &run)?;
+    let tested = reader.confusion(run.id, Split::Test, None)?;
     if context.json {
         let kin = Kin::of(&reader, &run)?;
-        context.out.json(&RunDetail::new(&run, &curves, &board.config.defaults, &kin))?;
+        let detail = RunDetail::new(&run, &curves, &board.config.defaults, &kin);
+        context.out.json(&detail.with_classes(tested.as_ref()))?;
     } else {
         head(&run, &reader.sites()?, context)?;
         kin(&Kin::of(&reader, &run)?, context)?;
         settings(&run, &board, context)?;
         figures(&run, &curves, context)?;
+        if let Some(tested) = &tested {
+            context.out.line("\nThe test rows by class")?;
+            context.out.table(&classes::table(tested))?;
+        }
         remarks(&reader, &run, context)?;
         last_words(&run, context)?;
     }

@@ -12,8 +12,8 @@ use super::shell::Shell;
 const RUN: [&str; 3] = ["run", "model=fake epoch_ms=20", "data=data/mail.csv"];
 
 /// What `show --json` says beyond `ls --json`.
-const DETAIL: [&str; 8] =
-    ["children", "curves", "differs", "facts", "note", "parent", "waits_for", "why"];
+const DETAIL: [&str; 9] =
+    ["children", "classes", "curves", "differs", "facts", "note", "parent", "waits_for", "why"];
 
 fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
@@ -174,6 +174,11 @@ fn tables_for_people() {
         val/acc          0.6667  0.6667      2  ▁█
         val/loss         0.0476  0.0476      2  █▁
         The lowest val loss is that of epoch 2.
+
+        The test rows by class
+        class  rows  precision  recall      f1
+        ham       6     0.7143  0.8333  0.7692
+        spam      5     0.7500  0.6000  0.6667
         "#);
         insta::assert_snapshot!(shell.ok(&["show", "r4"]), @r#"
         r4  bad  failed

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "train")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -54,6 +55,51 @@ fn a_sweep_takes_baselines_beside_a_transformer() {
     // What the events files tell is all there is to know.
     shell.ok(&["reindex"]);
     assert_eq!(shell.json(&["ls"]).as_array().unwrap().len(), models.len());
+}
+
+/// Two families of transformers from one sweep: one table, and a pair that is tested on the same rows.
+#[test]
+fn a_sweep_compares_bert_and_gpt2() {
+    let shell = Shell::training();
+    shell.model("gpt2-tiny", "tiny-gpt2");
+    let rest = ["data=data/mail.csv", "epochs=1", "max_length=16", "device=cpu", "--wait"];
+    shell.ok(&[&["sweep", "model=tiny,gpt2-tiny", "split=0.5,0.2,0.3"], &rest[..]].concat());
+    let runs = shell.json(&["ls"]);
+    let runs = runs.as_array().unwrap();
+    assert_eq!(runs.len(), 2);
+    let models: BTreeSet<&str> =
+        runs.iter().map(|run| run["spec"]["model"].as_str().unwrap()).collect();
+    assert_eq!(models, BTreeSet::from(["gpt2-tiny", "tiny"]));
+    for run in runs {
+        assert_eq!((&run["outcome"], &run["sweep"]), (&json!("done"), &json!("s1")), "{run}");
+        let id = run["id"].as_str().unwrap();
+        // The figures of each class are those of the test rows' counts.
+        let shown = shell.json(&["show", id]);
+        let confusion = shell.json(&["confusion", id, "--split", "test"]);
+        let classes = shown["classes"].as_array().unwrap();
+        let labels: Vec<&Value> = classes.iter().map(|class| &class["label"]).collect();
+        assert_eq!(json!(labels), confusion["labels"]);
+        for (class, want) in classes.iter().zip(confusion["classes"].as_array().unwrap()) {
+            for figure in ["support", "predicted", "precision", "recall", "f1"] {
+                assert!(want[figure].is_number() && class[figure] == want[figure], "{class}");
+            }
+        }
+        let support: u64 = classes.iter().map(|class| class["support"].as_u64().unwrap()).sum();
+        assert_eq!(support, 12, "{id}");
+        let told = shell.ok(&["show", id]);
+        let head = told.lines().skip_while(|line| *line != "The test rows by class").nth(1);
+        let head: Vec<&str> = head.unwrap_or_default().split_whitespace().collect();
+        assert_eq!(head, ["class", "rows", "precision", "recall", "f1"], "{told}");
+    }
+    let compared = shell.json(&["compare", "r1", "r2"]);
+    assert_eq!(compared["differs"], json!({ "model": ["tiny", "gpt2-tiny"] }));
+    assert_eq!(compared["unpaired"], json!([]));
+    let pair = &compared["pairs"][0];
+    assert_eq!((&pair["a"], &pair["b"], &pair["n"]), (&json!("r1"), &json!("r2"), &json!(12)));
+    let acc = |run: usize| runs.iter().find(|r| r["id"] == compared["runs"][run]).unwrap();
+    let acc = |run: usize| acc(run)["last"]["test/acc"].as_f64().unwrap();
+    let difference = pair["accuracy_diff"].as_f64().unwrap();
+    assert!((difference - (acc(1) - acc(0))).abs() < 1e-9, "{pair}");
 }
 
 /// What a baseline does not obey makes no run of its own, and no value of it is shown.

@@ -17,18 +17,18 @@ pub(super) const SHORT: [(&str, &str); 3] =
 /// Names that are neither keys of a run nor metrics, with what they mean.
 pub(super) const NAMES: [(&str, &str); 13] = [
     ("state", "what a run is doing, or how it ended"),
-    ("outcome", "the same as state"),
+    ("since", "queued since then: 7d, 2026-01-05"),
     ("tag", "a tag, whole"),
     ("name", "part of the name"),
     ("note", "part of the note"),
     ("id", "a number, as r12 or r3..r9"),
     ("sweep", "a sweep, as s3"),
-    ("since", "queued since then: 7d, 2026-01-05"),
     ("before", "queued before then"),
     ("epoch", "epochs done"),
     ("time", "how long it took: 90s, 5m, 2h"),
     ("archived", "yes, no or any"),
     ("view", "a query saved under [views]"),
+    ("outcome", "the same as state"),
 ];
 
 /// What a name means.

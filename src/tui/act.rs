@@ -115,7 +115,8 @@ fn click(
             }
         };
     }
-    let Some((area, target)) = hit else { return (false, None) };
+    // What happened stands where the keys were; a click anywhere brings them back.
+    let Some((area, target)) = hit else { return (!drag && view.notice.take().is_some(), None) };
     if !drag {
         view.notice = None;
     }
@@ -472,7 +473,7 @@ fn back(view: &mut View, snap: &Snapshot) {
 
 fn page(view: &View, snap: &Snapshot) -> isize {
     let rows = match view.screen {
-        Screen::Runs => screens::runs::page(view.area, snap, view),
+        Screen::Runs => screens::runs::page(view.area, snap),
         _ => usize::from(view.area.height.saturating_sub(8)),
     };
     rows.max(1) as isize

@@ -59,8 +59,8 @@ table! {
     OtherRows "other-rows" "f" &[Texts], "other rows", "The cell, all mistakes, wrong in all marked runs, won or lost against the first";
     ExportTexts "export-texts" "E" &[Texts], "export", "Write these rows to a CSV file in exports/";
     Edit "edit" "enter e" &[Launch], "edit", "Edit the key, unfold the group, or launch";
-    Less "value-down" "left" &[Launch], "", "The value before; half of a rate";
-    More "value-up" "right" &[Launch], "change", "The next value; twice a rate";
+    Less "value-down" "left" &[Launch], "less", "The value before; half of a rate";
+    More "value-up" "right" &[Launch], "more", "The next value; twice a rate";
     Reset "value-reset" "u del" &[Launch], "undo", "Back to what the key was at first";
     Unfold "unfold" "space" &[Launch], "fold", "Show or hide the keys of the group";
     Launch "launch" "L ctrl-g" &[Launch], "launch", "Queue the runs; a runner starts them";

@@ -241,7 +241,7 @@ impl View {
     /// True if rows that the screen shows are not loaded.
     pub fn lacks_rows(&self, snap: &Snapshot) -> bool {
         let last = Self::row_count(snap).saturating_sub(1);
-        let end = self.runs.top + super::screens::runs::page(self.area, snap, self);
+        let end = self.runs.top + super::screens::runs::page(self.area, snap);
         self.screen == Screen::Runs
             && snap.list.groups.is_none()
             && !snap.list.ids.is_empty()
@@ -278,7 +278,7 @@ impl View {
             }
         }
         self.runs.cursor = self.runs.cursor.min(count.saturating_sub(1));
-        let page = super::screens::runs::page(self.area, snap, self);
+        let page = super::screens::runs::page(self.area, snap);
         self.runs.top = scrolled(self.runs.top, self.runs.cursor, page, count);
         if snap.list.groups.is_some() {
             self.runs.at = None;

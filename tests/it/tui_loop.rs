@@ -200,6 +200,98 @@ fn from_the_best_run_to_the_next_one() {
     }
 }
 
+/// Presses and releases the left button on a cell.
+fn press_at(it: &mut Session, column: usize, row: usize) {
+    let (x, y) = (column + 1, row + 1);
+    it.press(&format!("\x1b[<0;{x};{y}M\x1b[<0;{x};{y}m"));
+}
+
+/// Where the words stand, once they do: column and row.
+fn place(it: &Session, words: &str) -> (usize, usize) {
+    it.sees(words);
+    let screen = it.screen();
+    let mut lines = screen.lines().enumerate();
+    lines
+        .find_map(|(row, line)| Some((line[..line.find(words)?].chars().count(), row)))
+        .unwrap_or_else(|| panic!("{words} went away:\n{screen}"))
+}
+
+fn click(it: &mut Session, words: &str) {
+    let (column, row) = place(it, words);
+    press_at(it, column, row);
+}
+
+#[test]
+fn from_the_best_run_to_the_next_one_by_mouse_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, store) = board(folder.path());
+    let mut it = Session::start(folder.path());
+    it.sees("3 done");
+
+    // The best run of the last week: a query of clicks, then a column's title.
+    click(&mut it, "/ all runs");
+    click(&mut it, "since:");
+    it.sees("30d");
+    click(&mut it, "7d");
+    it.sees("/ since:7d");
+    click(&mut it, "tuneboard");
+    it.sees("esc clear");
+    click(&mut it, "best acc");
+    it.wait("the best run first", |s| {
+        s.find("lr=2e-5").zip(s.find("lr=3e-5")).is_some_and(|(a, b)| a < b)
+            && s.contains("best acc▾")
+    });
+
+    // It and the second, side by side. The first mark moves no row.
+    let (best, second) = (place(&it, "lr=2e-5").1, place(&it, "lr=3e-5").1);
+    press_at(&mut it, 1, best);
+    it.sees("1 marked");
+    press_at(&mut it, 1, second);
+    it.sees("2 marked");
+    click(&mut it, "C compare");
+    it.sees("noise, p=1.00, n=20");
+    it.wait("the values of the key", |s| s.contains("2e-5") && s.contains("3e-5"));
+
+    // Its mistakes.
+    click(&mut it, "1 Runs");
+    it.sees("2 marked");
+    click(&mut it, "lr=2e-5");
+    it.wait("the run under the cursor", |s| {
+        s.lines().any(|l| l.contains('▌') && l.contains("lr=2e-5"))
+    });
+    click(&mut it, "lr=2e-5");
+    it.sees("Run r2");
+    click(&mut it, "e mistakes");
+    it.sees("highest loss first");
+    click(&mut it, "about ");
+    it.wait("the text alone", |s| s.contains("r3 says") && !s.contains("highest loss first"));
+    click(&mut it, "enter text or list");
+    it.sees("highest loss first");
+
+    // Again with half the learning rate.
+    click(&mut it, "c clone");
+    it.sees("clone of r2");
+    click(&mut it, "← less");
+    it.sees("was 2e-5");
+    click(&mut it, "▶ launch the run");
+    click(&mut it, "▶ launch the run");
+    it.sees("Queued r4 (lr=1e-5).");
+    let best = store.reader().run(RunId(2)).unwrap().unwrap().spec;
+    assert_eq!(store.reader().run(RunId(4)).unwrap().unwrap().spec, RunSpec { lr: 1e-5, ..best });
+    until("the run ends", || {
+        store.reader().run(RunId(4)).unwrap().unwrap().state.outcome().is_some()
+    });
+    // What happened lies over the keys; a click where nothing is brings them back.
+    press_at(&mut it, 60, 20);
+    click(&mut it, "q quit");
+    assert_eq!(it.ends(), 0);
+    it.is_restored();
+    let runner = store.reader().runner().unwrap();
+    if let Some(info) = runner.filter(runner::alive) {
+        kill(info.process.pid as i32, libc::SIGKILL);
+    }
+}
+
 #[test]
 fn a_note_is_written_in_the_users_editor_and_the_terminal_comes_back() {
     let folder = tempfile::tempdir().unwrap();

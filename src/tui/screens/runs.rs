@@ -19,9 +19,9 @@ use crate::tui::view::View;
 use crate::tui::widgets::table::{Placed, place};
 
 /// Rows of the table that fit.
-pub fn page(area: Rect, snap: &Snapshot, view: &View) -> usize {
+pub fn page(area: Rect, snap: &Snapshot) -> usize {
     let body = draw::parts(area, snap).body;
-    usize::from(body.height.saturating_sub(1 + u16::from(filter::has_line(view))))
+    usize::from(body.height.saturating_sub(2))
 }
 
 /// What the table can be sorted by, with the title people know it by.
@@ -101,11 +101,10 @@ fn table(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     if nothing && r.filter.is_empty() && r.only.is_none() && snap.counts == Counts::default() {
         return super::popups::message(canvas, area, &welcome());
     }
-    let mut area = area;
-    if filter::has_line(view) {
-        filter::draw(canvas, Rect { height: 1, ..area }, snap, view);
-        area = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    }
+    // The line stays where nothing narrows the list: rows that moved with the first mark would be missed by the
+    // second click.
+    filter::draw(canvas, Rect { height: 1, ..area }, snap, view);
+    let area = Rect { y: area.y + 1, height: area.height - 1, ..area };
     if let Some(groups) = &snap.list.groups {
         return groups::draw(canvas, area, groups, view);
     }

@@ -1,22 +1,12 @@
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
+use crate::tui::keys::Action;
 use crate::tui::snapshot::{GroupBy, Snapshot};
 use crate::tui::text;
 use crate::tui::view::{Popup, Prompt, View};
-
-/// True if the table has a line above it.
-pub fn has_line(view: &View) -> bool {
-    let r = &view.runs;
-    matches!(view.popup, Some(Popup::Prompt(Prompt::Filter, _)))
-        || !r.filter.is_empty()
-        || r.only.is_some()
-        || !r.marks.is_empty()
-        || r.archived
-        || r.group != GroupBy::None
-}
 
 /// The query, what else narrows the table, and how many rows are left.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
@@ -29,7 +19,9 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         at = super::super::popups::typed(canvas, at, area.y, room(at).min(60), line) + 2;
     } else if !r.filter.is_empty() {
         let style = if r.wrong.is_some() { theme.bad } else { theme.strong };
-        at = canvas.pieces(at, area.y, room(at), &[("/ ", theme.accent), (&r.filter, style)]) + 2;
+        at = query(canvas, at, area, &[("/ ", theme.accent), (&r.filter, style)]);
+    } else {
+        at = query(canvas, at, area, &[("/ ", theme.accent), ("all runs", theme.faint)]);
     }
     let mut chip = |at: u16, words: &str| {
         let words = format!(" {words} ");
@@ -50,6 +42,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     if !r.marks.is_empty() {
         at = chip(at, &format!("{} marked", figures::whole(r.marks.len() as u64)));
     }
+    let narrowed = !r.filter.is_empty() || r.only.is_some() || !r.marks.is_empty();
+    if (narrowed || r.group != GroupBy::None) && view.popup.is_none() && room(at) > 22 {
+        let end = canvas.put(at, area.y, 3, "esc", theme.accent);
+        let end = canvas.put(end + 1, area.y, 5, "clear", theme.dim);
+        canvas.hit(Rect { x: at, width: end - at, ..area }, Target::Do(Action::Back));
+        at = end + 2;
+    }
     let count = View::row_count(snap);
     let what = if r.group == GroupBy::None { "run" } else { "group" };
     let more = if snap.list.complete { "" } else { "+" };
@@ -61,6 +60,14 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     if usize::from(room(at)) > words.len() {
         canvas.put_right(area.right() - 1, area.y, room(at), &words, theme.dim);
     }
+}
+
+/// Writes the query; a click on it edits it.
+fn query(canvas: &mut Canvas, at: u16, area: Rect, pieces: &[(&str, Style)]) -> u16 {
+    let room = area.right().saturating_sub(at + 1);
+    let end = canvas.pieces(at, area.y, room, pieces);
+    canvas.hit(Rect { x: at, width: end.saturating_sub(at), ..area }, Target::Do(Action::Filter));
+    end + 2
 }
 
 /// Below the line, while it is typed: where the query is wrong, and how it may go on.

@@ -190,7 +190,7 @@ fn a_run_is_cloned_changed_and_launched_by_mouse_alone() {
     click(&mut view, &snap, "clone");
     assert_eq!(view.screen, Screen::Launch);
     click(&mut view, &snap, "epochs");
-    click(&mut view, &snap, "→ change");
+    click(&mut view, &snap, "→ more");
     click(&mut view, &snap, "▶ launch the run");
     let effect = click(&mut view, &snap, "▶ launch the run");
     let Some(Effect::Do(Command::Launch(order))) = effect else { panic!("{effect:?}") };

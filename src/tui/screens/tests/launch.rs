@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use super::{both, large, press};
+use super::{both, large, narrow, press};
 use crate::analysis::forecast::Forecast;
 use crate::board::Model;
 use crate::spec::RunId;
@@ -76,6 +76,7 @@ fn a_clone_with_changes() {
     press(&mut view, &snap, "left enter , 3 e - 5 enter down right");
     answered(&mut snap, &view, &[(3, 0.913), (4, 0.9)]);
     both("launch_clone", &snap, &mut view);
+    narrow("launch_clone", &snap, &mut view);
     let left = press(&mut view, &snap, "esc 5");
     assert_eq!(left, None);
     let Some(Effect::Do(Command::Launch(order))) = press(&mut view, &snap, "L") else {

@@ -19,10 +19,11 @@ use super::*;
 use crate::optim::{self, Optimizer};
 
 fn fixtures() -> PathBuf {
-    env::var_os("TUNEBOARD_FIXTURES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"),
-        PathBuf::from,
-    )
+    env::var_os("TUNEBOARD_FIXTURES").map_or_else(own_fixtures, PathBuf::from)
+}
+
+fn own_fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 fn model_folder(name: &str) -> PathBuf {

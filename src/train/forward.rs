@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use tch::{Device, Kind};
-use tuneboard::spec::Pool;
 
 use crate::error::TrainError;
-use crate::model::{self, Inputs, Loaded, Mode, Request, Start, weights};
+use crate::model::{self, Inputs, Loaded, Mode, Request, weights};
 
 /// Reads `input_ids` and, where given, `attention_mask`, `token_type_ids` and `position_ids`
 /// (int64, `[batch, length]`) from `input`; writes `last_hidden_state`, `pooler_output` where the
@@ -16,17 +15,7 @@ use crate::model::{self, Inputs, Loaded, Mode, Request, Start, weights};
 /// # Errors
 /// Whatever is wrong with the folder or the files.
 pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainError> {
-    let request = Request {
-        start: Start::Checkpoint,
-        classes: None,
-        keep_head: true,
-        pool: Pool::Auto,
-        length: None,
-        elmo: None,
-        dropout: None,
-        device: Device::Cpu,
-        kind: Kind::Float,
-    };
+    let request = Request::as_saved(Device::Cpu, Kind::Float);
     let model = model::load(folder, &request)?;
     let inputs = read_inputs(input, &model)?;
     let _guard = tch::no_grad_guard();

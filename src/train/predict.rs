@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tuneboard::spec::{Baseline, Pool, Precision, RunSpec};
+use tuneboard::spec::{Baseline, Precision, RunSpec};
 
 use crate::baselines::Fitted;
 use crate::batch;
@@ -11,7 +11,7 @@ use crate::device::Place;
 use crate::error::TrainError;
 use crate::evaluate::{LogProbabilities, log_probabilities};
 use crate::lines::each_line;
-use crate::model::{self, Loaded, Mode, Request, Start};
+use crate::model::{self, Loaded, Mode, Request};
 use crate::progress::out;
 use crate::tokenize::{Tokenizer, Tokens, must_fit};
 
@@ -109,17 +109,7 @@ impl Oracle {
     fn load(folder: &Path, how: &How) -> Result<Self, TrainError> {
         let (device, precision) = (how.device.clone(), how.precision);
         let place = Place::choose(&RunSpec { device, precision, ..RunSpec::default() })?;
-        let request = Request {
-            start: Start::Checkpoint,
-            classes: None,
-            keep_head: true,
-            pool: Pool::Auto,
-            length: None,
-            elmo: None,
-            dropout: None,
-            device: place.device,
-            kind: place.kind,
-        };
+        let request = Request::as_saved(place.device, place.kind);
         let model = model::load(folder, &request)?;
         let place = Place { kind: model.family.products(place.kind), ..place };
         if !model.head_given {

@@ -223,6 +223,19 @@ pub enum Start {
     Random,
 }
 
+impl Start {
+    /// The weights of `folder` where they are to be read; `anchor` as in [`WeightFiles::open`].
+    ///
+    /// # Errors
+    /// As there.
+    fn files(self, folder: &Path, anchor: &str) -> Result<Option<WeightFiles>, TrainError> {
+        match self {
+            Self::Checkpoint => WeightFiles::open(folder, anchor).map(Some),
+            Self::Random => Ok(None),
+        }
+    }
+}
+
 /// What is asked of a model beside its config.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Request {
@@ -245,6 +258,23 @@ pub struct Request {
     pub device: Device,
     /// Number format of the matrix products: `Float` or `BFloat16`.
     pub kind: Kind,
+}
+
+impl Request {
+    /// The checkpoint as it is, head and all.
+    pub fn as_saved(device: Device, kind: Kind) -> Self {
+        Self {
+            start: Start::Checkpoint,
+            classes: None,
+            keep_head: true,
+            pool: Pool::Auto,
+            length: None,
+            dropout: None,
+            elmo: None,
+            device,
+            kind,
+        }
+    }
 }
 
 /// Text -> ids for the model of `folder`; see [`Family::tokenizer`]. A folder that holds nothing but a

@@ -204,6 +204,19 @@ impl Builder<'_> {
         }
     }
 
+    fn given_or_fresh(
+        &self,
+        name: &str,
+        shape: &[i64],
+        fresh: Fresh,
+        given: bool,
+    ) -> Result<Tensor, TrainError> {
+        match self.files {
+            Some(files) if given => files.get(name, shape, self.device),
+            _ => self.fresh(shape, fresh),
+        }
+    }
+
     /// A weight of the head, from the checkpoint if `given`.
     ///
     /// # Errors
@@ -215,10 +228,7 @@ impl Builder<'_> {
         fresh: Fresh,
         given: bool,
     ) -> Result<Tensor, TrainError> {
-        let tensor = match self.files {
-            Some(files) if given => files.get(name, shape, self.device)?,
-            _ => self.fresh(shape, fresh)?,
-        };
+        let tensor = self.given_or_fresh(name, shape, fresh, given)?;
         self.keep(name.to_owned(), tensor, 0, true)
     }
 
@@ -233,10 +243,7 @@ impl Builder<'_> {
         fresh: Fresh,
         given: bool,
     ) -> Result<Tensor, TrainError> {
-        let tensor = match self.files {
-            Some(files) if given => files.get(name, shape, self.device)?,
-            _ => self.fresh(shape, fresh)?,
-        };
+        let tensor = self.given_or_fresh(name, shape, fresh, given)?;
         let shared = tensor.shallow_clone();
         self.parameters.push(Parameter::buffer(name.to_owned(), tensor));
         Ok(shared)

@@ -11,7 +11,6 @@ use crate::model::layers::dropout;
 use crate::model::parameters::Fresh;
 use crate::model::{
     Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Parameter, Request, Side,
-    Start, WeightFiles,
 };
 
 /// ULMFiT's classifier. Reference: fastai `get_text_classifier`.
@@ -141,10 +140,7 @@ pub(super) fn assemble(
     config: &AwdLstmConfig,
     request: &Request,
 ) -> Result<Assembled, TrainError> {
-    let files = match request.start {
-        Start::Checkpoint => Some(WeightFiles::open(folder, "encoder.weight")?),
-        Start::Random => None,
-    };
+    let files = request.start.files(folder, "encoder.weight")?;
     let last = config.lin_ftrs.len();
     let head = match &files {
         Some(files) => files.shape(&format!("1.layers.{last}.2.weight"))?,

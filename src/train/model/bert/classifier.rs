@@ -11,8 +11,7 @@ use crate::model::family::written_pool;
 use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, Start,
-    WeightFiles, pooling,
+    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, pooling,
 };
 
 /// Encoder, pooling, dropout, linear. Reference for `pool=cls`: transformers
@@ -60,10 +59,7 @@ impl Network for Classifier {
 /// Whatever is wrong with the folder.
 pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, TrainError> {
     let config = BertConfig::of(&json).map_err(|why| bad(folder, &why))?;
-    let files = match request.start {
-        Start::Checkpoint => Some(WeightFiles::open(folder, "embeddings.word_embeddings.weight")?),
-        Start::Random => None,
-    };
+    let files = request.start.files(folder, "embeddings.word_embeddings.weight")?;
     let has_pooler = files.as_ref().is_none_or(|f| f.has("pooler.dense.weight"));
     let width = config.hidden_size;
     let head = match &files {

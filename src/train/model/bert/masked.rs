@@ -9,7 +9,7 @@ use crate::model::config::{Activation, bad};
 use crate::model::layers::{Head, LayerNorm};
 use crate::model::parameters::Fresh;
 use crate::model::predictor::{LoadedPredictor, TokenPredictor, must_tie};
-use crate::model::{Builder, Family, Inputs, Limits, Mode, Padding, Side, Start, WeightFiles};
+use crate::model::{Builder, Family, Inputs, Limits, Mode, Padding, Side, Start};
 
 /// Encoder, dense, activation, LayerNorm, and the word embeddings as output layer. Reference:
 /// transformers `BertForMaskedLM`.
@@ -52,10 +52,7 @@ pub fn load_masked(
 ) -> Result<LoadedPredictor, TrainError> {
     let config = BertConfig::of(&json).map_err(|why| bad(folder, &why))?;
     must_tie(folder, &json)?;
-    let files = match start {
-        Start::Checkpoint => Some(WeightFiles::open(folder, "embeddings.word_embeddings.weight")?),
-        Start::Random => None,
-    };
+    let files = start.files(folder, "embeddings.word_embeddings.weight")?;
     let has = |name: &str| files.as_ref().is_some_and(|files| files.has(name));
     let given = has("cls.predictions.bias") && has("cls.predictions.transform.dense.weight");
     let with_pooler = files.is_none() || has("pooler.dense.weight");

@@ -7,7 +7,7 @@ use super::{Gpt2, Gpt2Config};
 use crate::error::TrainError;
 use crate::model::config::bad;
 use crate::model::predictor::{LoadedPredictor, TokenPredictor, must_tie};
-use crate::model::{Builder, Family, Inputs, Limits, Mode, Padding, Side, Start, WeightFiles};
+use crate::model::{Builder, Family, Inputs, Limits, Mode, Padding, Side, Start};
 
 /// Decoder, and the word embeddings as output layer. Reference: transformers `GPT2LMHeadModel`.
 struct Causal {
@@ -41,10 +41,7 @@ pub fn load_causal(
 ) -> Result<LoadedPredictor, TrainError> {
     let config = Gpt2Config::of(&json).map_err(|why| bad(folder, &why))?;
     must_tie(folder, &json)?;
-    let files = match start {
-        Start::Checkpoint => Some(WeightFiles::open(folder, "wte.weight")?),
-        Start::Random => None,
-    };
+    let files = start.files(folder, "wte.weight")?;
     let mut builder = Builder {
         files: files.as_ref(),
         prefix: "transformer.",

@@ -11,8 +11,8 @@ use crate::model::family::written_pool;
 use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, Start,
-    WeightFiles, pooling,
+    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, WeightFiles,
+    pooling,
 };
 
 /// Decoder, pooling, dropout, linear.
@@ -86,10 +86,7 @@ impl Saved {
 /// Whatever is wrong with the folder.
 pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, TrainError> {
     let config = Gpt2Config::of(&json).map_err(|why| bad(folder, &why))?;
-    let files = match request.start {
-        Start::Checkpoint => Some(WeightFiles::open(folder, "wte.weight")?),
-        Start::Random => None,
-    };
+    let files = request.start.files(folder, "wte.weight")?;
     let saved = match &files {
         Some(files) => Saved::find(files, &json)?,
         None => None,

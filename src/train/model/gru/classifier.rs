@@ -12,8 +12,7 @@ use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::recurrent::reverse;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, Start,
-    WeightFiles, pooling,
+    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, pooling,
 };
 
 #[derive(Deserialize)]
@@ -111,10 +110,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     if !(0..config.vocab_size).contains(&padding) {
         return Err(bad(folder, "pad_token_id is no word of the vocabulary"));
     }
-    let files = match request.start {
-        Start::Checkpoint => Some(WeightFiles::open(folder, "gru.weight_hh_l0")?),
-        Start::Random => None,
-    };
+    let files = request.start.files(folder, "gru.weight_hh_l0")?;
     let width = 2 * config.hidden_size;
     let head = match &files {
         Some(files) => files.shape("classifier.weight")?,
@@ -169,7 +165,7 @@ mod tests {
 
     use super::super::make;
     use super::*;
-    use crate::model;
+    use crate::model::{self, Start};
 
     /// Both directions against libtorch's own bidirectional layer, and padding against none.
     #[test]

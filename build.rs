@@ -44,6 +44,7 @@ fn native(lib: &Path) {
         "-mavx512vl",
         "-mprefer-vector-width=512",
     ];
+    const AMX: &[&str] = &["-mavx512bf16", "-mamx-tile", "-mamx-bf16"];
     let mut sets: Vec<(&str, &[&str])> = vec![("portable", &[])];
     if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
         sets.extend([("avx2", AVX2), ("avx512", AVX512)]);
@@ -61,14 +62,32 @@ fn native(lib: &Path) {
         build.define("TUNEBOARD_ISA", set).flags(flags);
         // One object for each set: the names must differ.
         let out = Path::new(&env::var("OUT_DIR").unwrap_or_default()).join(set);
+        let mut exact = build.clone();
+        exact.flag("-ffp-contract=off").out_dir(&out).file(format!("{SOURCE}/adam.cpp"));
         build.out_dir(out).file(format!("{SOURCE}/kernels.cpp"));
+        objects.extend(exact.compile_intermediates());
         objects.extend(build.compile_intermediates());
     }
+    // Matrix products, which libtorch has as well: only for compilers that know the instructions.
+    let mut amx = compiler();
+    let knows = |flag: &&str| amx.is_flag_supported(flag).unwrap_or(false);
+    let has_amx = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
+        && env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64")
+        && AMX.iter().all(knows);
+    if has_amx {
+        // GCC's own headers are where it sees something uninitialised.
+        amx.flags(AVX512).flags(AMX).flag("-Wno-uninitialized").flag("-Wno-maybe-uninitialized");
+        objects.extend(amx.file(format!("{SOURCE}/amx.cpp")).compile_intermediates());
+    }
     let mut build = compiler();
+    if has_amx {
+        build.define("TUNEBOARD_AMX", None);
+    }
     let include = lib.parent().unwrap_or(lib).join("include");
     build.flag("-isystem").flag(&include);
     build.flag("-isystem").flag(include.join("torch/csrc/api/include"));
-    build.flag("-fopenmp").file(format!("{SOURCE}/fused.cpp")).objects(objects);
+    build.flag("-fopenmp").objects(objects);
+    build.files(["fused", "product"].map(|name| format!("{SOURCE}/{name}.cpp")));
     build.compile("tuneboard_native");
     let out = env::var("OUT_DIR").unwrap_or_default();
     for argument in [format!("{out}/libtuneboard_native.a"), "-lstdc++".into(), "-lgomp".into()] {

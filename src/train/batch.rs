@@ -82,6 +82,7 @@ pub fn collate(
         mask: if padded { Some(place(&mask)?) } else { None },
         segments: None,
         positions: None,
+        by_row: false,
     })
 }
 

@@ -48,7 +48,8 @@ pub fn bench(folder: &Path, batch: usize, length: usize) -> Result<(), TrainErro
     }
     let rows = 0..batch as u32;
     let labels = Tensor::f_zeros([batch as i64], (Kind::Int64, Device::Cpu))?;
-    let inputs = batch::collate(rows.clone(), &tokens, model.padding, Device::Cpu)?;
+    let mut inputs = batch::collate(rows.clone(), &tokens, model.padding, Device::Cpu)?;
+    optimizer.prepare(&mut inputs)?;
     let mode = Mode::training(place.kind);
     let loss = || -> Result<Tensor, TrainError> {
         let logits = model.network.forward(&inputs, mode)?;

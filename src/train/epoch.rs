@@ -8,7 +8,7 @@ use tuneboard::events::{Kind, Level, Number};
 
 use crate::batch;
 use crate::error::TrainError;
-use crate::model::Mode;
+use crate::model::{Inputs, Mode};
 use crate::optim;
 use crate::report;
 use crate::rng::{Purpose, seed_torch};
@@ -29,18 +29,23 @@ impl Session<'_> {
         }
         let (size, seed) = (self.spec.batch_size as usize, self.spec.seed);
         let batches = batch::training(&self.data.train, &self.tokens, size, seed, self.state.epoch);
+        self.meter.restart();
+        let flow = self.train_on(&batches)?;
+        self.optimizer.settle()?;
+        self.report(true)?;
+        Ok(flow)
+    }
+
+    fn train_on(&mut self, batches: &[Vec<u32>]) -> Result<Flow, TrainError> {
         let mode = Mode::training(self.place.kind);
         let steps = batches.chunks(self.spec.accumulate as usize);
-        self.meter.restart();
         for batches in steps.skip(self.state.step_in_epoch as usize) {
             if self.stop_asked() {
-                self.report(true)?;
                 return Ok(Flow::Stopped);
             }
             self.step(batches, mode)?;
             self.report(false)?;
         }
-        self.report(true)?;
         Ok(Flow::Finished)
     }
 
@@ -66,7 +71,7 @@ impl Session<'_> {
 
     /// The gradients of all `batches` together, and what they gave on the way.
     fn gradients(
-        &self,
+        &mut self,
         batches: &[Vec<u32>],
         lr: f64,
         mode: Mode,
@@ -75,7 +80,8 @@ impl Session<'_> {
         let total: f64 = batches.iter().flatten().map(|row| self.class_weight(*row)).sum();
         let mut gradients = Vec::new();
         let mut measured = Measured { step: self.state.step + 1, lr, ..Measured::default() };
-        for rows in batches.iter().flat_map(|batch| parts(batch, self.state.halvings)) {
+        let halvings = self.state.halvings;
+        for rows in batches.iter().flat_map(|batch| parts(batch, halvings)) {
             let (loss, right) = self.forward(rows, total, mode)?;
             optim::accumulate(&mut gradients, self.optimizer.gradients(&loss)?)?;
             measured.batches.push((loss.f_detach()?, right));
@@ -110,22 +116,35 @@ impl Session<'_> {
         if let Some(vectors) = &self.vectors {
             return self.model.network.logits(&vectors.of(rows)?, mode);
         }
-        let (padding, device) = (self.model.padding, self.place.device);
-        let inputs = batch::collate(rows.iter().copied(), &self.tokens, padding, device)?;
+        self.model.network.forward(&self.inputs(rows)?, mode)
+    }
+
+    /// The same, for rows that are learnt from.
+    fn logits_to_learn(&mut self, rows: &[u32], mode: Mode) -> Result<Tensor, TrainError> {
+        if self.vectors.is_some() {
+            return self.logits(rows, mode);
+        }
+        let mut inputs = self.inputs(rows)?;
+        self.optimizer.prepare(&mut inputs)?;
         self.model.network.forward(&inputs, mode)
+    }
+
+    fn inputs(&self, rows: &[u32]) -> Result<Inputs, TrainError> {
+        let (padding, device) = (self.model.padding, self.place.device);
+        batch::collate(rows.iter().copied(), &self.tokens, padding, device)
     }
 
     /// The batch's share of the loss, and how many of its rows were right. The share is such that
     /// shares of all batches of a step add up to PyTorch's weighted, smoothed mean cross-entropy.
     fn forward(
-        &self,
+        &mut self,
         rows: &[u32],
         total: f64,
         mode: Mode,
     ) -> Result<(Tensor, Tensor), TrainError> {
         let device = self.place.device;
         let labels = self.labels(rows)?;
-        let logits = self.logits(rows, mode)?;
+        let logits = self.logits_to_learn(rows, mode)?;
         let weights = place_weights(self.class_weights.as_deref(), device)?;
         let smoothing = self.spec.label_smoothing;
         let loss = logits

@@ -48,6 +48,24 @@ pub fn self_attention(
     })
 }
 
+/// True if [`product`] takes `x` and a weight.
+pub fn multiplies(x: &Tensor, weight: &Tensor) -> bool {
+    let fits = |tensor: &Tensor| tensor.kind() == Kind::BFloat16 && takes(tensor, 0);
+    // SAFETY: asks about the processor; touches no memory of ours.
+    let has_products = || unsafe { tuneboard_has_products() };
+    fits(x) && fits(weight) && weight.size().iter().all(|side| side % 32 == 0) && has_products()
+}
+
+/// `x` `[.., inputs]` -> `[.., outputs]`: x Wᵀ for W `[outputs, inputs]` if `across`, or else x W for W
+/// `[inputs, outputs]`. Both are 16-bit, sums 32-bit; for processors with AMX.
+///
+/// # Errors
+/// Shapes that do not fit, another processor; see [`multiplies`].
+pub fn product(x: &Tensor, weight: &Tensor, across: bool) -> Result<Tensor, TrainError> {
+    // SAFETY: as above.
+    made(|out| unsafe { tuneboard_product(out, x.as_ptr(), weight.as_ptr(), across) })
+}
+
 /// gelu(x + bias) by the error function; `bias` is 32-bit.
 ///
 /// # Errors
@@ -118,28 +136,40 @@ impl<'a> AdamSlot<'a> {
         lr: f64,
         decay: f64,
     ) -> Option<Self> {
-        let size = gradient.numel();
-        let of_kind = |tensor: &Tensor, kind| takes(tensor, 0) && tensor.kind() == kind;
-        let all_fit = moved.iter().all(|t| of_kind(t, Kind::Float) && t.numel() == size)
-            && takes(gradient, 0)
-            && copy.is_none_or(|c| of_kind(c, Kind::BFloat16) && c.numel() == size);
-        let [weight, mean, square] = moved.map(Tensor::data_ptr);
-        all_fit.then(|| Self {
-            weight,
-            mean,
-            square,
+        let idle = Self::idle(moved, copy, decay)?;
+        let fits = takes(gradient, 0) && gradient.numel() as i64 == idle.size;
+        fits.then(|| Self {
             gradient: gradient.data_ptr(),
+            half_gradient: gradient.kind() == Kind::BFloat16,
+            lr,
+            ..idle
+        })
+    }
+
+    /// As `new`, without a gradient.
+    fn idle(moved: [&'a Tensor; 3], copy: Option<&'a Tensor>, decay: f64) -> Option<Self> {
+        let [weight, mean, square] = moved;
+        let size = weight.numel();
+        let fits = |t: &Tensor, kind| takes(t, 0) && t.kind() == kind && t.numel() == size;
+        let all_fit = moved.iter().all(|t| fits(t, Kind::Float))
+            && copy.is_none_or(|c| fits(c, Kind::BFloat16));
+        all_fit.then(|| Self {
+            weight: weight.data_ptr(),
+            mean: mean.data_ptr(),
+            square: square.data_ptr(),
+            gradient: std::ptr::null(),
             copy: copy.map_or(std::ptr::null_mut(), Tensor::data_ptr),
             size: size as i64,
-            lr,
+            lr: 0.0,
             decay,
-            half_gradient: gradient.kind() == Kind::BFloat16,
+            half_gradient: false,
             tensors: PhantomData,
         })
     }
 }
 
 /// The numbers of an AdamW step.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct AdamStep {
     betas: [f64; 2],
@@ -165,11 +195,83 @@ pub fn adam(slots: &[AdamSlot], step: &AdamStep) -> Result<(), TrainError> {
     check(unsafe { tuneboard_adam(slots.as_ptr(), slots.len() as i64, step) })
 }
 
+/// A table `[rows, width]` with mean and mean square of its gradients, all 32-bit, of which AdamW moves
+/// some rows at a time.
+pub struct AdamTable<'a> {
+    slot: AdamSlot<'a>,
+    rows: i64,
+    width: i64,
+}
+
+/// A step of a table's rows that had no gradients in it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct IdleStep {
+    /// The learning rate.
+    pub lr: f64,
+    /// All else.
+    pub step: AdamStep,
+}
+
+impl<'a> AdamTable<'a> {
+    /// `None` if the kernel cannot take them.
+    pub fn new(moved: [&'a Tensor; 3], decay: f64) -> Option<Self> {
+        let &[rows, width] = moved.first()?.size().as_slice() else { return None };
+        Some(Self { slot: AdamSlot::idle(moved, None, decay)?, rows, width })
+    }
+
+    /// One step of the rows `rows`, in ascending order, whose gradients are `gradient`
+    /// `[rows.len(), width]`, 32-bit.
+    ///
+    /// # Errors
+    /// Rows that are not there or come twice, another shape.
+    pub fn step(
+        self,
+        rows: &[i64],
+        gradient: &'a Tensor,
+        lr: f64,
+        step: &AdamStep,
+    ) -> Result<(), TrainError> {
+        let fits = takes(gradient, 0) && gradient.numel() as i64 == rows.len() as i64 * self.width;
+        self.must_have(rows, fits && gradient.kind() == Kind::Float)?;
+        let slot = AdamSlot { gradient: gradient.data_ptr(), lr, ..self.slot };
+        let count = rows.len() as i64;
+        // SAFETY: as for `adam`; rows and gradients have been counted.
+        check(unsafe { tuneboard_adam_rows(&slot, self.width, rows.as_ptr(), count, step) })
+    }
+
+    /// The steps from `done[i]` on for the row `rows[i]`, without gradients, one after the other. Rows are
+    /// in ascending order.
+    ///
+    /// # Errors
+    /// Rows that are not there or come twice.
+    pub fn idle(self, rows: &[i64], done: &[i64], steps: &[IdleStep]) -> Result<(), TrainError> {
+        let all = steps.len() as i64;
+        let fits = rows.len() == done.len() && done.iter().all(|done| (0..=all).contains(done));
+        self.must_have(rows, fits)?;
+        let (places, count) = ([rows.as_ptr(), done.as_ptr()], rows.len() as i64);
+        // SAFETY: as for `adam`; rows and steps have been counted.
+        check(unsafe {
+            let [rows, done] = places;
+            tuneboard_adam_idle(&self.slot, self.width, rows, done, count, steps.as_ptr(), all)
+        })
+    }
+
+    fn must_have(&self, rows: &[i64], fits: bool) -> Result<(), TrainError> {
+        // Threads share the rows: none may come twice.
+        let ascend = rows.is_sorted_by(|row, next| row < next);
+        if fits && ascend && rows.iter().all(|row| (0..self.rows).contains(row)) {
+            return Ok(());
+        }
+        Err(TrainError::Failed("Rows and gradients of a table do not fit it.".into()))
+    }
+}
+
 /// The sum of squares of all elements of some gradients; `None` if the kernel cannot take them.
 ///
 /// # Errors
 /// What libtorch reports.
-pub fn squares(gradients: &[&Tensor]) -> Result<Option<f64>, TrainError> {
+pub fn squares(gradients: &[Tensor]) -> Result<Option<f64>, TrainError> {
     let slots = gradients.iter().map(|gradient| {
         takes(gradient, 0).then(|| AdamSlot {
             weight: std::ptr::null_mut(),
@@ -225,6 +327,13 @@ unsafe extern "C" {
         causal: bool,
         p: f64,
     ) -> *mut c_char;
+    fn tuneboard_has_products() -> bool;
+    fn tuneboard_product(
+        out: &mut *mut C_tensor,
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        across: bool,
+    ) -> *mut c_char;
     fn tuneboard_bias_gelu(
         out: &mut *mut C_tensor,
         x: *const C_tensor,
@@ -243,4 +352,20 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn tuneboard_squares(slots: *const AdamSlot, count: i64, sum: &mut f64) -> *mut c_char;
     fn tuneboard_adam(slots: *const AdamSlot, count: i64, step: &AdamStep) -> *mut c_char;
+    fn tuneboard_adam_rows(
+        table: &AdamSlot,
+        width: i64,
+        rows: *const i64,
+        count: i64,
+        step: &AdamStep,
+    ) -> *mut c_char;
+    fn tuneboard_adam_idle(
+        table: &AdamSlot,
+        width: i64,
+        rows: *const i64,
+        done: *const i64,
+        count: i64,
+        steps: *const IdleStep,
+        all: i64,
+    ) -> *mut c_char;
 }

@@ -1,15 +1,18 @@
 //! The optimisers, by PyTorch's formulas. Written out here because libtorch's own keep their state
 //! where it cannot be saved.
 
+mod rows;
+
 use std::collections::BTreeMap;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use tuneboard::spec::schedule::layer_factor;
 use tuneboard::spec::{Optimizer as Rule, RunSpec};
 
 use crate::error::TrainError;
-use crate::model::{Leaf, Parameter};
-use crate::native::{self, AdamStep};
+use crate::model::{Inputs, Leaf, Parameter};
+use crate::native::{self, AdamStep, AdamTable};
+use crate::optim::rows::Rows;
 
 /// The weights that learn, with what the optimiser remembers of each.
 pub struct Optimizer {
@@ -38,6 +41,8 @@ struct Slot {
     copy: Option<Tensor>,
     /// Mean and mean square of the gradients (Adam).
     moments: Option<(Tensor, Tensor)>,
+    /// How far its rows have come, once it had a gradient of some rows alone.
+    rows: Option<Rows>,
     /// The steps so far, older ones fading (SGD with momentum).
     velocity: Option<Tensor>,
     /// Times the learning rate.
@@ -79,6 +84,7 @@ impl Optimizer {
                 leaf: parameter.leaf.clone(),
                 weight,
                 moments,
+                rows: None,
                 velocity,
                 factor: layer_factor(spec.layer_decay, parameter.group()),
                 decay: if decays { spec.weight_decay } else { 0.0 },
@@ -106,7 +112,29 @@ impl Optimizer {
         }
         let gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
         let parts = self.slots.iter().zip(places);
-        parts.map(|(slot, place)| slot.leaf.part(&gradients[place])).collect()
+        parts.map(|(slot, place)| level(slot.leaf.part(&gradients[place])?)).collect()
+    }
+
+    /// To be called before a batch goes through the network in training: allows gradients of the words
+    /// of the batch alone, and moves these words to where they belong. Until [`Self::settle`], other
+    /// words may lag behind.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn prepare(&mut self, inputs: &mut Inputs) -> Result<(), TrainError> {
+        inputs.by_row = self.rule != Rule::Sgd && inputs.ids.device() == Device::Cpu;
+        let mut lagging = self.slots.iter_mut().filter_map(Slot::lagging);
+        lagging.try_for_each(|(table, rows)| {
+            rows.catch_up(table, Vec::try_from(inputs.ids.f_view([-1])?)?)
+        })
+    }
+
+    /// Moves all weights to where the steps so far take them.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn settle(&mut self) -> Result<(), TrainError> {
+        self.slots.iter_mut().try_for_each(Slot::settle)
     }
 
     /// One step along `gradients`, times `scale`.
@@ -116,20 +144,30 @@ impl Optimizer {
     pub fn step(&mut self, gradients: &[Tensor], scale: f64, lr: f64) -> Result<(), TrainError> {
         self.steps += 1;
         let _guard = tch::no_grad_guard();
-        if let Some(slots) = self.native_slots(gradients, lr) {
-            let Numbers { beta1, beta2, eps, .. } = self.numbers;
-            let t = self.steps as f64;
-            let corrections = [1.0 - beta1.powf(t), 1.0 - beta2.powf(t)];
-            return native::adam(&slots, &AdamStep::new([beta1, beta2], corrections, eps, scale));
+        let Numbers { beta1, beta2, eps, .. } = self.numbers;
+        let t = self.steps as f64;
+        let corrections = [1.0 - beta1.powf(t), 1.0 - beta2.powf(t)];
+        let step = AdamStep::new([beta1, beta2], corrections, eps, scale);
+        // A weight that the loss does not depend on has none.
+        let pairs = || gradients.iter().enumerate().filter(|(_, gradient)| gradient.defined());
+        for (index, gradient) in pairs() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            if gradient.is_sparse() {
+                slot.step_rows(gradient, lr, step)?;
+            } else {
+                slot.settle()?;
+            }
         }
-        for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
-            // A weight that the loss does not depend on has none.
-            if gradient.defined() {
-                let gradient = gradient.f_to_kind(Kind::Float)?.f_mul_scalar(scale)?;
-                slot.step(self.rule, self.numbers, &gradient, lr, self.steps)?;
-                if let Some(copy) = &mut slot.copy {
-                    copy.f_copy_(&slot.weight)?;
-                }
+        let whole: Vec<_> = pairs().filter(|(_, gradient)| !gradient.is_sparse()).collect();
+        if let Some(slots) = self.native_slots(&whole, lr) {
+            return native::adam(&slots, &step);
+        }
+        for (index, gradient) in whole {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let gradient = gradient.f_to_kind(Kind::Float)?.f_mul_scalar(scale)?;
+            slot.step(self.rule, self.numbers, &gradient, lr, self.steps)?;
+            if let Some(copy) = &mut slot.copy {
+                copy.f_copy_(&slot.weight)?;
             }
         }
         Ok(())
@@ -138,11 +176,11 @@ impl Optimizer {
     /// The step as one job for the CPU's kernel, if it is one for it.
     fn native_slots<'a>(
         &'a self,
-        gradients: &'a [Tensor],
+        gradients: &[(usize, &'a Tensor)],
         lr: f64,
     ) -> Option<Vec<native::AdamSlot<'a>>> {
-        let pairs = self.slots.iter().zip(gradients).filter(|(_, gradient)| gradient.defined());
-        let slots = pairs.map(|(slot, gradient)| {
+        let slots = gradients.iter().map(|(index, gradient)| {
+            let slot = self.slots.get(*index)?;
             let (mean, square) = slot.moments.as_ref()?;
             let moved = [&slot.weight, mean, square];
             let lr = lr * slot.factor;
@@ -203,6 +241,29 @@ impl Optimizer {
 const PIECE: i64 = 1 << 17;
 
 impl Slot {
+    /// The table that it is and how far its rows have come, if some may lag.
+    fn lagging(&mut self) -> Option<(AdamTable<'_>, &mut Rows)> {
+        let rows = self.rows.as_mut()?;
+        let (mean, square) = self.moments.as_ref()?;
+        Some((AdamTable::new([&self.weight, mean, square], self.decay)?, rows))
+    }
+
+    /// A step along the gradient of some rows; all others put it off.
+    fn step_rows(&mut self, gradient: &Tensor, lr: f64, step: AdamStep) -> Result<(), TrainError> {
+        let lr = lr * self.factor;
+        self.rows.get_or_insert_with(|| Rows::level(&self.weight));
+        let Some((table, rows)) = self.lagging() else {
+            return Err(TrainError::Failed(format!("{} takes no gradients by row.", self.name)));
+        };
+        let ids: Vec<i64> = Vec::try_from(gradient.f_internal_indices()?.f_view([-1])?)?;
+        rows.step(table, &ids, &gradient.f_internal_values()?, lr, step)?;
+        if rows.is_full() { self.settle() } else { Ok(()) }
+    }
+
+    fn settle(&mut self) -> Result<(), TrainError> {
+        self.lagging().map_or(Ok(()), |(table, rows)| rows.settle(table))
+    }
+
     fn step(
         &mut self,
         rule: Rule,
@@ -289,6 +350,12 @@ impl Slot {
     }
 }
 
+/// A gradient of rows with each row once, in ascending order; others as they are.
+fn level(gradient: Tensor) -> Result<Tensor, TrainError> {
+    let by_row = gradient.defined() && gradient.is_sparse();
+    Ok(if by_row { gradient.f_coalesce()? } else { gradient })
+}
+
 /// Adds the gradients of another batch.
 ///
 /// # Errors
@@ -301,8 +368,7 @@ pub fn accumulate(sum: &mut Vec<Tensor>, more: Vec<Tensor>) -> Result<(), TrainE
     for (sum, more) in sum.iter_mut().zip(more) {
         if more.defined() {
             // 16 bits do not hold a sum.
-            *sum = sum.f_to_kind(Kind::Float)?;
-            let _ = sum.f_add_(&more)?;
+            *sum = level(sum.f_to_kind(Kind::Float)?.f_add(&more)?)?;
         }
     }
     Ok(())
@@ -315,7 +381,10 @@ pub fn accumulate(sum: &mut Vec<Tensor>, more: Vec<Tensor>) -> Result<(), TrainE
 /// # Errors
 /// What libtorch reports.
 pub fn clip(gradients: &mut [Tensor], most: f64) -> Result<f64, TrainError> {
-    let defined: Vec<&Tensor> = gradients.iter().filter(|g| g.defined()).collect();
+    let defined = gradients.iter().filter(|g| g.defined());
+    let defined =
+        defined.map(|g| if g.is_sparse() { g.f_internal_values() } else { Ok(g.shallow_clone()) });
+    let defined = defined.collect::<Result<Vec<_>, _>>()?;
     if let Some(squares) = native::squares(&defined)? {
         return Ok((most / (squares.sqrt() + 1e-6)).min(1.0));
     }
@@ -326,7 +395,7 @@ pub fn clip(gradients: &mut [Tensor], most: f64) -> Result<f64, TrainError> {
     }
     let norm = Tensor::f_stack(&norms, 0)?.f_norm()?.f_add_scalar(1e-6)?;
     let factor = norm.f_reciprocal()?.f_mul_scalar(most)?.f_clamp_max(1.0)?;
-    for gradient in gradients.iter_mut().filter(|g| g.defined()) {
+    for mut gradient in defined {
         let _ = gradient.f_mul_(&factor)?;
     }
     Ok(1.0)

@@ -252,6 +252,7 @@ impl<'a> Session<'a> {
     pub(crate) fn enter_stage(&mut self) -> Result<(), TrainError> {
         let stage = self.rates.stage(self.state.step);
         if stage != self.stage {
+            self.optimizer.settle()?;
             self.optimizer = Optimizer::new(&self.spec, &self.model.parameters, stage.groups)?;
             self.stage = stage;
         }

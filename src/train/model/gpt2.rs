@@ -84,7 +84,7 @@ impl Gpt2 {
             Some(ids) => Tensor::f_embedding(&self.positions, ids, -1, false, false)?,
             None => self.positions.f_narrow(0, 0, length)?,
         };
-        let words = Tensor::f_embedding(&self.words, &inputs.ids, -1, false, false)?;
+        let words = Tensor::f_embedding(&self.words, &inputs.ids, -1, false, inputs.by_row)?;
         let sum = words.f_add(&positions)?.f_to_kind(mode.kind)?;
         let mut x = dropout(sum, drop.embeddings)?;
         let sight = Sight::new(length, inputs.mask.as_ref(), &x)?;

@@ -98,6 +98,9 @@ impl Linear {
     /// # Errors
     /// What libtorch reports.
     pub fn product(&self, x: &Tensor) -> Result<Tensor, TrainError> {
+        if native::multiplies(x, &self.weight) {
+            return native::product(x, &self.weight, true);
+        }
         Ok(x.f_linear(&self.weight.f_to_kind(x.f_kind()?)?, None::<&Tensor>)?)
     }
 

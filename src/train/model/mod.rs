@@ -39,6 +39,8 @@ pub use damage::damage;
 pub use elmo::Context;
 pub use family::Family;
 pub use gru::make as make_gru;
+#[cfg(test)]
+pub use parameters::Fresh;
 pub use parameters::{Builder, Leaf, Parameter};
 pub use predictor::{LoadedPredictor, load_predictor, mask_id};
 pub use weights::WeightFiles;
@@ -139,6 +141,8 @@ pub struct Inputs {
     pub segments: Option<Tensor>,
     /// `[batch, length]`, int64; `None` = 0, 1, 2, .. in each row, padding included.
     pub positions: Option<Tensor>,
+    /// Word embeddings may have sparse gradients: those of these ids alone.
+    pub by_row: bool,
 }
 
 /// How a pass through a network is done.

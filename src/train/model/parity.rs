@@ -86,6 +86,7 @@ fn inputs_at(tensors: &BTreeMap<String, Tensor>, prefix: &str, at: Option<i64>) 
         mask: get("attention_mask"),
         segments: get("token_type_ids"),
         positions: get("position_ids"),
+        by_row: false,
     }
 }
 

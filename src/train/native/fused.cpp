@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "kernels.h"
+#include "product.h"
 
 using at::Tensor;
 using torch::autograd::AutogradContext;
@@ -242,6 +243,16 @@ struct AddNorm : Function<AddNorm> {
   }
 };
 
+// A part of a slot, without its gradient.
+AdamSlot row_of(AdamSlot slot, int64_t first, int64_t size) {
+  slot.weight += first;
+  slot.mean += first;
+  slot.square += first;
+  slot.copy = slot.copy ? (uint16_t *)slot.copy + first : nullptr;
+  slot.size = size;
+  return slot;
+}
+
 template <class F> char *guarded(F body) {
   try {
     body();
@@ -266,6 +277,12 @@ char *tuneboard_self_attention(Tensor **out, const Tensor *qkv, const Tensor *bi
     const auto hidden = key_bias ? std::optional<Tensor>(*key_bias) : std::nullopt;
     *out = new Tensor(SelfAttention::apply(*qkv, *bias, hidden, heads, causal, p));
   });
+}
+
+bool tuneboard_has_products() { return has_amx(); }
+
+char *tuneboard_product(Tensor **out, const Tensor *x, const Tensor *weight, bool across) {
+  return guarded([&] { *out = new Tensor(product(*x, *weight, across)); });
 }
 
 char *tuneboard_bias_gelu(Tensor **out, const Tensor *x, const Tensor *bias) {
@@ -307,6 +324,31 @@ char *tuneboard_adam(const AdamSlot *slots, int64_t count, const AdamStep *step)
       at::parallel_for(0, (slots[i].size + 15) / 16, 2048, [&](int64_t begin, int64_t end) {
         kernels().adam(slots[i], *step, begin * 16, std::min(end * 16, slots[i].size));
       });
+  });
+}
+
+// A step of some rows of a table; the gradient has these rows alone.
+char *tuneboard_adam_rows(const AdamSlot *table, int64_t width, const int64_t *rows, int64_t count,
+                          const AdamStep *step) {
+  return guarded([&] {
+    at::parallel_for(0, count, grain(width), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        AdamSlot row = row_of(*table, rows[i] * width, width);
+        row.gradient = (const char *)table->gradient + i * width * (table->half_gradient ? 2 : 4);
+        kernels().adam(row, *step, 0, width);
+      }
+    });
+  });
+}
+
+// Some rows' steps without gradients, of which each has done the first `done`.
+char *tuneboard_adam_idle(const AdamSlot *table, int64_t width, const int64_t *rows, const int64_t *done,
+                          int64_t count, const IdleStep *steps, int64_t all) {
+  return guarded([&] {
+    at::parallel_for(0, count, grain(width), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++)
+        kernels().adam_idle(row_of(*table, rows[i] * width, width), steps + done[i], all - done[i], 0, width);
+    });
   });
 }
 

@@ -4,15 +4,12 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "adam.h"
 #include "simd.h"
 
 namespace tuneboard {
 inline namespace TUNEBOARD_ISA {
 namespace {
-
-// No templates of the standard library here: the linker keeps one copy of each for all instruction
-// sets, and it may be the one that this machine cannot run.
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 void fill(float *from, float *to, float x) {
   for (; from < to; from++) *from = x;
@@ -272,21 +269,6 @@ void gelu_back(const void *x, const float *bias, const void *y_gradient, void *x
 
 // ---- Dropout, residual, LayerNorm ----
 
-// Some floats from where fewer than 16 may be left.
-template <class T> V load_some(const T *from, int64_t count) {
-  if (count >= WIDTH) return load(from);
-  T part[WIDTH] = {};
-  std::memcpy(part, from, count * sizeof(T));
-  return load(part);
-}
-
-template <class T> void store_some(T *to, V x, int64_t count) {
-  if (count >= WIDTH) return store(to, x);
-  T part[WIDTH];
-  store(part, x);
-  std::memcpy(to, part, count * sizeof(T));
-}
-
 template <class T>
 void drop(const void *x, void *y, double p, uint64_t key, int64_t begin, int64_t end) {
   const Dropout dropout(p, key);
@@ -357,54 +339,6 @@ void norm_back(const Norm &job, const void *y_gradient, void *x_gradient, void *
   }
 }
 
-// ---- AdamW ----
-
-V gradient_at(const AdamSlot &slot, int64_t at, int64_t count) {
-  return slot.half_gradient ? load_some((const bf16 *)slot.gradient + at, count)
-                            : load_some((const float *)slot.gradient + at, count);
-}
-
-V square_root(V x) {
-  float parts[WIDTH];
-  store(parts, x);
-  for (float &part : parts) part = std::sqrt(part);
-  return load(parts);
-}
-
-void adam(const AdamSlot &slot, const AdamStep &step, int64_t begin, int64_t end) {
-  const float keep = (float)(1.0 - slot.lr * slot.decay), size = (float)(slot.lr / step.correction1);
-  const float root = (float)(1.0 / std::sqrt(step.correction2)), eps = (float)step.eps;
-  const float fresh1 = (float)(1.0 - step.beta1), fresh2 = (float)(1.0 - step.beta2);
-  const float scale = (float)step.scale;
-  for (int64_t at = begin; at < end; at += WIDTH) {
-    const int64_t count = least(WIDTH, end - at);
-    V g = gradient_at(slot, at, count) * scale;
-    V mean = load_some(slot.mean + at, count), square = load_some(slot.square + at, count);
-    V weight = load_some(slot.weight + at, count) * keep;
-    mean += (g - mean) * fresh1;
-    square += (g * g - square) * fresh2;
-    weight -= mean / (square_root(square) * root + eps) * size;
-    store_some(slot.mean + at, mean, count);
-    store_some(slot.square + at, square, count);
-    store_some(slot.weight + at, weight, count);
-    if (slot.copy) store_some((bf16 *)slot.copy + at, weight, count);
-  }
-}
-
-double squares(const AdamSlot &slot, int64_t begin, int64_t end) {
-  double total = 0.0;
-  // Few enough in a row for a float to hold their sum.
-  for (int64_t part = begin; part < end; part += 4096) {
-    V some = {};
-    for (int64_t at = part; at < least(part + 4096, end); at += WIDTH) {
-      V g = gradient_at(slot, at, least(WIDTH, end - at));
-      some += g * g;
-    }
-    total += sum(some);
-  }
-  return total;
-}
-
 } // namespace
 } // namespace TUNEBOARD_ISA
 
@@ -415,7 +349,9 @@ const Kernels &TUNEBOARD_TABLE(TUNEBOARD_ISA)() {
   static const Kernels kernels = {
       {attend<float>, attend<bf16>},       {attend_back<float>, attend_back<bf16>},
       {gelu<float>, gelu<bf16>},           {gelu_back<float>, gelu_back<bf16>},
-      {drop<float>, drop<bf16>},           {norm<float>, norm<bf16>},           {norm_back<float>, norm_back<bf16>},       adam,                                squares,
+      {drop<float>, drop<bf16>},           {norm<float>, norm<bf16>},
+      {norm_back<float>, norm_back<bf16>}, adam,
+      adam_idle,                           squares,
   };
   return kernels;
 }

@@ -45,6 +45,12 @@ struct AdamStep {
   double beta1, beta2, eps, correction1, correction2, scale; // gradients are times `scale`
 };
 
+// A step of a table's rows that had no gradients.
+struct IdleStep {
+  double lr;
+  AdamStep step;
+};
+
 // What each instruction set offers; T is float (`f`) or bfloat16 (`h`).
 struct Kernels {
   // Pairs of text and head from `begin` to `end`. `out`: [batch, length, heads * size].
@@ -65,6 +71,8 @@ struct Kernels {
                        void *residual_gradient, float *sums, int64_t begin, int64_t end);
   // Elements `begin` to `end` of a slot.
   void (*adam)(const AdamSlot &, const AdamStep &, int64_t begin, int64_t end);
+  // The same for several steps without gradients, one after the other.
+  void (*adam_idle)(const AdamSlot &, const IdleStep *, int64_t steps, int64_t begin, int64_t end);
   // Sum of squares of a part of a gradient.
   double (*squares)(const AdamSlot &, int64_t begin, int64_t end);
 };

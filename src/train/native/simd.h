@@ -20,6 +20,10 @@ struct bf16 {
   uint16_t bits;
 };
 
+// No templates of the standard library here: the linker keeps one copy of each for all instruction
+// sets, and it may be the one that this machine cannot run.
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static inline V splat(float x) { return x - V{}; }
 
 static inline V load(const float *from) {
@@ -42,6 +46,21 @@ static inline void store(bf16 *to, V x) {
   bits += 0x7fff + ((bits >> 16) & 1);
   VH half = __builtin_convertvector(bits >> 16, VH);
   std::memcpy(to, &half, sizeof half);
+}
+
+// Some floats from where fewer than 16 may be left.
+template <class T> static inline V load_some(const T *from, int64_t count) {
+  if (count >= WIDTH) return load(from);
+  T part[WIDTH] = {};
+  std::memcpy(part, from, count * sizeof(T));
+  return load(part);
+}
+
+template <class T> static inline void store_some(T *to, V x, int64_t count) {
+  if (count >= WIDTH) return store(to, x);
+  T part[WIDTH];
+  store(part, x);
+  std::memcpy(to, part, count * sizeof(T));
 }
 
 typedef float V8 __attribute__((vector_size(32)));

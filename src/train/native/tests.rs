@@ -63,6 +63,24 @@ fn attention_is_softmax_of_scaled_products() {
 }
 
 #[test]
+fn products_are_torchs() {
+    // Rows that leave a remainder of a tile of 16, of a square of 32, of nothing.
+    for (rows, inputs, outputs) in [(37, 64, 96), (16, 32, 32), (129, 96, 64), (64, 320, 32)] {
+        let x = random(&[1, rows, inputs], Kind::BFloat16);
+        let [across, along] =
+            [[outputs, inputs], [inputs, outputs]].map(|shape| random(&shape, Kind::BFloat16));
+        if !multiplies(&x, &across) {
+            return;
+        }
+        let floats = |tensor: &Tensor| tensor.to_kind(Kind::Float);
+        let want = floats(&x).matmul(&floats(&across).tr());
+        check(&product(&x, &across, true).unwrap(), &want, &[&x, &across], 0.02);
+        let want = floats(&x).matmul(&floats(&along));
+        check(&product(&x, &along, false).unwrap(), &want, &[&x, &along], 0.02);
+    }
+}
+
+#[test]
 fn gelu_is_torchs() {
     for (kind, tolerance) in KINDS {
         let (x, bias) = (random(&[37, 48], kind), random(&[48], Kind::Float));

@@ -48,7 +48,7 @@ impl Embeddings {
             Some(ids) => Tensor::f_embedding(&self.positions, ids, -1, false, false)?,
             None => self.positions.f_narrow(0, 0, length)?,
         };
-        let words = Tensor::f_embedding(&self.words, &inputs.ids, -1, false, false)?;
+        let words = Tensor::f_embedding(&self.words, &inputs.ids, -1, false, inputs.by_row)?;
         let sum = match &inputs.segments {
             Some(ids) => {
                 let segments = Tensor::f_embedding(&self.segments, ids, -1, false, false)?;

@@ -239,7 +239,13 @@ fn sentences(told: &Value) -> Inputs {
     }
     let (batch, longest) = (texts.len() as i64, longest as i64);
     let framed = framed(&Tensor::from_slice(&ids).view([batch, longest, WIDTH as i64]));
-    Inputs { ids: framed.view([batch, -1]), mask: None, segments: None, positions: None }
+    Inputs {
+        ids: framed.view([batch, -1]),
+        mask: None,
+        segments: None,
+        positions: None,
+        by_row: false,
+    }
 }
 
 /// A copy of a model whose outputs are clipped by `more` later.

@@ -2,6 +2,7 @@ use tch::Tensor;
 
 use crate::error::TrainError;
 use crate::model::parameters::{Builder, Fresh};
+use crate::native;
 
 /// y = x W + b, with W `[inputs, outputs]`: the transpose of what a linear layer stores. Reference:
 /// transformers `Conv1D`, which is no convolution.
@@ -47,7 +48,8 @@ impl Conv1d {
         fresh: Fresh,
         depth: u32,
     ) -> Result<Self, TrainError> {
-        let weight = builder.trunk(&format!("{name}.weight"), &[inputs, outputs], fresh, depth)?;
+        let weight =
+            builder.stacked(&[format!("{name}.weight")], &[inputs, outputs], fresh, depth)?;
         let bias = builder.trunk(&format!("{name}.bias"), &[outputs], Fresh::Zeros, depth)?;
         Ok(Self { weight, bias })
     }
@@ -67,6 +69,9 @@ impl Conv1d {
     /// # Errors
     /// What libtorch reports.
     pub fn product(&self, x: &Tensor) -> Result<Tensor, TrainError> {
+        if native::multiplies(x, &self.weight) {
+            return native::product(x, &self.weight, false);
+        }
         let weight = self.weight.f_to_kind(x.f_kind()?)?;
         Ok(x.f_linear(&weight.f_transpose(0, 1)?, None::<&Tensor>)?)
     }

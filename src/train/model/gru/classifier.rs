@@ -187,8 +187,13 @@ mod tests {
         let loaded = load(folder.path(), json, &request).unwrap();
         let ids = Tensor::from_slice(&[2_i64, 3, 4, 5, 6, 0, 0, 0]).view([2, 4]);
         let mask = Tensor::from_slice(&[1_i64, 1, 1, 1, 1, 0, 0, 0]).view([2, 4]);
-        let together =
-            Inputs { ids: ids.shallow_clone(), mask: Some(mask), segments: None, positions: None };
+        let together = Inputs {
+            ids: ids.shallow_clone(),
+            mask: Some(mask),
+            segments: None,
+            positions: None,
+            by_row: false,
+        };
         let mode = Mode::inference(Kind::Float);
         let got = loaded.network.inside(&together, mode).unwrap().remove(0).1;
 
@@ -211,6 +216,7 @@ mod tests {
             mask: None,
             segments: None,
             positions: None,
+            by_row: false,
         };
         let alone = loaded.network.forward(&short, mode).unwrap();
         let both = loaded.network.forward(&together, mode).unwrap();

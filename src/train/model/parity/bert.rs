@@ -88,6 +88,7 @@ fn batches_of_a_step_add_up_to_one_large_batch() {
             mask: Some(at("attention_mask")),
             segments: None,
             positions: None,
+            by_row: false,
         };
         let logits = model.network.forward(&inputs, PLAIN).unwrap();
         let loss = logits.cross_entropy_loss(&at("labels"), Some(&weights), reduction, -100, 0.1)
@@ -134,7 +135,7 @@ fn pooling_leaves_padding_out() {
             let ids = padded.ids.get(row).narrow(0, 0, length).unsqueeze(0);
             let segments =
                 padded.segments.as_ref().map(|s| s.get(row).narrow(0, 0, length).unsqueeze(0));
-            let alone = Inputs { ids, mask: None, segments, positions: None };
+            let alone = Inputs { ids, mask: None, segments, positions: None, by_row: false };
             let alone = model.network.forward(&alone, PLAIN).unwrap();
             assert!(gap(&alone.get(0), &together.get(row)) < 2e-5, "{pool} {row}");
         }

@@ -1,0 +1,14 @@
+// Matrix products with gradients, where AMX makes them faster than libtorch's.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace tuneboard {
+
+// Whether this processor has AMX with bfloat16, and this process may use it.
+bool has_amx();
+
+// x [.., inner] times W [inner, outputs], or times W [outputs, inner] transposed if `across`; bfloat16.
+at::Tensor product(const at::Tensor &x, const at::Tensor &weight, bool across);
+
+} // namespace tuneboard

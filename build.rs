@@ -44,11 +44,14 @@ fn native(lib: &Path) {
         "-mavx512vl",
         "-mprefer-vector-width=512",
     ];
-    const AMX: &[&str] = &["-mavx512bf16", "-mamx-tile", "-mamx-bf16"];
-    let mut sets: Vec<(&str, &[&str])> = vec![("portable", &[])];
-    if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
-        sets.extend([("avx2", AVX2), ("avx512", AVX512)]);
-    }
+    // GCC's own headers are where it sees something uninitialised.
+    const AMX: &[&str] = &[
+        "-mavx512bf16",
+        "-mamx-tile",
+        "-mamx-bf16",
+        "-Wno-uninitialized",
+        "-Wno-maybe-uninitialized",
+    ];
     let compiler = || {
         let mut build = cc::Build::new();
         // Always optimised: a development build trains as fast as a release.
@@ -56,28 +59,34 @@ fn native(lib: &Path) {
         build.warnings(true).flag("-Wno-psabi").flag("-fno-math-errno");
         build
     };
+    let is = |what, value| env::var(what).is_ok_and(|v| v == value);
+    let is_x86 = is("CARGO_CFG_TARGET_ARCH", "x86_64");
+    // Not all compilers know these instructions.
+    let has_amx = is_x86
+        && is("CARGO_CFG_TARGET_OS", "linux")
+        && AMX.iter().all(|flag| compiler().is_flag_supported(flag).unwrap_or(false));
+    let mut sets = vec![("portable", Vec::new())];
+    if is_x86 {
+        sets.extend([("avx2", AVX2.to_vec()), ("avx512", AVX512.to_vec())]);
+    }
+    if has_amx {
+        sets.push(("amx", [AVX512, AMX].concat()));
+    }
     let mut objects = Vec::new();
     for (set, flags) in sets {
         let mut build = compiler();
         build.define("TUNEBOARD_ISA", set).flags(flags);
         // One object for each set: the names must differ.
         let out = Path::new(&env::var("OUT_DIR").unwrap_or_default()).join(set);
+        build.out_dir(out);
         let mut exact = build.clone();
-        exact.flag("-ffp-contract=off").out_dir(&out).file(format!("{SOURCE}/adam.cpp"));
-        build.out_dir(out).file(format!("{SOURCE}/kernels.cpp"));
+        exact.flag("-ffp-contract=off").file(format!("{SOURCE}/adam.cpp"));
+        build.files(["attention", "kernels"].map(|name| format!("{SOURCE}/{name}.cpp")));
+        if set == "amx" {
+            build.file(format!("{SOURCE}/amx.cpp"));
+        }
         objects.extend(exact.compile_intermediates());
         objects.extend(build.compile_intermediates());
-    }
-    // Matrix products, which libtorch has as well: only for compilers that know the instructions.
-    let mut amx = compiler();
-    let knows = |flag: &&str| amx.is_flag_supported(flag).unwrap_or(false);
-    let has_amx = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
-        && env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64")
-        && AMX.iter().all(knows);
-    if has_amx {
-        // GCC's own headers are where it sees something uninitialised.
-        amx.flags(AVX512).flags(AMX).flag("-Wno-uninitialized").flag("-Wno-maybe-uninitialized");
-        objects.extend(amx.file(format!("{SOURCE}/amx.cpp")).compile_intermediates());
     }
     let mut build = compiler();
     if has_amx {

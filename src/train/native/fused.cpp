@@ -24,6 +24,9 @@ namespace tuneboard {
 namespace {
 
 const Kernels &kernels() {
+#ifdef TUNEBOARD_AMX
+  if (has_amx()) return kernels_amx();
+#endif
 #if defined(__x86_64__)
   static const Kernels &best =
       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -125,33 +128,32 @@ struct SelfAttention : Function<SelfAttention> {
 };
 
 struct BiasGelu : Function<BiasGelu> {
-  static Tensor forward(AutogradContext *context, const Tensor &x, const Tensor &bias) {
+  static Tensor forward(AutogradContext *context, const Tensor &x, const Tensor &bias, bool learns) {
     const int64_t width = x.size(-1), rows = x.numel() / width;
     TORCH_CHECK(x.is_contiguous() && width % 16 == 0, "rows of a multiple of 16 are expected");
-    Tensor y = at::empty_like(x);
+    // The slope costs little beside y, and spares the way back x and all of the arithmetic.
+    Tensor y = at::empty_like(x), slope = learns ? at::empty_like(x) : Tensor();
     const float *shift = floats(bias, width);
     const auto gelu = kernels().gelu[kind(x)];
     at::parallel_for(0, rows, grain(width), [&](int64_t begin, int64_t end) {
-      gelu(x.const_data_ptr(), shift, y.data_ptr(), width, begin, end);
+      gelu(x.const_data_ptr(), shift, y.data_ptr(), learns ? slope.data_ptr() : nullptr, width, begin, end);
     });
-    context->save_for_backward({x, bias});
+    context->save_for_backward({slope});
     return y;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0];
-    const int64_t width = x.size(-1), rows = x.numel() / width;
-    const Tensor gradient = gradients[0].to(x.scalar_type()).contiguous();
-    Tensor x_gradient = at::empty_like(x);
+    const Tensor slope = context->get_saved_variables()[0];
+    const int64_t width = slope.size(-1), rows = slope.numel() / width;
+    const Tensor gradient = gradients[0].to(slope.scalar_type()).contiguous();
+    Tensor x_gradient = at::empty_like(slope);
     Sums sums(width);
-    const float *shift = floats(saved[1], width);
-    const auto back = kernels().gelu_back[kind(x)];
+    const auto back = kernels().gelu_back[kind(slope)];
     at::parallel_for(0, rows, grain(width), [&](int64_t begin, int64_t end) {
-      back(x.const_data_ptr(), shift, gradient.const_data_ptr(), x_gradient.data_ptr(),
-           sums.mine(), width, begin, end);
+      back(slope.const_data_ptr(), gradient.const_data_ptr(), x_gradient.data_ptr(), sums.mine(), width, begin,
+           end);
     });
-    return {x_gradient, sums.total()};
+    return {x_gradient, sums.total(), Tensor()};
   }
 };
 
@@ -286,7 +288,10 @@ char *tuneboard_product(Tensor **out, const Tensor *x, const Tensor *weight, boo
 }
 
 char *tuneboard_bias_gelu(Tensor **out, const Tensor *x, const Tensor *bias) {
-  return guarded([&] { *out = new Tensor(BiasGelu::apply(*x, *bias)); });
+  return guarded([&] {
+    const bool learns = at::GradMode::is_enabled() && (x->requires_grad() || bias->requires_grad());
+    *out = new Tensor(BiasGelu::apply(*x, *bias, learns));
+  });
 }
 
 char *tuneboard_dropout(Tensor **out, const Tensor *x, double p) {

@@ -58,11 +58,11 @@ struct Kernels {
   // `bias_gradient` [3 * heads * size] is added to.
   void (*attend_back[2])(const Attention &, const void *out_gradient, void *qkv_gradient,
                          float *bias_gradient, int64_t begin, int64_t end);
-  // Rows `begin` to `end` of y = gelu(x + bias), by the error function.
-  void (*gelu[2])(const void *x, const float *bias, void *y, int64_t width, int64_t begin,
+  // Rows `begin` to `end` of y = gelu(x + bias), by the error function, and of its slope if asked for.
+  void (*gelu[2])(const void *x, const float *bias, void *y, void *slope, int64_t width, int64_t begin,
                   int64_t end);
-  void (*gelu_back[2])(const void *x, const float *bias, const void *y_gradient, void *x_gradient,
-                       float *bias_gradient, int64_t width, int64_t begin, int64_t end);
+  void (*gelu_back[2])(const void *slope, const void *y_gradient, void *x_gradient, float *bias_gradient,
+                       int64_t width, int64_t begin, int64_t end);
   // Elements `begin` (a multiple of 16) to `end` of y = dropout(x).
   void (*drop[2])(const void *x, void *y, double p, uint64_t key, int64_t begin, int64_t end);
   void (*norm[2])(const Norm &, void *y, int64_t begin, int64_t end);
@@ -80,5 +80,6 @@ struct Kernels {
 const Kernels &kernels_portable();
 const Kernels &kernels_avx2();
 const Kernels &kernels_avx512();
+const Kernels &kernels_amx();
 
 } // namespace tuneboard

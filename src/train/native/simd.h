@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
 namespace tuneboard {
 inline namespace TUNEBOARD_ISA {
 
@@ -42,9 +46,13 @@ static inline void store(float *to, V x) { std::memcpy(to, &x, sizeof x); }
 
 static inline void store(bf16 *to, V x) {
   // To nearest, ties to even, as libtorch rounds.
+#ifdef __AVX512BF16__
+  __m256bh half = _mm512_cvtneps_pbh((__m512)x);
+#else
   VU bits = (VU)x;
   bits += 0x7fff + ((bits >> 16) & 1);
   VH half = __builtin_convertvector(bits >> 16, VH);
+#endif
   std::memcpy(to, &half, sizeof half);
 }
 

@@ -111,13 +111,16 @@ fn products(model: &Loaded) -> Vec<Tensor> {
 
 /// Forward and both backward products of `tokens` vectors with a weight.
 fn product(weight: &Tensor, tokens: i64, kind: Kind) -> Result<f64, TrainError> {
-    let _guard = tch::no_grad_guard();
-    let (outputs, inputs) = weight.size2()?;
-    let weight = weight.f_to_kind(kind)?;
-    let x = Tensor::f_ones([tokens, inputs], (kind, Device::Cpu))?;
-    let g = Tensor::f_ones([tokens, outputs], (kind, Device::Cpu))?;
+    let (_, inputs) = weight.size2()?;
+    let weight = weight.f_detach()?.f_to_kind(kind)?.f_set_requires_grad(true)?;
+    let x = Tensor::f_ones([tokens, inputs], (kind, Device::Cpu))?.f_set_requires_grad(true)?;
     least(|| {
-        let _ = (x.f_matmul(&weight.f_tr()?)?, g.f_matmul(&weight)?, g.f_tr()?.f_matmul(&x)?);
+        let y = if native::multiplies(&x, &weight) {
+            native::product(&x, &weight, true)?
+        } else {
+            x.f_linear(&weight, None::<&Tensor>)?
+        };
+        let _ = Tensor::f_run_backward(&[y.f_sum(kind)?], &[&x, &weight], false, false)?;
         Ok(())
     })
 }

@@ -56,6 +56,7 @@ use crate::journal::Journal;
 fn main() -> ExitCode {
     // One sentence instead of a backtrace; `caught` turns the panic itself into an error.
     panic::set_hook(Box::new(|_| {}));
+    device::keep_memory();
     let args = Args::parse();
     match caught(|| dispatch(&args)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,8 @@ namespace tuneboard {
 namespace {
 
 constexpr int64_t SIDE = 32;         // Results are made in squares of this side: four tiles.
-constexpr int64_t NEAR = 512 * 1024; // Numbers of the right factor that stay in the level 2 cache.
+// A task's part of the product: panels that stay in the level 2 cache while rows pass by.
+constexpr int64_t PANELS = 4, ROWS = 256;
 
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -53,25 +54,28 @@ void amx_pack_left(const uint16_t *from, int64_t rows, int64_t columns, uint16_t
   }
 }
 
-void amx_multiply(const AmxProduct &job, int64_t begin, int64_t end) {
+int64_t amx_tasks(const AmxProduct &job) {
+  return ((job.rows + ROWS - 1) / ROWS) * ((job.columns / SIDE + PANELS - 1) / PANELS);
+}
+
+void amx_multiply(const AmxProduct &job, int64_t task) {
   const Tiles tiles(true);
-  const int64_t size = job.steps * 2 * TILE;
-  const int64_t near = size < NEAR ? NEAR / size : 1;
+  const int64_t bands = (job.rows + ROWS - 1) / ROWS, size = job.steps * 2 * TILE;
+  const int64_t first = task / bands * PANELS, end = least(first + PANELS, job.columns / SIDE);
+  const int64_t top = task % bands * ROWS, bottom = least(top + ROWS, job.rows);
   alignas(64) float sums[SIDE * SIDE];
-  // 32 rows stay in the level 1 cache while some panels, from the level 2 cache, pass by.
-  for (int64_t first = begin; first < end; first += near)
-    for (int64_t row = 0; row < job.rows; row += SIDE) {
-      const int64_t rows = least(SIDE, job.rows - row);
-      const uint16_t *left = rows < SIDE ? job.tail : job.left + row / 16 * job.block;
-      for (int64_t panel = first; panel < least(first + near, end); panel++) {
-        square(left, job.block, job.step, job.ld, job.right + panel * size, job.steps, sums, SIDE);
-        uint16_t *out = job.out + row * job.columns + panel * SIDE;
-        for (int64_t i = 0; i < rows; i++, out += job.columns) {
-          const __m512 low = _mm512_load_ps(sums + i * SIDE), high = _mm512_load_ps(sums + i * SIDE + 16);
-          _mm512_storeu_si512(out, halves(low, high));
-        }
+  for (int64_t row = top; row < bottom; row += SIDE) {
+    const int64_t rows = least(SIDE, job.rows - row);
+    const uint16_t *left = rows < SIDE ? job.tail : job.left + row / 16 * job.block;
+    for (int64_t panel = first; panel < end; panel++) {
+      square(left, job.block, job.step, job.ld, job.right + panel * size, job.steps, sums, SIDE);
+      uint16_t *out = job.out + row * job.columns + panel * SIDE;
+      for (int64_t i = 0; i < rows; i++, out += job.columns) {
+        const __m512 low = _mm512_load_ps(sums + i * SIDE), high = _mm512_load_ps(sums + i * SIDE + 16);
+        _mm512_storeu_si512(out, halves(low, high));
       }
     }
+  }
 }
 
 } // namespace tuneboard

@@ -25,7 +25,8 @@ void amx_pack(const uint16_t *from, int64_t rows, int64_t columns, uint16_t *to,
 // The same for blocks of 16 rows of the left factor, whose rows are the columns of `from`.
 void amx_pack_left(const uint16_t *from, int64_t rows, int64_t columns, uint16_t *to, int64_t apart);
 
-// The columns of the panels from `begin` to `end`.
-void amx_multiply(const AmxProduct &job, int64_t begin, int64_t end);
+// Into how many tasks of like size a product falls, and one of them.
+int64_t amx_tasks(const AmxProduct &job);
+void amx_multiply(const AmxProduct &job, int64_t task);
 
 } // namespace tuneboard

@@ -1,7 +1,6 @@
 // What the trainer adds to libtorch on the CPU: operations with gradients, and the AdamW step.
 // Plain C at the outside (native.rs): each function gives null, or a message that
 // `tuneboard_free_message` takes back.
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/empty.h>
@@ -14,6 +13,7 @@
 
 #include "kernels.h"
 #include "product.h"
+#include "share.h"
 
 using at::Tensor;
 using torch::autograd::AutogradContext;
@@ -245,6 +245,23 @@ struct AddNorm : Function<AddNorm> {
   }
 };
 
+// Weights in parts that are worth a thread's while.
+struct Piece {
+  const AdamSlot *slot;
+  int64_t begin, end;
+};
+
+struct Pieces {
+  std::vector<Piece> all;
+
+  Pieces(const AdamSlot *slots, int64_t count) {
+    const int64_t size = 1 << 16;
+    for (const AdamSlot *slot = slots; slot < slots + count; slot++)
+      for (int64_t begin = 0; begin < slot->size; begin += size)
+        all.push_back({slot, begin, std::min(begin + size, slot->size)});
+  }
+};
+
 // A part of a slot, without its gradient.
 AdamSlot row_of(AdamSlot slot, int64_t first, int64_t size) {
   slot.weight += first;
@@ -308,27 +325,25 @@ char *tuneboard_add_norm(Tensor **out, const Tensor *x, const Tensor *bias, cons
 // The sum of squares of all gradients.
 char *tuneboard_squares(const AdamSlot *slots, int64_t count, double *sum) {
   return guarded([&] {
+    // Pieces of fixed size, so that the sum does not depend on the number of threads.
+    const Pieces pieces(slots, count);
+    std::vector<double> parts(pieces.all.size());
+    share(parts.size(), [&](int64_t i) {
+      const Piece &piece = pieces.all[i];
+      parts[i] = kernels().squares(*piece.slot, piece.begin, piece.end);
+    });
     *sum = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-      // Pieces of fixed size, so that the sum does not depend on the number of threads.
-      const int64_t piece = 1 << 16, pieces = (slots[i].size + piece - 1) / piece;
-      std::vector<double> parts(pieces);
-      at::parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t at = begin; at < end; at++)
-          parts[at] = kernels().squares(slots[i], at * piece,
-                                        std::min((at + 1) * piece, slots[i].size));
-      });
-      for (double part : parts) *sum += part;
-    }
+    for (double part : parts) *sum += part;
   });
 }
 
 char *tuneboard_adam(const AdamSlot *slots, int64_t count, const AdamStep *step) {
   return guarded([&] {
-    for (int64_t i = 0; i < count; i++)
-      at::parallel_for(0, (slots[i].size + 15) / 16, 2048, [&](int64_t begin, int64_t end) {
-        kernels().adam(slots[i], *step, begin * 16, std::min(end * 16, slots[i].size));
-      });
+    const Pieces pieces(slots, count);
+    share(pieces.all.size(), [&](int64_t i) {
+      const Piece &piece = pieces.all[i];
+      kernels().adam(*piece.slot, *step, piece.begin, piece.end);
+    });
   });
 }
 
@@ -350,9 +365,9 @@ char *tuneboard_adam_rows(const AdamSlot *table, int64_t width, const int64_t *r
 char *tuneboard_adam_idle(const AdamSlot *table, int64_t width, const int64_t *rows, const int64_t *done,
                           int64_t count, const IdleStep *steps, int64_t all) {
   return guarded([&] {
-    at::parallel_for(0, count, grain(width), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++)
-        kernels().adam_idle(row_of(*table, rows[i] * width, width), steps + done[i], all - done[i], 0, width);
+    // Rows differ in what they have missed.
+    share(count, [&](int64_t i) {
+      kernels().adam_idle(row_of(*table, rows[i] * width, width), steps + done[i], all - done[i], 0, width);
     });
   });
 }

@@ -3,7 +3,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #ifdef TUNEBOARD_AMX
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <cpuid.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "amx.h"
+#include "share.h"
 
 using at::Tensor;
 using torch::autograd::AutogradContext;
@@ -41,9 +41,8 @@ struct Packed {
 Packed panels_across(const Tensor &right) {
   const int64_t inner = right.size(1), columns = right.size(0);
   Packed packed(right, inner, columns, 32);
-  at::parallel_for(0, columns / 32, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++)
-      amx_pack_across(halves(right) + i * 32 * inner, inner, packed.at(i, 0, 0));
+  share(columns / 32, [&](int64_t i) {
+    amx_pack_across(halves(right) + i * 32 * inner, inner, packed.at(i, 0, 0));
   });
   return packed;
 }
@@ -53,10 +52,9 @@ Packed panels_across(const Tensor &right) {
 template <class F> Packed packed_by(const Tensor &factor, int64_t width, F pack) {
   const int64_t inner = factor.size(0), columns = factor.size(1);
   Packed packed(factor, inner, columns, width);
-  at::parallel_for(0, packed.steps, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++)
-      pack(halves(factor) + i * 32 * columns, std::min<int64_t>(32, inner - i * 32), columns,
-           packed.at(0, i, 32 * width), packed.apart());
+  share(packed.steps, [&](int64_t i) {
+    pack(halves(factor) + i * 32 * columns, std::min<int64_t>(32, inner - i * 32), columns,
+         packed.at(0, i, 32 * width), packed.apart());
   });
   return packed;
 }
@@ -65,9 +63,7 @@ Tensor multiplied(AmxProduct job, const Packed &panels) {
   Tensor out = at::empty({job.rows, job.columns}, panels.all.options());
   job.right = halves(panels.all);
   job.out = (uint16_t *)out.data_ptr();
-  at::parallel_for(0, job.columns / 32, 1, [&](int64_t begin, int64_t end) {
-    amx_multiply(job, begin, end);
-  });
+  share(amx_tasks(job), [&](int64_t task) { amx_multiply(job, task); });
   return out;
 }
 

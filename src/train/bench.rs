@@ -157,7 +157,7 @@ fn kernels(
     };
     let times = layers as f64;
     let attention = both(&|| native::self_attention(&qkv, &all, None, heads, false, 0.1), &qkv)?;
-    let gelu = both(&|| native::bias_gelu(&broad, &some), &broad)?;
+    let gelu = both(&|| native::bias_gelu(&broad, &some, false), &broad)?;
     let norm = both(&|| native::add_norm([&x, &x], &one, [&one, &one], 0.1, 1e-12), &x)?;
     Ok(vec![
         ("attention, softmax and its dropout", times * attention),

@@ -66,13 +66,13 @@ pub fn product(x: &Tensor, weight: &Tensor, across: bool) -> Result<Tensor, Trai
     made(|out| unsafe { tuneboard_product(out, x.as_ptr(), weight.as_ptr(), across) })
 }
 
-/// gelu(x + bias) by the error function; `bias` is 32-bit.
+/// gelu(x + bias) by the error function, or by its approximation with tanh; `bias` is 32-bit.
 ///
 /// # Errors
 /// Shapes that do not fit.
-pub fn bias_gelu(x: &Tensor, bias: &Tensor) -> Result<Tensor, TrainError> {
+pub fn bias_gelu(x: &Tensor, bias: &Tensor, by_tanh: bool) -> Result<Tensor, TrainError> {
     // SAFETY: as above.
-    made(|out| unsafe { tuneboard_bias_gelu(out, x.as_ptr(), bias.as_ptr()) })
+    made(|out| unsafe { tuneboard_bias_gelu(out, x.as_ptr(), bias.as_ptr(), by_tanh) })
 }
 
 /// `x` with each element zeroed with probability `p` and the rest scaled by `1 / (1 - p)`.
@@ -338,6 +338,7 @@ unsafe extern "C" {
         out: &mut *mut C_tensor,
         x: *const C_tensor,
         bias: *const C_tensor,
+        by_tanh: bool,
     ) -> *mut c_char;
     fn tuneboard_dropout(out: &mut *mut C_tensor, x: *const C_tensor, p: f64) -> *mut c_char;
     fn tuneboard_add_norm(

@@ -87,6 +87,15 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// For [`crate::native::bias_gelu`]; `None` for what is no GELU.
+    pub fn by_tanh(self) -> Option<bool> {
+        match self {
+            Self::Gelu => Some(false),
+            Self::GeluNew => Some(true),
+            Self::Relu | Self::Tanh => None,
+        }
+    }
+
     /// Element by element.
     ///
     /// # Errors

@@ -119,7 +119,7 @@ impl Layer {
     fn forward(&self, x: &Tensor, sight: &Sight, drop: &Dropouts) -> Result<Tensor, TrainError> {
         let mixed = self.attention.forward(&self.attention_norm.forward(x)?, sight, drop)?;
         let x = dropout(mixed, drop.residual)?.f_add(x)?;
-        let wide = self.activation.apply(&self.widen.forward(&self.wide_norm.forward(&x)?)?)?;
+        let wide = self.widen.activated(&self.wide_norm.forward(&x)?, self.activation)?;
         Ok(dropout(self.narrow.forward(&wide)?, drop.residual)?.f_add(&x)?)
     }
 }

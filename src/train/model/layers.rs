@@ -109,11 +109,12 @@ impl Linear {
     /// # Errors
     /// What libtorch reports.
     pub fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor, TrainError> {
-        let outputs = self.bias.numel() as i64;
-        if activation == Activation::Gelu && native::takes(x, outputs) {
-            return native::bias_gelu(&self.product(x)?, &self.bias);
+        match activation.by_tanh() {
+            Some(by_tanh) if native::takes(x, self.bias.numel() as i64) => {
+                native::bias_gelu(&self.product(x)?, &self.bias, by_tanh)
+            }
+            _ => activation.apply(&self.forward(x)?),
         }
-        activation.apply(&self.forward(x)?)
     }
 }
 

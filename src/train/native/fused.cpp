@@ -128,13 +128,14 @@ struct SelfAttention : Function<SelfAttention> {
 };
 
 struct BiasGelu : Function<BiasGelu> {
-  static Tensor forward(AutogradContext *context, const Tensor &x, const Tensor &bias, bool learns) {
+  static Tensor forward(AutogradContext *context, const Tensor &x, const Tensor &bias, bool by_tanh,
+                        bool learns) {
     const int64_t width = x.size(-1), rows = x.numel() / width;
     TORCH_CHECK(x.is_contiguous() && width % 16 == 0, "rows of a multiple of 16 are expected");
     // The slope costs little beside y, and spares the way back x and all of the arithmetic.
     Tensor y = at::empty_like(x), slope = learns ? at::empty_like(x) : Tensor();
     const float *shift = floats(bias, width);
-    const auto gelu = kernels().gelu[kind(x)];
+    const auto gelu = kernels().gelu[kind(x)][by_tanh];
     at::parallel_for(0, rows, grain(width), [&](int64_t begin, int64_t end) {
       gelu(x.const_data_ptr(), shift, y.data_ptr(), learns ? slope.data_ptr() : nullptr, width, begin, end);
     });
@@ -153,7 +154,7 @@ struct BiasGelu : Function<BiasGelu> {
       back(slope.const_data_ptr(), gradient.const_data_ptr(), x_gradient.data_ptr(), sums.mine(), width, begin,
            end);
     });
-    return {x_gradient, sums.total(), Tensor()};
+    return {x_gradient, sums.total(), Tensor(), Tensor()};
   }
 };
 
@@ -304,10 +305,10 @@ char *tuneboard_product(Tensor **out, const Tensor *x, const Tensor *weight, boo
   return guarded([&] { *out = new Tensor(product(*x, *weight, across)); });
 }
 
-char *tuneboard_bias_gelu(Tensor **out, const Tensor *x, const Tensor *bias) {
+char *tuneboard_bias_gelu(Tensor **out, const Tensor *x, const Tensor *bias, bool by_tanh) {
   return guarded([&] {
     const bool learns = at::GradMode::is_enabled() && (x->requires_grad() || bias->requires_grad());
-    *out = new Tensor(BiasGelu::apply(*x, *bias, learns));
+    *out = new Tensor(BiasGelu::apply(*x, *bias, by_tanh, learns));
   });
 }
 

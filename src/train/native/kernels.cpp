@@ -13,12 +13,10 @@ namespace {
 
 // ---- GELU: x times the share of a normal distribution below x ----
 
-// The share and e^(-x^2 / 2). Abramowitz & Stegun 7.1.26, off by 1.5e-7 at most; for what is stored
-// in bfloat16 their 7.1.25, off by 2.5e-5.
-template <class T> V share_below(V x, V &bell) {
-  V z = where(x < 0.0f, -x, x) * 0.70710678118654752f;
-  bell = exp<T>(-z * z);
-  V tail;
+// The share, and the slope of the product. Abramowitz & Stegun 7.1.26, off by 1.5e-7 at most; for what is
+// stored in bfloat16 their 7.1.25, off by 2.5e-5.
+template <class T> V share_below(V x, V &slope) {
+  V z = where(x < 0.0f, -x, x) * 0.70710678118654752f, bell = exp<T>(-z * z), tail;
   if (sizeof(T) == sizeof(float)) {
     V t = 1.0f / (1.0f + 0.3275911f * z);
     V p = t * 1.061405429f - 1.453152027f;
@@ -32,19 +30,30 @@ template <class T> V share_below(V x, V &bell) {
     p = p * t + 0.3480242f;
     tail = 0.5f * p * t * bell;
   }
-  return where(x < 0.0f, tail, 1.0f - tail);
+  V share = where(x < 0.0f, tail, 1.0f - tail);
+  slope = share + x * bell * 0.39894228040143268f;
+  return share;
 }
 
-template <class T>
+// The tanh approximation: x times sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
+template <class T> V share_by_tanh(V x, V &slope) {
+  const float ROOT = 0.79788456080286536f, CUBE = 0.044715f;
+  V square = x * x, negative = x * (square * CUBE + 1.0f) * (-2.0f * ROOT);
+  V share = 1.0f / (1.0f + exp<T>(where(negative < 80.0f, negative, splat(80.0f))));
+  slope = share + x * share * (1.0f - share) * (square * (3.0f * CUBE) + 1.0f) * (2.0f * ROOT);
+  return share;
+}
+
+template <class T, bool TANH>
 void gelu(const void *x, const float *bias, void *y, void *slope, int64_t width, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) {
     const T *from = (const T *)x + i * width;
     T *to = (T *)y + i * width, *rise = slope ? (T *)slope + i * width : nullptr;
     for (int64_t j = 0; j < width; j += WIDTH) {
-      V value = load(from + j) + load(bias + j), bell;
-      V share = share_below<T>(value, bell);
+      V value = load(from + j) + load(bias + j), incline;
+      V share = TANH ? share_by_tanh<T>(value, incline) : share_below<T>(value, incline);
       store(to + j, value * share);
-      if (rise) store(rise + j, share + value * bell * 0.39894228040143268f);
+      if (rise) store(rise + j, incline);
     }
   }
 }
@@ -144,7 +153,8 @@ void norm_back(const Norm &job, const void *y_gradient, void *x_gradient, void *
 const Kernels &TUNEBOARD_TABLE(TUNEBOARD_ISA)() {
   static const Kernels kernels = {
       {attend<float>, attend<bf16>},       {attend_back<float>, attend_back<bf16>},
-      {gelu<float>, gelu<bf16>},           {gelu_back<float>, gelu_back<bf16>},
+      {{gelu<float, false>, gelu<float, true>}, {gelu<bf16, false>, gelu<bf16, true>}},
+      {gelu_back<float>, gelu_back<bf16>},
       {drop<float>, drop<bf16>},           {norm<float>, norm<bf16>},
       {norm_back<float>, norm_back<bf16>}, adam,
       adam_idle,                           squares,

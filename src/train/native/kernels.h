@@ -58,8 +58,9 @@ struct Kernels {
   // `bias_gradient` [3 * heads * size] is added to.
   void (*attend_back[2])(const Attention &, const void *out_gradient, void *qkv_gradient,
                          float *bias_gradient, int64_t begin, int64_t end);
-  // Rows `begin` to `end` of y = gelu(x + bias), by the error function, and of its slope if asked for.
-  void (*gelu[2])(const void *x, const float *bias, void *y, void *slope, int64_t width, int64_t begin,
+  // Rows `begin` to `end` of y = gelu(x + bias), by the error function or by tanh, and of its slope if
+  // asked for.
+  void (*gelu[2][2])(const void *x, const float *bias, void *y, void *slope, int64_t width, int64_t begin,
                   int64_t end);
   void (*gelu_back[2])(const void *slope, const void *y_gradient, void *x_gradient, float *bias_gradient,
                        int64_t width, int64_t begin, int64_t end);

@@ -85,8 +85,10 @@ fn gelu_is_torchs() {
     for (kind, tolerance) in KINDS {
         let (x, bias) = (random(&[37, 48], kind), random(&[48], Kind::Float));
         let x = (x.to_kind(Kind::Float) * 4.0).to_kind(kind).detach().set_requires_grad(true);
-        let want = (x.to_kind(Kind::Float) + &bias).gelu("none");
-        check(&bias_gelu(&x, &bias).unwrap(), &want, &[&x, &bias], tolerance);
+        for (by_tanh, name) in [(false, "none"), (true, "tanh")] {
+            let want = (x.to_kind(Kind::Float) + &bias).gelu(name);
+            check(&bias_gelu(&x, &bias, by_tanh).unwrap(), &want, &[&x, &bias], tolerance);
+        }
     }
 }
 

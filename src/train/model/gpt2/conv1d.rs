@@ -1,6 +1,7 @@
 use tch::Tensor;
 
 use crate::error::TrainError;
+use crate::model::config::Activation;
 use crate::model::parameters::{Builder, Fresh};
 use crate::native;
 
@@ -60,8 +61,25 @@ impl Conv1d {
     /// What libtorch reports.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
         let kind = x.f_kind()?;
-        let (weight, bias) = (self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?);
+        let bias = self.bias.f_to_kind(kind)?;
+        if native::multiplies(x, &self.weight) {
+            return Ok(self.product(x)?.f_add(&bias)?);
+        }
+        let weight = self.weight.f_to_kind(kind)?;
         Ok(x.f_linear(&weight.f_transpose(0, 1)?, Some(&bias))?)
+    }
+
+    /// `forward` and an activation.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor, TrainError> {
+        match activation.by_tanh() {
+            Some(by_tanh) if native::takes(x, self.bias.numel() as i64) => {
+                native::bias_gelu(&self.product(x)?, &self.bias, by_tanh)
+            }
+            _ => activation.apply(&self.forward(x)?),
+        }
     }
 
     /// As `forward`, without the bias: for those who add it on the way.

@@ -1,5 +1,5 @@
-// Matrix products in bfloat16 on AMX, summed in float. libtorch's products on the CPU (oneDNN) leave most of what AMX can do unused at the sizes of
-// fine-tuning; how much is in docs/benchmarks.md.
+// Matrix products in bfloat16 on AMX, summed in float. libtorch's own (oneDNN) leave more of what AMX can do
+// unused at the sizes of fine-tuning; how much is in docs/benchmarks.md.
 #include "amx.h"
 
 #include "tiles.h"
@@ -7,7 +7,7 @@
 namespace tuneboard {
 namespace {
 
-constexpr int64_t SIDE = 32;         // Results are made in squares of this side: four tiles.
+constexpr int64_t SIDE = 32; // Results are made in squares of this side: four tiles.
 // A task's part of the product: panels that stay in the level 2 cache while rows pass by.
 constexpr int64_t PANELS = 4, ROWS = 256;
 

@@ -247,6 +247,10 @@ impl Board {
     pub fn out_log(&self, id: RunId) -> PathBuf {
         self.run(id).join("out.log")
     }
+    /// The last sign of life that came from a cluster; the file's own time says when.
+    pub fn beat(&self, id: RunId) -> PathBuf {
+        self.run(id).join("beat")
+    }
     /// `checkpoints/{last,best}`.
     pub fn checkpoints(&self, id: RunId) -> PathBuf {
         self.run(id).join("checkpoints")

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::sync::mpsc;
 use std::thread;
 
-use chrono::{DateTime, Local};
 use serde_json::json;
 
 use super::error::CliError;
@@ -16,7 +15,7 @@ use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use crate::board::{Board, Site, SiteKind};
 use crate::runner;
-use crate::store::{SiteInfo, SiteState};
+use crate::store::{SiteInfo, SiteState, unreachable};
 
 /// List the sites where runs go: this machine, SSH hosts, Slurm clusters
 #[derive(Debug, clap::Args)]
@@ -131,7 +130,7 @@ fn list(context: &mut Context) -> Result<u8, CliError> {
     for (site, info) in &rows {
         let state = match info.state {
             SiteState::Up => Cell::toned("up", Tone::Good),
-            SiteState::Unreachable => Cell::toned(away(info), Tone::Bad),
+            SiteState::Unreachable => Cell::toned(unreachable(info.seen), Tone::Bad),
             SiteState::Unasked => Cell::toned("not asked yet", Tone::Faint),
         };
         let free = match info.slots {
@@ -196,18 +195,6 @@ fn object((site, info): &(Site, SiteInfo)) -> serde_json::Value {
     })
 }
 
-/// `unreachable, last seen 14:02`.
-fn away(info: &SiteInfo) -> String {
-    let seen = info.seen.and_then(DateTime::from_timestamp_millis).map(|t| t.with_timezone(&Local));
-    match seen {
-        Some(seen) if seen.date_naive() == Local::now().date_naive() => {
-            format!("unreachable, last seen {}", seen.format("%H:%M"))
-        }
-        Some(seen) => format!("unreachable, last seen {}", seen.format("%Y-%m-%d %H:%M")),
-        None => "unreachable".to_owned(),
-    }
-}
-
 /// `2 x A100, 1 x T4`; a single one without a number.
 fn grouped(devices: &[String]) -> String {
     let mut groups: Vec<(usize, &str)> = Vec::new();
@@ -233,7 +220,5 @@ mod tests {
         let devices = ["A100", "A100", "T4"].map(str::to_owned);
         assert_eq!(grouped(&devices), "2 x A100, T4");
         assert_eq!(grouped(&[]), "");
-        let away = away(&SiteInfo { seen: Some(0), ..SiteInfo::default() });
-        assert!(away.starts_with("unreachable, last seen 19"), "{away}");
     }
 }

@@ -36,7 +36,7 @@ use error::Result;
 pub use error::StoreError;
 pub use run::{
     Confusion, Counts, Curve, Listing, Millis, Process, Remark, Run, RunnerInfo, SPARK, SiteInfo,
-    SiteState, SlotInfo, Sort, SweepRow, higher_is_better,
+    SiteState, SlotInfo, Sort, SweepRow, higher_is_better, unreachable,
 };
 
 /// A read-only connection.

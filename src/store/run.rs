@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Local};
 use serde::{Deserialize, Serialize};
 
 use crate::events::{Level, Split, Started};
@@ -257,16 +258,32 @@ pub struct SiteInfo {
 
 impl Run {
     /// What a live run is called while nobody can say that it is at work: `away` while its host does not
-    /// answer, `waiting` once its cluster has taken it off a node. `None` if its state may be believed.
+    /// answer or its node gives no sign of life, `waiting` once its cluster has taken it off a node.
+    /// `None` if its state may be believed.
     pub fn doubt(&self, sites: &[SiteInfo]) -> Option<&'static str> {
         let place = self.placement.as_ref().filter(|_| self.state.is_live())?;
         let site = sites.iter().find(|site| site.name == place.site)?;
-        let waits = || site.runs.get(&self.id).is_some_and(|words| words.starts_with("waiting: "));
-        if site.state == SiteState::Unreachable {
+        let is_said = |what| site.runs.get(&self.id).is_some_and(|words| words.starts_with(what));
+        if site.state == SiteState::Unreachable || is_said(UNREACHABLE) {
             Some("away")
         } else {
-            (self.state == RunState::Running && waits()).then_some("waiting")
+            (self.state == RunState::Running && is_said("waiting: ")).then_some("waiting")
         }
+    }
+}
+
+/// What is said of a host, or of a run, that cannot be reached begins so.
+const UNREACHABLE: &str = "unreachable";
+
+/// `unreachable, last seen 14:02`; of another day with its date.
+pub fn unreachable(seen: Option<Millis>) -> String {
+    let seen = seen.and_then(DateTime::from_timestamp_millis).map(|t| t.with_timezone(&Local));
+    match seen {
+        Some(seen) if seen.date_naive() == Local::now().date_naive() => {
+            format!("{UNREACHABLE}, last seen {}", seen.format("%H:%M"))
+        }
+        Some(seen) => format!("{UNREACHABLE}, last seen {}", seen.format("%Y-%m-%d %H:%M")),
+        None => UNREACHABLE.to_owned(),
     }
 }
 
@@ -289,7 +306,7 @@ impl SiteState {
         match self {
             Self::Unasked => "unasked",
             Self::Up => "up",
-            Self::Unreachable => "unreachable",
+            Self::Unreachable => UNREACHABLE,
         }
     }
 }
@@ -305,4 +322,18 @@ pub struct Remark {
     pub level: Level,
     /// One sentence, fit for a terminal.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_day_is_named() {
+        let long_ago = unreachable(Some(0));
+        assert!(long_ago.starts_with("unreachable, last seen 19"), "{long_ago}");
+        let now = unreachable(Some(Local::now().timestamp_millis()));
+        assert_eq!(now.len(), "unreachable, last seen 14:02".len(), "{now}");
+        assert_eq!(unreachable(None), "unreachable");
+    }
 }

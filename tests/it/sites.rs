@@ -8,6 +8,7 @@ mod lineage;
 #[cfg(feature = "train")]
 mod same;
 mod sessions;
+mod signs;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -116,11 +117,16 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Self {
+        Self::with_patience(10)
+    }
+
+    /// A cluster that misses a node only after so many seconds.
+    fn with_patience(seconds: u32) -> Self {
         // Jobs and munged want a folder that every user may enter.
         let dir = tempfile::Builder::new().prefix("tbs").tempdir_in("/var/tmp").unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let cluster = Self { dir };
-        cluster.call(&["start"]);
+        cluster.call(&["start", "2", &seconds.to_string()]);
         cluster
     }
 

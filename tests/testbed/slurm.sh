@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real Slurm cluster on 127.0.0.1: one munged, one slurmctld and a slurmd per node, with own key and ports.
 #
-#   slurm.sh start DIR [N]            start whatever is not up of a cluster of N nodes (2); SLURM_CONF=DIR/slurm.conf
+#   slurm.sh start DIR [N [SECONDS]]  start whatever is not up of a cluster of N nodes (2), each missed after so many
+#                                     seconds of silence (10); SLURM_CONF=DIR/slurm.conf
 #   slurm.sh stop DIR [DAEMON]        end one daemon (slurmctld = an outage), crash one node (node1 ..), or end all
 #
 # Needs root, the Debian packages slurm-wlm and munge, and a DIR that every user may enter.
@@ -70,7 +71,7 @@ SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf
 SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=5
-SlurmdTimeout=10
+SlurmdTimeout=$2
 SlurmctldTimeout=10
 MaxArraySize=101
 NodeName=n${base}x[1-$1] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[$((base + 1))-$((base + $1))] CPUs=4
@@ -103,7 +104,7 @@ quit() { # quit NAME
 
 case $verb in
 start)
-  [[ -s $SLURM_CONF ]] || configure "${3:-2}"
+  [[ -s $SLURM_CONF ]] || configure "${3:-2}" "${4:-10}"
   launch munged munged --key-file="$dir/munge/key" --socket="$dir/munge/s" --pid-file="$dir/run/munged.pid" \
     --log-file="$dir/log/munged.log" --seed-file="$dir/munge/seed"
   launch slurmctld slurmctld -f "$SLURM_CONF"
@@ -129,7 +130,7 @@ stop)
   esac
   ;;
 *)
-  sed -n '2,8p' "$0" >&2
+  sed -n '2,9p' "$0" >&2
   exit 2
   ;;
 esac

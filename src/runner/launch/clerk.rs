@@ -14,7 +14,7 @@ use crate::runner::live::{Exit, Wake};
 use crate::runner::milliseconds;
 use crate::runner::report::now;
 use crate::spec::RunId;
-use crate::store::{Millis, SiteState};
+use crate::store::{Millis, SiteState, unreachable};
 
 use super::Launcher;
 use super::call::Trouble;
@@ -362,6 +362,10 @@ impl Clerk {
             }
             Doing::Alive | Doing::Away(_) => self.remark(id, ""),
             Doing::Waiting(why) => self.remark(id, &why),
+            Doing::Silent(seen) => {
+                let away = unreachable(Some(seen));
+                self.remark(id, &format!("{away}: its node gives no sign of life"));
+            }
             Doing::Lost(why) if whole && tracked.is_gone(&why) => {
                 if !why.is_empty() {
                     self.tell(Report::Note(format!("{id}: {why}")));

@@ -60,7 +60,7 @@ impl Desk {
         let host = Host::of(site)?;
         let launcher: Box<dyn Launcher> = match site.kind {
             SiteKind::Local | SiteKind::Ssh => Box::new(Ssh { host: host.clone() }),
-            SiteKind::Slurm => Box::new(Slurm::new(host.clone(), site)),
+            SiteKind::Slurm => Box::new(Slurm::new(board.clone(), host.clone(), site)),
         };
         let spawn = |what: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(format!("{what} {name}")).spawn(work).map(drop)

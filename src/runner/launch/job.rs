@@ -1,9 +1,11 @@
 //! What a site is told of a run, and what it tells of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::runner::live::Exit;
 use crate::spec::{Placement, RunId, RunSpec};
+use crate::store::Millis;
 
 use super::inputs::Input;
 
@@ -82,6 +84,8 @@ pub(super) enum Doing {
     Waiting(String),
     /// At work.
     Alive,
+    /// Said to be at work, but it has given no sign of life since then.
+    Silent(Millis),
     /// The host wrote down how it ended.
     Ended(Exit),
     /// Its process is gone and nobody wrote down how, with the host's own word for it.
@@ -101,6 +105,32 @@ pub(super) struct Sight {
     pub log: Vec<u8>,
     /// How often the cluster has started it again by itself.
     pub restarts: u32,
+    /// Its last sign of life, where it gives any.
+    pub beat: Option<Beat>,
+}
+
+/// A sign of life that a job leaves on the shared disk: another one every ten seconds. Only that it
+/// changes means something; no clock is compared with another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Beat {
+    /// Of which start by the cluster, 0 for the first.
+    pub restart: u32,
+    /// Counts from 1; 0 until the trainer has been started.
+    pub count: u64,
+}
+
+impl Beat {
+    /// From `RESTART.COUNT`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (restart, count) = text.split_once('.')?;
+        Some(Self { restart: restart.parse().ok()?, count: count.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Beat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.restart, self.count)
+    }
 }
 
 /// A device of a host.

@@ -16,6 +16,7 @@ mod host;
 mod inputs;
 mod job;
 mod local;
+mod pulse;
 mod slurm;
 mod ssh;
 mod visit;

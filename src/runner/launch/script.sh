@@ -79,8 +79,11 @@ poll() {
       awayKILL) cancel KILL ;;
       esac 2>/dev/null
       [ "$state" != ended ] || read -r code <"$rc"
-      restarts=0 key=-
+      restarts=0 key=- beat=
       [ ! -f "t-$ticket/restarts" ] || read -r restarts <"t-$ticket/restarts"
+      # Opened at each look: then NFS, too, shows what was last written.
+      [ "$state" != away ] || { read -r beat <"t-$ticket/beat"; } 2>/dev/null
+      case $beat in *[!0-9.]* | '') beat=- ;; esac
       [ ! -f slurm ] || read -r key <slurm
       log=$PWD/out.log
       cd "root/runs/$run" 2>/dev/null || cd /
@@ -88,11 +91,11 @@ poll() {
       size "$log"; logged=$bytes
       new "$events" "$from" "$most"; send=$bytes
       new "$logged" "$log_from" "$most"; log_send=$bytes
-      line "run $name $state ${code:--} $events $logged $send $log_send $restarts $key"
+      line "run $name $state ${code:--} $events $logged $send $log_send $restarts $key $beat"
       part events.jsonl "$from" "$send"
       part "$log" "$log_from" "$log_send"
     else
-      line "run $name $state - 0 0 0 0 0 -"
+      line "run $name $state - 0 0 0 0 0 - -"
     fi
   done
   line end
@@ -128,7 +131,10 @@ IFS= read -r stat <"/proc/$$/stat"
 IFS= read -r boot </proc/sys/kernel/random/boot_id
 fields() { born=${20}; }
 fields ${stat##*) }
-if [ "$restart" != 0 ]; then attempt=$((attempt + restart)); echo "$restart" >"t-$ticket/restarts"; fi
+if [ "$restart" != 0 ]; then
+  attempt=$((attempt + restart))
+  echo "$restart" >"t-$ticket/restarts.part" && mv -f "t-$ticket/restarts.part" "t-$ticket/restarts"
+fi
 echo "$$ $born $boot" >pid.part && mv -f pid.part pid
 TUNEBOARD_DEVICE=$device TUNEBOARD_THREADS=$threads TUNEBOARD_QUIET=1 OMP_NUM_THREADS=$threads
 export TUNEBOARD_DEVICE TUNEBOARD_THREADS TUNEBOARD_QUIET OMP_NUM_THREADS
@@ -138,14 +144,47 @@ fi
 if [ -d "$libtorch" ]; then
   LD_LIBRARY_PATH=$libtorch${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}; export LD_LIBRARY_PATH
 fi
+# superseded: has another attempt been started in this one's place? A node that was cut off from its
+# cluster is not told, and two trainers in one folder would spoil each other's work.
+superseded() {
+  latest=0 other=
+  { read -r latest <"t-$ticket/restarts"; } 2>/dev/null
+  { read -r other && read -r other; } 2>/dev/null <args
+  case $latest in '' | *[!0-9]*) latest=0 ;; esac
+  [ "$latest" -gt "$restart" ] || [ "${other:-$ticket}" != "$ticket" ]
+}
+# beats: says on the shared disk, while the trainer lives, that it does: Slurm itself finds out minutes
+# later that a node is gone. Written over, not anew, so that it can be read at any moment and on a full
+# disk. It goes on while the trainer saves, whatever signal asked for that, and ends with SIGUSR2.
+beats() {
+  trap '' TERM INT HUP USR1
+  trap 'kill -KILL "$nap"; exit' USR2
+  nap=
+  count=0
+  while kill -0 "$child"; do
+    if superseded; then kill -KILL "$child"; exit; fi
+    count=$((count + 1))
+    echo "$restart.$count" 1<>"t-$ticket/beat"
+    sleep 10 &
+    nap=$!
+    wait "$nap"
+  done
+}
 [ "$attempt" = 1 ] || echo "--- attempt $attempt ---" >>out.log
 ( cd root && exec "$trainer" "runs/$run" ) </dev/null >>out.log 2>&1 &
 child=$!
+beats=
+if [ -n "${SLURM_JOB_ID:-}" ]; then
+  beats </dev/null >/dev/null 2>&1 &
+  beats=$!
+fi
 while :; do
   wait "$child"
   code=$?
   kill -0 "$child" 2>/dev/null || break
 done
+[ -z "$beats" ] || kill -USR2 "$beats" 2>/dev/null
+! superseded || exit 0
 # The time limit was near and the trainer has saved: the cluster is asked for another turn.
 if [ -n "$again" ] && [ ! -e "t-$ticket/asked" ] &&
   tail -n 1 "root/runs/$run/events.jsonl" | grep -q '"ending": *"stopped"'; then
@@ -205,6 +244,8 @@ prepare() {
   done <links.part
   mv -f spec.part "root/runs/$run/spec.toml"
   job_script >job.sh
+  # Made here, where they are read: a disk over the network remembers for a while that a file was missing.
+  [ "$kind" != slurm ] || { echo 0 >"t-$ticket/restarts" && echo 0.0 >"t-$ticket/beat"; }
   printf '%s\n' "$run" "$ticket" "$attempt" "$device" "$threads" "$trainer" "$folder/libtorch/lib" >args
 }
 
@@ -292,6 +333,8 @@ END
         [ -f "$jobs/$1/slurm" ] || echo "$key" >"$jobs/$1/slurm"
         line "job $1 ready"
       else
+        # If it was started all the same, its folder is not empty and the ticket stays known.
+        rm -f -- "$jobs/$1/t-$2/beat" "$jobs/$1/t-$2/restarts"
         rmdir -- "$jobs/$1/t-$2"
         line "job $1 later $(printf '%s' "$said" | tail -n 1 | cut -c 1-300)"
       fi

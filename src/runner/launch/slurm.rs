@@ -1,25 +1,31 @@
 use std::collections::BTreeMap;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{Local, NaiveDateTime};
 
-use crate::board::Site;
+use crate::board::{Board, Site};
 use crate::runner::folder::clean;
 
 use super::call::Trouble;
 use super::host::Host;
 use super::job::{Answer, Doing, Look, Ready, Sight, Watch};
+use super::pulse::{Pulses, Sign, Word, weigh};
 use super::{Launcher, ssh, wire};
 
 /// How often the queue is read: clusters dislike to be asked more often.
 const QUEUE: Duration = Duration::from_secs(10);
+/// How long a look at the jobs waits for the queue: a controller that is down keeps `squeue` for 20 s, in
+/// which nobody would see who still lives.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest answer of `squeue` that is read: some 20,000 jobs.
 const LONGEST: u64 = 4 << 20;
 /// Jobs of one array, where the cluster does not say.
 const ARRAY: usize = 1_000;
 
 /// Jobs of a Slurm cluster. What counts, in this order: the exit code that the job wrote, the queue's
-/// word, and that a queue which cannot be read says nothing.
+/// word, the job's signs of life.
 #[derive(Debug)]
 pub(super) struct Slurm {
     host: Host,
@@ -29,6 +35,9 @@ pub(super) struct Slurm {
     /// The queue by job number, as last read, and when.
     queue: BTreeMap<String, Entry>,
     read: Option<Instant>,
+    /// A reading that is under way.
+    reading: Option<Receiver<Result<Vec<u8>, Trouble>>>,
+    pulses: Pulses,
     /// Why it could not be read; empty if it could.
     silent: String,
 }
@@ -44,13 +53,15 @@ struct Entry {
 }
 
 impl Slurm {
-    pub(super) fn new(host: Host, site: &Site) -> Self {
+    pub(super) fn new(board: Board, host: Host, site: &Site) -> Self {
         Self {
             host,
             site: site.clone(),
             array: ARRAY,
             queue: BTreeMap::new(),
             read: None,
+            reading: None,
+            pulses: Pulses::new(board),
             silent: String::new(),
         }
     }
@@ -58,10 +69,26 @@ impl Slurm {
     /// Reads the queue if that is due. A controller that is down is not the site's end: jobs go on, and
     /// what they write still comes.
     fn refresh(&mut self) -> Result<(), Trouble> {
-        if self.read.is_some_and(|read| read.elapsed() < QUEUE) {
-            return Ok(());
+        if self.reading.is_none() {
+            if self.read.is_some_and(|read| read.elapsed() < QUEUE) {
+                return Ok(());
+            }
+            let (host, (answer, reading)) = (self.host.clone(), mpsc::channel());
+            let read = move || drop(answer.send(host.ask("queue", LONGEST, |_| Ok(()))));
+            thread::Builder::new().name("queue".to_owned()).spawn(read)?;
+            self.reading = Some(reading);
         }
-        match self.host.ask("queue", LONGEST, |_| Ok(())) {
+        let Some(reading) = &self.reading else { return Ok(()) };
+        let answer = match reading.recv_timeout(PATIENCE) {
+            // What was read before still counts.
+            Err(RecvTimeoutError::Timeout) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Trouble::Here("The queue's reader broke off.".to_owned()))
+            }
+            Ok(answer) => answer,
+        };
+        self.reading = None;
+        match answer {
             Ok(text) => {
                 self.queue = entries(&text)?;
                 self.silent.clear();
@@ -74,21 +101,24 @@ impl Slurm {
     }
 
     /// What the queue says of a job that has not written its exit code.
-    fn doing(&self, key: &str) -> Doing {
-        if key == "-" {
-            return Doing::Starting;
-        }
+    fn word(&self, key: &str) -> Word {
         if !self.silent.is_empty() {
-            return Doing::Waiting(format!("Slurm does not answer: {}", self.silent));
+            return Word::Nothing(self.silent.clone());
         }
         let Some(entry) = self.queue.get(key) else {
-            return Doing::Lost("Slurm no longer knows it".to_owned());
+            // A job that was just submitted is in no answer to an earlier question.
+            return match self.read {
+                Some(_) => Word::Over("Slurm no longer knows it".to_owned()),
+                None => Word::Nothing("it has not been asked yet.".to_owned()),
+            };
         };
         match entry.state.as_str() {
-            "PENDING" => Doing::Waiting(entry.waiting()),
-            "RUNNING" | "CONFIGURING" | "COMPLETING" | "SUSPENDED" | "REQUEUED"
-            | "REQUEUE_HOLD" | "RESIZING" | "SIGNALING" | "STAGE_OUT" | "STOPPED" => Doing::Alive,
-            state => Doing::Lost(format!("Slurm ended it: {state}, {}", entry.reason)),
+            "PENDING" => Word::Waits(entry.waiting()),
+            // Its processes are stopped: no sign of life is to be expected.
+            "SUSPENDED" | "STOPPED" => Word::Waits("waiting: suspended by the cluster".to_owned()),
+            "RUNNING" | "CONFIGURING" | "COMPLETING" | "REQUEUED" | "REQUEUE_HOLD" | "RESIZING"
+            | "SIGNALING" | "STAGE_OUT" => Word::Runs(entry.restarts),
+            state => Word::Over(format!("Slurm ended it: {state}, {}", entry.reason)),
         }
     }
 
@@ -119,8 +149,8 @@ impl Launcher for Slurm {
 
     fn submit(&mut self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
         let answers = self.submit_array(jobs)?;
-        // The new ones are looked for at once.
-        self.read = None;
+        // The new ones are looked for at once, and not in an answer that is older than they are.
+        (self.read, self.reading) = (None, None);
         Ok(answers)
     }
 
@@ -136,15 +166,25 @@ impl Launcher for Slurm {
 
     fn poll(&mut self, watches: &[Watch]) -> Result<Vec<Sight>, Trouble> {
         let mut sights = ssh::poll(&self.host, watches)?;
+        let seen = sights.iter().zip(watches);
+        let signs: Vec<Option<Sign>> =
+            seen.map(|(sight, watch)| self.pulses.sign(watch, sight.beat)).collect();
         if sights.iter().any(|sight| matches!(sight.doing, Doing::Away(_))) {
             self.refresh()?;
         }
-        for sight in &mut sights {
-            if let Doing::Away(key) = &sight.doing {
-                let restarts = self.queue.get(key).map_or(0, |entry| entry.restarts);
-                sight.restarts = sight.restarts.max(restarts);
-                sight.doing = self.doing(key);
+        self.pulses.keep(watches);
+        for ((sight, watch), sign) in sights.iter_mut().zip(watches).zip(signs) {
+            let Doing::Away(key) = &sight.doing else { continue };
+            if key == "-" {
+                sight.doing = Doing::Starting;
+                continue;
             }
+            let restarts = self.queue.get(key).map_or(0, |entry| entry.restarts);
+            sight.restarts = sight.restarts.max(restarts);
+            let word = self.word(key);
+            // Who is to end, and has ended for Slurm, is not waited for.
+            let is_over = watch.signal != "-" && matches!(word, Word::Over(_));
+            sight.doing = weigh(word, sign.filter(|_| !is_over));
         }
         Ok(sights)
     }

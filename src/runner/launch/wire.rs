@@ -8,7 +8,7 @@ use crate::runner::folder::clean;
 use crate::runner::live::Exit;
 
 use super::call::Trouble;
-use super::job::{Answer, Device, Doing, Look, Ready, Sight, Watch};
+use super::job::{Answer, Beat, Device, Doing, Look, Ready, Sight, Watch};
 
 /// New bytes of events and of log that one look at one job brings at most.
 pub(super) const PIECE: u64 = 1 << 20;
@@ -97,7 +97,7 @@ pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, T
     for watch in watches {
         let line = first_line(&mut text);
         let words: Vec<&str> = line.split(' ').collect();
-        let [run, name, state, code, sizes @ .., key] = words.as_slice() else {
+        let [run, name, state, code, sizes @ .., key, beat] = words.as_slice() else {
             return Err(odd(&line));
         };
         let numbers: Vec<u64> = sizes.iter().filter_map(|word| word.parse().ok()).collect();
@@ -124,8 +124,13 @@ pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, T
             },
             _ => return Err(odd(&line)),
         };
+        let beat = match *beat {
+            "-" => None,
+            beat => Some(Beat::parse(beat).ok_or_else(|| odd(&line))?),
+        };
         sights.push(Sight {
             doing,
+            beat,
             sizes: (*events, *log),
             events: bytes(&mut text, *send)?,
             log: bytes(&mut text, *log_send)?,
@@ -231,8 +236,9 @@ mod tests {
 
     #[test]
     fn a_look_at_jobs_brings_states_and_bytes() {
-        let text = b"run a alive - 9 2 3 2 0 -\n{}\nokrun b ended 143 0 0 0 0 2 22_1\nend\n";
-        let sights = sights(text, &[watch("a"), watch("b")]).unwrap();
+        let text = b"run a alive - 9 2 3 2 0 - -\n{}\nokrun b ended 143 0 0 0 0 2 22_1 -\n\
+            run c away - 0 0 0 0 1 22_2 1.17\nend\n";
+        let sights = sights(text, &[watch("a"), watch("b"), watch("c")]).unwrap();
         assert_eq!(sights[0].doing, Doing::Alive);
         assert_eq!(
             (sights[0].events.as_slice(), sights[0].log.as_slice()),
@@ -240,21 +246,25 @@ mod tests {
         );
         assert_eq!(sights[0].sizes, (9, 2));
         assert_eq!(sights[1].doing, Doing::Ended(Exit::Signal(15)));
-        assert_eq!(sights[1].restarts, 2);
+        assert_eq!((sights[1].restarts, sights[1].beat), (2, None));
+        assert_eq!(sights[2].doing, Doing::Away("22_2".into()));
+        assert_eq!(sights[2].beat, Some(Beat { restart: 1, count: 17 }));
     }
 
     #[test]
     fn what_a_hostile_host_says_is_refused() {
         for text in [
             &b""[..],
-            b"run a alive - 9 2 3 2 0 -\n",
-            b"run a alive - 9 2 30 2 0 -\n{}\nokend\n",
-            b"run z alive - 0 0 0 0 0 -\nend\n",
-            b"run a dancing - 0 0 0 0 0 -\nend\n",
-            b"run a alive - 0 0 99999999999 0 0 -\nend\n",
-            b"run a alive - -1 0 0 0 0 -\nend\n",
+            b"run a alive - 9 2 3 2 0 - -\n",
+            b"run a alive - 9 2 30 2 0 - -\n{}\nokend\n",
+            b"run z alive - 0 0 0 0 0 - -\nend\n",
+            b"run a dancing - 0 0 0 0 0 - -\nend\n",
+            b"run a alive - 0 0 99999999999 0 0 - -\nend\n",
+            b"run a alive - -1 0 0 0 0 - -\nend\n",
             b"run a alive - 0 0 0\nend\n",
-            b"run a alive - 0 0 0 0 0 -\nmore\n",
+            b"run a alive - 0 0 0 0 0 - -\nmore\n",
+            b"run a away - 0 0 0 0 0 1 0.-1\nend\n",
+            b"run a away - 0 0 0 0 0 1 99999999999.1\nend\n",
             b"\x1b]0;gotcha\x07\n",
             b"{\"run\": true}\nend\n",
         ] {

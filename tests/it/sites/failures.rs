@@ -12,33 +12,31 @@ use tuneboard::spec::{RunId, RunState};
 use tuneboard::store::{Reader, Run, SiteInfo, SiteState};
 
 use super::{Cluster, Hosts, assert_done, queue, rig, site_of, site_state};
-use crate::rig::{Rig, kill, lives, until};
+use crate::rig::{Rig, kill, lives, stat, until};
 
 /// Whoever is dead may look alive for so long.
-const MOST: Duration = Duration::from_mins(1);
+pub(super) const MOST: Duration = Duration::from_mins(1);
 const OUTAGE: Duration = Duration::from_mins(1);
 const EPOCHS: u32 = 40;
 
 /// Compares, four times a second, what the board shows with the processes that there are.
-struct Watcher {
+pub(super) struct Watcher {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<Seen>>,
 }
 
 /// What a watcher has seen.
 #[derive(Debug, Default)]
-struct Seen {
-    looks: u32,
+pub(super) struct Seen {
+    pub looks: u32,
     /// The longest time that each run was shown as at work and was not.
-    dead: BTreeMap<RunId, Duration>,
-    /// Trainers of one run that were seen side by side in the last look.
-    pairs: BTreeMap<RunId, Vec<u32>>,
+    pub dead: BTreeMap<RunId, Duration>,
     /// Runs that were said to be over, or to have failed, and whatever else must never be.
-    wrong: Vec<String>,
+    pub wrong: Vec<String>,
 }
 
 impl Watcher {
-    fn start(rig: &Rig, ids: &[RunId], folders: Vec<PathBuf>) -> Self {
+    pub fn start(rig: &Rig, ids: &[RunId], folders: Vec<PathBuf>) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let (database, ids, stop) = (rig.board.database(), ids.to_vec(), Arc::clone(&over));
         let thread = thread::spawn(move || {
@@ -53,7 +51,7 @@ impl Watcher {
         Self { over, thread: Some(thread) }
     }
 
-    fn finish(mut self) -> Seen {
+    pub fn finish(mut self) -> Seen {
         self.over.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap()
     }
@@ -80,14 +78,9 @@ impl Seen {
         for run in runs {
             let pids = trainers.get(&run.id).map(Vec::as_slice).unwrap_or_default();
             let alive = pids.len();
-            // Whoever is just ending may be seen beside who comes next; two looks in a row are no chance.
-            let before = self.pairs.remove(&run.id);
             if alive > 1 {
-                if before.as_deref() == Some(pids) {
-                    let who: Vec<String> = pids.iter().map(|pid| whose(*pid)).collect();
-                    self.wrong.push(format!("{} is trained by {who:?}, {}", run.id, run.attempt));
-                }
-                self.pairs.insert(run.id, pids.to_vec());
+                let who: Vec<String> = pids.iter().map(|pid| whose(*pid)).collect();
+                self.wrong.push(format!("{} is trained by {who:?}, {}", run.id, run.attempt));
             }
             match run.state.outcome() {
                 Some(outcome) if alive > 0 => {
@@ -128,8 +121,9 @@ fn whose(pid: u32) -> String {
 }
 
 /// The trainers of each run that are alive below these folders, whatever host or node they are on: all
-/// their processes are this kernel's.
-fn trainers(folders: &[PathBuf]) -> BTreeMap<RunId, Vec<u32>> {
+/// their processes are this kernel's. Where `python3` is a script that looks for the right Python, such a
+/// shell forks now and then before it becomes the trainer: a child of a trainer is not another one.
+pub(super) fn trainers(folders: &[PathBuf]) -> BTreeMap<RunId, Vec<u32>> {
     let mut found: BTreeMap<RunId, Vec<u32>> = BTreeMap::new();
     for process in fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()) {
         let Ok(words) = fs::read_to_string(process.join("cmdline")) else { continue };
@@ -143,11 +137,16 @@ fn trainers(folders: &[PathBuf]) -> BTreeMap<RunId, Vec<u32>> {
             found.entry(id).or_default().push(pid);
         }
     }
+    for pids in found.values_mut() {
+        let all = pids.clone();
+        let parent = |pid: u32| stat(pid, 4).and_then(|parent| parent.parse::<u32>().ok());
+        pids.retain(|pid| parent(*pid).is_none_or(|parent| !all.contains(&parent)));
+    }
     found
 }
 
 /// Kills the runner and starts another one.
-fn replace_runner(rig: &mut Rig, slurm: &str) {
+pub(super) fn replace_runner(rig: &mut Rig, slurm: &str) {
     let runner = rig.runner_pid();
     kill(runner as i32, libc::SIGKILL);
     until("the runner is dead", || !lives(runner));

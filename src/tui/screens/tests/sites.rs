@@ -122,6 +122,13 @@ fn a_run_that_may_be_dead_is_not_shown_as_running() {
     snap.list.rows = Arc::new(live);
     let shown = text(&snap, &mut View::default(), 160, 45);
     assert!(line(&shown, "◌ waiting").contains(" r3 "), "{shown}");
+    // Slurm has not noticed yet, but its node gives no sign of life.
+    let mut sites = (*snap.sites).clone();
+    sites[3].runs.insert(RunId(3), "unreachable, last seen 14:02".into());
+    snap.sites = Arc::new(sites);
+    let shown = text(&snap, &mut View::default(), 160, 45);
+    assert!(line(&shown, "◌ away").contains(" r3 "), "{shown}");
+    assert!(!shown.contains("● running"), "{shown}");
 }
 
 #[test]

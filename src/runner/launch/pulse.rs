@@ -55,7 +55,7 @@ pub(super) fn weigh(word: Word, sign: Option<Sign>) -> Doing {
         }
         (Word::Runs(_) | Word::Nothing(_), Some(sign)) if is_silent => Doing::Silent(sign.seen),
         (Word::Runs(_), _) => Doing::Alive,
-        (Word::Nothing(why), _) => Doing::Waiting(format!("Slurm does not answer: {why}")),
+        (Word::Nothing(why), _) => Doing::Waiting(why),
         // A node that is cut off from its cluster trains on.
         (Word::Over(why), Some(sign)) if sign.beat.count > 0 && sign.age < SURE => {
             Doing::Waiting(format!("{why}, but it gives signs of life"))
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn while_slurm_does_not_answer_signs_of_life_count() {
-        let nothing = || Word::Nothing("no route".into());
+        let nothing = || Word::Nothing("Slurm does not answer: no route".into());
         let told = waits("Slurm does not answer: no route");
         assert_eq!(weigh(nothing(), sign(0, 9, 10)), told);
         assert_eq!(weigh(nothing(), sign(0, 9, 60)), Doing::Silent(7));

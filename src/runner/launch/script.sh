@@ -402,9 +402,9 @@ fetch() {
   if [ -n "$have" ]; then tar -c -f - $have; fi
 }
 
-# look: what the host is and has.
+# look: what the host is and has; the controller, which may be down, is asked only on demand.
 look() {
-  take trainer
+  take trainer; take extent
   line "host $(uname -n)"
   line "arch $(uname -m)"
   line "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)"
@@ -418,7 +418,7 @@ look() {
   line "disk $(df -Pk "${at:-/}" 2>/dev/null | awk 'NR == 2 { print $4 }')"
   if [ -w "${at:-/}" ]; then line "writable yes"; else line "writable no"; fi
   array=
-  ! command -v scontrol >/dev/null || [ "$kind" != slurm ] ||
+  [ "$kind$extent" != slurmwhole ] || ! command -v scontrol >/dev/null ||
     array=$(scontrol show config 2>/dev/null | sed -n 's/^MaxArraySize *= *//p')
   line "array $array"
   for tool in tar setsid nvidia-smi sbatch squeue scancel; do

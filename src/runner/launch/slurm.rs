@@ -30,8 +30,8 @@ const ARRAY: usize = 1_000;
 pub(super) struct Slurm {
     host: Host,
     site: Site,
-    /// Tasks that one array may have.
-    array: usize,
+    /// Tasks that one array may have; `None` when the cluster is to be asked.
+    array: Option<usize>,
     /// The queue by job number, as last read, and when.
     queue: BTreeMap<String, Entry>,
     read: Option<Instant>,
@@ -57,7 +57,7 @@ impl Slurm {
         Self {
             host,
             site: site.clone(),
-            array: ARRAY,
+            array: None,
             queue: BTreeMap::new(),
             read: None,
             reading: None,
@@ -103,13 +103,13 @@ impl Slurm {
     /// What the queue says of a job that has not written its exit code.
     fn word(&self, key: &str) -> Word {
         if !self.silent.is_empty() {
-            return Word::Nothing(self.silent.clone());
+            return Word::Nothing(format!("Slurm does not answer: {}", self.silent));
         }
         let Some(entry) = self.queue.get(key) else {
             // A job that was just submitted is in no answer to an earlier question.
             return match self.read {
                 Some(_) => Word::Over("Slurm no longer knows it".to_owned()),
-                None => Word::Nothing("it has not been asked yet.".to_owned()),
+                None => Word::Nothing("Slurm has not answered yet".to_owned()),
             };
         };
         match entry.state.as_str() {
@@ -137,18 +137,24 @@ impl Slurm {
 
 impl Launcher for Slurm {
     fn look(&mut self) -> Result<Look, Trouble> {
-        let look = ssh::look(&self.host)?;
+        let extent = if self.array.is_none() { "whole" } else { "brief" };
+        let look = ssh::look(&self.host, extent)?;
         if !look.tools.iter().any(|tool| tool == "sbatch") {
             return Err(Trouble::Odd(
                 "There is no `sbatch` there: it is no login node.".to_owned(),
             ));
         }
-        self.array = look.number("array").map_or(ARRAY, |n| n as usize).max(1);
+        let told = look.number("array").map(|n| n.max(1) as usize);
+        self.array = self.array.or(told).or(Some(ARRAY));
         Ok(look)
     }
 
     fn submit(&mut self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
         let answers = self.submit_array(jobs)?;
+        if answers.iter().any(|answer| matches!(answer, Answer::Later(_))) {
+            // The array may have been too long for this cluster.
+            self.array = None;
+        }
         // The new ones are looked for at once, and not in an answer that is older than they are.
         (self.read, self.reading) = (None, None);
         Ok(answers)
@@ -156,7 +162,7 @@ impl Launcher for Slurm {
 
     /// The longest array that the cluster takes, and that is prepared there in a few seconds.
     fn together(&self) -> usize {
-        self.array.min(200)
+        self.array.unwrap_or(ARRAY).min(200)
     }
 
     /// One array is one line of the queue, and one decision of the cluster's.
@@ -266,6 +272,29 @@ mod tests {
         assert!(entries(b"1|0|2|RUNNING|0|now|None|\n").is_err(), "a torn answer is none");
         let odd = entries(b"a|b\n\x1b[31m|||||||\nend\n").unwrap();
         assert!(odd.values().all(|entry| entry.state.is_empty()));
+    }
+
+    #[test]
+    fn what_the_queue_says_of_a_job() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.toml"), "").unwrap();
+        let board = Board::open(dir.path()).unwrap();
+        let site = Site::default();
+        let mut slurm = Slurm::new(board, Host::of(&site).unwrap(), &site);
+        let not_yet = Word::Nothing("Slurm has not answered yet".into());
+        assert_eq!(slurm.word("1_0"), not_yet);
+        slurm.queue = entries(QUEUE).unwrap();
+        assert_eq!(slurm.word("6"), not_yet, "submitted since the queue was read");
+        slurm.read = Some(Instant::now());
+        assert_eq!(slurm.word("6"), Word::Over("Slurm no longer knows it".into()));
+        assert_eq!(slurm.word("1_0"), Word::Runs(0));
+        assert_eq!(slurm.word("1_1"), Word::Waits("waiting: BeginTime".into()));
+        assert_eq!(slurm.word("5"), Word::Over("Slurm ended it: NODE_FAIL, NodeDown".into()));
+        // Stopped processes give no signs of life.
+        slurm.queue.get_mut("1_0").unwrap().state = "SUSPENDED".into();
+        assert_eq!(slurm.word("1_0"), Word::Waits("waiting: suspended by the cluster".into()));
+        slurm.silent = "no route".into();
+        assert_eq!(slurm.word("1_0"), Word::Nothing("Slurm does not answer: no route".into()));
     }
 
     #[test]

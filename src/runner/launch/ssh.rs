@@ -12,7 +12,7 @@ pub(super) struct Ssh {
 
 impl Launcher for Ssh {
     fn look(&mut self) -> Result<Look, Trouble> {
-        look(&self.host)
+        look(&self.host, "brief")
     }
 
     fn submit(&mut self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
@@ -33,9 +33,10 @@ impl Launcher for Ssh {
     }
 }
 
-/// What the host is and has.
-pub(super) fn look(host: &Host) -> Result<Look, Trouble> {
-    wire::look(&host.ask("look", 64 << 10, |to| wire::put(to, &[&host.trainer()]))?)
+/// What the host is and has; a `whole` look asks the controller of a cluster as well, which takes its
+/// time while it is down, a `brief` one does not.
+pub(super) fn look(host: &Host, extent: &str) -> Result<Look, Trouble> {
+    wire::look(&host.ask("look", 64 << 10, |to| wire::put(to, &[&host.trainer(), extent]))?)
 }
 
 /// One call for all jobs: signals go, states and new bytes come.

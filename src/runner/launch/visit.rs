@@ -60,7 +60,7 @@ fn at(name: &str) -> impl Fn(Trouble) -> RunnerError {
 pub fn visit(board: &Board, name: &str) -> Result<Visit> {
     let (site, host) = open(board, name)?;
     let start = Instant::now();
-    let look = ssh::look(&host).map_err(at(name))?;
+    let look = ssh::look(&host, "brief").map_err(at(name))?;
     let answered = start.elapsed();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let skew = look.number("time").map_or(0, |there| there as i64 - now as i64);
@@ -107,7 +107,7 @@ pub fn install(board: &Board, name: &str, tell: impl FnMut(String) + Send) -> Re
     let trainer = trainer_command(board)?;
     let here = |trouble: io::Error| at(name)(trouble.into());
     let program = fs::read(&trainer).map_err(RunnerError::io(&trainer))?;
-    let look = ssh::look(&host).map_err(at(name))?;
+    let look = ssh::look(&host, "brief").map_err(at(name))?;
     fits(&program, &look).map_err(|why| at(name)(Trouble::Odd(why)))?;
     let mut files = vec![("bin/tuneboard-train".to_owned(), trainer.clone())];
     for library in libraries(&trainer).map_err(here)? {

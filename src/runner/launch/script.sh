@@ -170,6 +170,8 @@ beats() {
     wait "$nap"
   done
 }
+# The attempt before may be at work still, cut off: it finds out within 10 s, at its next sign of life.
+[ "$restart" = 0 ] || [ -e "t-$ticket/run-$((restart - 1))/over" ] || sleep 15
 [ "$attempt" = 1 ] || echo "--- attempt $attempt ---" >>out.log
 ( cd root && exec "$trainer" "runs/$run" ) </dev/null >>out.log 2>&1 &
 child=$!
@@ -188,6 +190,7 @@ done
 # The time limit was near and the trainer has saved: the cluster is asked for another turn.
 if [ -n "$again" ] && [ ! -e "t-$ticket/asked" ] &&
   tail -n 1 "root/runs/$run/events.jsonl" | grep -q '"ending": *"stopped"'; then
+  : >"t-$ticket/run-$restart/over"
   scontrol requeue "$SLURM_JOB_ID" && sleep 600
 fi
 echo "$code" >"t-$ticket/rc.part" && mv -f "t-$ticket/rc.part" "t-$ticket/rc"

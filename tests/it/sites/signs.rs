@@ -30,7 +30,9 @@ impl Bench {
         let (job, _) = job.split_once("\nEND\n").unwrap();
         let quick = job.replace("sleep 10 &", &format!("sleep {pause} &"));
         assert_ne!(job, quick);
-        fs::write(bench.path("job.sh"), quick + "\n").unwrap();
+        let short = quick.replace("|| sleep 15", "|| sleep 1");
+        assert_ne!(quick, short);
+        fs::write(bench.path("job.sh"), short + "\n").unwrap();
         fs::create_dir_all(bench.path("root/runs/r1")).unwrap();
         fs::create_dir(bench.path("t-1-a")).unwrap();
         fs::write(bench.path("t-1-a/beat"), "0.0\n").unwrap();
@@ -141,7 +143,9 @@ fn an_attempt_whose_place_was_taken_ends_itself_and_says_nothing() {
     let old = bench.start(0);
     until("the first lives", || bench.beat() >= (0, 1));
     let new = bench.start(1);
-    until("it gives way", || bench.has_ended(0) && !lives(old));
+    until("the second lives", || bench.beat() >= (1, 1));
+    assert!(bench.has_ended(0), "never at once");
+    until("nothing is left of it", || !lives(old));
     assert!(!bench.path("t-1-a/rc").exists(), "the run has not ended");
     until("the second lives on", || bench.beat() >= (1, 3));
     // The board itself has given up on it and wants another one.

@@ -3,6 +3,7 @@
 #
 #   slurm.sh start DIR [N [SECONDS]]  start whatever is not up of a cluster of N nodes (2), each missed after so many
 #                                     seconds of silence (10); SLURM_CONF=DIR/slurm.conf
+#   slurm.sh cut DIR NODE             cut one node off: its daemons are gone, its jobs work on
 #   slurm.sh stop DIR [DAEMON]        end one daemon (slurmctld = an outage), crash one node (node1 ..), or end all
 #
 # Needs root, the Debian packages slurm-wlm and munge, and a DIR that every user may enter.
@@ -81,14 +82,16 @@ END
 
 node() { sed -n "${1#node}p" "$dir/nodes"; }
 
-crash() { # everything of one node, jobs included, at once
-  local name=$1 pid pids=()
+crash() { # everything of one node at once; its jobs as well, unless it is only cut off
+  local name=$1 jobs=${2:-and jobs} pid pids=()
   for pid in $(find /proc/[0-9]*/fd -lname "$dir/log/$name.log" 2>/dev/null | cut -d/ -f3 | sort -u); do
     [[ $(cat "/proc/$pid/comm" 2>/dev/null) != slurm* ]] || pids+=("$pid")
   done
-  for pid in $(grep -lzxF "SLURMD_NODENAME=$name" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
-    pids+=("$pid")
-  done
+  if [[ $jobs != 'not jobs' ]]; then
+    for pid in $(grep -lzxF "SLURMD_NODENAME=$name" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
+      pids+=("$pid")
+    done
+  fi
   ((${#pids[@]} == 0)) || kill -9 "${pids[@]}" 2>/dev/null || true
 }
 
@@ -116,6 +119,7 @@ start)
   sinfo >&2
   exit 1
   ;;
+cut) crash "$(node "$3")" 'not jobs' ;;
 stop)
   case ${3:-} in
   node*) crash "$(node "$3")" ;;
@@ -130,7 +134,7 @@ stop)
   esac
   ;;
 *)
-  sed -n '2,9p' "$0" >&2
+  sed -n '2,10p' "$0" >&2
   exit 2
   ;;
 esac

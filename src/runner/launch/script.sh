@@ -123,6 +123,8 @@ cd -- "$1" || exit 1
 # Nobody starts the same attempt twice, whatever a lost answer made somebody believe.
 restart=${SLURM_RESTART_COUNT:-0}
 mkdir "t-$ticket/run-$restart" || exit 0
+# A node that was cut off may have brought to its end what Slurm starts again.
+[ ! -e "t-$ticket/rc" ] || exit 0
 again=
 trap : TERM INT HUP
 trap 'again=1; [ -z "$child" ] || kill -TERM "$child"' USR1

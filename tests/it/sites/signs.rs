@@ -227,6 +227,43 @@ fn slurm_a_dead_node_is_missed_within_a_minute() {
     }
 }
 
+#[test]
+#[ignore = "needs Slurm: make test-sites"]
+fn slurm_a_node_that_is_cut_off_does_not_train_beside_its_successor() {
+    let cluster = Cluster::start();
+    let mut rig = rig(&cluster.site("max_jobs = 1\ncpus = 4"));
+    let id = queue(&mut rig, "hpc", 60, &["epoch_ms=1500"])[0];
+    let folders = [cluster.dir.path().canonicalize().unwrap()];
+    let watcher = Watcher::start(&rig, &[id], folders.to_vec());
+    rig.runner(&[("SLURM_CONF", &cluster.config())]);
+    rig.wait(id, "at work", |run| run.step >= 5);
+    let nodes = fs::read_to_string(cluster.dir.path().join("nodes")).unwrap();
+    let its = cluster.tool(&["squeue", "-h", "-o", "%N"]);
+    let at = nodes.lines().position(|node| node == its.trim()).unwrap();
+    cluster.call(&["cut", &format!("node{}", at + 1)]);
+    let cut = rig.run(id).step;
+    let old = trainers(&folders)[&id].clone();
+    let restarts = || cluster.tool(&["squeue", "-h", "-r", "-t", "all", "-O", "RestartCnt"]);
+    until("Slurm misses the node", || {
+        thread::sleep(Duration::from_millis(500));
+        restarts().trim() != "0"
+    });
+    assert_eq!(trainers(&folders)[&id], old, "it lives, and nobody has told it");
+    rig.wait(id, "further than it was when it was cut off", |run| run.step > cut + 10);
+    // Slurm itself holds a requeued job back for two minutes.
+    let job = cluster.tool(&["squeue", "-h", "-r", "-t", "PD", "-o", "%A"]);
+    thread::sleep(Duration::from_secs(6));
+    cluster.tool(&["scontrol", "update", &format!("jobid={}", job.trim()), "StartTime=now"]);
+    until("another one trains", || trainers(&folders).get(&id).is_some_and(|new| *new != old));
+    let run = rig.ended(id);
+    assert_done(&run);
+    assert!(run.attempt > 1);
+    rig.assert_whole(id, 60);
+    let seen = watcher.finish();
+    println!("{} looks; shown at work while dead: {:?}", seen.looks, seen.dead);
+    assert_eq!(seen.wrong, Vec::<String>::new());
+}
+
 /// What is said of a run on its site.
 fn remark(rig: &Rig, id: RunId) -> String {
     let sites = rig.store.reader().sites().unwrap();

@@ -46,7 +46,6 @@ pub(super) fn weigh(word: Word, sign: Option<Sign>) -> Doing {
     let begun = sign.filter(|sign| sign.beat.count > 0);
     let is_silent = begun.is_some_and(|sign| sign.age >= SILENT);
     match (word, sign) {
-        (Word::Waits(why), _) => Doing::Waiting(why),
         // The node is booted, or prepared; an attempt before this one may have given signs.
         (Word::Runs(restarts), Some(sign))
             if sign.beat.count == 0 || sign.beat.restart < restarts =>
@@ -55,7 +54,7 @@ pub(super) fn weigh(word: Word, sign: Option<Sign>) -> Doing {
         }
         (Word::Runs(_) | Word::Nothing(_), Some(sign)) if is_silent => Doing::Silent(sign.seen),
         (Word::Runs(_), _) => Doing::Alive,
-        (Word::Nothing(why), _) => Doing::Waiting(why),
+        (Word::Waits(why) | Word::Nothing(why), _) => Doing::Waiting(why),
         // A node that is cut off from its cluster trains on.
         (Word::Over(why), Some(sign)) if sign.beat.count > 0 && sign.age < SURE => {
             Doing::Waiting(format!("{why}, but it gives signs of life"))
@@ -131,9 +130,9 @@ mod tests {
 
     use super::*;
 
-    fn sign(restart: u32, count: u64, seconds: u64) -> Option<Sign> {
+    fn sign(restart: u32, count: u64, seconds: u64) -> Sign {
         let age = Duration::from_secs(seconds);
-        Some(Sign { beat: Beat { restart, count }, age, seen: 7 })
+        Sign { beat: Beat { restart, count }, age, seen: 7 }
     }
 
     fn waits(why: &str) -> Doing {
@@ -142,20 +141,24 @@ mod tests {
 
     #[test]
     fn who_is_said_to_run_and_gives_no_sign_of_life_is_silent() {
-        assert_eq!(weigh(Word::Runs(0), sign(0, 9, 3)), Doing::Alive);
-        assert_eq!(weigh(Word::Runs(0), sign(0, 9, 44)), Doing::Alive);
-        assert_eq!(weigh(Word::Runs(0), sign(0, 9, 45)), Doing::Silent(7));
-        assert_eq!(weigh(Word::Runs(0), sign(0, 9, 90_000)), Doing::Silent(7));
+        assert_eq!(weigh(Word::Runs(0), Some(sign(0, 9, 3))), Doing::Alive);
+        assert_eq!(weigh(Word::Runs(0), Some(sign(0, 9, 44))), Doing::Alive);
+        assert_eq!(weigh(Word::Runs(0), Some(sign(0, 9, 45))), Doing::Silent(7));
+        assert_eq!(weigh(Word::Runs(0), Some(sign(0, 9, 90_000))), Doing::Silent(7));
         // The count of restarts is read less often than the signs.
-        assert_eq!(weigh(Word::Runs(0), sign(1, 1, 0)), Doing::Alive);
+        assert_eq!(weigh(Word::Runs(0), Some(sign(1, 1, 0))), Doing::Alive);
     }
 
     #[test]
     fn who_has_not_begun_or_never_gives_signs_is_not_silent() {
         let ready = waits("waiting: its node makes ready");
-        assert_eq!(weigh(Word::Runs(0), sign(0, 0, 900)), ready);
-        assert_eq!(weigh(Word::Runs(1), sign(0, 9, 900)), ready, "those of the attempt before");
-        assert_eq!(weigh(Word::Runs(1), sign(1, 1, 0)), Doing::Alive);
+        assert_eq!(weigh(Word::Runs(0), Some(sign(0, 0, 900))), ready);
+        assert_eq!(
+            weigh(Word::Runs(1), Some(sign(0, 9, 900))),
+            ready,
+            "those of the attempt before"
+        );
+        assert_eq!(weigh(Word::Runs(1), Some(sign(1, 1, 0))), Doing::Alive);
         assert_eq!(weigh(Word::Runs(0), None), Doing::Alive);
         assert_eq!(weigh(Word::Runs(3), None), Doing::Alive);
     }
@@ -163,19 +166,19 @@ mod tests {
     #[test]
     fn the_queue_counts_for_more_than_signs_of_life() {
         let priority = || Word::Waits("waiting: Priority".into());
-        for sign in [None, sign(0, 0, 900), sign(0, 9, 0), sign(0, 9, 900)] {
+        for sign in [None, Some(sign(0, 0, 900)), Some(sign(0, 9, 0)), Some(sign(0, 9, 900))] {
             assert_eq!(weigh(priority(), sign), waits("waiting: Priority"));
         }
         let over = || Word::Over("Slurm ended it: NODE_FAIL".into());
         let lost = Doing::Lost("Slurm ended it: NODE_FAIL".into());
-        for sign in [None, sign(0, 0, 0), sign(0, 9, 15), sign(0, 9, 900)] {
+        for sign in [None, Some(sign(0, 0, 0)), Some(sign(0, 9, 15)), Some(sign(0, 9, 900))] {
             assert_eq!(weigh(over(), sign), lost);
         }
     }
 
     #[test]
     fn who_gives_signs_of_life_is_not_lost() {
-        let said = weigh(Word::Over("Slurm no longer knows it".into()), sign(0, 9, 10));
+        let said = weigh(Word::Over("Slurm no longer knows it".into()), Some(sign(0, 9, 10)));
         assert_eq!(said, waits("Slurm no longer knows it, but it gives signs of life"));
     }
 
@@ -183,9 +186,9 @@ mod tests {
     fn while_slurm_does_not_answer_signs_of_life_count() {
         let nothing = || Word::Nothing("Slurm does not answer: no route".into());
         let told = waits("Slurm does not answer: no route");
-        assert_eq!(weigh(nothing(), sign(0, 9, 10)), told);
-        assert_eq!(weigh(nothing(), sign(0, 9, 60)), Doing::Silent(7));
-        assert_eq!(weigh(nothing(), sign(0, 0, 900)), told);
+        assert_eq!(weigh(nothing(), Some(sign(0, 9, 10))), told);
+        assert_eq!(weigh(nothing(), Some(sign(0, 9, 60))), Doing::Silent(7));
+        assert_eq!(weigh(nothing(), Some(sign(0, 0, 900))), told);
         assert_eq!(weigh(nothing(), None), told);
     }
 

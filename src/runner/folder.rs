@@ -1,5 +1,6 @@
 //! The runner's files in a run's folder: `spec.toml` for the trainer, `meta.json` for `reindex` and for
-//! the next runner, `out.log` with what the trainer prints. Everything else there is the trainer's.
+//! the next runner, `out.log` with what the trainer prints, of a run on a cluster `beat` with its last sign
+//! of life. Everything else there is the trainer's.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};

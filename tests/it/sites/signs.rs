@@ -154,9 +154,17 @@ fn an_attempt_whose_place_was_taken_ends_itself_and_says_nothing() {
     assert!(!bench.path("t-1-a/rc").exists());
 }
 
+/// On two clusters at once, for they mostly wait.
 #[test]
 #[ignore = "needs Slurm: make test-sites"]
-fn slurm_a_dead_node_is_missed_within_a_minute() {
+fn slurm_signs_of_life_tell_who_is_dead_and_who_is_cut_off() {
+    thread::scope(|both| {
+        both.spawn(a_dead_node_is_missed_within_a_minute);
+        both.spawn(a_node_that_is_cut_off_does_not_train_beside_its_successor);
+    });
+}
+
+fn a_dead_node_is_missed_within_a_minute() {
     // As clusters have it: a node that says nothing is believed for five minutes.
     let cluster = Cluster::with_patience(300);
     // One run for each node.
@@ -227,9 +235,7 @@ fn slurm_a_dead_node_is_missed_within_a_minute() {
     }
 }
 
-#[test]
-#[ignore = "needs Slurm: make test-sites"]
-fn slurm_a_node_that_is_cut_off_does_not_train_beside_its_successor() {
+fn a_node_that_is_cut_off_does_not_train_beside_its_successor() {
     let cluster = Cluster::start();
     let mut rig = rig(&cluster.site("max_jobs = 1\ncpus = 4"));
     let id = queue(&mut rig, "hpc", 60, &["epoch_ms=1500"])[0];

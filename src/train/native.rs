@@ -138,12 +138,7 @@ impl<'a> AdamSlot<'a> {
     ) -> Option<Self> {
         let idle = Self::idle(moved, copy, decay)?;
         let fits = takes(gradient, 0) && gradient.numel() as i64 == idle.size;
-        fits.then(|| Self {
-            gradient: gradient.data_ptr(),
-            half_gradient: gradient.kind() == Kind::BFloat16,
-            lr,
-            ..idle
-        })
+        fits.then(|| idle.along(gradient, lr))
     }
 
     /// As `new`, without a gradient.
@@ -157,14 +152,30 @@ impl<'a> AdamSlot<'a> {
             weight: weight.data_ptr(),
             mean: mean.data_ptr(),
             square: square.data_ptr(),
-            gradient: std::ptr::null(),
             copy: copy.map_or(std::ptr::null_mut(), Tensor::data_ptr),
+            decay,
+            ..Self::empty(size)
+        })
+    }
+
+    fn empty(size: usize) -> Self {
+        Self {
+            weight: std::ptr::null_mut(),
+            mean: std::ptr::null_mut(),
+            square: std::ptr::null_mut(),
+            gradient: std::ptr::null(),
+            copy: std::ptr::null_mut(),
             size: size as i64,
             lr: 0.0,
-            decay,
+            decay: 0.0,
             half_gradient: false,
             tensors: PhantomData,
-        })
+        }
+    }
+
+    fn along(self, gradient: &'a Tensor, lr: f64) -> Self {
+        let half_gradient = gradient.kind() == Kind::BFloat16;
+        Self { gradient: gradient.data_ptr(), half_gradient, lr, ..self }
     }
 }
 
@@ -234,7 +245,7 @@ impl<'a> AdamTable<'a> {
     ) -> Result<(), TrainError> {
         let fits = takes(gradient, 0) && gradient.numel() as i64 == rows.len() as i64 * self.width;
         self.must_have(rows, fits && gradient.kind() == Kind::Float)?;
-        let slot = AdamSlot { gradient: gradient.data_ptr(), lr, ..self.slot };
+        let slot = self.slot.along(gradient, lr);
         let count = rows.len() as i64;
         // SAFETY: as for `adam`; rows and gradients have been counted.
         check(unsafe { tuneboard_adam_rows(&slot, self.width, rows.as_ptr(), count, step) })
@@ -249,12 +260,10 @@ impl<'a> AdamTable<'a> {
         let all = steps.len() as i64;
         let fits = rows.len() == done.len() && done.iter().all(|done| (0..=all).contains(done));
         self.must_have(rows, fits)?;
-        let (places, count) = ([rows.as_ptr(), done.as_ptr()], rows.len() as i64);
+        let (count, width) = (rows.len() as i64, self.width);
+        let (rows, done, steps) = (rows.as_ptr(), done.as_ptr(), steps.as_ptr());
         // SAFETY: as for `adam`; rows and steps have been counted.
-        check(unsafe {
-            let [rows, done] = places;
-            tuneboard_adam_idle(&self.slot, self.width, rows, done, count, steps.as_ptr(), all)
-        })
+        check(unsafe { tuneboard_adam_idle(&self.slot, width, rows, done, count, steps, all) })
     }
 
     fn must_have(&self, rows: &[i64], fits: bool) -> Result<(), TrainError> {
@@ -273,18 +282,7 @@ impl<'a> AdamTable<'a> {
 /// What libtorch reports.
 pub fn squares(gradients: &[Tensor]) -> Result<Option<f64>, TrainError> {
     let slots = gradients.iter().map(|gradient| {
-        takes(gradient, 0).then(|| AdamSlot {
-            weight: std::ptr::null_mut(),
-            mean: std::ptr::null_mut(),
-            square: std::ptr::null_mut(),
-            gradient: gradient.data_ptr(),
-            copy: std::ptr::null_mut(),
-            size: gradient.numel() as i64,
-            lr: 0.0,
-            decay: 0.0,
-            half_gradient: gradient.kind() == Kind::BFloat16,
-            tensors: PhantomData,
-        })
+        takes(gradient, 0).then(|| AdamSlot::empty(gradient.numel()).along(gradient, 0.0))
     });
     let Some(slots) = slots.collect::<Option<Vec<_>>>() else { return Ok(None) };
     let mut sum = 0.0;

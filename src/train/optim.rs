@@ -11,7 +11,7 @@ use tuneboard::spec::{Optimizer as Rule, RunSpec};
 
 use crate::error::TrainError;
 use crate::model::{Inputs, Leaf, Parameter};
-use crate::native::{self, AdamStep, AdamTable};
+use crate::native::{self, AdamStep};
 use crate::optim::rows::Rows;
 
 /// The weights that learn, with what the optimiser remembers of each.
@@ -241,29 +241,6 @@ impl Optimizer {
 const PIECE: i64 = 1 << 17;
 
 impl Slot {
-    /// The table that it is and how far its rows have come, if some may lag.
-    fn lagging(&mut self) -> Option<(AdamTable<'_>, &mut Rows)> {
-        let rows = self.rows.as_mut()?;
-        let (mean, square) = self.moments.as_ref()?;
-        Some((AdamTable::new([&self.weight, mean, square], self.decay)?, rows))
-    }
-
-    /// A step along the gradient of some rows; all others put it off.
-    fn step_rows(&mut self, gradient: &Tensor, lr: f64, step: AdamStep) -> Result<(), TrainError> {
-        let lr = lr * self.factor;
-        self.rows.get_or_insert_with(|| Rows::level(&self.weight));
-        let Some((table, rows)) = self.lagging() else {
-            return Err(TrainError::Failed(format!("{} takes no gradients by row.", self.name)));
-        };
-        let ids: Vec<i64> = Vec::try_from(gradient.f_internal_indices()?.f_view([-1])?)?;
-        rows.step(table, &ids, &gradient.f_internal_values()?, lr, step)?;
-        if rows.is_full() { self.settle() } else { Ok(()) }
-    }
-
-    fn settle(&mut self) -> Result<(), TrainError> {
-        self.lagging().map_or(Ok(()), |(table, rows)| rows.settle(table))
-    }
-
     fn step(
         &mut self,
         rule: Rule,
@@ -368,7 +345,9 @@ pub fn accumulate(sum: &mut Vec<Tensor>, more: Vec<Tensor>) -> Result<(), TrainE
     for (sum, more) in sum.iter_mut().zip(more) {
         if more.defined() {
             // 16 bits do not hold a sum.
-            *sum = level(sum.f_to_kind(Kind::Float)?.f_add(&more)?)?;
+            let mut total = sum.f_to_kind(Kind::Float)?;
+            let _ = total.f_add_(&more)?;
+            *sum = level(total)?;
         }
     }
     Ok(())

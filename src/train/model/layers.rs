@@ -109,12 +109,26 @@ impl Linear {
     /// # Errors
     /// What libtorch reports.
     pub fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor, TrainError> {
-        match activation.by_tanh() {
-            Some(by_tanh) if native::takes(x, self.bias.numel() as i64) => {
-                native::bias_gelu(&self.product(x)?, &self.bias, by_tanh)
-            }
-            _ => activation.apply(&self.forward(x)?),
+        activated(x, &self.bias, activation, || self.product(x), || self.forward(x))
+    }
+}
+
+/// An activation of what a layer gives for `x`: `product` without its bias, `forward` with it.
+///
+/// # Errors
+/// Those of the two, what libtorch reports.
+pub fn activated(
+    x: &Tensor,
+    bias: &Tensor,
+    activation: Activation,
+    product: impl FnOnce() -> Result<Tensor, TrainError>,
+    forward: impl FnOnce() -> Result<Tensor, TrainError>,
+) -> Result<Tensor, TrainError> {
+    match activation.by_tanh() {
+        Some(by_tanh) if native::takes(x, bias.numel() as i64) => {
+            native::bias_gelu(&product()?, bias, by_tanh)
         }
+        _ => activation.apply(&forward()?),
     }
 }
 

@@ -29,9 +29,7 @@ const Kernels &kernels() {
 #endif
 #if defined(__x86_64__)
   static const Kernels &best =
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
-          ? kernels_avx512()
+      has_avx512() ? kernels_avx512()
       : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? kernels_avx2()
                                                                       : kernels_portable();
   return best;
@@ -348,16 +346,14 @@ char *tuneboard_adam(const AdamSlot *slots, int64_t count, const AdamStep *step)
   });
 }
 
-// A step of some rows of a table; the gradient has these rows alone.
+// A step of some rows of a table; the gradient, of floats, has these rows alone.
 char *tuneboard_adam_rows(const AdamSlot *table, int64_t width, const int64_t *rows, int64_t count,
                           const AdamStep *step) {
   return guarded([&] {
-    at::parallel_for(0, count, grain(width), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        AdamSlot row = row_of(*table, rows[i] * width, width);
-        row.gradient = (const char *)table->gradient + i * width * (table->half_gradient ? 2 : 4);
-        kernels().adam(row, *step, 0, width);
-      }
+    share(count, [&](int64_t i) {
+      AdamSlot row = row_of(*table, rows[i] * width, width);
+      row.gradient = (const float *)table->gradient + i * width;
+      kernels().adam(row, *step, 0, width);
     });
   });
 }
@@ -366,7 +362,6 @@ char *tuneboard_adam_rows(const AdamSlot *table, int64_t width, const int64_t *r
 char *tuneboard_adam_idle(const AdamSlot *table, int64_t width, const int64_t *rows, const int64_t *done,
                           int64_t count, const IdleStep *steps, int64_t all) {
   return guarded([&] {
-    // Rows differ in what they have missed.
     share(count, [&](int64_t i) {
       kernels().adam_idle(row_of(*table, rows[i] * width, width), steps + done[i], all - done[i], 0, width);
     });

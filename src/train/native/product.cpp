@@ -127,8 +127,7 @@ bool has_amx() {
     const int REQUEST_PERMISSION = 0x1023, TILE_DATA = 18; // arch_prctl(2), linux/prctl.h
     unsigned int eax, ebx, ecx, edx;
     const unsigned int BFLOAT16 = 1u << 22, TILES = 1u << 24;
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16") &&
+    return has_avx512() && __builtin_cpu_supports("avx512bf16") &&
            __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & BFLOAT16) && (edx & TILES) &&
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
   }();

@@ -5,6 +5,14 @@
 
 namespace tuneboard {
 
+#if defined(__x86_64__)
+// The parts of AVX-512 that our kernels are compiled for.
+inline bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 // Whether this processor has AMX with bfloat16, and this process may use it.
 bool has_amx();
 

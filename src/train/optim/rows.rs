@@ -6,6 +6,7 @@
 
 use tch::Tensor;
 
+use super::Slot;
 use crate::error::TrainError;
 use crate::native::{AdamStep, AdamTable, IdleStep};
 
@@ -88,6 +89,43 @@ impl Rows {
                 *done = now;
             }
         }
+    }
+}
+
+impl Slot {
+    /// The table that it is and how far its rows have come, if some may lag.
+    pub(super) fn lagging(&mut self) -> Option<(AdamTable<'_>, &mut Rows)> {
+        let rows = self.rows.as_mut()?;
+        let (mean, square) = self.moments.as_ref()?;
+        Some((AdamTable::new([&self.weight, mean, square], self.decay)?, rows))
+    }
+
+    /// A step along the gradient of some rows; all others put it off.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub(super) fn step_rows(
+        &mut self,
+        gradient: &Tensor,
+        lr: f64,
+        step: AdamStep,
+    ) -> Result<(), TrainError> {
+        let lr = lr * self.factor;
+        self.rows.get_or_insert_with(|| Rows::level(&self.weight));
+        let Some((table, rows)) = self.lagging() else {
+            return Err(TrainError::Failed(format!("{} takes no gradients by row.", self.name)));
+        };
+        let ids: Vec<i64> = Vec::try_from(gradient.f_internal_indices()?.f_view([-1])?)?;
+        rows.step(table, &ids, &gradient.f_internal_values()?, lr, step)?;
+        if rows.is_full() { self.settle() } else { Ok(()) }
+    }
+
+    /// Does all that any row has missed.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub(super) fn settle(&mut self) -> Result<(), TrainError> {
+        self.lagging().map_or(Ok(()), |(table, rows)| rows.settle(table))
     }
 }
 

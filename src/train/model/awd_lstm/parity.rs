@@ -223,8 +223,7 @@ impl Curve<'_> {
             let loss = logits.cross_entropy_for_logits(at("labels"));
             let (got, want) = (loss.double_value(&[]), &run["losses"][step as usize]);
             let gap = (got - want.as_f64().unwrap()).abs();
-            // Processors round differently, and the gap grows with the steps.
-            assert!(gap < (10.0 * noise).max(5e-4), "{} step {step}: {gap}", self.name);
+            assert!(gap < (10.0 * noise).max(1e-4), "{} step {step}: {gap}", self.name);
             let gradients = optimizer.gradients(&loss).unwrap();
             if step == 0 && stage.groups == rates.groups() {
                 check_gradients(&model, &gradients, &saved);

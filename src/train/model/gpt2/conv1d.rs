@@ -2,6 +2,7 @@ use tch::Tensor;
 
 use crate::error::TrainError;
 use crate::model::config::Activation;
+use crate::model::layers::activated;
 use crate::model::parameters::{Builder, Fresh};
 use crate::native;
 
@@ -74,12 +75,7 @@ impl Conv1d {
     /// # Errors
     /// What libtorch reports.
     pub fn activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor, TrainError> {
-        match activation.by_tanh() {
-            Some(by_tanh) if native::takes(x, self.bias.numel() as i64) => {
-                native::bias_gelu(&self.product(x)?, &self.bias, by_tanh)
-            }
-            _ => activation.apply(&self.forward(x)?),
-        }
+        activated(x, &self.bias, activation, || self.product(x), || self.forward(x))
     }
 
     /// As `forward`, without the bias: for those who add it on the way.

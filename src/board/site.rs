@@ -25,6 +25,8 @@ pub struct Site {
     pub rank: Option<u32>,
     /// Runs at once on the CPU; 0 = one per GPU, or one if there is none.
     pub slots: u32,
+    /// Runs at once on one GPU, where their memory is known to fit; 0 = 1.
+    pub gpu_runs: u32,
     /// CPU threads per run; 0 = the cores divided by the slots.
     pub threads: u32,
     /// The trainer's executable; empty = beside `tuneboard`, on other machines `FOLDER/bin`, else `PATH`.
@@ -70,12 +72,13 @@ pub enum Fetch {
 }
 
 /// Every key of a site and the kinds that take it.
-const KEYS: [(&str, &[SiteKind]); 18] = {
+const KEYS: [(&str, &[SiteKind]); 19] = {
     use SiteKind::{Local, Slurm, Ssh};
     [
         ("kind", &[Local, Ssh, Slurm]),
         ("rank", &[Local, Ssh, Slurm]),
         ("slots", &[Local, Ssh]),
+        ("gpu_runs", &[Local, Ssh]),
         ("threads", &[Local, Ssh, Slurm]),
         ("trainer", &[Local, Ssh, Slurm]),
         ("host", &[Ssh, Slurm]),
@@ -147,6 +150,7 @@ impl Site {
         match key {
             "rank" => self.rank = Some(number(key, value, 1_000)?),
             "slots" => self.slots = number(key, value, 1_000)?,
+            "gpu_runs" => self.gpu_runs = number(key, value, 64)?,
             "threads" => self.threads = number(key, value, 1_024)?,
             "cpus" => self.cpus = number(key, value, 10_000)?,
             "max_jobs" => self.max_jobs = number(key, value, 10_000)?,

@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::events::Tail;
+use crate::events::{Event, Kind, PEAK_MEMORY, Tail};
 use crate::spec::{RunId, RunState};
 
 use super::run::Runner;
@@ -42,6 +42,9 @@ impl Runner<'_> {
         }
         self.store.ingest(id, from, &batch)?;
         live.offset = batch.offset;
+        // A peak may let others in beside this run.
+        let tells = |event: &Event| matches!(&event.kind, Kind::Eval { values, .. } if values.contains_key(PEAK_MEMORY));
+        self.replan |= live.placement.device != "cpu" && batch.events.iter().any(tells);
         let starting = live.run.state == RunState::Starting;
         if let Some(foreign) = batch.foreign.first() {
             self.note(&format!(

@@ -57,17 +57,28 @@ pub struct Plan {
 }
 
 /// Gives the free seats to the queue in the order of its ids. `sites` are in the order of preference,
-/// `taken` has site and slot. A run that is pinned to a busy site or device waits without holding up
-/// those behind it.
-pub fn plan(queue: &[Waiting], sites: &[Offer], taken: &BTreeSet<(&str, &str)>) -> Plan {
+/// `taken` says where live runs sit. A run that is pinned to a busy site or device waits without holding
+/// up those behind it.
+///
+/// A shared GPU takes a run beside others if the most memory of each, as `peak` tells it, fits in all.
+/// Nobody is let in there past a run further ahead that could go there too: it would wait for ever.
+pub fn plan(
+    queue: &[Waiting],
+    sites: &[Offer],
+    taken: &[(RunId, &Placement)],
+    peak: &dyn Fn(RunId) -> Option<u64>,
+) -> Plan {
     let mut order: Vec<&Waiting> = queue.iter().collect();
     order.sort_by_key(|run| run.id);
-    let mut free: Vec<(&str, &Seat)> = Vec::new();
-    for offer in sites.iter().filter(|offer| offer.open) {
-        let seats = offer.seats.unwrap_or_default().iter();
-        let seats = seats.filter(|seat| !taken.contains(&(offer.site, seat.slot.as_str())));
-        free.extend(seats.map(|seat| (offer.site, seat)));
+    let mut free: Vec<(usize, &str, &Seat)> = Vec::new();
+    for (rank, offer) in sites.iter().enumerate().filter(|(_, offer)| offer.open) {
+        let is_free = |seat: &&Seat| {
+            !taken.iter().any(|(_, at)| (at.site.as_str(), &at.slot) == (offer.site, &seat.slot))
+        };
+        let seats = offer.seats.unwrap_or_default().iter().filter(is_free);
+        free.extend(seats.map(|seat| (rank, offer.site, seat)));
     }
+    let mut waited_for: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut plan = Plan::default();
     for run in order {
         let goes = |site: &str| run.site == "any" || run.site == site;
@@ -79,8 +90,26 @@ pub fn plan(queue: &[Waiting], sites: &[Offer], taken: &BTreeSet<(&str, &str)>) 
         let hope = |offer: &&Offer| offer.seats.is_none_or(|seats| seats.iter().any(fits));
         if !mine.iter().any(hope) {
             plan.never.push((run.id, no_seat(run, &mine, sites)));
-        } else if let Some(i) = free.iter().position(|(site, seat)| goes(site) && fits(seat)) {
-            let (site, seat) = free.remove(i);
+            continue;
+        }
+        // Runs beside which it would sit there; `None` if it may not.
+        let company = |site: &str, seat: &Seat| {
+            let Some(memory) = seat.shared else { return Some(0) };
+            let here = |at: &Placement| at.site == site && at.device == seat.device;
+            let started = plan.start.iter().filter(|(_, at)| here(at)).map(|(id, _)| *id);
+            let taken = taken.iter().filter(|(_, at)| here(at)).map(|(id, _)| *id);
+            let others: Vec<RunId> = taken.chain(started).collect();
+            let may = others.is_empty()
+                || !waited_for.contains(&(site, seat.device.as_str()))
+                    && fit(others.iter().copied().chain([run.id]).map(peak), memory);
+            may.then_some(others.len())
+        };
+        let mine = free.iter().enumerate().filter(|(_, (_, site, seat))| goes(site) && fits(seat));
+        let ranked = mine
+            .clone()
+            .filter_map(|(i, (rank, site, seat))| Some((*rank, company(site, seat)?, i)));
+        if let Some((_, _, i)) = ranked.min() {
+            let (_, site, seat) = free.remove(i);
             let threads = if run.threads == 0 { seat.threads } else { run.threads };
             plan.start.push((
                 run.id,
@@ -91,9 +120,20 @@ pub fn plan(queue: &[Waiting], sites: &[Offer], taken: &BTreeSet<(&str, &str)>) 
                     threads,
                 },
             ));
+        } else {
+            waited_for.extend(mine.map(|(_, (_, site, seat))| (*site, seat.device.as_str())));
         }
     }
     plan
+}
+
+/// What each run holds of a GPU beside libtorch's tensors: the driver's context, kernels.
+const CONTEXT: u64 = 1 << 30;
+
+/// Whether runs with these peaks fit into a GPU at once, with a tenth and at least 1 GiB to spare.
+fn fit(mut peaks: impl Iterator<Item = Option<u64>>, memory: u64) -> bool {
+    let sum = peaks.try_fold(0_u64, |sum, peak| sum.checked_add(peak?)?.checked_add(CONTEXT));
+    sum.and_then(|sum| sum.checked_add((sum / 10).max(1 << 30))).is_some_and(|sum| sum <= memory)
 }
 
 fn no_seat(run: &Waiting, mine: &[&Offer], sites: &[Offer]) -> String {
@@ -116,6 +156,7 @@ fn no_seat(run: &Waiting, mine: &[&Offer], sites: &[Offer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runner::slots::gpu_seats;
 
     fn seats(devices: &[&str]) -> Vec<Seat> {
         let gpus = devices.iter().any(|d| d.starts_with("cuda"));
@@ -124,6 +165,7 @@ mod tests {
             device: (*device).to_owned(),
             threads: 4,
             open: *device != "cpu" || !gpus,
+            shared: None,
         };
         devices.iter().enumerate().map(seat).collect()
     }
@@ -142,11 +184,23 @@ mod tests {
         Offer { site, seats: Some(seats), open: true }
     }
 
+    /// The plan while runs sit at these sites and slots, whose memory nobody knows.
+    fn planned(queue: &[Waiting], sites: &[Offer], taken: &[(&str, &str)]) -> Plan {
+        let taken: Vec<Placement> = taken.iter().map(|(site, slot)| placed(site, slot)).collect();
+        let taken: Vec<_> = taken.iter().map(|at| (RunId(999), at)).collect();
+        plan(queue, sites, &taken, &|_| None)
+    }
+
+    fn placed(site: &str, slot: &str) -> Placement {
+        let device = slot.split('/').next().unwrap_or_default();
+        Placement { site: site.into(), slot: slot.into(), device: device.into(), threads: 1 }
+    }
+
     /// `want` lists run and slot of what is started.
     fn check(runs: &[(u32, &str)], devices: &[&str], taken: &[&str], want: &[(u32, &str)]) -> Plan {
-        let taken = taken.iter().map(|t| ("local", *t)).collect();
+        let taken: Vec<_> = taken.iter().map(|slot| ("local", *slot)).collect();
         let seats = seats(devices);
-        let plan = plan(&queue(runs), &[offer("local", &seats)], &taken);
+        let plan = planned(&queue(runs), &[offer("local", &seats)], &taken);
         let got: Vec<(u32, &str)> =
             plan.start.iter().map(|(id, at)| (id.0, at.slot.as_str())).collect();
         assert_eq!(got, want);
@@ -207,7 +261,7 @@ mod tests {
         let spec = RunSpec { threads: 3, ..RunSpec::default() };
         let runs = [Waiting::new(RunId(1), &spec), Waiting::new(RunId(2), &RunSpec::default())];
         let seats = seats(&["cpu", "cpu"]);
-        let plan = plan(&runs, &[offer("local", &seats)], &BTreeSet::new());
+        let plan = planned(&runs, &[offer("local", &seats)], &[]);
         let threads: Vec<u32> = plan.start.iter().map(|(_, at)| at.threads).collect();
         assert_eq!(threads, [3, 4]);
     }
@@ -221,7 +275,7 @@ mod tests {
             threads: 0,
         };
         let runs: Vec<Waiting> = asked.iter().enumerate().map(run).collect();
-        let plan = plan(&runs, sites, &taken.iter().copied().collect());
+        let plan = planned(&runs, sites, taken);
         let words = |(id, at): &(RunId, Placement)| format!("{} {}/{}", id.0, at.site, at.slot);
         let never = plan.never.iter().map(|(id, why)| format!("{} {why}", id.0));
         plan.start.iter().map(words).chain(never).collect()
@@ -251,5 +305,90 @@ mod tests {
             places(&asked, &sites, &[]),
             ["2 local/cpu/0", "3 There is no site moon; config.toml has local, box, hpc."]
         );
+    }
+
+    const GIB: u64 = 1 << 30;
+
+    /// Where runs start on GPUs of 16 GiB, each with three seats. `live` has runs and where they sit;
+    /// a run numbered 10 p + n has a peak of p GiB, or an unknown one for p = 0.
+    fn packed(gpus: usize, live: &[(u32, &str)], runs: &[(u32, &str)]) -> Vec<(u32, String)> {
+        let seats = |i: usize| gpu_seats(format!("cuda:{i}"), Some(16 * GIB), 3, 1);
+        let seats: Vec<Seat> = (0..gpus).flat_map(seats).collect();
+        let live: Vec<_> =
+            live.iter().map(|(id, slot)| (RunId(*id), placed("local", slot))).collect();
+        let taken: Vec<_> = live.iter().map(|(id, at)| (*id, at)).collect();
+        let peak = |id: RunId| Some(u64::from(id.0 / 10) * GIB).filter(|bytes| *bytes > 0);
+        let plan = plan(&queue(runs), &[offer("local", &seats)], &taken, &peak);
+        plan.start.into_iter().map(|(id, at)| (id.0, at.slot)).collect()
+    }
+
+    #[test]
+    fn runs_share_a_gpu_as_far_as_their_peaks_fit() {
+        let start = |live: &[(u32, &str)], runs: &[(u32, &str)]| packed(1, live, runs);
+        let at = |id: u32, slot: &str| (id, slot.to_owned());
+        let (two, three) =
+            ([(61, "auto"), (62, "auto")], [(61, "auto"), (62, "auto"), (63, "auto")]);
+        assert_eq!(start(&[], &two), [at(61, "cuda:0"), at(62, "cuda:0/1")]);
+        assert_eq!(start(&[], &three), [at(61, "cuda:0"), at(62, "cuda:0/1")], "24 GiB");
+        assert_eq!(start(&[(61, "cuda:0/2")], &[(62, "auto")]), [at(62, "cuda:0")]);
+        // 7 GiB beside 6 need 15 with their contexts, and a tenth more.
+        assert_eq!(start(&[(61, "cuda:0")], &[(71, "auto")]), []);
+        assert_eq!(
+            start(&[(11, "cuda:0"), (12, "cuda:0/1"), (13, "cuda:0/2")], &[(14, "auto")]),
+            []
+        );
+    }
+
+    #[test]
+    fn a_run_whose_peak_nobody_knows_has_a_gpu_to_itself() {
+        let at = |id: u32, slot: &str| (id, slot.to_owned());
+        assert_eq!(packed(1, &[], &[(1, "auto"), (11, "auto")]), [at(1, "cuda:0")]);
+        assert_eq!(packed(1, &[(11, "cuda:0")], &[(1, "auto")]), []);
+        assert_eq!(packed(1, &[(1, "cuda:0")], &[(11, "auto")]), []);
+        assert_eq!(packed(2, &[(11, "cuda:0")], &[(1, "auto")]), [at(1, "cuda:1")]);
+        // However little memory one wants that is further behind, it is not let past.
+        assert_eq!(packed(1, &[(11, "cuda:0")], &[(1, "auto"), (12, "auto")]), []);
+    }
+
+    #[test]
+    fn an_empty_gpu_goes_first_and_pins_hold() {
+        let at = |id: u32, slot: &str| (id, slot.to_owned());
+        let runs = [(12, "auto"), (13, "auto"), (14, "cuda:1"), (15, "cuda:1")];
+        assert_eq!(
+            packed(2, &[(11, "cuda:0")], &runs),
+            [at(12, "cuda:1"), at(13, "cuda:0/1"), at(14, "cuda:1/1"), at(15, "cuda:1/2")]
+        );
+        // A pinned run that has to wait keeps its own GPU from others, and no other.
+        let runs = [(1, "cuda:1"), (12, "auto"), (13, "cuda:1")];
+        let live = [(10, "cuda:0"), (11, "cuda:1")];
+        assert_eq!(packed(2, &live, &runs), [at(12, "cuda:0/1")]);
+    }
+
+    #[test]
+    fn a_gpu_of_unknown_size_is_never_shared_and_lies_do_no_harm() {
+        let seats = gpu_seats("cuda:0".into(), None, 3, 1);
+        let here = placed("local", "cuda:0");
+        let plan = plan(
+            &queue(&[(12, "auto")]),
+            &[offer("local", &seats)],
+            &[(RunId(11), &here)],
+            &|_| Some(GIB),
+        );
+        assert_eq!(plan, Plan::default());
+        assert!(!fit([Some(u64::MAX), Some(1)].into_iter(), 16 * GIB));
+    }
+
+    #[test]
+    fn jobs_of_a_cluster_share_nothing() {
+        let seat = |i: u32| Seat {
+            slot: format!("job/{i}"),
+            device: "cuda:0".into(),
+            threads: 1,
+            open: true,
+            shared: None,
+        };
+        let seats = [seat(0), seat(1)];
+        let plan = planned(&queue(&[(1, "auto"), (2, "auto")]), &[offer("local", &seats)], &[]);
+        assert_eq!(plan.start.len(), 2);
     }
 }

@@ -9,10 +9,10 @@ use crate::store::{SiteInfo, SiteState, SlotInfo};
 
 use super::Result;
 use super::folder::{self, Meta};
-use super::launch::{Desk, Job, Look, Report};
+use super::launch::{Desk, Device, Job, Look, Report};
 use super::plan::Offer;
 use super::run::Runner;
-use super::slots::{Seat, seats};
+use super::slots::{Seat, gpu_seats, seats};
 
 /// The site that is this machine.
 pub(super) const LOCAL: &str = "local";
@@ -49,6 +49,8 @@ impl Place {
                 device: device.to_owned(),
                 threads: self.site.threads.max(self.site.cpus).max(1),
                 open: true,
+                // Each job has GPUs of its own.
+                shared: None,
             };
             (0..self.site.max_jobs).map(seat).collect()
         })
@@ -57,8 +59,9 @@ impl Place {
     /// Seats on the devices that the config names, or else on those that were found.
     fn found_seats(&self, look: &Look) -> Vec<Seat> {
         let cores = look.number("cores").map_or(1, |n| n as u32);
+        let total = |gpu: &Device| gpu.memory.map(|memory| memory.1);
         if self.site.devices.is_empty() {
-            return seats(&self.site, look.gpus.len(), cores);
+            return seats(&self.site, &look.gpus.iter().map(total).collect::<Vec<_>>(), cores);
         }
         let named = &self.site.devices;
         let threads = match self.site.threads {
@@ -66,21 +69,26 @@ impl Place {
             given => given,
         };
         let gpus = named.iter().any(|device| device != "cpu");
-        let seat = |(i, device): (usize, &String)| Seat {
-            slot: if device == "cpu" { format!("cpu/{i}") } else { device.clone() },
-            device: device.clone(),
-            threads,
-            open: device != "cpu" || !gpus,
+        let seats = |(i, device): (usize, &String)| {
+            let seat = Seat {
+                slot: format!("cpu/{i}"),
+                device: device.clone(),
+                threads,
+                open: !gpus,
+                shared: None,
+            };
+            let Some(n) = seat.gpu() else { return vec![seat] };
+            let memory = look.gpus.get(n).and_then(total);
+            gpu_seats(device.clone(), memory, self.site.gpu_runs, threads)
         };
-        named.iter().enumerate().map(seat).collect()
+        named.iter().enumerate().flat_map(seats).collect()
     }
 
     /// What its seats look like; `runs` says who sits where.
     fn slots(&self, name: &str, runs: &BTreeMap<(&str, &str), RunId>) -> Vec<SlotInfo> {
         let info = |seat: &Seat| {
-            let gpu = seat.device.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok());
             let look = self.look.as_ref();
-            let gpu = gpu.and_then(|n| look.and_then(|look| look.gpus.get(n))).cloned();
+            let gpu = seat.gpu().and_then(|n| look.and_then(|look| look.gpus.get(n))).cloned();
             let gpu = gpu.unwrap_or_default();
             let label = match (self.site.kind, gpu.name.is_empty()) {
                 (SiteKind::Slurm, _) => self.site.partition.clone(),

@@ -21,29 +21,53 @@ pub struct Seat {
     pub threads: u32,
     /// False if only runs that ask for this device come here.
     pub open: bool,
+    /// Bytes of the GPU that this seat shares with others of the same device; `None` if it has a device to
+    /// itself.
+    pub shared: Option<u64>,
+}
+
+impl Seat {
+    /// The number of its GPU.
+    pub(super) fn gpu(&self) -> Option<usize> {
+        self.device.strip_prefix("cuda:")?.parse().ok()
+    }
 }
 
 /// One seat per GPU, then the CPU's: `slots` of them, or one. Where there are GPUs the CPU serves only
-/// runs with `device=cpu`. Unless the config says otherwise, seats of a kind share the cores.
-pub fn seats(site: &Site, gpus: usize, cores: u32) -> Vec<Seat> {
+/// runs with `device=cpu`. Unless the config says otherwise, seats of a kind share the cores. `gpus` has
+/// the bytes of each GPU: where they are known, up to `gpu_runs` seats share it.
+pub fn seats(site: &Site, gpus: &[Option<u64>], cores: u32) -> Vec<Seat> {
     let cpus = site.slots.max(1);
     let share = |seats: u32| match site.threads {
         0 => (cores / seats.max(1)).max(1),
         given => given,
     };
-    let gpu = |i: usize| Seat {
-        slot: format!("cuda:{i}"),
-        device: format!("cuda:{i}"),
-        threads: share(gpus as u32),
-        open: true,
+    let runs = |memory: &Option<u64>| if memory.is_some() { site.gpu_runs.max(1) } else { 1 };
+    let threads = share(gpus.iter().map(runs).sum());
+    let gpu = |(i, memory): (usize, &Option<u64>)| {
+        gpu_seats(format!("cuda:{i}"), *memory, site.gpu_runs, threads)
     };
     let cpu = |i: u32| Seat {
         slot: format!("cpu/{i}"),
         device: "cpu".to_owned(),
         threads: share(cpus),
-        open: gpus == 0,
+        open: gpus.is_empty(),
+        shared: None,
     };
-    (0..gpus).map(gpu).chain((0..cpus).map(cpu)).collect()
+    gpus.iter().enumerate().flat_map(gpu).chain((0..cpus).map(cpu)).collect()
+}
+
+/// The seats of one GPU: `cuda:0`, and where `runs` may share it `cuda:0/1` and so on.
+pub(super) fn gpu_seats(device: String, memory: Option<u64>, runs: u32, threads: u32) -> Vec<Seat> {
+    let shared = memory.filter(|_| runs > 1);
+    let seat = |n: u32| Seat {
+        slot: if n == 0 { device.clone() } else { format!("{device}/{n}") },
+        device: device.clone(),
+        threads,
+        open: true,
+        shared,
+    };
+    (0..shared.map_or(1, |_| runs)).map(seat).collect()
 }
 
 /// The machine's seats and the instruments that watch them.
@@ -61,10 +85,11 @@ impl Slots {
     /// Looks at the machine.
     pub(super) fn of(site: &Site) -> Self {
         let gpus = Gpus::open();
+        let memory: Vec<Option<u64>> = gpus.look().iter().map(|gpu| gpu.memory_total).collect();
         let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
         let model = first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "CPU".to_owned());
         Self {
-            seats: seats(site, gpus.len(), cores),
+            seats: seats(site, &memory, cores),
             gpus,
             processor: format!("{model}, {cores} threads"),
             ticks: processor_ticks(),
@@ -86,18 +111,20 @@ impl Slots {
             temperature: None,
         };
         let gpus = self.gpus.look();
-        let devices = gpus.iter().chain(std::iter::repeat(&cpu));
-        let info = |(seat, device): (&Seat, &Gpu)| SlotInfo {
-            site: super::sites::LOCAL.to_owned(),
-            slot: seat.slot.clone(),
-            label: device.name.clone(),
-            run: runs.get(seat.slot.as_str()).copied(),
-            memory_used: device.memory_used,
-            memory_total: device.memory_total,
-            busy: device.busy,
-            temperature: device.temperature,
+        let info = |seat: &Seat| {
+            let device = seat.gpu().and_then(|n| gpus.get(n)).unwrap_or(&cpu);
+            SlotInfo {
+                site: super::sites::LOCAL.to_owned(),
+                slot: seat.slot.clone(),
+                label: device.name.clone(),
+                run: runs.get(seat.slot.as_str()).copied(),
+                memory_used: device.memory_used,
+                memory_total: device.memory_total,
+                busy: device.busy,
+                temperature: device.temperature,
+            }
         };
-        self.seats.iter().zip(devices).map(info).collect()
+        self.seats.iter().map(info).collect()
     }
 }
 
@@ -135,7 +162,7 @@ mod tests {
 
     fn check(slots: u32, threads: u32, gpus: usize, want: &[(&str, u32, bool)]) {
         let site = Site { slots, threads, ..Site::default() };
-        let seats = seats(&site, gpus, 16);
+        let seats = seats(&site, &vec![Some(1 << 34); gpus], 16);
         let got: Vec<(&str, u32, bool)> =
             seats.iter().map(|s| (s.slot.as_str(), s.threads, s.open)).collect();
         assert_eq!(got, want);
@@ -152,7 +179,18 @@ mod tests {
     #[test]
     fn more_seats_than_cores_still_have_a_thread_each() {
         let site = Site { slots: 40, ..Site::default() };
-        assert!(seats(&site, 0, 16).iter().all(|seat| seat.threads == 1));
+        assert!(seats(&site, &[], 16).iter().all(|seat| seat.threads == 1));
+    }
+
+    #[test]
+    fn a_gpu_has_several_seats_if_the_config_says_so_and_its_memory_is_known() {
+        let site = Site { gpu_runs: 3, ..Site::default() };
+        let seats = seats(&site, &[Some(1 << 34), None], 16);
+        let got: Vec<_> = seats.iter().map(|s| (s.slot.as_str(), s.threads, s.shared)).collect();
+        let all = Some(1 << 34);
+        let shared = ["cuda:0", "cuda:0/1", "cuda:0/2"].map(|slot| (slot, 4, all));
+        assert_eq!(got, [&shared[..], &[("cuda:1", 4, None), ("cpu/0", 16, None)]].concat());
+        assert!(seats.iter().take(3).all(|seat| seat.gpu() == Some(0)));
     }
 
     #[test]

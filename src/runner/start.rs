@@ -23,9 +23,11 @@ impl Runner<'_> {
         let waiting = self.in_turn()?;
         let sites: Vec<String> = waiting.iter().map(|run| run.site.clone()).collect();
         self.open_desks(&sites);
-        let taken = self.live.values().filter(|live| !live.freed);
-        let taken = taken.map(|live| (live.placement.site.as_str(), live.placement.slot.as_str()));
-        let plan = plan(&waiting, &self.offers(), &taken.collect());
+        let taken = self.live.iter().filter(|(_, live)| !live.freed);
+        let taken: Vec<_> = taken.map(|(id, live)| (*id, &live.placement)).collect();
+        // Where the answer fails, nobody shares.
+        let peak = |id| self.store.reader().alike_peak(id).ok().flatten();
+        let plan = plan(&waiting, &self.offers(), &taken, &peak);
         let moved = plan != Plan::default();
         for (id, why) in plan.never {
             self.fail(id, why)?;

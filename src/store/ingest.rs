@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::curve;
 use super::points::{Point, settle_epoch};
 use super::series::{self, metric_id};
-use super::{Curve, Reader, SPARK, Store, confusion};
-use crate::events::{Batch, Event, Kind, Split, Started};
+use super::{Curve, Reader, SPARK, Store, confusion, peak};
+use crate::events::{Batch, Event, Kind, PEAK_MEMORY, Split, Started};
 use crate::spec::{RunId, printable};
 
 /// Longest name of a metric, text of a remark, and number of remarks that are kept of a run.
@@ -74,6 +74,9 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
             Kind::Eval { split, epoch, values } => {
                 for (name, value) in values {
                     pending.add(Some(*split), name, point(event, f64::from(*epoch), value.0));
+                }
+                if let Some(bytes) = values.get(PEAK_MEMORY) {
+                    peak::keep(db, id, bytes.0)?;
                 }
             }
             Kind::Started(started) => begin(db, id, event, started)?,

@@ -8,7 +8,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES, PARENT];
+const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES, PARENT, PEAK];
 
 const FIRST: Migration = Migration {
     reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
@@ -156,6 +156,20 @@ ALTER TABLE run ADD COLUMN parent INTEGER AS (
   CASE WHEN json_extract(spec, '$.init') GLOB 'r[0-9]*'
        THEN CAST(substr(json_extract(spec, '$.init'), 2) AS INTEGER) END) VIRTUAL;
 CREATE INDEX run_parent ON run(parent, id) WHERE parent IS NOT NULL;
+",
+};
+
+const PEAK: Migration = Migration {
+    reason: "Whether a run fits beside others on a GPU is told by the most memory that alike runs took on one. \
+             `alike` holds the keys that decide it, read out of the spec; the index holds only runs with a peak, \
+             so that the largest is one look. None has one yet: it costs nothing.",
+    sql: "
+ALTER TABLE run ADD COLUMN peak INTEGER; -- bytes, of runs on a GPU
+ALTER TABLE run ADD COLUMN alike TEXT AS (json_extract(spec,
+  '$.model', '$.task', '$.data', '$.val', '$.test', '$.text', '$.limit', '$.max_length', '$.batch_size',
+  '$.accumulate', '$.optimizer', '$.momentum', '$.precision', '$.unfreeze', '$.dropout', '$.pool',
+  '$.stateful', '$.layer_norm')) VIRTUAL;
+CREATE INDEX run_peak ON run(alike, peak) WHERE peak IS NOT NULL;
 ",
 };
 

@@ -16,6 +16,7 @@ mod lease;
 mod list;
 mod migrations;
 mod open;
+mod peak;
 mod points;
 mod rows;
 mod run;

@@ -23,7 +23,7 @@ mod visit;
 mod wire;
 
 pub(super) use desk::{Desk, Report};
-pub(super) use job::{Job, Look};
+pub(super) use job::{Device, Job, Look};
 pub(super) use local::start;
 pub use local::{trainer_command, trainer_output};
 pub use visit::{Visit, fetch, install, visit};

@@ -96,7 +96,7 @@ fn native(lib: &Path) {
     build.flag("-isystem").flag(&include);
     build.flag("-isystem").flag(include.join("torch/csrc/api/include"));
     build.flag("-fopenmp").objects(objects);
-    build.files(["fused", "product"].map(|name| format!("{SOURCE}/{name}.cpp")));
+    build.files(["fused", "memory", "product"].map(|name| format!("{SOURCE}/{name}.cpp")));
     build.compile("tuneboard_native");
     let out = env::var("OUT_DIR").unwrap_or_default();
     for argument in [format!("{out}/libtuneboard_native.a"), "-lstdc++".into(), "-lgomp".into()] {

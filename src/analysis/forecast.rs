@@ -74,6 +74,10 @@ fn per_row(run: &Run) -> Option<f64> {
 }
 
 fn memory(run: &Run) -> Option<f64> {
+    if let Some(peak) = run.last.get("train/peak_memory_bytes") {
+        return Some(*peak);
+    }
+    // An older trainer's run.
     let found = run.best.iter().chain(&run.last).filter(|(name, _)| name.ends_with("memory_bytes"));
     found.map(|(_, bytes)| *bytes).filter(|b| b.is_finite() && *b > 0.0).reduce(f64::max)
 }
@@ -122,6 +126,10 @@ mod tests {
         // 40 s for 2 epochs of 1,000 rows = 20 ms a row.
         assert_eq!((f.millis, f.runs, f.nearest, f.is_alike), (Some(40_000), 3, RunId(4), true));
         assert_eq!(f.memory, Some(5e8));
+        let mut measured = runs.clone();
+        measured[3].last.insert("train/peak_memory_bytes".into(), 4e8);
+        let f = forecast(&spec, Some(500), &measured).unwrap();
+        assert_eq!(f.memory, Some(4e8), "its own memory, not the whole device's");
         let other = RunSpec { batch_size: 64, ..spec };
         let f = forecast(&other, None, &runs).unwrap();
         assert!(!f.is_alike && f.millis.is_some());

@@ -157,10 +157,12 @@ fn figures(run: &Run, curves: &[(String, Curve)], context: &mut Context) -> Resu
         let best = run.best.get(metric).copied();
         let at = curve.and_then(|c| best_epoch(metric, c));
         let spark = curve.map(|c| figures::sparkline(thin(&c.value), context.out.utf8));
+        let is_memory = metric.ends_with("_bytes");
+        let value = |x| if is_memory { figures::bytes(x as u64) } else { figures::value(x) };
         table.row([
             metric.as_str().into(),
-            figures::value(*last).into(),
-            figures::maybe(best).into(),
+            value(*last).into(),
+            best.map_or_else(|| NOTHING.to_owned(), value).into(),
             at.map_or_else(|| NOTHING.to_owned(), |e| short((e * 100.0).round() / 100.0)).into(),
             spark.unwrap_or_default().into(),
         ]);

@@ -50,11 +50,6 @@ impl Gpus {
         Self { driver, numbers }
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.numbers.len()
-    }
-
     /// All of them, in order.
     pub(super) fn look(&self) -> Vec<Gpu> {
         let Some(nvml) = &self.driver else { return Vec::new() };

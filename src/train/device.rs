@@ -8,9 +8,11 @@ use std::sync::OnceLock;
 use std::thread;
 
 use tch::{Cuda, Device, Kind};
+use tuneboard::events::{Number, PEAK_MEMORY};
 use tuneboard::spec::{Precision, RunSpec};
 
 use crate::error::TrainError;
+use crate::native;
 
 /// The machine's part in a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +71,20 @@ impl Place {
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         Some(pages * u64::try_from(page).ok()?)
     }
+}
+
+/// The train figure of the most bytes held so far: of the GPU by libtorch's allocator, whose word is exact
+/// and leaves other processes out; on the CPU, resident.
+pub fn peak_memory(device: Device) -> Option<(String, Number)> {
+    let bytes = match device {
+        Device::Cuda(index) => native::gpu_peak(index)?,
+        _ => {
+            let text = fs::read_to_string("/proc/self/status").ok()?;
+            let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            peak.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10
+        }
+    };
+    Some((PEAK_MEMORY.to_owned(), Number(bytes as f64)))
 }
 
 /// Lets the allocator keep what a step gives back, for the next one: otherwise each large tensor is
@@ -188,4 +204,20 @@ pub fn bf16_is_fast(device: Device) -> bool {
 fn nvml() -> Option<&'static nvml_wrapper::Nvml> {
     static NVML: OnceLock<Option<nvml_wrapper::Nvml>> = OnceLock::new();
     NVML.get_or_init(|| nvml_wrapper::Nvml::init().ok()).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_of_this_process_is_known_and_that_of_no_gpu_is_not() {
+        let (name, bytes) = peak_memory(Device::Cpu).unwrap();
+        assert_eq!(name, PEAK_MEMORY);
+        let place = Place { device: Device::Cpu, threads: 1, kind: Kind::Float };
+        assert!(bytes.0 >= 1e6 && place.memory().is_some());
+        if !Cuda::is_available() {
+            assert_eq!(peak_memory(Device::Cuda(0)), None);
+        }
+    }
 }

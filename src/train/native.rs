@@ -48,6 +48,13 @@ pub fn self_attention(
     })
 }
 
+/// The most bytes of a GPU that libtorch's allocator has held at once, if it tells.
+pub fn gpu_peak(index: usize) -> Option<u64> {
+    // SAFETY: a number goes in and one comes out.
+    let bytes = unsafe { tuneboard_gpu_peak(index as i64) };
+    u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)
+}
+
 /// True if [`product`] takes `x` and a weight.
 pub fn multiplies(x: &Tensor, weight: &Tensor) -> bool {
     let fits = |tensor: &Tensor| tensor.kind() == Kind::BFloat16 && takes(tensor, 0);
@@ -325,6 +332,7 @@ unsafe extern "C" {
         causal: bool,
         p: f64,
     ) -> *mut c_char;
+    fn tuneboard_gpu_peak(index: i64) -> i64;
     fn tuneboard_has_products() -> bool;
     fn tuneboard_product(
         out: &mut *mut C_tensor,

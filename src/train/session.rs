@@ -16,7 +16,7 @@ use tuneboard::spec::{
 
 use crate::cache::{Cache, Name};
 use crate::checkpoint::{Assets, Checkpoints, TOKENIZER_FILES};
-use crate::device::Place;
+use crate::device::{self, Place};
 use crate::epoch::Meter;
 use crate::error::TrainError;
 use crate::evaluate::evaluate;
@@ -343,7 +343,7 @@ impl<'a> Session<'a> {
         &mut self,
         split: Split,
         epoch: u32,
-        before: Option<BTreeMap<String, Number>>,
+        mut before: Option<BTreeMap<String, Number>>,
     ) -> Result<Option<f64>, TrainError> {
         if !self.freeze()? {
             return Ok(None);
@@ -351,6 +351,9 @@ impl<'a> Session<'a> {
         let mode = Mode::inference(self.place.kind);
         let rows = report::rows(&self.data, split);
         let Some(scores) = evaluate(self, rows, mode)? else { return Ok(None) };
+        if let Some(train) = &mut before {
+            train.extend(device::peak_memory(self.place.device));
+        }
         let more = if self.spec.preset == Preset::Notebook && split == Split::Val {
             vec![notebook_loss(scores.batch_losses(self.spec.batch_size as usize), rows.len())]
         } else {

@@ -31,6 +31,8 @@ mod lineage;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod packing;
+#[cfg(test)]
 mod predict;
 #[cfg(test)]
 mod query;

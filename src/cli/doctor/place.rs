@@ -1,15 +1,39 @@
 use std::fs::{self, File};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::figures::{bytes, duration, now};
 use super::Check;
-use crate::board::Board;
+use crate::board::{Board, Site};
 use crate::runner;
 use crate::store::{Reader, Store};
 
 /// What the board's folder and file system must give.
 pub fn checks(board: &Board) -> Vec<Check> {
-    vec![disk(board), clock(board), locks(board), sqlite(board), database(board), served(board)]
+    let site = board.config.sites.get("local").cloned().unwrap_or_default();
+    let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    vec![
+        disk(board),
+        clock(board),
+        locks(board),
+        sqlite(board),
+        database(board),
+        served(board),
+        seats(&site, cores),
+    ]
+}
+
+/// Threads that wait for a core spin, and cost the others more than they do themselves.
+fn seats(site: &Site, cores: u32) -> Check {
+    let name = "CPU runs";
+    let slots = site.slots.max(1);
+    let threads = if site.threads == 0 { (cores / slots).max(1) } else { site.threads };
+    let found = format!("{slots} at once, {threads} threads each, {cores} cores");
+    if slots.saturating_mul(threads) > cores {
+        let mend = "in config.toml, [sites.local]: slots x threads at most the cores; threads = 0 shares them out";
+        return Check::warn(name, found, mend);
+    }
+    Check::ok(name, found)
 }
 
 /// Below this no run finishes; below the next only small ones do.
@@ -176,6 +200,15 @@ mod tests {
             assert_eq!(check.level, super::super::Level::Ok, "{check:?}");
         }
         assert_eq!(fs::read_dir(board.runs()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn more_threads_than_cores_are_warned_of() {
+        let check = |slots, threads| seats(&Site { slots, threads, ..Site::default() }, 4).level;
+        use super::super::Level::{Ok, Warn};
+        let got =
+            [(0, 0), (2, 0), (2, 2), (4, 1), (8, 0), (3, 2), (1, 5)].map(|(s, t)| check(s, t));
+        assert_eq!(got, [Ok, Ok, Ok, Ok, Warn, Warn, Warn]);
     }
 
     #[test]

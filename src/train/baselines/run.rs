@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use tch::Device;
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Ending, Kind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::{Baseline, RunSpec};
@@ -12,6 +13,7 @@ use tuneboard::spec::{Baseline, RunSpec};
 use super::fitted::{Examples, Fitted};
 use super::vocabulary::Vocabulary;
 use crate::checkpoint::Checkpoints;
+use crate::device;
 use crate::error::TrainError;
 use crate::evaluate;
 use crate::fit::End;
@@ -67,13 +69,14 @@ pub fn run(
 
     let scores = judge(&learnt.fitted, &data, Split::Train);
     let rate = |count: usize| Number(count as f64 / seconds);
-    let train = BTreeMap::from([
+    let mut train = BTreeMap::from([
         ("loss".to_owned(), Number(scores.loss())),
         ("acc".to_owned(), Number(scores.accuracy())),
         ("examples_per_s".to_owned(), rate(data.train.len())),
         ("tokens_per_s".to_owned(), rate(learnt.words as usize)),
     ]);
     let scores = judge(&learnt.fitted, &data, Split::Val);
+    train.extend(device::peak_memory(Device::Cpu));
     let pass = Pass { split: Split::Val, epoch: 1, before: Some(train), more: Vec::new() };
     report::report(journal, folder, &data, pass, scores)?;
     checkpoints.write("best", |write| learnt.fitted.save(write))?;

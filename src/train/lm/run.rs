@@ -13,7 +13,7 @@ use super::objective::{Objective, Sums};
 use super::stream::Windows;
 use super::subwords::Subwords;
 use crate::checkpoint::{Assets, Checkpoints};
-use crate::device::Place;
+use crate::device::{self, Place};
 use crate::error::TrainError;
 use crate::fit::End;
 use crate::journal::{History, Journal};
@@ -288,6 +288,7 @@ impl<'a> Run<'a> {
         let mut values = train.values();
         let rate = Number(tally.tokens as f64 / tally.seconds);
         values.insert("tokens_per_s".to_owned(), rate);
+        values.extend(device::peak_memory(self.place.device));
         self.journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
         self.journal.write(Kind::Eval { split: Split::Val, epoch, values: val.values() })?;
         if self.state.judge(epoch, val.mean()) {

@@ -67,9 +67,11 @@ fn figures_of(detail: &Detail) -> Vec<(String, &'static str)> {
             out.push((figures::count(*x), unit));
         }
     }
-    let memory = run.last.iter().find(|(name, _)| name.ends_with("_bytes"));
-    if let Some((_, bytes)) = memory {
-        out.push((figures::bytes(*bytes), "memory"));
+    let memory =
+        [("train/peak_memory_bytes", "peak memory"), ("train/step_memory_bytes", "memory")];
+    let known = |(metric, unit)| Some((run.last.get(metric)?, unit));
+    if let Some((bytes, unit)) = memory.into_iter().find_map(known) {
+        out.push((figures::bytes(*bytes), unit));
     }
     if let Some(lr) = run.last.get("train/lr").filter(|_| run.state.is_live()) {
         out.push((figures::metric(*lr), "lr now"));

@@ -76,13 +76,12 @@ impl Place {
 /// The train figure of the most bytes held so far: of the GPU by libtorch's allocator, whose word is exact
 /// and leaves other processes out; on the CPU, resident.
 pub fn peak_memory(device: Device) -> Option<(String, Number)> {
-    let bytes = match device {
-        Device::Cuda(index) => native::gpu_peak(index)?,
-        _ => {
-            let text = fs::read_to_string("/proc/self/status").ok()?;
-            let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-            peak.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10
-        }
+    let bytes = if let Device::Cuda(index) = device {
+        native::gpu_peak(index)?
+    } else {
+        let text = fs::read_to_string("/proc/self/status").ok()?;
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        peak.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10
     };
     Some((PEAK_MEMORY.to_owned(), Number(bytes as f64)))
 }

@@ -35,7 +35,7 @@ fn driver(folder: &Path) {
 /// A run whose trainer tells of a peak of so many GiB.
 fn spec(gib: u32, seed: u64) -> RunSpec {
     RunSpec {
-        model: format!("fake epoch_ms=300 gib={gib}"),
+        model: format!("fake epoch_ms=500 gib={gib}"),
         data: "none.csv".into(),
         epochs: 4,
         seed,

@@ -56,6 +56,14 @@ pub fn seed_torch(seed: u64, purpose: Purpose, at: u64) {
     tch::manual_seed(Rng::new(seed, purpose, at).next() as i64);
 }
 
+/// Tests run side by side, and libtorch has one generator for all: whoever draws holds this.
+#[cfg(test)]
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static DRAWING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    // A test that failed has left nothing half done.
+    DRAWING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

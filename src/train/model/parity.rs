@@ -8,7 +8,6 @@ mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::{env, fs};
 
 use serde_json::Value;
@@ -39,9 +38,6 @@ fn expected_json(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Tests run side by side, and libtorch has one generator for all: whoever draws holds this.
-static DRAWING: Mutex<()> = Mutex::new(());
-
 fn request(start: Start, classes: usize, pool: Pool) -> Request {
     let (device, kind) = (Device::Cpu, Kind::Float);
     Request {
@@ -60,7 +56,7 @@ fn request(start: Start, classes: usize, pool: Pool) -> Request {
 fn open(folder: &Path, classes: usize, pool: Pool) -> Loaded {
     // Tests run on all cores as it is; more threads for each only get into each other's way.
     tch::set_num_threads(1);
-    let _alone = DRAWING.lock().unwrap();
+    let _alone = crate::rng::alone();
     load(folder, &request(Start::Checkpoint, classes, pool)).unwrap()
 }
 

@@ -1,11 +1,7 @@
 //! The kernels against libtorch's own operations.
 
-use std::sync::Mutex;
-
 use super::*;
-
-/// libtorch has one generator for all: whoever seeds it holds this.
-static DRAWING: Mutex<()> = Mutex::new(());
+use crate::rng;
 
 fn random(shape: &[i64], kind: Kind) -> Tensor {
     Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(kind).set_requires_grad(true)
@@ -35,6 +31,7 @@ const KINDS: [(Kind, f64); 2] = [(Kind::Float, 1e-5), (Kind::BFloat16, 0.04)];
 
 #[test]
 fn attention_is_softmax_of_scaled_products() {
+    let _alone = rng::alone();
     // Odd lengths, rows that fill a register exactly, keys that are hidden, a future that is.
     for (kind, tolerance) in KINDS {
         for (length, heads, size, causal) in
@@ -64,6 +61,7 @@ fn attention_is_softmax_of_scaled_products() {
 
 #[test]
 fn products_are_torchs() {
+    let _alone = rng::alone();
     // Rows that leave a remainder of a tile of 16, of a square of 32, of nothing.
     for (rows, inputs, outputs) in [(37, 64, 96), (16, 32, 32), (129, 96, 64), (64, 320, 32)] {
         let x = random(&[1, rows, inputs], Kind::BFloat16);
@@ -82,6 +80,7 @@ fn products_are_torchs() {
 
 #[test]
 fn gelu_is_torchs() {
+    let _alone = rng::alone();
     for (kind, tolerance) in KINDS {
         let (x, bias) = (random(&[37, 48], kind), random(&[48], Kind::Float));
         let x = (x.to_kind(Kind::Float) * 4.0).to_kind(kind).detach().set_requires_grad(true);
@@ -94,6 +93,7 @@ fn gelu_is_torchs() {
 
 #[test]
 fn add_norm_is_torchs() {
+    let _alone = rng::alone();
     for (kind, tolerance) in KINDS {
         let (x, residual) = (random(&[37, 48], kind), random(&[37, 48], kind));
         let [bias, weight, shift] = [(); 3].map(|()| random(&[48], Kind::Float));
@@ -108,7 +108,7 @@ fn add_norm_is_torchs() {
 /// mask: along any direction it is what the outputs differ by.
 #[test]
 fn dropout_is_the_same_on_the_way_back() {
-    let _alone = DRAWING.lock().unwrap();
+    let _alone = rng::alone();
     let seeded = |seed, f: &dyn Fn() -> Tensor| {
         tch::manual_seed(seed);
         f()

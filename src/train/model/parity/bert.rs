@@ -109,7 +109,7 @@ fn batches_of_a_step_add_up_to_one_large_batch() {
 #[test]
 fn random_weights_are_the_seeds() {
     let draw = |seed| {
-        let _alone = DRAWING.lock().unwrap();
+        let _alone = crate::rng::alone();
         crate::rng::seed_torch(seed, crate::rng::Purpose::Init, 0);
         load(&model_folder("tiny-bert"), &request(Start::Random, 2, Pool::Mean)).unwrap()
     };
@@ -207,7 +207,7 @@ fn minilm_fine_tunes_as_in_transformers() {
     let spec = RunSpec { data: "data/sms_spam.csv".into(), ..RunSpec::default() };
     let data = tuneboard::dataset::load(&spec, root).unwrap();
     let model = {
-        let _alone = DRAWING.lock().unwrap();
+        let _alone = crate::rng::alone();
         let request = request(Start::Checkpoint, 2, Pool::Cls);
         load(&folder, &Request { dropout: Some(0.0), ..request }).unwrap()
     };

@@ -102,7 +102,7 @@ fn training_follows_pytorch_and_transformers_for_20_steps() {
 
 #[test]
 fn random_weights_follow_openais_rules() {
-    let _alone = DRAWING.lock().unwrap();
+    let _alone = crate::rng::alone();
     crate::rng::seed_torch(1, crate::rng::Purpose::Init, 0);
     let request = Request { length: Some(16), ..request(Start::Random, 2, Pool::Flatten) };
     let model = load(&model_folder("tiny-gpt2"), &request).unwrap();

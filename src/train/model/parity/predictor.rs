@@ -12,7 +12,7 @@ fn place() -> PathBuf {
 
 fn open(name: &str) -> LoadedPredictor {
     tch::set_num_threads(1);
-    let _alone = DRAWING.lock().unwrap();
+    let _alone = crate::rng::alone();
     let (folder, start) = (place().join("models").join(name), Start::Checkpoint);
     load_predictor(&folder, start, None, Device::Cpu, Kind::Float).unwrap()
 }

@@ -5,16 +5,31 @@
 //! goes wrong here only costs time.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::SystemTime;
 use std::{env, fs};
 
+use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
 /// The most bytes that are kept; what was used longest ago goes first.
 const MOST: u64 = 4 << 30;
 /// What every file ends with: a file that was cut short lacks it.
 const END: &[u8] = b"tuneboard cache 1";
+
+/// What was kept, mapped into memory: runs that use the same share its pages.
+#[derive(Debug)]
+pub struct Kept(Mmap);
+
+impl Deref for Kept {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.strip_suffix(END).unwrap_or_default()
+    }
+}
 
 /// A folder of finished work, or none.
 pub struct Cache {
@@ -28,19 +43,28 @@ impl Cache {
         Self { folder: env::var_os("TUNEBOARD_CACHE_DIR").map(PathBuf::from), most: MOST }
     }
 
+    /// A folder of one's own.
+    #[cfg(test)]
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder: Some(folder), most: MOST }
+    }
+
     /// What was kept under `name`.
-    pub fn get(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn get(&self, name: &str) -> Option<Kept> {
         let path = self.folder.as_ref()?.join(name);
-        let mut bytes = fs::read(&path).ok()?;
-        if !bytes.ends_with(END) {
+        let file = File::open(&path).ok()?;
+        // SAFETY: the mapping is read-only. A file that another process shortened meanwhile would end
+        // this one with SIGBUS; what is kept here is written once, renamed into place and only ever
+        // removed, which leaves a mapping whole.
+        let map = unsafe { Mmap::map(&file) }.ok()?;
+        if !map.ends_with(END) {
             let _ = fs::remove_file(&path);
             return None;
         }
-        bytes.truncate(bytes.len() - END.len());
-        if let Ok(file) = fs::File::options().append(true).open(&path) {
+        if let Ok(file) = File::options().append(true).open(&path) {
             let _ = file.set_modified(SystemTime::now());
         }
-        Some(bytes)
+        Some(Kept(map))
     }
 
     /// Keeps `bytes` under `name`, if that is possible, and throws away what has become too much.
@@ -122,17 +146,20 @@ mod tests {
     fn what_is_kept_comes_back_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let cache = cache(&folder, MOST);
-        assert_eq!(cache.get("a"), None);
+        assert!(cache.get("a").is_none());
         cache.put("a", b"some bytes");
-        assert_eq!(cache.get("a").unwrap(), b"some bytes");
+        let kept = cache.get("a").unwrap();
+        assert_eq!(*kept, *b"some bytes");
         let path = folder.path().join("cache/a");
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-        assert_eq!(cache.get("a"), None);
+        assert!(cache.get("a").is_none());
         assert!(!path.exists());
+        fs::write(&path, b"").unwrap();
+        assert!(cache.get("a").is_none());
         let none = Cache { folder: None, most: MOST };
         none.put("a", b"x");
-        assert_eq!(none.get("a"), None);
+        assert!(none.get("a").is_none());
     }
 
     #[test]
@@ -141,13 +168,12 @@ mod tests {
         let cache = cache(&folder, 3 * (100 + END.len() as u64));
         for (age, name) in [(30, "a"), (20, "b"), (10, "c")] {
             cache.put(name, &[0; 100]);
-            let file =
-                fs::File::options().append(true).open(folder.path().join("cache").join(name));
+            let file = File::options().append(true).open(folder.path().join("cache").join(name));
             file.unwrap().set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
         }
         assert!(cache.get("a").is_some());
         cache.put("d", &[0; 100]);
-        assert_eq!(cache.get("b"), None);
+        assert!(cache.get("b").is_none());
         assert!(["a", "c", "d"].iter().all(|name| cache.get(name).is_some()));
     }
 

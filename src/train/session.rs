@@ -492,7 +492,7 @@ fn tokens(
         name = name.part(&fs::read(folder.join(file)).unwrap_or_default());
     }
     let name = texts.iter().fold(name, |name, text| name.part(text.as_bytes())).finish();
-    if let Some(known) = cache.get(&name).and_then(|b| Tokens::from_bytes(&b, texts.len())) {
+    if let Some(known) = cache.get(&name).and_then(|file| Tokens::kept(file, texts.len())) {
         return Ok(known);
     }
     let tokenizer = model.family.tokenizer(folder, Some(spec.max_length as usize))?;

@@ -1,6 +1,7 @@
 //! Texts -> ids, by the rules of the model's family.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use tokenizers::pre_tokenizers::whitespace::Whitespace;
@@ -9,6 +10,7 @@ use tokenizers::{
     TruncationParams,
 };
 
+use crate::cache::Kept;
 use crate::error::TrainError;
 use crate::model::Limits;
 
@@ -90,14 +92,29 @@ pub fn split_words(text: NormalizedString) -> Result<Vec<String>, TrainError> {
 }
 
 /// The ids of many texts, in one buffer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Tokens {
-    ids: Vec<u32>,
-    /// Where each text ends.
-    ends: Vec<usize>,
+    place: Place,
     /// Ids per token; 0 is 1.
     width: usize,
 }
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// All ids, and where each text ends.
+    Memory { ids: Vec<u32>, ends: Vec<u64> },
+    /// A cache's file of so many texts, as [`Tokens::to_bytes`] lays it out.
+    Cache { file: Arc<Kept>, texts: usize },
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Memory { ids: Vec::new(), ends: Vec::new() }
+    }
+}
+
+/// Bytes of the two numbers before the ends of the texts.
+const HEAD: usize = 16;
 
 impl Tokens {
     /// Tokenizes with specials, on `threads` threads.
@@ -139,13 +156,13 @@ impl Tokens {
             let died = |_| TrainError::Failed("A tokenizer thread panicked.".into());
             workers.into_iter().map(|w| w.join().map_err(died)?).collect::<Result<Vec<_>, _>>()
         })?;
-        let mut all = Self { width: tokenizer.width(), ..Self::default() };
+        let (mut ids, mut ends) = (Vec::new(), Vec::new());
         for part in parts {
-            let start = all.ids.len();
-            all.ids.extend(part.ids);
-            all.ends.extend(part.ends.iter().map(|end| start + end));
+            let start = ids.len() as u64;
+            ids.extend(part.ids());
+            ends.extend(part.ends().iter().map(|end| start + end));
         }
-        Ok(all)
+        Ok(Self { place: Place::Memory { ids, ends }, width: tokenizer.width() })
     }
 
     fn sequentially(
@@ -160,46 +177,66 @@ impl Tokens {
         Ok(all)
     }
 
-    /// As bytes, for [`Self::from_bytes`].
+    /// As bytes, for [`Self::kept`], in this machine's order: the number of texts, the width, the ends of
+    /// the texts (8 bytes each), the ids (4 bytes each).
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(16 + 8 * self.ends.len() + 4 * self.ids.len());
-        bytes.extend((self.ends.len() as u64).to_le_bytes());
-        bytes.extend((self.width as u64).to_le_bytes());
-        bytes.extend(self.ends.iter().flat_map(|end| (*end as u64).to_le_bytes()));
-        bytes.extend(self.ids.iter().flat_map(|id| id.to_le_bytes()));
-        bytes
+        let (ids, ends) = (self.ids(), self.ends());
+        let head = [ends.len() as u64, self.width as u64];
+        let parts = [bytemuck::cast_slice(&head), bytemuck::cast_slice(ends)];
+        [parts[0], parts[1], bytemuck::cast_slice(ids)].concat()
     }
 
-    /// What [`Self::to_bytes`] made of `texts` texts; `None` for anything else.
-    pub fn from_bytes(bytes: &[u8], texts: usize) -> Option<Self> {
-        let (count, rest) = bytes.split_first_chunk::<8>()?;
-        if u64::from_le_bytes(*count) != texts as u64 {
-            return None;
+    /// What [`Self::to_bytes`] made of `texts` texts, left where it is; `None` for anything else.
+    pub fn kept(file: Kept, texts: usize) -> Option<Self> {
+        let head: [u64; 2] = bytemuck::try_pod_read_unaligned(file.get(..HEAD)?).ok()?;
+        let place = Place::Cache { file: Arc::new(file), texts };
+        let tokens = Self { place, width: head[1] as usize };
+        let (ids, ends) = tokens.columns()?;
+        let sound = head[0] == texts as u64
+            && ends.is_sorted()
+            && ends.last().copied().unwrap_or(0) == ids.len() as u64;
+        sound.then_some(tokens)
+    }
+
+    /// Ids and ends; `None` if the file is none of ours.
+    fn columns(&self) -> Option<(&[u32], &[u64])> {
+        match &self.place {
+            Place::Memory { ids, ends } => Some((ids, ends)),
+            Place::Cache { file, texts } => {
+                let (ends, ids) = file.get(HEAD..)?.split_at_checked(texts.checked_mul(8)?)?;
+                let ids = bytemuck::try_cast_slice(ids).ok()?;
+                Some((ids, bytemuck::try_cast_slice(ends).ok()?))
+            }
         }
-        let (width, rest) = rest.split_first_chunk::<8>()?;
-        let width = u64::from_le_bytes(*width) as usize;
-        let (ends, ids) = rest.split_at_checked(texts.checked_mul(8)?)?;
-        let (ends, _) = ends.as_chunks::<8>();
-        let (ids, odd) = ids.as_chunks::<4>();
-        let ends: Vec<usize> = ends.iter().map(|e| u64::from_le_bytes(*e) as usize).collect();
-        let sound =
-            odd.is_empty() && ends.is_sorted() && ends.last().copied().unwrap_or(0) == ids.len();
-        let ids = ids.iter().map(|id| u32::from_le_bytes(*id)).collect();
-        sound.then_some(Self { ids, ends, width })
+    }
+
+    fn ids(&self) -> &[u32] {
+        self.columns().unwrap_or_default().0
+    }
+
+    fn ends(&self) -> &[u64] {
+        self.columns().unwrap_or_default().1
     }
 
     /// Adds one text.
-    pub fn push(&mut self, ids: &[u32]) {
-        self.ids.extend_from_slice(ids);
-        self.ends.push(self.ids.len());
+    pub fn push(&mut self, text: &[u32]) {
+        if let Place::Cache { .. } = self.place {
+            let (ids, ends) = (self.ids().to_vec(), self.ends().to_vec());
+            self.place = Place::Memory { ids, ends };
+        }
+        if let Place::Memory { ids, ends } = &mut self.place {
+            ids.extend_from_slice(text);
+            ends.push(ids.len() as u64);
+        }
     }
 
     /// The ids of text `index`; empty beyond the end.
     pub fn get(&self, index: u32) -> &[u32] {
+        let (ids, ends) = self.columns().unwrap_or_default();
         let index = index as usize;
-        let start = if index == 0 { 0 } else { self.ends.get(index - 1).copied().unwrap_or(0) };
-        let end = self.ends.get(index).copied().unwrap_or(start);
-        self.ids.get(start..end).unwrap_or_default()
+        let start = if index == 0 { 0 } else { ends.get(index - 1).copied().unwrap_or(0) };
+        let end = ends.get(index).copied().unwrap_or(start);
+        ids.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// How many tokens text `index` has.
@@ -209,7 +246,7 @@ impl Tokens {
 
     /// The largest id of all; 0 for no tokens.
     pub fn largest(&self) -> u32 {
-        self.ids.iter().copied().max().unwrap_or(0)
+        self.ids().iter().copied().max().unwrap_or(0)
     }
 }
 
@@ -231,18 +268,33 @@ pub fn must_fit(tokens: &Tokens, limits: Limits) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Cache;
 
     #[test]
-    fn tokens_come_back_from_bytes_and_nothing_else_does() {
+    fn tokens_come_back_from_the_cache_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path().to_owned());
+        let texts = [&[1, 2, 3][..], &[], &[70_000]];
         let mut tokens = Tokens::default();
-        for text in [&[1, 2, 3][..], &[], &[70_000]] {
+        for text in texts {
             tokens.push(text);
         }
         let bytes = tokens.to_bytes();
-        assert_eq!(Tokens::from_bytes(&bytes, 3), Some(tokens));
-        assert_eq!(Tokens::from_bytes(&bytes, 2), None);
+        let kept = |bytes: &[u8], texts| {
+            cache.put("a", bytes);
+            Tokens::kept(cache.get("a").unwrap(), texts)
+        };
+        let mut known = kept(&bytes, 3).unwrap();
+        for (i, text) in (0..).zip(texts) {
+            assert_eq!((known.get(i), known.count(i)), (text, text.len() as u64));
+        }
+        assert_eq!((known.get(3), known.largest()), (&[][..], 70_000));
+        assert_eq!(known.to_bytes(), bytes);
+        known.push(&[4, 5]);
+        assert_eq!((known.get(2), known.get(3)), (texts[2], &[4, 5][..]));
+        assert!(kept(&bytes, 2).is_none() && kept(&bytes, usize::MAX).is_none());
         for length in 0..bytes.len() {
-            assert_eq!(Tokens::from_bytes(&bytes[..length], 3), None);
+            assert!(kept(&bytes[..length], 3).is_none());
         }
     }
 }

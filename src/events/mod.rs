@@ -9,7 +9,9 @@ mod number;
 mod tail;
 mod write;
 
-pub use event::{Ending, Event, Kind, Level, PEAK_MEMORY, Saved, Split, Started, VERSION};
+pub use event::{
+    Ending, Event, Kind, Level, PEAK_MEMORY, Saved, Split, Started, VERSION, is_of_machine,
+};
 pub use number::Number;
 pub use tail::{Batch, Foreign, Tail};
 pub use write::EventWriter;

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tuneboard::events::{Ending, Kind, Level, PEAK_MEMORY, Split, Started};
+use tuneboard::events::{Ending, Kind, Level, Split, Started, is_of_machine};
 use tuneboard::spec::printable;
 
 /// The most characters of one line.
@@ -60,10 +60,7 @@ impl Console {
                 if *split != Split::Val {
                     self.line = format!("epoch {epoch}");
                 }
-                for (name, value) in values
-                    .iter()
-                    .filter(|(name, _)| !name.contains("_per_s") && *name != PEAK_MEMORY)
-                {
+                for (name, value) in values.iter().filter(|(name, _)| !is_of_machine(name)) {
                     let _ = write!(self.line, "  {split}/{name} {:.4}", value.0);
                 }
                 if let Some(rate) = values.get("examples_per_s") {

@@ -35,6 +35,7 @@ fn a_sweep_takes_baselines_beside_a_transformer() {
             "train/acc",
             "train/examples_per_s",
             "train/tokens_per_s",
+            "train/peak_memory_bytes",
             "val/loss",
             "val/acc",
             "val/f1",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use tuneboard::dataset::predictions;
-use tuneboard::events::{Ending, Event, Kind, Saved, Split, Tail};
+use tuneboard::events::{Ending, Event, Kind, Saved, Split, Tail, is_of_machine};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -109,7 +109,7 @@ pub fn figures(events: &[Event]) -> BTreeMap<String, u64> {
     for event in kept {
         match &event.kind {
             Kind::Eval { split, epoch, values } => {
-                for (name, value) in values.iter().filter(|(n, _)| !n.contains("_per_s")) {
+                for (name, value) in values.iter().filter(|(n, _)| !is_of_machine(n)) {
                     figures.insert(format!("{split}/{name} {epoch}"), value.0.to_bits());
                 }
             }

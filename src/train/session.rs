@@ -492,13 +492,15 @@ fn tokens(
         name = name.part(&fs::read(folder.join(file)).unwrap_or_default());
     }
     let name = texts.iter().fold(name, |name, text| name.part(text.as_bytes())).finish();
-    if let Some(known) = cache.get(&name).and_then(|file| Tokens::kept(file, texts.len())) {
+    let known = || cache.get(&name).and_then(|file| Tokens::kept(file, texts.len()));
+    if let Some(known) = known() {
         return Ok(known);
     }
     let tokenizer = model.family.tokenizer(folder, Some(spec.max_length as usize))?;
     let tokens = Tokens::of(&*tokenizer, texts, threads)?;
     cache.put(&name, &tokens.to_bytes());
-    Ok(tokens)
+    // Later runs of a sweep share the pages with this one.
+    Ok(known().unwrap_or(tokens))
 }
 
 /// Holds `max_length` against the model's positions.

@@ -55,7 +55,8 @@ impl Cache {
         let file = File::open(&path).ok()?;
         // SAFETY: the mapping is read-only. A file that another process shortened meanwhile would end
         // this one with SIGBUS; what is kept here is written once, renamed into place and only ever
-        // removed, which leaves a mapping whole.
+        // removed, which leaves a mapping whole. (On a network disk that holds for removal by this
+        // machine, and only its runs are given the folder.)
         let map = unsafe { Mmap::map(&file) }.ok()?;
         if !map.ends_with(END) {
             let _ = fs::remove_file(&path);

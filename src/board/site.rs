@@ -98,6 +98,14 @@ const KEYS: [(&str, &[SiteKind]); 19] = {
 };
 
 impl Site {
+    /// CPU threads of each of `seats` runs at once on so many cores.
+    pub fn share(&self, seats: u32, cores: u32) -> u32 {
+        match self.threads {
+            0 => (cores / seats.max(1)).max(1),
+            given => given,
+        }
+    }
+
     /// Reads one `[sites.NAME]`. Only the site `local` is, and must be, of kind `local`.
     ///
     /// # Errors

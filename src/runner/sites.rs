@@ -56,34 +56,6 @@ impl Place {
         })
     }
 
-    /// Seats on the devices that the config names, or else on those that were found.
-    fn found_seats(&self, look: &Look) -> Vec<Seat> {
-        let cores = look.number("cores").map_or(1, |n| n as u32);
-        let total = |gpu: &Device| gpu.memory.map(|memory| memory.1);
-        if self.site.devices.is_empty() {
-            return seats(&self.site, &look.gpus.iter().map(total).collect::<Vec<_>>(), cores);
-        }
-        let named = &self.site.devices;
-        let threads = match self.site.threads {
-            0 => (cores / named.len() as u32).max(1),
-            given => given,
-        };
-        let gpus = named.iter().any(|device| device != "cpu");
-        let seats = |(i, device): (usize, &String)| {
-            let seat = Seat {
-                slot: format!("cpu/{i}"),
-                device: device.clone(),
-                threads,
-                open: !gpus,
-                shared: None,
-            };
-            let Some(n) = seat.gpu() else { return vec![seat] };
-            let memory = look.gpus.get(n).and_then(total);
-            gpu_seats(device.clone(), memory, self.site.gpu_runs, threads)
-        };
-        named.iter().enumerate().flat_map(seats).collect()
-    }
-
     /// What its seats look like; `runs` says who sits where.
     fn slots(&self, name: &str, runs: &BTreeMap<(&str, &str), RunId>) -> Vec<SlotInfo> {
         let info = |seat: &Seat| {
@@ -196,7 +168,7 @@ impl Runner<'_> {
         };
         match report {
             Report::Look(look) => {
-                let seats = place.known_seats().unwrap_or_else(|| place.found_seats(&look));
+                let seats = place.known_seats().unwrap_or_else(|| found_seats(&place.site, &look));
                 self.replan |= place.seats.as_ref() != Some(&seats);
                 place.info.devices = seats_in_words(&seats, &look);
                 place.seats = Some(seats);
@@ -306,4 +278,54 @@ fn seats_in_words(seats: &[Seat], look: &Look) -> Vec<String> {
         words.push(format!("{}, {} threads", look.fact("model"), look.fact("cores")));
     }
     words
+}
+
+/// Seats on the devices that the config names, or else on those that were found.
+fn found_seats(site: &Site, look: &Look) -> Vec<Seat> {
+    let cores = look.number("cores").map_or(1, |n| n as u32);
+    let total = |gpu: &Device| gpu.memory.map(|memory| memory.1);
+    if site.devices.is_empty() {
+        return seats(site, &look.gpus.iter().map(total).collect::<Vec<_>>(), cores);
+    }
+    let named = &site.devices;
+    let gpus = named.iter().any(|device| device != "cpu");
+    let seats = |(i, device): (usize, &String)| {
+        let seat = Seat {
+            slot: format!("cpu/{i}"),
+            device: device.clone(),
+            threads: 0,
+            open: !gpus,
+            shared: None,
+        };
+        let Some(n) = seat.gpu() else { return vec![seat] };
+        let memory = look.gpus.get(n).and_then(total);
+        gpu_seats(device.clone(), memory, site.gpu_runs, 0)
+    };
+    let mut all: Vec<Seat> = named.iter().enumerate().flat_map(seats).collect();
+    let threads = site.share(all.len() as u32, cores);
+    for seat in &mut all {
+        seat.threads = threads;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_seats_of_named_devices_share_the_cores() {
+        let gpu = Device { memory: Some((0, 1 << 34)), ..Device::default() };
+        let facts = [("cores".to_owned(), "16".to_owned())].into();
+        let look = Look { facts, gpus: vec![gpu.clone(), gpu], ..Look::default() };
+        let check = |gpu_runs, want: &[(&str, u32)]| {
+            let devices = ["cuda:1", "cpu"].map(str::to_owned).into();
+            let site = Site { gpu_runs, devices, ..Site::default() };
+            let seats = found_seats(&site, &look);
+            let got: Vec<_> = seats.iter().map(|seat| (seat.slot.as_str(), seat.threads)).collect();
+            assert_eq!(got, want);
+        };
+        check(0, &[("cuda:1", 8), ("cpu/1", 8)]);
+        check(3, &[("cuda:1", 4), ("cuda:1/1", 4), ("cuda:1/2", 4), ("cpu/1", 4)]);
+    }
 }

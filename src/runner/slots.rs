@@ -38,19 +38,15 @@ impl Seat {
 /// the bytes of each GPU: where they are known, up to `gpu_runs` seats share it.
 pub fn seats(site: &Site, gpus: &[Option<u64>], cores: u32) -> Vec<Seat> {
     let cpus = site.slots.max(1);
-    let share = |seats: u32| match site.threads {
-        0 => (cores / seats.max(1)).max(1),
-        given => given,
-    };
     let runs = |memory: &Option<u64>| if memory.is_some() { site.gpu_runs.max(1) } else { 1 };
-    let threads = share(gpus.iter().map(runs).sum());
+    let threads = site.share(gpus.iter().map(runs).sum(), cores);
     let gpu = |(i, memory): (usize, &Option<u64>)| {
         gpu_seats(format!("cuda:{i}"), *memory, site.gpu_runs, threads)
     };
     let cpu = |i: u32| Seat {
         slot: format!("cpu/{i}"),
         device: "cpu".to_owned(),
-        threads: share(cpus),
+        threads: site.share(cpus, cores),
         open: gpus.is_empty(),
         shared: None,
     };

@@ -27,7 +27,7 @@ pub fn checks(board: &Board) -> Vec<Check> {
 fn seats(site: &Site, cores: u32) -> Check {
     let name = "CPU runs";
     let slots = site.slots.max(1);
-    let threads = if site.threads == 0 { (cores / slots).max(1) } else { site.threads };
+    let threads = site.share(slots, cores);
     let found = format!("{slots} at once, {threads} threads each, {cores} cores");
     if slots.saturating_mul(threads) > cores {
         let mend = "in config.toml, [sites.local]: slots x threads at most the cores; threads = 0 shares them out";

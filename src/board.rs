@@ -273,6 +273,15 @@ impl Board {
         if BuiltIn::named(name).is_some() { Ok(()) } else { self.model(name).map(drop) }
     }
 
+    /// The layers between head and embeddings of the network that `model=name` means, if it is one.
+    pub fn layers(&self, name: &str) -> Option<u32> {
+        if let Some(built_in) = BuiltIn::named(name) {
+            return built_in.layers();
+        }
+        let (family, config) = model::described(&self.model(name).ok()?)?;
+        Some(family.layers(&config))
+    }
+
     /// The checkpoint folder that `model=name` means.
     ///
     /// # Errors
@@ -299,7 +308,8 @@ impl Board {
     /// # Errors
     /// [`BoardError::TooLong`].
     pub fn check_length(&self, name: &str, length: u32) -> Result<(), BoardError> {
-        let positions = self.model(name).ok().and_then(|folder| model::positions(&folder));
+        let described = self.model(name).ok().and_then(|folder| model::described(&folder));
+        let positions = described.and_then(|(family, config)| family.positions(&config));
         match positions.filter(|positions| u64::from(length) > *positions) {
             Some(positions) => {
                 Err(BoardError::TooLong { length, positions, model: name.to_owned() })

@@ -6,6 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::spec::family::TokenizerKind;
+use crate::spec::{Baseline, Family, locate};
+
 /// What a folder tells of itself; what cannot be read is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Model {
@@ -38,8 +41,17 @@ impl Model {
         let config = fs::read(folder.join("config.json")).map_err(|e| e.to_string());
         let config = config
             .and_then(|text| serde_json::from_slice::<Value>(&text).map_err(|e| e.to_string()));
+        let mut family = None;
         match config {
-            Ok(config) => model.family = config["model_type"].as_str().map(str::to_owned),
+            Ok(config) => {
+                model.family = config["model_type"].as_str().map(str::to_owned);
+                match Family::of_config(&config) {
+                    Ok(known) => family = Some(known),
+                    // A baseline of ours is no network, but can be asked and looked at.
+                    Err(_) if is_baseline(&config) => {}
+                    Err(why) => model.problem = Some(format!("config.json: {why}")),
+                }
+            }
             Err(e) => model.problem = Some(format!("config.json: {e}")),
         }
         match all_parameters(folder) {
@@ -51,12 +63,12 @@ impl Model {
                 model.problem.get_or_insert_with(|| format!("model.safetensors: {e}"));
             }
         }
-        // AWD-LSTMs have a list of words instead.
-        let words = match model.family.as_deref() {
-            Some("awd_lstm") => "vocab.json",
-            _ => "tokenizer.json",
+        let words = match family.map(|family| family.row().tokenizer) {
+            Some(TokenizerKind::Words) => Some("vocab.json"),
+            Some(TokenizerKind::Characters) => None,
+            Some(TokenizerKind::Subwords) | None => Some("tokenizer.json"),
         };
-        if !folder.join(words).is_file() {
+        if let Some(words) = words.filter(|words| !folder.join(words).is_file()) {
             model.problem.get_or_insert_with(|| format!("no {words}"));
         }
         model
@@ -64,7 +76,7 @@ impl Model {
 
     /// A published ELMo: options.json beside weights of which HDF5 has no header that is quick to read.
     fn elmo(mut self, folder: &Path) -> Self {
-        self.family = Some("elmo".to_owned());
+        self.family = Some(Family::Elmo.name().to_owned());
         let names = ["model.safetensors", "lm_weights.safetensors"];
         self.parameters = names.iter().find_map(|name| parameters(&folder.join(name)).ok());
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -76,14 +88,18 @@ impl Model {
     }
 }
 
-/// Tokens that a text may have, by config.json; `None` for a family without positions.
-pub fn positions(folder: &Path) -> Option<u64> {
-    let config: Value = serde_json::from_slice(&fs::read(folder.join("config.json")).ok()?).ok()?;
-    match config["model_type"].as_str()? {
-        "bert" => config["max_position_embeddings"].as_u64(),
-        "gpt2" => config["n_positions"].as_u64(),
-        _ => None,
-    }
+/// The family of a folder and the config that says so; `None` if it is of none of the families.
+pub fn described(folder: &Path) -> Option<(Family, Value)> {
+    let read = |name| fs::read(folder.join(name)).ok();
+    let config = locate::DESCRIPTIONS.iter().find_map(read)?;
+    let config: Value = serde_json::from_slice(&config).ok()?;
+    Some((Family::of_config(&config).ok()?, config))
+}
+
+/// True for the checkpoint of a baseline.
+fn is_baseline(config: &Value) -> bool {
+    let kind = config["model_type"].as_str();
+    kind.is_some_and(|kind| kind.parse::<Baseline>().is_ok())
 }
 
 fn size(folder: &Path) -> u64 {

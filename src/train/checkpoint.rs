@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tch::Tensor;
 
 use crate::error::TrainError;
-use crate::model::{Family, Loaded, Parameter, weights};
+use crate::model::{FamilyExt, Loaded, Parameter, weights};
 use crate::state::State;
 
 const WEIGHTS: &str = "model.safetensors";
@@ -64,11 +64,6 @@ impl Assets {
             }
             if let Some(name) = model.family.architecture(model.pool, &model.parameters) {
                 config.insert("architectures".into(), json!([name]));
-            }
-            // GPT2ForSequenceClassification finds the last token of padded rows by it.
-            if model.family == Family::Gpt2 && config.get("pad_token_id").is_none_or(Value::is_null)
-            {
-                config.insert("pad_token_id".into(), json!(model.padding.id));
             }
             config.insert("problem_type".into(), json!("single_label_classification"));
             config.insert("id2label".into(), Value::Object(by_id.collect()));

@@ -11,7 +11,7 @@ use crate::device::Place;
 use crate::error::TrainError;
 use crate::evaluate::{LogProbabilities, log_probabilities};
 use crate::lines::each_line;
-use crate::model::{self, Loaded, Mode, Request};
+use crate::model::{self, FamilyExt, Loaded, Mode, Request};
 use crate::progress::out;
 use crate::tokenize::{Tokenizer, Tokens, must_fit};
 

@@ -23,7 +23,9 @@ use crate::evaluate::evaluate;
 use crate::fastai;
 use crate::frozen::Vectors;
 use crate::journal::{History, Journal};
-use crate::model::{self, Context, Limits, Loaded, Memory, Mode, Parameter, Request, Start};
+use crate::model::{
+    self, Context, FamilyExt, Limits, Loaded, Memory, Mode, Parameter, Request, Start,
+};
 use crate::optim::Optimizer;
 use crate::report::{self, Pass};
 use crate::rng::{Purpose, seed_torch};

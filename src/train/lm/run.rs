@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Ending, Kind, Level, Number, Saved, Split, Started};
+use tuneboard::spec::family::LanguageModel;
 use tuneboard::spec::schedule::Stage;
 use tuneboard::spec::{Init, Rates, RunSpec, Unfreeze};
 
@@ -17,7 +18,7 @@ use crate::device::{self, Place};
 use crate::error::TrainError;
 use crate::fit::End;
 use crate::journal::{History, Journal};
-use crate::model::{self, Family, Mode, Parameter};
+use crate::model::{self, Family, FamilyExt, Mode, Parameter};
 use crate::optim::{self, Optimizer};
 use crate::report;
 use crate::rng::{Purpose, seed_torch};
@@ -330,12 +331,15 @@ impl<'a> Run<'a> {
 /// The family of the model in `source`; the built-in one, which has no folder, is an AWD-LSTM.
 fn family(source: Option<&Path>) -> Result<Family, TrainError> {
     let Some(source) = source else { return Ok(Family::AwdLstm) };
-    match Family::of(source, &model::read_config(source)?)? {
-        known @ (Family::AwdLstm | Family::Bert | Family::Gpt2) => Ok(known),
-        other => Err(TrainError::Input(format!(
-            "task=lm trains bert, gpt2 and awd_lstm models; {} holds a {} model.",
-            source.display(),
-            other.name()
-        ))),
+    let family = Family::of(source, &model::read_config(source)?)?;
+    if family.row().language_model == LanguageModel::No {
+        let learn = |family: &&Family| family.row().language_model != LanguageModel::No;
+        let names: Vec<&str> = Family::ALL.iter().filter(learn).map(|f| f.name()).collect();
+        return Err(TrainError::Input(format!(
+            "task=lm trains {} models; {} holds a {family} model.",
+            names.join(", "),
+            source.display()
+        )));
     }
+    Ok(family)
 }

@@ -14,7 +14,7 @@ use crate::checkpoint::Assets;
 use crate::device::Place;
 use crate::epoch::parts;
 use crate::error::TrainError;
-use crate::model::{self, Inputs, LoadedPredictor, Mode, Parameter, Start};
+use crate::model::{self, FamilyExt, Inputs, LoadedPredictor, Mode, Parameter, Start};
 use crate::rng::{Purpose, Rng};
 use crate::session;
 use crate::tokenize::{Tokens, must_fit};

@@ -48,7 +48,7 @@ impl AwdLstm {
     /// Takes its weights from `builder`.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn new(
         builder: &mut Builder,
         config: &AwdLstmConfig,
@@ -56,7 +56,8 @@ impl AwdLstm {
     ) -> Result<Self, TrainError> {
         let layers = config.n_layers;
         let words = [config.vocab_sz, config.emb_sz];
-        let words = builder.trunk("encoder.weight", &words, Fresh::Uniform(0.1), layers as u32)?;
+        let words =
+            builder.encoder("encoder.weight", &words, Fresh::Uniform(0.1), layers as u32)?;
         let layers =
             (0..layers).map(|index| Lstm::new(builder, config, index)).collect::<Result<_, _>>()?;
         Ok(Self { words, layers, dropouts, padding: config.pad_token })
@@ -104,7 +105,7 @@ impl Lstm {
         let fresh = Fresh::Uniform(1.0 / (hidden as f64).sqrt());
         let gates = 4 * hidden;
         let mut weight = |name: &str, shape: &[i64]| {
-            builder.trunk(&format!("rnns.{index}.{name}"), shape, fresh, depth)
+            builder.encoder(&format!("rnns.{index}.{name}"), shape, fresh, depth)
         };
         Ok(Self {
             recurrent: weight("weight_hh_l0_raw", &[gates, hidden])?,

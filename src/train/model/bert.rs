@@ -41,7 +41,7 @@ impl Bert {
     /// Takes its weights from `builder`; the pooler only where `with_pooler`.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn new(
         builder: &mut Builder,
         config: &BertConfig,
@@ -53,7 +53,7 @@ impl Bert {
             .map(|index| Layer::new(builder, config, index))
             .collect::<Result<_, _>>()?;
         let pooler = if with_pooler {
-            Some(Linear::trunk(builder, "pooler.dense", [config.hidden_size; 2], 0)?)
+            Some(Linear::encoder(builder, "pooler.dense", [config.hidden_size; 2], 0)?)
         } else {
             None
         };
@@ -98,17 +98,17 @@ impl Layer {
         let at = |part: &str| format!("encoder.layer.{index}.{part}");
         Ok(Self {
             attention: SelfAttention::new(builder, &at("attention.self"), config, depth)?,
-            mix: Linear::trunk(builder, &at("attention.output.dense"), [hidden; 2], depth)?,
-            mix_norm: LayerNorm::trunk(
+            mix: Linear::encoder(builder, &at("attention.output.dense"), [hidden; 2], depth)?,
+            mix_norm: LayerNorm::encoder(
                 builder,
                 &at("attention.output.LayerNorm"),
                 hidden,
                 eps,
                 depth,
             )?,
-            widen: Linear::trunk(builder, &at("intermediate.dense"), [wide, hidden], depth)?,
-            narrow: Linear::trunk(builder, &at("output.dense"), [hidden, wide], depth)?,
-            narrow_norm: LayerNorm::trunk(builder, &at("output.LayerNorm"), hidden, eps, depth)?,
+            widen: Linear::encoder(builder, &at("intermediate.dense"), [wide, hidden], depth)?,
+            narrow: Linear::encoder(builder, &at("output.dense"), [hidden, wide], depth)?,
+            narrow_norm: LayerNorm::encoder(builder, &at("output.LayerNorm"), hidden, eps, depth)?,
             activation: config.hidden_act,
         })
     }

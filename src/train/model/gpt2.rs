@@ -1,4 +1,4 @@
-//! GPT-2 of any size: a trunk for classification, and the language model that it was.
+//! GPT-2 of any size: an encoder for classification, and the language model that it was.
 
 mod attention;
 mod causal;
@@ -53,7 +53,7 @@ impl Gpt2 {
     /// Takes its weights from `builder`.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn new(
         builder: &mut Builder,
         config: &Gpt2Config,
@@ -62,13 +62,13 @@ impl Gpt2 {
         let depth = config.n_layer as u32;
         let (width, eps) = (config.n_embd, config.layer_norm_epsilon);
         let words = [config.vocab_size, width];
-        let words = builder.trunk("wte.weight", &words, Fresh::Normal, depth)?;
+        let words = builder.encoder("wte.weight", &words, Fresh::Normal, depth)?;
         let positions = [config.n_positions, width];
-        let positions = builder.trunk("wpe.weight", &positions, Fresh::Normal, depth)?;
+        let positions = builder.encoder("wpe.weight", &positions, Fresh::Normal, depth)?;
         let layers = (0..config.n_layer)
             .map(|index| Layer::new(builder, config, index))
             .collect::<Result<_, _>>()?;
-        let norm = LayerNorm::trunk(builder, "ln_f", width, eps, 0)?;
+        let norm = LayerNorm::encoder(builder, "ln_f", width, eps, 0)?;
         Ok(Self { words, positions, layers, norm, dropouts })
     }
 
@@ -101,9 +101,9 @@ impl Layer {
         let (width, wide, eps) = (config.n_embd, config.inner(), config.layer_norm_epsilon);
         let at = |part: &str| format!("h.{index}.{part}");
         Ok(Self {
-            attention_norm: LayerNorm::trunk(builder, &at("ln_1"), width, eps, depth)?,
+            attention_norm: LayerNorm::encoder(builder, &at("ln_1"), width, eps, depth)?,
             attention: CausalAttention::new(builder, config, index, depth)?,
-            wide_norm: LayerNorm::trunk(builder, &at("ln_2"), width, eps, depth)?,
+            wide_norm: LayerNorm::encoder(builder, &at("ln_2"), width, eps, depth)?,
             widen: Conv1d::new(builder, &at("mlp.c_fc"), [width, wide], depth)?,
             narrow: Conv1d::residual(
                 builder,

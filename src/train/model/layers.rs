@@ -52,11 +52,11 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// The trunk's layer of that name.
+    /// The encoder's layer of that name.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
-    pub fn trunk(
+    /// See [`Builder::encoder`].
+    pub fn encoder(
         builder: &mut Builder,
         name: &str,
         shape: [i64; 2],
@@ -65,11 +65,11 @@ impl Linear {
         Self::stacked(builder, &[name], shape, depth)
     }
 
-    /// Layers of the trunk that take the same input, as one whose outputs are those of all, side by
+    /// Layers of the encoder that take the same input, as one whose outputs are those of all, side by
     /// side. Each is of `[outputs, inputs]`.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn stacked(
         builder: &mut Builder,
         names: &[&str],
@@ -177,19 +177,19 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// The trunk's layer of that name.
+    /// The encoder's layer of that name.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
-    pub fn trunk(
+    /// See [`Builder::encoder`].
+    pub fn encoder(
         builder: &mut Builder,
         name: &str,
         width: i64,
         eps: f64,
         depth: u32,
     ) -> Result<Self, TrainError> {
-        let weight = builder.trunk(&format!("{name}.weight"), &[width], Fresh::Ones, depth)?;
-        let bias = builder.trunk(&format!("{name}.bias"), &[width], Fresh::Zeros, depth)?;
+        let weight = builder.encoder(&format!("{name}.weight"), &[width], Fresh::Ones, depth)?;
+        let bias = builder.encoder(&format!("{name}.bias"), &[width], Fresh::Zeros, depth)?;
         Ok(Self { weight, bias, eps, width })
     }
 

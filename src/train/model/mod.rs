@@ -1,4 +1,4 @@
-//! The networks: a trunk of one of the families with a classification head, from a checkpoint folder
+//! The networks: an encoder of one of the families with a classification head, from a checkpoint folder
 //! or from a config alone.
 //!
 //! The rest of the trainer knows [`Loaded`] and [`Network`] only. How a family is added:
@@ -29,6 +29,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+pub use tuneboard::spec::Family;
 use tuneboard::spec::Pool;
 
 pub use awd_lstm::{
@@ -37,7 +38,7 @@ pub use awd_lstm::{
 pub use config::read as read_config;
 pub use damage::damage;
 pub use elmo::Context;
-pub use family::Family;
+pub use family::FamilyExt;
 pub use gru::make as make_gru;
 #[cfg(test)]
 pub use parameters::Fresh;
@@ -48,10 +49,10 @@ pub use weights::WeightFiles;
 use crate::error::TrainError;
 use crate::tokenize::{Subwords, Tokenizer};
 
-/// A trunk that turns texts into vectors, and a head that turns vectors into class scores.
+/// An encoder that turns texts into vectors, and a head that turns vectors into class scores.
 pub trait Network {
-    /// The text vectors `[batch, width]`, 32-bit: trunk and pooling. They do not depend on the head,
-    /// so those of a frozen trunk can be kept.
+    /// The text vectors `[batch, width]`, 32-bit: encoder and pooling. They do not depend on the head,
+    /// so those of a frozen encoder can be kept.
     ///
     /// # Errors
     /// What libtorch reports.
@@ -63,7 +64,7 @@ pub trait Network {
     /// What libtorch reports.
     fn logits(&self, vectors: &Tensor, mode: Mode) -> Result<Tensor, TrainError>;
 
-    /// What the trunk gives before pooling, by transformers' names: `last_hidden_state`
+    /// What the encoder gives before pooling, by transformers' names: `last_hidden_state`
     /// `[batch, length, hidden]` and what else there is.
     ///
     /// # Errors
@@ -170,7 +171,7 @@ impl Mode {
 pub struct Loaded {
     /// Which of the families it belongs to.
     pub family: Family,
-    /// Trunk and head.
+    /// Encoder and head.
     pub network: Box<dyn Network>,
     /// All its weights, in a fixed order.
     pub parameters: Vec<Parameter>,
@@ -186,7 +187,7 @@ pub struct Loaded {
     pub head_given: bool,
 }
 
-/// What a trunk can take.
+/// What an encoder can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Ids are below it.
@@ -254,7 +255,7 @@ pub struct Request {
     /// Tokens per text where the head needs to know (`pool=flatten`); `None` = as the checkpoint's own
     /// head has it.
     pub length: Option<usize>,
-    /// Dropout of trunk and head; `None` = as the config says.
+    /// Dropout of encoder and head; `None` = as the config says.
     pub dropout: Option<f64>,
     /// How an ELMo goes through its texts; `None` = as the checkpoint's config says.
     pub elmo: Option<Context>,
@@ -281,7 +282,7 @@ impl Request {
     }
 }
 
-/// Text -> ids for the model of `folder`; see [`Family::tokenizer`]. A folder that holds nothing but a
+/// Text -> ids for the model of `folder`; see [`FamilyExt::tokenizer`]. A folder that holds nothing but a
 /// tokenizer.json will do.
 ///
 /// # Errors

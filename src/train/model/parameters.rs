@@ -104,7 +104,7 @@ impl Parameter {
     }
 
     /// Groups between it and the output: 0 for the head, 1 for the topmost layer and what lies
-    /// between it and the head, and so on. Groups are frozen, thawed and slowed down together.
+    /// between it and the head, and so on. Groups are frozen, unfrozen and slowed down together.
     pub fn group(&self) -> u32 {
         if self.is_head { 0 } else { self.depth + 1 }
     }
@@ -134,7 +134,7 @@ pub enum Fresh {
 pub struct Builder<'a> {
     /// Where the weights come from; `None` = all fresh.
     pub files: Option<&'a WeightFiles>,
-    /// Before the names of the trunk's weights in the files that are written: `bert.`.
+    /// Before the names of the encoder's weights in the files that are written: `bert.`.
     pub prefix: &'static str,
     /// Standard deviation of fresh weights.
     pub std: f64,
@@ -147,11 +147,11 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// The trunk's weight `name` (without prefix); saved with it.
+    /// The encoder's weight `name` (without prefix); saved with it.
     ///
     /// # Errors
     /// The checkpoint lacks it or has it in another shape.
-    pub fn trunk(
+    pub fn encoder(
         &mut self,
         name: &str,
         shape: &[i64],
@@ -162,11 +162,11 @@ impl Builder<'_> {
         self.keep(format!("{}{name}", self.prefix), tensor, depth, false)
     }
 
-    /// As `trunk`, for weights of one shape that are used as one, each below the other; those with two
+    /// As `encoder`, for weights of one shape that are used as one, each below the other; those with two
     /// axes, which only matrix products take, in the number format of products.
     ///
     /// # Errors
-    /// As `trunk`.
+    /// As `encoder`.
     pub fn stacked(
         &mut self,
         names: &[String],

@@ -5,13 +5,13 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::config::{self, bad};
-use super::{Family, Inputs, Limits, Mode, Padding, Parameter, Start, bert, gpt2};
+use super::{Family, FamilyExt, Inputs, Limits, Mode, Padding, Parameter, Start, bert, gpt2};
 use crate::error::TrainError;
 use crate::tokenize::Tokenizer;
 
-/// A trunk with an output layer that scores every token of the vocabulary.
+/// An encoder with an output layer that scores every token of the vocabulary.
 pub trait TokenPredictor {
-    /// The trunk's token vectors, `[batch, length, hidden]`.
+    /// The encoder's token vectors, `[batch, length, hidden]`.
     ///
     /// # Errors
     /// What libtorch reports.

@@ -151,7 +151,7 @@ mod tests {
             kind: Kind::Float,
             parameters: Vec::new(),
         };
-        let table = builder.trunk("words", &[WORDS, 24], Fresh::Normal, 0).unwrap();
+        let table = builder.encoder("words", &[WORDS, 24], Fresh::Normal, 0).unwrap();
         tch::no_grad(|| table.shallow_clone().copy_(start));
         let spec = RunSpec { weight_decay: 0.1, ..RunSpec::default() };
         (table, Optimizer::new(&spec, &builder.parameters, 2).unwrap())

@@ -8,7 +8,7 @@ use crate::analysis::forecast::{Forecast, forecast};
 use crate::board::Board;
 use crate::dataset;
 use crate::spec::keys::DATA_KEYS;
-use crate::spec::{BuiltIn, RunId, RunSpec, Sweep, locate};
+use crate::spec::{RunId, RunSpec, Sweep, locate};
 use crate::store::{Listing, Millis, Reader, Sort};
 
 /// What the runs of a form would meet and take.
@@ -73,10 +73,7 @@ impl FormStudy {
             problem: None,
         };
         let Some(spec) = specs.first() else { return facts };
-        facts.layers = match BuiltIn::named(&spec.model) {
-            Some(built_in) => built_in.layers(),
-            None => board.model(&spec.model).ok().and_then(|folder| layers(&folder)),
-        };
+        facts.layers = board.layers(&spec.model);
         let lengths: BTreeSet<(&str, u32)> =
             specs.iter().map(|s| (s.model.as_str(), s.max_length)).collect();
         let fits = board.check_model(&spec.model).and_then(|()| {
@@ -111,20 +108,6 @@ impl FormStudy {
         self.data = Some((key, rows.clone()));
         rows
     }
-}
-
-fn layers(folder: &std::path::Path) -> Option<u32> {
-    let read = |name| fs::read(folder.join(name)).ok();
-    let config = locate::DESCRIPTIONS.iter().find_map(read)?;
-    let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
-    // BERT, GPT-2, AWD-LSTM; ELMo; a gru has one.
-    let found = ["/num_hidden_layers", "/n_layer", "/n_layers", "/lstm/n_layers"]
-        .iter()
-        .find_map(|place| config.pointer(place)?.as_u64())
-        .or_else(|| (config["model_type"] == "gru").then_some(1));
-    // fastai's usual number, which its configs leave out.
-    let found = found.or_else(|| (config["model_type"] == "awd_lstm").then_some(3));
-    u32::try_from(found?).ok()
 }
 
 fn twins(reader: &Reader, specs: &[RunSpec]) -> Vec<Twin> {

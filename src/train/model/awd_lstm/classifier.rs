@@ -10,7 +10,8 @@ use crate::model::config::bad;
 use crate::model::layers::dropout;
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Parameter, Request, Side,
+    Builder, Family, FamilyExt, Inputs, Limits, Loaded, Mode, Network, Padding, Parameter, Request,
+    Side,
 };
 
 /// ULMFiT's classifier. Reference: fastai `get_text_classifier`.
@@ -114,7 +115,7 @@ const HEAD_P: f64 = 0.1;
 /// Whatever is wrong with the folder.
 pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, TrainError> {
     let config = AwdLstmConfig::of(&json).map_err(|why| bad(folder, &why))?;
-    let pool = Family::AwdLstm.pool(request.pool, None)?;
+    let pool = Family::AwdLstm.pool_of(request.pool, None)?;
     let Assembled { classifier, parameters, head_given } = assemble(folder, &config, request)?;
     Ok(Loaded {
         family: Family::AwdLstm,

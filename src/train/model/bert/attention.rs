@@ -18,7 +18,7 @@ impl SelfAttention {
     /// Takes its weights from `builder`, under `name`.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn new(
         builder: &mut Builder,
         name: &str,

@@ -11,7 +11,8 @@ use crate::model::family::written_pool;
 use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, pooling,
+    Builder, Family, FamilyExt, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side,
+    pooling,
 };
 
 /// Encoder, pooling, dropout, linear. Reference for `pool=cls`: transformers
@@ -73,7 +74,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     let trained_on = head
         .filter(|shape| shape.first() == Some(&classes) && request.keep_head)
         .map(|_| written_pool(&json).unwrap_or(Pool::Cls));
-    let pool = Family::Bert.pool(request.pool, trained_on)?;
+    let pool = Family::Bert.pool_of(request.pool, trained_on)?;
     let head_given = trained_on == Some(pool);
 
     let dropouts = config.dropouts().or_all(request.dropout);

@@ -20,13 +20,13 @@ impl Embeddings {
     /// Takes its weights from `builder`.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn new(builder: &mut Builder, config: &BertConfig) -> Result<Self, TrainError> {
         let depth = config.num_hidden_layers as u32;
         let width = config.hidden_size;
         let mut table = |name: &str, rows: i64, fresh| {
             let name = format!("embeddings.{name}.weight");
-            builder.trunk(&name, &[rows, width], fresh, depth)
+            builder.encoder(&name, &[rows, width], fresh, depth)
         };
         let fresh_words = Fresh::Words { padding: config.padding() };
         let words = table("word_embeddings", config.vocab_size, fresh_words)?;
@@ -34,7 +34,7 @@ impl Embeddings {
             table("position_embeddings", config.max_position_embeddings, Fresh::Normal)?;
         let segments = table("token_type_embeddings", config.type_vocab_size, Fresh::Normal)?;
         let eps = config.layer_norm_eps;
-        let norm = LayerNorm::trunk(builder, "embeddings.LayerNorm", width, eps, depth)?;
+        let norm = LayerNorm::encoder(builder, "embeddings.LayerNorm", width, eps, depth)?;
         Ok(Self { words, positions, segments, norm })
     }
 

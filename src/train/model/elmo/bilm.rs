@@ -50,7 +50,7 @@ impl BiLm {
     /// Takes its weights from `source`.
     ///
     /// # Errors
-    /// See [`Source::trunk`].
+    /// See [`Source::encoder`].
     pub fn new(
         builder: &mut Builder,
         source: &Source,
@@ -179,7 +179,7 @@ impl Cell {
     ) -> Result<Self, TrainError> {
         let (outputs, dim) = (lstm.projection_dim, lstm.dim);
         let mut make = |part: &str, shape: &[i64], fresh| {
-            source.trunk(builder, &format!("{name}.{part}"), shape, fresh, depth)
+            source.encoder(builder, &format!("{name}.{part}"), shape, fresh, depth)
         };
         Ok(Self {
             input: make("input_linearity.weight", &[4 * dim, outputs], Fresh::Normal)?,

@@ -12,8 +12,8 @@ use crate::model::config::bad;
 use crate::model::layers::dropout;
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Memory, Mode, Network, Padding, Request, Side, Start,
-    pooling,
+    Builder, Family, FamilyExt, Inputs, Limits, Loaded, Memory, Mode, Network, Padding, Request,
+    Side, Start, pooling,
 };
 
 /// Of the mixed vectors, as in AllenNLP's `Elmo`.
@@ -174,7 +174,7 @@ impl Network for Classifier {
 /// Whatever is wrong with the folder.
 pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded, TrainError> {
     let options = Options::of(&json).map_err(|why| bad(folder, &why))?;
-    let pool = Family::Elmo.pool(request.pool, None)?;
+    let pool = Family::Elmo.pool_of(request.pool, None)?;
     let source = match request.start {
         Start::Checkpoint => Source::open(folder, &options)?,
         Start::Random => Source::none(),

@@ -56,11 +56,11 @@ impl Source {
         Some(self.tensors.as_ref()?.get(name)?.size())
     }
 
-    /// A weight of the language model; see [`Builder::trunk`].
+    /// A weight of the language model; see [`Builder::encoder`].
     ///
     /// # Errors
     /// It is missing or has another shape.
-    pub fn trunk(
+    pub fn encoder(
         &self,
         builder: &mut Builder,
         name: &str,

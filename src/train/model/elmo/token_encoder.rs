@@ -21,7 +21,7 @@ impl TokenEncoder {
     /// Takes its weights from `source`.
     ///
     /// # Errors
-    /// See [`Source::trunk`].
+    /// See [`Source::encoder`].
     pub fn new(
         builder: &mut Builder,
         source: &Source,
@@ -30,7 +30,7 @@ impl TokenEncoder {
         let (cnn, filters) = (&options.char_cnn, options.filters());
         let depth = options.lstm.n_layers as u32;
         let mut make = |part: &str, shape: &[i64], fresh| {
-            source.trunk(builder, &format!("_token_embedder.{part}"), shape, fresh, depth)
+            source.encoder(builder, &format!("_token_embedder.{part}"), shape, fresh, depth)
         };
         let dim = cnn.embedding.dim;
         let rows = [cnn.n_characters, dim];

@@ -22,7 +22,7 @@ impl CausalAttention {
     /// Takes the weights of layer `index` from `builder`.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn new(
         builder: &mut Builder,
         config: &Gpt2Config,

@@ -11,8 +11,8 @@ use crate::model::family::written_pool;
 use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, WeightFiles,
-    pooling,
+    Builder, Family, FamilyExt, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side,
+    WeightFiles, pooling,
 };
 
 /// Decoder, pooling, dropout, linear.
@@ -84,7 +84,7 @@ impl Saved {
 ///
 /// # Errors
 /// Whatever is wrong with the folder.
-pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, TrainError> {
+pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded, TrainError> {
     let config = Gpt2Config::of(&json).map_err(|why| bad(folder, &why))?;
     let files = request.start.files(folder, "wte.weight")?;
     let saved = match &files {
@@ -94,7 +94,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     let hidden = config.n_embd as usize;
     let classes = request.classes.or(saved.as_ref().map(|h| h.classes)).unwrap_or(2);
     let saved = saved.filter(|head| head.classes == classes && request.keep_head);
-    let pool = Family::Gpt2.pool(request.pool, saved.as_ref().map(|head| head.pool))?;
+    let pool = Family::Gpt2.pool_of(request.pool, saved.as_ref().map(|head| head.pool))?;
     let saved = saved.filter(|head| head.pool == pool);
     let length = request.length.or(saved.as_ref().map(|head| head.inputs / hidden)).unwrap_or(1);
     let inputs = if pool == Pool::Flatten { hidden * length } else { hidden };
@@ -125,6 +125,10 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         side: if pool == Pool::Flatten { Side::Left } else { Side::Right },
         length: (pool == Pool::Flatten).then_some(length),
     };
+    // GPT2ForSequenceClassification finds the last token of padded rows by it.
+    if let Some(config) = json.as_object_mut() {
+        config.insert("pad_token_id".into(), padding.id.into());
+    }
     Ok(Loaded {
         family: Family::Gpt2,
         parameters: builder.parameters,

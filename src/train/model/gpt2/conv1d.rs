@@ -14,10 +14,10 @@ pub struct Conv1d {
 }
 
 impl Conv1d {
-    /// The trunk's layer of that name.
+    /// The encoder's layer of that name.
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn new(
         builder: &mut Builder,
         name: &str,
@@ -31,7 +31,7 @@ impl Conv1d {
     /// fresh weights are smaller by the square root of their number (Radford et al. 2019, 2.3).
     ///
     /// # Errors
-    /// See [`Builder::trunk`].
+    /// See [`Builder::encoder`].
     pub fn residual(
         builder: &mut Builder,
         name: &str,
@@ -52,7 +52,7 @@ impl Conv1d {
     ) -> Result<Self, TrainError> {
         let weight =
             builder.stacked(&[format!("{name}.weight")], &[inputs, outputs], fresh, depth)?;
-        let bias = builder.trunk(&format!("{name}.bias"), &[outputs], Fresh::Zeros, depth)?;
+        let bias = builder.encoder(&format!("{name}.bias"), &[outputs], Fresh::Zeros, depth)?;
         Ok(Self { weight, bias })
     }
 

@@ -12,7 +12,8 @@ use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::recurrent::reverse;
 use crate::model::{
-    Builder, Family, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, pooling,
+    Builder, Family, FamilyExt, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side,
+    pooling,
 };
 
 #[derive(Deserialize)]
@@ -44,7 +45,7 @@ impl Direction {
     fn new(builder: &mut Builder, config: &Config, suffix: &str) -> Result<Self, TrainError> {
         let (inputs, hidden) = (config.embedding_size, config.hidden_size);
         let mut make = |part: &str, shape: &[i64], fresh| {
-            builder.trunk(&format!("gru.{part}_l0{suffix}"), shape, fresh, 0)
+            builder.encoder(&format!("gru.{part}_l0{suffix}"), shape, fresh, 0)
         };
         Ok(Self([
             make("weight_ih", &[3 * hidden, inputs], Fresh::Normal)?,
@@ -121,7 +122,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     let classes = classes.unwrap_or(2);
     let head = head.filter(|s| s.first() == Some(&classes) && request.keep_head);
     let trained_on = head.and(written_pool(&json));
-    let pool = Family::Gru.pool(request.pool, trained_on)?;
+    let pool = Family::Gru.pool_of(request.pool, trained_on)?;
     let head_given = trained_on == Some(pool);
 
     let mut builder = Builder {
@@ -133,7 +134,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         parameters: Vec::new(),
     };
     let shape = [config.vocab_size, config.embedding_size];
-    let words = builder.trunk("embedding.weight", &shape, Fresh::Words { padding }, 1)?;
+    let words = builder.encoder("embedding.weight", &shape, Fresh::Words { padding }, 1)?;
     let forward = Direction::new(&mut builder, &config, "")?;
     let backward = Direction::new(&mut builder, &config, "_reverse")?;
     let fresh = (Fresh::Normal, Some(Fresh::Zeros));

@@ -95,10 +95,19 @@ pub enum LanguageModel {
     Causal(&'static str),
 }
 
+/// The pools of encoders whose head in transformers reads the first token.
+const ENCODER_POOLS: &[Pool] = &[Pool::Cls, Pool::Mean, Pool::Max];
 /// The id of a config's padding token, and nothing else.
 const PAD: &[&str] = &["pad_token_id"];
 /// The token that ends a text fills short rows where no other does.
 const PAD_OR_END: &[&str] = &["pad_token_id", "eos_token_id"];
+
+const POSITIONS: Option<Positions> =
+    Some(Positions { key: "max_position_embeddings", usual: 512, after_padding: false });
+/// Positions that count on from the padding id.
+const LATE_POSITIONS: Option<Positions> =
+    Some(Positions { key: "max_position_embeddings", usual: 514, after_padding: true });
+const LAYERS: Layers = Layers { at: "/num_hidden_layers", usual: 12 };
 
 macro_rules! families {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $value:expr),+ $(,)? })+) => {
@@ -126,12 +135,8 @@ families! {
         model_type: "bert",
         title: "BERT",
         examples: "google-bert/bert-base-uncased, sentence-transformers/all-MiniLM-L6-v2",
-        positions: Some(Positions {
-            key: "max_position_embeddings",
-            usual: 512,
-            after_padding: false,
-        }),
-        layers: Layers { at: "/num_hidden_layers", usual: 12 },
+        positions: POSITIONS,
+        layers: LAYERS,
         tokenizer: TokenizerKind::Subwords,
         padding: PaddingId { keys: PAD, usual: 0 },
         left_for: &[],
@@ -141,6 +146,142 @@ families! {
         unfreeze: Unfreeze::All,
         language_model: LanguageModel::Masked("BertForMaskedLM"),
         classes: &[(Pool::Cls, "BertForSequenceClassification")],
+    }
+    /// Liu et al. 2019.
+    Roberta {
+        model_type: "roberta",
+        title: "RoBERTa",
+        examples: "FacebookAI/roberta-base",
+        positions: LATE_POSITIONS,
+        layers: LAYERS,
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 1 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("RobertaForMaskedLM"),
+        classes: &[(Pool::Cls, "RobertaForSequenceClassification")],
+    }
+    /// Conneau et al. 2020.
+    XlmRoberta {
+        model_type: "xlm-roberta",
+        title: "XLM-RoBERTa",
+        examples: "FacebookAI/xlm-roberta-base, intfloat/multilingual-e5-small",
+        positions: LATE_POSITIONS,
+        layers: LAYERS,
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 1 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("XLMRobertaForMaskedLM"),
+        classes: &[(Pool::Cls, "XLMRobertaForSequenceClassification")],
+    }
+    /// Martin et al. 2020.
+    Camembert {
+        model_type: "camembert",
+        title: "CamemBERT",
+        examples: "almanach/camembert-base",
+        positions: LATE_POSITIONS,
+        layers: LAYERS,
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 1 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("CamembertForMaskedLM"),
+        classes: &[(Pool::Cls, "CamembertForSequenceClassification")],
+    }
+    /// Sanh et al. 2019.
+    DistilBert {
+        model_type: "distilbert",
+        title: "DistilBERT",
+        examples: "distilbert/distilbert-base-uncased",
+        positions: POSITIONS,
+        layers: Layers { at: "/n_layers", usual: 6 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 0 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("DistilBertForMaskedLM"),
+        classes: &[(Pool::Cls, "DistilBertForSequenceClassification")],
+    }
+    /// Clark et al. 2020.
+    Electra {
+        model_type: "electra",
+        title: "ELECTRA",
+        examples: "google/electra-small-discriminator",
+        positions: POSITIONS,
+        layers: LAYERS,
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 0 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("ElectraForMaskedLM"),
+        classes: &[(Pool::Cls, "ElectraForSequenceClassification")],
+    }
+    /// Song et al. 2020.
+    MpNet {
+        model_type: "mpnet",
+        title: "MPNet",
+        examples: "microsoft/mpnet-base, sentence-transformers/all-mpnet-base-v2",
+        positions: LATE_POSITIONS,
+        layers: LAYERS,
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: &[], usual: 1 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("MPNetForMaskedLM"),
+        classes: &[(Pool::Cls, "MPNetForSequenceClassification")],
+    }
+    /// Lan et al. 2020.
+    Albert {
+        model_type: "albert",
+        title: "ALBERT",
+        examples: "albert/albert-base-v2",
+        positions: POSITIONS,
+        layers: Layers { at: "/num_hidden_groups", usual: 1 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 0 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("AlbertForMaskedLM"),
+        classes: &[(Pool::Cls, "AlbertForSequenceClassification")],
+    }
+    /// He, Gao & Chen 2021.
+    DebertaV2 {
+        model_type: "deberta-v2",
+        title: "DeBERTa-v3",
+        examples: "microsoft/deberta-v3-small",
+        positions: POSITIONS,
+        layers: LAYERS,
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 0 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::No,
+        classes: &[(Pool::Cls, "DebertaV2ForSequenceClassification")],
     }
     /// Radford et al. 2019.
     Gpt2 {
@@ -260,7 +401,7 @@ impl Family {
             let value = config.get(*key)?;
             // Where several tokens end a text, the first one fills.
             let first = value.as_array().map_or(Some(value), |ids| ids.first());
-            u32::try_from(first?.as_u64()?).ok()
+            u32::try_from(whole(first?)?).ok()
         };
         row.keys.iter().find_map(id).unwrap_or(row.usual)
     }
@@ -268,7 +409,8 @@ impl Family {
     /// The longest text in tokens, as its config says; `None` for a family without positions.
     pub fn positions(self, config: &Value) -> Option<u64> {
         let row = self.row().positions?;
-        let rows = config.get(row.key).and_then(Value::as_u64).unwrap_or(row.usual);
+        let rows = config.get(row.key).and_then(whole);
+        let rows = rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(row.usual);
         let unused = if row.after_padding { u64::from(self.padding(config)) + 1 } else { 0 };
         Some(rows.saturating_sub(unused))
     }
@@ -276,7 +418,7 @@ impl Family {
     /// The number of layers between head and embeddings, as its config says.
     pub fn layers(self, config: &Value) -> u32 {
         let row = self.row().layers;
-        let given = config.pointer(row.at).and_then(Value::as_u64);
+        let given = config.pointer(row.at).and_then(whole);
         given.and_then(|layers| u32::try_from(layers).ok()).unwrap_or(row.usual)
     }
 
@@ -303,6 +445,12 @@ impl Family {
     pub fn class(self, pool: Pool) -> Option<&'static str> {
         self.row().classes.iter().find(|(of, _)| *of == pool).map(|(_, class)| *class)
     }
+}
+
+/// A whole number of a config; some writers make it 12.0.
+pub fn whole(value: &Value) -> Option<i64> {
+    let is_whole = |x: &f64| x.fract() == 0.0 && x.abs() < (1_i64 << 53) as f64;
+    value.as_i64().or_else(|| value.as_f64().filter(is_whole).map(|x| x as i64))
 }
 
 /// The families as a table in Markdown: what docs/models.md shows.

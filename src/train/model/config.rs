@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use tch::Tensor;
+use tuneboard::spec::family::whole;
 use tuneboard::spec::locate;
 
 use crate::error::TrainError;
@@ -70,6 +71,67 @@ pub fn are_shares(dropouts: &[(&str, f64)]) -> Result<(), String> {
     }
 }
 
+/// The fields of a `config.json`; null counts as absent.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'a>(pub &'a Value);
+
+impl<'a> Fields<'a> {
+    /// The first of `keys` that is there.
+    fn find<'k>(self, keys: &[&'k str]) -> Option<(&'k str, &'a Value)> {
+        keys.iter().find_map(|key| {
+            let value = self.0.get(*key).filter(|value| !value.is_null())?;
+            Some((*key, value))
+        })
+    }
+
+    /// A whole number, under the first of `keys` that is there. Some writers make it 12.0.
+    ///
+    /// # Errors
+    /// Another value, as a fragment; so do all of these.
+    pub fn whole(self, keys: &[&str], usual: i64) -> Result<i64, String> {
+        let Some((key, value)) = self.find(keys) else { return Ok(usual) };
+        whole(value).ok_or_else(|| format!("{key} is {value}; it must be a whole number"))
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn number(self, keys: &[&str], usual: f64) -> Result<f64, String> {
+        let Some((key, value)) = self.find(keys) else { return Ok(usual) };
+        value.as_f64().ok_or_else(|| format!("{key} is {value}; it must be a number"))
+    }
+
+    /// True or false.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn switch(self, key: &str, usual: bool) -> Result<bool, String> {
+        let Some((key, value)) = self.find(&[key]) else { return Ok(usual) };
+        value.as_bool().ok_or_else(|| format!("{key} is {value}; it must be true or false"))
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn word(self, key: &str) -> Result<Option<&'a str>, String> {
+        let Some((key, value)) = self.find(&[key]) else { return Ok(None) };
+        let word = value.as_str().ok_or_else(|| format!("{key} is {value}; it must be a text"))?;
+        Ok(Some(word))
+    }
+
+    /// An activation.
+    ///
+    /// # Errors
+    /// As above; one that is not known.
+    pub fn activation(self, keys: &[&str], usual: Activation) -> Result<Activation, String> {
+        let Some((key, value)) = self.find(keys) else { return Ok(usual) };
+        Activation::deserialize(value)
+            .map_err(|_| format!("{key} is {value}, which is not supported; {}", Activation::NAMES))
+    }
+}
+
 /// Names as transformers' `ACT2FN`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,15 +146,24 @@ pub enum Activation {
     Relu,
     /// Hyperbolic tangent.
     Tanh,
+    /// x sigmoid(x).
+    #[serde(alias = "swish")]
+    Silu,
+    /// x sigmoid(1.702 x).
+    QuickGelu,
 }
 
 impl Activation {
+    /// What a config may name.
+    const NAMES: &'static str =
+        "it can be gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, tanh, silu or quick_gelu";
+
     /// For [`crate::native::bias_gelu`]; `None` for what is no GELU.
     pub fn by_tanh(self) -> Option<bool> {
         match self {
             Self::Gelu => Some(false),
             Self::GeluNew => Some(true),
-            Self::Relu | Self::Tanh => None,
+            Self::Relu | Self::Tanh | Self::Silu | Self::QuickGelu => None,
         }
     }
 
@@ -106,6 +177,8 @@ impl Activation {
             Self::GeluNew => x.f_gelu("tanh")?,
             Self::Relu => x.f_relu()?,
             Self::Tanh => x.f_tanh()?,
+            Self::Silu => x.f_silu()?,
+            Self::QuickGelu => x.f_mul(&x.f_mul_scalar(1.702)?.f_sigmoid()?)?,
         })
     }
 }

@@ -52,7 +52,11 @@ impl FamilyExt for Family {
     fn architecture(self, pool: Pool, parameters: &[Parameter]) -> Option<&'static str> {
         let has = |name: &str| parameters.iter().any(|p| p.name.ends_with(name));
         // The class has a pooler always; without one its logits would be others.
-        let lacks_pooler = self == Self::Bert && !has("pooler.dense.weight");
+        let lacks_pooler = match self {
+            Self::Bert => !has("pooler.dense.weight"),
+            Self::Albert => !has("pooler.weight"),
+            _ => false,
+        };
         self.class(pool).filter(|_| !lacks_pooler)
     }
 

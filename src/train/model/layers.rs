@@ -104,6 +104,17 @@ impl Linear {
         Ok(x.f_linear(&self.weight.f_to_kind(x.f_kind()?)?, None::<&Tensor>)?)
     }
 
+    /// The outputs from `first` on, so many, as a layer of their own: `[.., inputs]` -> `[.., count]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn part(&self, x: &Tensor, first: i64, count: i64) -> Result<Tensor, TrainError> {
+        let kind = x.f_kind()?;
+        let weight = self.weight.f_narrow(0, first, count)?.f_to_kind(kind)?;
+        let bias = self.bias.f_narrow(0, first, count)?.f_to_kind(kind)?;
+        Ok(x.f_linear(&weight, Some(&bias))?)
+    }
+
     /// `forward` and an activation.
     ///
     /// # Errors

@@ -6,13 +6,14 @@
 
 mod attention;
 mod awd_lstm;
-mod bert;
 mod config;
 mod damage;
 mod elmo;
+mod encoder;
 mod family;
 mod gpt2;
 mod gru;
+mod head;
 mod layers;
 mod parameters;
 #[cfg(test)]
@@ -330,7 +331,15 @@ pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
         )));
     }
     match family {
-        Family::Bert => bert::load(folder, json, request),
+        Family::Bert
+        | Family::Roberta
+        | Family::XlmRoberta
+        | Family::Camembert
+        | Family::DistilBert
+        | Family::Electra
+        | Family::MpNet
+        | Family::Albert
+        | Family::DebertaV2 => encoder::load(family, folder, json, request),
         Family::Elmo => elmo::load(folder, json, request),
         Family::Gru => gru::load(folder, json, request),
         Family::Gpt2 => gpt2::load(folder, json, request),

@@ -98,9 +98,10 @@ impl Parameter {
     }
 
     /// Biases and the weights of normalisations are not decayed (as in BERT's own training code);
-    /// they are the ones with a single axis.
+    /// they are the ones with a single axis. transformers' Trainer goes by names and so leaves out a
+    /// table of biases as well (MPNet).
     pub fn decays(&self) -> bool {
-        self.tensor.dim() > 1
+        self.tensor.dim() > 1 && !self.name.contains("bias")
     }
 
     /// Groups between it and the output: 0 for the head, 1 for the topmost layer and what lies

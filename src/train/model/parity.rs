@@ -2,6 +2,7 @@
 //! numbers were made. `TUNEBOARD_FIXTURES` names another folder of the same layout.
 
 mod bert;
+mod families;
 mod gpt2;
 mod predictor;
 mod tokens;

@@ -3,9 +3,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+use tuneboard::spec::family::LanguageModel;
 
 use super::config::{self, bad};
-use super::{Family, FamilyExt, Inputs, Limits, Mode, Padding, Parameter, Start, bert, gpt2};
+use super::{Family, FamilyExt, Inputs, Limits, Mode, Padding, Parameter, Start, encoder, gpt2};
 use crate::error::TrainError;
 use crate::tokenize::Tokenizer;
 
@@ -26,7 +27,7 @@ pub trait TokenPredictor {
 
 /// A language model that is ready to train.
 pub struct LoadedPredictor {
-    /// BERT or GPT-2.
+    /// Its family.
     pub family: Family,
     /// The class of transformers that holds such a model.
     pub architecture: &'static str,
@@ -46,7 +47,7 @@ pub struct LoadedPredictor {
     pub head_given: bool,
 }
 
-/// Reads the folder of a BERT or GPT-2 checkpoint as a language model.
+/// Reads the folder of a transformer's checkpoint as a language model.
 ///
 /// # Errors
 /// Whatever is wrong with the folder; a family that is none.
@@ -58,11 +59,19 @@ pub fn load_predictor(
     kind: Kind,
 ) -> Result<LoadedPredictor, TrainError> {
     let json = config::read(folder)?;
-    match Family::of(folder, &json)? {
-        Family::Bert => bert::load_masked(folder, json, start, dropout, device, kind),
-        Family::Gpt2 => gpt2::load_causal(folder, json, start, dropout, device, kind),
-        other => Err(bad(folder, &format!("a {} model predicts no tokens", other.name()))),
+    let family = Family::of(folder, &json)?;
+    match family.row().language_model {
+        LanguageModel::Masked(class) => {
+            encoder::load_masked(family, class, (folder, json), start, dropout, (device, kind))
+        }
+        LanguageModel::Causal(_) => gpt2::load_causal(folder, json, start, dropout, device, kind),
+        LanguageModel::Stream | LanguageModel::No => Err(speaks_not(folder, family)),
     }
+}
+
+/// What is said of a family that is no language model.
+pub(super) fn speaks_not(folder: &Path, family: Family) -> TrainError {
+    bad(folder, &format!("a {family} model predicts no tokens"))
 }
 
 /// The id of the token that hides others, for the tokenizer of `folder`.

@@ -13,5 +13,5 @@ pub use event::{
     Ending, Event, Kind, Level, PEAK_MEMORY, Saved, Split, Started, VERSION, is_of_machine,
 };
 pub use number::Number;
-pub use tail::{Batch, Foreign, Tail};
+pub use tail::{Batch, Foreign, KEPT, Tail};
 pub use write::EventWriter;

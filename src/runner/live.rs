@@ -26,6 +26,10 @@ pub(super) struct Live {
     pub refused: Option<String>,
     /// Where its events were read to.
     pub offset: u64,
+    /// Lines of its events file, since it was first seen, that are no events.
+    pub junk: u64,
+    /// Why its events file is read no further.
+    pub flood: Option<String>,
     /// Its end, once it is known.
     pub exit: Option<Exit>,
     /// When it was asked to end.

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use crate::spec::{Outcome, RunId, RunState};
 
 use super::folder::{self, Meta};
@@ -9,6 +11,8 @@ use super::run::Runner;
 use super::verdict::{End, Verdict};
 use super::{Result, RunnerError};
 
+/// So long one tick reads what a dead run has reported, at most.
+const READ: Duration = Duration::from_millis(100);
 /// How much of `out.log` a failed run keeps.
 const LAST_LINES: usize = 20;
 
@@ -17,6 +21,7 @@ impl Runner<'_> {
     pub(super) fn reap(&mut self) -> Result<()> {
         self.each_live(|runner, id| {
             runner.look_after(id)?;
+            runner.end_flood(id)?;
             runner.settle_refused(id)?;
             match runner.live.get(&id).and_then(|live| live.exit) {
                 Some(exit) => runner.settle(id, exit),
@@ -55,7 +60,13 @@ impl Runner<'_> {
     /// Takes in a dead trainer's last events and gives its run the state that follows.
     fn settle(&mut self, id: RunId, exit: Exit) -> Result<()> {
         self.end_leftovers(id);
-        self.ingest_rest(id)?;
+        let start = Instant::now();
+        while self.ingest_batch(id)? {
+            if start.elapsed() > READ {
+                // The next tick reads on: nobody waits for the reports of a dead run.
+                return Ok(());
+            }
+        }
         let Some(live) = self.live.get(&id) else { return Ok(()) };
         // The row as it is now: the last events moved its epoch, and a client may have moved its wish.
         let Some(mut run) = self.store.reader().run(id)? else {
@@ -75,7 +86,13 @@ impl Runner<'_> {
             memory: !live.is_elsewhere() && memory_kills() > live.memory_kills,
             resumes: meta.resumes,
         };
-        let (state, why) = match end.verdict() {
+        let verdict = match &live.flood {
+            Some(why) => {
+                Verdict::Over(Outcome::Failed { why: why.clone(), last_lines: String::new() })
+            }
+            None => end.verdict(),
+        };
+        let (state, why) = match verdict {
             Verdict::Over(Outcome::Failed { why, .. }) => {
                 let last_lines = folder::last_lines(&self.board.out_log(id), LAST_LINES);
                 (RunState::Ended(Outcome::Failed { why: why.clone(), last_lines }), why)

@@ -72,6 +72,8 @@ pub(super) struct Runner<'b> {
     pub seen: Option<i64>,
     /// True if seats or queue have changed since the last plan.
     pub replan: bool,
+    /// The live run whose events come first in the next tick.
+    pub left_out: Option<RunId>,
     /// For the threads that wait for children.
     pub waker: Sender<Wake>,
     wakes: Receiver<Wake>,
@@ -83,6 +85,7 @@ pub(super) struct Runner<'b> {
 /// # Errors
 /// The lock, the log or the database cannot be opened. Later errors are logged and tried again.
 pub fn run(board: &Board) -> Result<Left> {
+    board.check_trust()?;
     let path = board.runner_lock();
     let Some(mut lock) = Lock::take(&path).map_err(RunnerError::io(&path))? else {
         return Ok(Left::Another);
@@ -128,6 +131,7 @@ impl<'b> Runner<'b> {
             live: BTreeMap::new(),
             seen: None,
             replan: true,
+            left_out: None,
             waker,
             wakes,
         })

@@ -83,6 +83,8 @@ impl Runner<'_> {
             freed: false,
             refused: None,
             offset,
+            junk: 0,
+            flood: None,
             exit: None,
             asked: None,
             killed: false,

@@ -76,6 +76,8 @@ impl Runner<'_> {
             freed: false,
             refused: None,
             offset: self.store.offset(run.id)?,
+            junk: 0,
+            flood: None,
             exit: None,
             asked: None,
             killed: false,

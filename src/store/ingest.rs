@@ -109,8 +109,9 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
         }
     }
     pending.flush(db, id, &mut changed)?;
-    for line in &batch.foreign {
-        changed.stray(&line.why);
+    if let Some(last) = batch.foreign.last() {
+        changed.stray(&last.why);
+        changed.strays += batch.passed_over as i64 - 1;
     }
     if changed.val || changed.train {
         derive(db, id)?;

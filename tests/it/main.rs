@@ -17,6 +17,8 @@ mod elmo;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod hub;

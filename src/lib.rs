@@ -16,6 +16,7 @@ pub mod dataset;
 pub mod events;
 pub mod hub;
 pub mod order;
+pub mod panics;
 pub mod query;
 pub mod runner;
 pub mod spec;

@@ -1,11 +1,11 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::panic::{self, AssertUnwindSafe};
 
 use polars::prelude::*;
 
 use super::error::{DataError, quoted};
 use super::source::Column as Texts;
+use crate::panics;
 use crate::spec::printable;
 
 /// The column names of a Parquet file.
@@ -34,8 +34,7 @@ pub(super) fn frame(file: File, columns: Option<Vec<String>>) -> PolarsResult<Da
 
 /// polars answers some damaged pages with a panic instead of an error.
 fn caught<T>(read: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
-    panic::catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(polars_err!(ComputeError: "its pages are damaged")))
+    panics::caught(read).unwrap_or_else(|_| Err(polars_err!(ComputeError: "its pages are damaged")))
 }
 
 fn column(frame: &DataFrame, name: &str, path: &str) -> Result<Texts, DataError> {

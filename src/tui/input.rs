@@ -8,11 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use crossterm::event;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use super::app::Message;
+use super::terminal;
 
 /// Keeps the input thread from the terminal while another program has it.
 #[derive(Debug, Default)]
@@ -90,12 +92,17 @@ pub fn watch_terminal(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
     thread::Builder::new().name("input".into()).spawn(read).map(drop)
 }
 
-/// Hears signals. The second SIGTERM ends the process even if its terminal is stuck.
+/// A dashboard that was asked to leave and has not done so by then writes to a terminal that nobody
+/// reads.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Hears signals. One that means: leave, is obeyed within [`PATIENCE`] even if the terminal is stuck; the
+/// second SIGTERM at once.
 pub fn watch_signals(out: Sender<Message>) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     flag::register_conditional_default(SIGTERM, Arc::clone(&asked))?;
     flag::register(SIGTERM, asked)?;
-    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP])?;
     let hear = move || {
         for signal in signals.forever() {
             let message = match signal {
@@ -103,10 +110,23 @@ pub fn watch_signals(out: Sender<Message>) -> io::Result<()> {
                 SIGHUP => Message::Hangup,
                 _ => Message::Quit,
             };
+            if signal != SIGTSTP {
+                end_later();
+            }
             if out.send(message).is_err() {
                 return;
             }
         }
     };
     thread::Builder::new().name("signals".into()).spawn(hear).map(drop)
+}
+
+/// Ends the process in a while, should it still be there.
+fn end_later() {
+    let wait = || {
+        thread::sleep(PATIENCE);
+        terminal::restore_line();
+        let _ = emulate_default_handler(SIGTERM);
+    };
+    let _ = thread::Builder::new().name("patience".into()).spawn(wait);
 }

@@ -1,8 +1,7 @@
 //! The terminal's modes: set on the way in, put back on every way out.
 
-use std::io::{self, BufWriter, IsTerminal, Stdout};
-use std::panic;
-use std::sync::Once;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::{Hide, Show};
@@ -17,14 +16,21 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use signal_hook::consts::SIGABRT;
+
 use super::TuiError;
+use crate::panics;
+use crate::spec::printable;
 
 /// Clicks, drags and the wheel; not every movement, which would keep a quiet dashboard awake.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 
 /// True while modes are set that have to be put back.
 static ENTERED: AtomicBool = AtomicBool::new(false);
-static HOOK: Once = Once::new();
+/// The terminal's settings as they were before.
+static BEFORE: OnceLock<libc::termios> = OnceLock::new();
+/// What [`restore`] sends, for a process that has no time left to put it together.
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
 /// The terminal with the cells it shows.
 pub struct Tty {
@@ -43,13 +49,7 @@ impl Tty {
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
             return Err(TuiError::NoTerminal);
         }
-        HOOK.call_once(|| {
-            let before = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                restore();
-                before(info);
-            }));
-        });
+        heed_abort().map_err(TuiError::Terminal)?;
         let area = size().map_err(TuiError::Terminal)?;
         let out = BufWriter::with_capacity(32 * 1024, io::stdout());
         let mut tty = Self {
@@ -64,6 +64,9 @@ impl Tty {
 
     fn set_modes(&mut self) -> io::Result<()> {
         ENTERED.store(true, Ordering::SeqCst);
+        // A panic that is caught, or ends a worker thread, does not end this process: it must neither
+        // put modes back nor write over the screen.
+        panics::hold();
         terminal::enable_raw_mode()?;
         queue!(self.backend, EnterAlternateScreen, Hide, EnableBracketedPaste)?;
         if self.mouse {
@@ -156,6 +159,48 @@ pub fn restore() {
         LeaveAlternateScreen
     );
     let _ = terminal::disable_raw_mode();
+    for sentence in panics::release() {
+        let _ = writeln!(io::stderr(), "{}", printable(&sentence, 2000));
+    }
+}
+
+/// Puts the line settings back without waiting for whoever reads the screen: nobody may.
+pub fn restore_line() {
+    if let (true, Some(before)) = (ENTERED.load(Ordering::SeqCst), BEFORE.get()) {
+        // SAFETY: the settings are those that the terminal gave; tcsetattr only reads them.
+        unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, before) };
+    }
+}
+
+/// A process that aborts (a panic within a panic, a full stack, memory that is refused) unwinds nothing
+/// and drops nothing. Its last act is a signal handler.
+fn heed_abort() -> io::Result<()> {
+    if BEFORE.get().is_some() {
+        return Ok(());
+    }
+    // SAFETY: all zeros are settings, if senseless ones, and tcgetattr writes no more than them.
+    let before = unsafe {
+        let mut before: libc::termios = std::mem::zeroed();
+        if libc::tcgetattr(libc::STDIN_FILENO, &raw mut before) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        before
+    };
+    let _ = BEFORE.set(before);
+    let last_act = || {
+        restore_line();
+        // SAFETY: write, signal and raise may be called in a handler; the bytes live for ever. The
+        // signal is delivered again, with its own effect, once this handler returns.
+        unsafe {
+            if ENTERED.load(Ordering::SeqCst) {
+                libc::write(libc::STDOUT_FILENO, LEAVE.as_ptr().cast(), LEAVE.len());
+            }
+            libc::signal(SIGABRT, libc::SIG_DFL);
+            libc::raise(SIGABRT);
+        }
+    };
+    // SAFETY: the handler loads atomics and makes calls that signal-safety(7) lists.
+    unsafe { signal_hook::low_level::register(SIGABRT, last_act) }.map(drop)
 }
 
 /// False without a shell to return to: this process leads the terminal's session itself.

@@ -258,7 +258,7 @@ fn nothing_is_sent_while_nothing_happens() {
 fn signals_end_it_and_put_the_terminal_back() {
     let folder = tempfile::tempdir().unwrap();
     board(folder.path(), 3);
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
         let mut it = Session::start(folder.path());
         it.sees("3 done");
         assert!(it.seen.lock().unwrap().0.screen().alternate_screen());
@@ -267,6 +267,52 @@ fn signals_end_it_and_put_the_terminal_back() {
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
         assert_eq!(it.ends(), 0, "signal {signal}");
         it.is_restored();
+    }
+}
+
+/// What a library that aborts does to the process: nothing unwinds, nothing is dropped.
+#[test]
+fn an_abort_puts_the_terminal_back_too() {
+    let folder = tempfile::tempdir().unwrap();
+    board(folder.path(), 3);
+    let mut it = Session::start(folder.path());
+    it.sees("3 done");
+    let settings = |it: &Session| {
+        // SAFETY: all zeros are settings, and the descriptor is open while `it` lives.
+        unsafe {
+            let mut now: libc::termios = std::mem::zeroed();
+            assert_eq!(libc::tcgetattr(it.master.as_raw_fd().unwrap(), &raw mut now), 0);
+            now.c_lflag & (libc::ICANON | libc::ECHO)
+        }
+    };
+    assert_eq!(settings(&it), 0);
+    let pid = it.child.process_id().unwrap() as i32;
+    // SAFETY: signals a child that was not yet waited for, so the number is still its own.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGABRT) }, 0);
+    assert_ne!(it.ends(), 0);
+    it.is_restored();
+    assert_eq!(settings(&it), libc::ICANON | libc::ECHO);
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_does_not_keep_it() {
+    let folder = tempfile::tempdir().unwrap();
+    board(folder.path(), 40);
+    let size = PtySize { rows: 60, cols: 200, pixel_width: 0, pixel_height: 0 };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tuneboard"));
+    command.args(["--board", folder.path().to_str().unwrap()]);
+    command.env("TERM", "xterm-256color");
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    // By now the first screen has filled the terminal's buffer.
+    thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().unwrap().is_none());
+    // SAFETY: signals a child that was not yet waited for, so the number is still its own.
+    assert_eq!(unsafe { libc::kill(child.process_id().unwrap() as i32, libc::SIGTERM) }, 0);
+    let end = Instant::now() + DEADLINE;
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it is stuck");
+        thread::sleep(Duration::from_millis(50));
     }
 }
 

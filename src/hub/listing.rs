@@ -7,7 +7,6 @@ use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::Agent;
-use ureq::config::RedirectAuthHeaders;
 
 use super::error::HubError;
 use super::name::RepoName;
@@ -16,6 +15,7 @@ use super::sum::Sum;
 /// A hub, with what this user's surroundings say of it.
 pub struct Hub {
     api: Api,
+    endpoint: String,
     cache: Cache,
     token: Option<String>,
     pub(super) agent: Agent,
@@ -91,21 +91,21 @@ impl Hub {
             ));
         }
         let api = ApiBuilder::from_cache(cache.clone())
-            .with_endpoint(endpoint)
+            .with_endpoint(endpoint.clone())
             .with_token(token.clone())
             .with_progress(false)
             .build()
             .map_err(|e| HubError::network("The hub", &e))?;
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            // The hub sends on to other hosts, whom the token is no business of.
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // `ask` follows by itself: the hub sends on to other hosts, whom the token is no business of.
+            .max_redirects(0)
             .timeout_connect(Some(SILENCE))
             .timeout_recv_response(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))
             .user_agent(concat!("tuneboard/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { api, cache, token, agent: agent.into() })
+        Ok(Self { api, endpoint, cache, token, agent: agent.into() })
     }
 
     /// What the repository holds.
@@ -115,10 +115,9 @@ impl Hub {
     pub fn list(&self, name: &RepoName) -> Result<Listing, HubError> {
         let what = name.to_string();
         let network = |e: ureq::Error| HubError::network(&what, &e);
-        let repo = self.api.repo(repo(&name.id, &name.revision));
-        let request = repo.info_request().query("blobs", "true");
-        let request = request.config().http_status_as_error(false).timeout_per_read(Some(SILENCE));
-        let mut response = request.build().call().map_err(network)?;
+        let path = repo(&name.id, &name.revision).api_url();
+        let address = format!("{}/api/{path}?blobs=true", self.endpoint);
+        let mut response = self.ask(&what, &address, 0)?;
         if response.status() != 200 {
             return Err(HubError::of_status(&what, response.status().as_u16()));
         }

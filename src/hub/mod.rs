@@ -5,6 +5,7 @@
 //! adds whatever a server sends to the part it has, whether or not the server heeded the range that was
 //! asked for, compares no checksum, and panics on odd headers. No message holds the token.
 
+mod ask;
 mod choose;
 mod error;
 mod listing;

@@ -2,14 +2,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::ask::Pace;
 use super::error::HubError;
 use super::listing::{Hub, Listing, Remote};
 use super::sum::Adder;
 
-/// So many times in a row a transfer may end without having brought a byte.
+/// So many times in a row a transfer may end without having got on.
 const ATTEMPTS: u32 = 5;
+/// What counts as getting on: a server that ends each connection after a byte would be asked for ever.
+const STEP: u64 = 1 << 20;
 const BUFFER: usize = 1 << 16;
 
 impl Hub {
@@ -39,17 +42,28 @@ impl Hub {
         {
             part.clear()?;
         }
-        let mut attempt = 0;
+        // How far it ever was: one that starts over and over gets nowhere.
+        let (mut attempt, mut farthest) = (0, part.length);
         while part.length < file.size {
-            let before = part.length;
-            match self.once(listing, &mut part, so_far) {
-                Ok(()) => {}
-                Err(e) if e.may_pass() && attempt + 1 < ATTEMPTS => {
-                    attempt = if part.length > before { 0 } else { attempt + 1 };
-                    thread::sleep(Duration::from_millis(100 << attempt));
+            let result = self.once(listing, &mut part, so_far);
+            if part.length >= file.size {
+                break;
+            }
+            if part.length >= farthest + STEP.min(1 + file.size / 100) {
+                (attempt, farthest) = (0, part.length);
+            } else {
+                attempt += 1;
+            }
+            match result {
+                Ok(()) if attempt < ATTEMPTS => {}
+                Ok(()) => {
+                    let why = "it sends other pieces than were asked for".to_owned();
+                    return Err(HubError::Odd { what: file.path.clone(), why });
                 }
+                Err(e) if e.may_pass() && attempt < ATTEMPTS => {}
                 Err(e) => return Err(e),
             }
+            thread::sleep(Duration::from_millis(100 << attempt.min(ATTEMPTS)));
         }
         part.finish(&place)?;
         so_far(file.size);
@@ -64,14 +78,7 @@ impl Hub {
         so_far: &mut dyn FnMut(u64),
     ) -> Result<(), HubError> {
         let what = format!("{}/{}", listing.name, part.file.path);
-        let mut request = self.agent.get(self.address(listing, part.file));
-        if let Some(authorization) = self.authorization() {
-            request = request.header("Authorization", authorization);
-        }
-        if part.length > 0 {
-            request = request.header("Range", format!("bytes={}-", part.length));
-        }
-        let mut response = request.call().map_err(|e| HubError::network(&what, &e))?;
+        let mut response = self.ask(&what, &self.address(listing, part.file), part.length)?;
         let range = response.headers().get("content-range").and_then(|v| v.to_str().ok());
         let from =
             range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
@@ -84,6 +91,7 @@ impl Hub {
         }
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; BUFFER];
+        let (pace, mut since, mut brought) = (Pace::from_env(), Instant::now(), 0);
         loop {
             let n = body.read(&mut buffer).map_err(|e| HubError::network(&what, &e))?;
             if n == 0 {
@@ -91,6 +99,13 @@ impl Hub {
             }
             part.add(buffer.get(..n).unwrap_or_default())?;
             so_far(part.length);
+            brought += n as u64;
+            if since.elapsed() >= pace.every {
+                if brought < pace.bytes {
+                    return Err(HubError::network(&what, &"the server sends next to nothing"));
+                }
+                (since, brought) = (Instant::now(), 0);
+            }
         }
         if part.length < part.file.size {
             return Err(HubError::network(&what, &"the connection ended too early"));

@@ -33,6 +33,15 @@ struct Manner {
     busy: usize,
     /// Only a pickle.
     pickle: bool,
+    /// Sends everything on to another port of this host.
+    port: Option<u16>,
+    /// Announces more bytes than any disk has.
+    huge: bool,
+    /// Ends each connection after so many bytes of a large file, each time another number unless `even`.
+    drip: Option<usize>,
+    even: bool,
+    /// Sends a byte of a large file now and then.
+    slow: bool,
 }
 
 /// A request: path, then headers in lower case.
@@ -45,6 +54,7 @@ struct Request {
 struct Server {
     port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
+    state: Arc<Mutex<Manner>>,
 }
 
 fn files() -> BTreeMap<&'static str, Vec<u8>> {
@@ -64,7 +74,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (log, state) = (seen.clone(), Arc::new(Mutex::new(manner)));
+        let state = Arc::new(Mutex::new(manner));
+        let server = Self { port, seen: seen.clone(), state: state.clone() };
+        let log = seen;
         // It ends with the process; a blocked accept holds nothing up.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -74,7 +86,7 @@ impl Server {
                 });
             }
         });
-        Self { port, seen }
+        server
     }
 
     fn seen(&self) -> Vec<Request> {
@@ -119,6 +131,10 @@ fn serve(
     }
     let authorized =
         request.headers.get("authorization").is_some_and(|a| *a == format!("Bearer {TOKEN}"));
+    if let Some(port) = manner.port {
+        let to = format!("Location: http://127.0.0.1:{port}{path}\r\n");
+        return answer(&mut stream, "307 Temporary Redirect", &to, b"");
+    }
     if manner.private && !authorized {
         return answer(&mut stream, "401 Unauthorized", "", b"{}");
     }
@@ -146,6 +162,31 @@ fn serve(
         None => ("200 OK", String::new()),
     };
     let body = &bytes[from..];
+    if let ("model.safetensors", true, slow) =
+        (name, manner.drip.is_some() || manner.slow, manner.slow)
+    {
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{more}\r\n", body.len());
+        let few = manner.drip.map_or(0, |n| n);
+        let even = manner.even;
+        manner.drip = manner.drip.map(|n| {
+            if even {
+                n
+            } else if n > 40_000 {
+                n - 20_000
+            } else {
+                n + 20_001
+            }
+        });
+        drop(manner);
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(&body[..few.min(body.len())])?;
+        while slow {
+            stream.write_all(&body[..1])?;
+            stream.flush()?;
+            thread::sleep(std::time::Duration::from_millis(20));
+        }
+        return Ok(());
+    }
     if let (Some((after, times @ 1..)), "model.safetensors") = (manner.cut, name) {
         manner.cut = Some((after, times - 1));
         let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{more}\r\n", body.len());
@@ -174,7 +215,8 @@ fn listing(manner: &Manner) -> Value {
         if manner.pickle && name.ends_with(".safetensors") {
             continue;
         }
-        let size = bytes.len();
+        let size =
+            if manner.huge && name.ends_with(".safetensors") { 1 << 60 } else { bytes.len() };
         if manner.lies && name.ends_with(".safetensors") {
             bytes[100] ^= 1;
         }
@@ -284,6 +326,63 @@ fn the_token_goes_to_the_hub_and_nowhere_else() {
     assert!(!there[0].headers.contains_key("authorization"), "{there:?}");
 }
 
+/// Another port may be another user's.
+#[test]
+fn the_token_does_not_go_to_another_port() {
+    let other = Server::start(Manner::default());
+    let server = Server::start(Manner { port: Some(other.port), ..Manner::default() });
+    let shell = Shell::board();
+    let done = server.pull(&shell, &[], Some(TOKEN));
+    assert_eq!(done.code, 0, "{done}");
+    assert!(server.seen().iter().all(|request| request.headers.contains_key("authorization")));
+    let there = other.seen();
+    assert!(there.len() >= 4, "{there:?}");
+    assert!(there.iter().all(|r| !r.headers.contains_key("authorization")), "{there:?}");
+    // In a circle.
+    let first = Server::start(Manner::default());
+    let second = Server::start(Manner { port: Some(first.port), ..Manner::default() });
+    first.state.lock().unwrap().port = Some(second.port);
+    let done = first.pull(&Shell::board(), &[], None);
+    assert!(done.code == 3 && done.err.contains("more than 10 times"), "{done}");
+}
+
+#[test]
+fn a_disk_that_cannot_hold_a_model_is_found_out_first() {
+    let (shell, server) =
+        (Shell::board(), Server::start(Manner { huge: true, ..Manner::default() }));
+    let done = server.pull(&shell, &[], None);
+    assert!(done.code == 3 && done.err.contains("nothing was fetched"), "{done}");
+    assert_eq!(server.seen().len(), 1, "the listing alone");
+}
+
+/// It was asked again for ever once, as long as each connection brought a byte.
+#[test]
+fn a_server_that_never_comes_to_an_end_is_given_up() {
+    // A few bytes at a time; and from the start each time, now more and now fewer.
+    for (drip, deaf_to_ranges) in [(1, false), (1, true)] {
+        let manner = Manner { drip: Some(drip), deaf_to_ranges, ..Manner::default() };
+        let (shell, server) = (Shell::board(), Server::start(manner));
+        if !deaf_to_ranges {
+            server.state.lock().unwrap().even = true;
+        }
+        let done = server.pull(&shell, &[], None);
+        assert!(done.code == 3 && done.err.contains("model.safetensors"), "{done}");
+        assert!(server.seen().len() < 40, "{}", server.seen().len());
+    }
+    let (shell, server) =
+        (Shell::board(), Server::start(Manner { slow: true, ..Manner::default() }));
+    let start = std::time::Instant::now();
+    let args = ["models", "pull", "org/tiny"];
+    let mut command = shell.command(&args);
+    command.env("HF_ENDPOINT", format!("http://127.0.0.1:{}", server.port));
+    command.env("TUNEBOARD_PACE_MS", "200");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(3) && said.contains("next to nothing"), "{said}");
+    assert!(start.elapsed().as_secs() < 60);
+    assert!(server.seen().len() < 20);
+}
+
 #[test]
 fn what_is_not_there_or_only_a_pickle_is_refused() {
     let (shell, server) = (Shell::board(), Server::start(Manner::default()));
@@ -320,6 +419,12 @@ fn folders_are_added_without_their_pickles() {
     let file = "elsewhere/my model/model.safetensors";
     shell.ok(&["models", "add", file, "--name", "again"]);
     shell.refuses(&["models", "add", "elsewhere/my model", "--name", "mine"], 2, "exists already");
+    std::os::unix::fs::symlink("/etc/hostname", shell.path("elsewhere/my model/vocab.txt"))
+        .unwrap();
+    let args = ["models", "add", "elsewhere/my model", "--name", "linked"];
+    shell.refuses(&args, 2, "vocab.txt is a link that leads out of its folder");
+    assert!(!shell.path("models/linked").exists());
+    std::fs::remove_file(shell.path("elsewhere/my model/vocab.txt")).unwrap();
     shell.refuses(&["models", "add", "nowhere"], 2, "nowhere cannot be read");
     shell.refuses(&["models", "add", "elsewhere"], 2, "no config.json");
     std::fs::remove_file(shell.path(file)).unwrap();

@@ -3,6 +3,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::board::is_within;
 use crate::cli::error::CliError;
 use crate::cli::figures::value;
 use crate::spec::BuiltIn;
@@ -59,7 +60,13 @@ fn fill(run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
     fs::create_dir_all(folder).map_err(cannot(folder))?;
     let mut written = Written { files: Vec::new(), bytes: 0 };
     for name in FILES {
-        let (from, to) = (from.join(name), folder.join(name));
+        let (source, to) = (from, folder.join(name));
+        let from = source.join(name);
+        if from.exists() && !is_within(source, &from) {
+            return Err(cannot(&from)(io::Error::other(
+                "it is a link that leads out of its folder",
+            )));
+        }
         match fs::copy(&from, &to) {
             Ok(bytes) => {
                 written.files.push(name);

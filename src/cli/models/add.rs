@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::board::{Board, Model};
+use crate::board::{Board, Model, is_within};
 use crate::cli::error::CliError;
 use crate::cli::exit;
 use crate::cli::figures::bytes;
@@ -109,6 +109,13 @@ fn files(folder: &Path) -> Result<Vec<String>, CliError> {
         }));
     }
     all.retain(|(name, size)| name == "README.md" || is_model_file(name, *size, single));
+    if let Some((name, _)) = all.iter().find(|(name, _)| !is_within(folder, &folder.join(name))) {
+        return Err(CliError::Usage(format!(
+            "{} is a link that leads out of its folder; nothing was copied. Put the file itself there \
+             if it belongs to the model.",
+            folder.join(name).display()
+        )));
+    }
     Ok(all.into_iter().map(|(name, _)| name).collect())
 }
 

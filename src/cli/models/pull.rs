@@ -24,7 +24,8 @@ pub fn run(repo: &RepoName, name: Option<String>, context: &mut Context) -> Resu
     if let Err(TryLockError::WouldBlock) = held.try_lock() {
         return Err(CliError::Place(format!("Another `models pull {repo}` is under way.")));
     }
-    let total: u64 = choice.files.iter().map(|file| file.size).sum();
+    let total = choice.files.iter().fold(0, |all: u64, file| all.saturating_add(file.size));
+    check_space(&folder, &choice.files, total)?;
     let mut progress = Progress::new(total, context);
     for file in &choice.files {
         progress.start(file)?;
@@ -39,9 +40,35 @@ pub fn run(repo: &RepoName, name: Option<String>, context: &mut Context) -> Resu
 }
 
 const LOCK: &str = ".lock";
+/// Bytes that a pull leaves free for whoever else writes to the disk: runs, above all.
+const LEFT_FREE: u64 = 256 << 20;
+
+/// Refuses what the disk cannot hold, before the first byte is asked for.
+fn check_space(folder: &Path, files: &[Remote], total: u64) -> Result<(), CliError> {
+    let length = |name: String| fs::metadata(folder.join(name)).map_or(0, |meta| meta.len());
+    let there = |file: &Remote| {
+        length(file.path.clone()).max(length(format!("{}.part", file.path))).min(file.size)
+    };
+    let missing = total.saturating_sub(files.iter().map(there).sum());
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if missing.saturating_add(LEFT_FREE) <= free || missing == 0 {
+        return Ok(());
+    }
+    Err(CliError::Place(format!(
+        "{} more are needed and {} has {} free, of which {} are left to others; nothing was fetched.",
+        bytes(missing),
+        folder.display(),
+        bytes(free),
+        bytes(LEFT_FREE)
+    )))
+}
+
+/// What an interrupted pull left is gone on from for so long.
+const OLD: Duration = Duration::from_hours(7 * 24);
 
 /// The folder that fills up, the same for every pull of a commit. What pulls of other commits of the
-/// repository have left is of no use any more.
+/// repository have left is of no use any more, nor is what has lain there for a week.
 fn partial(board: &Board, listing: &Listing) -> Result<PathBuf, CliError> {
     let stem = format!(".pull-{}-", listing.name.id.replace('/', "--"));
     let folder = board.models().join(format!("{stem}{}", listing.commit));
@@ -49,7 +76,11 @@ fn partial(board: &Board, listing: &Listing) -> Result<PathBuf, CliError> {
     for entry in fs::read_dir(board.models()).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let commit = name.strip_prefix(&stem).filter(|rest| rest.len() == listing.commit.len());
-        if commit.is_some_and(|commit| commit != listing.commit) {
+        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+        let is_old = (name.starts_with(".pull-") || name.starts_with(".add-"))
+            && age.is_some_and(|age| age > OLD)
+            && entry.path() != folder;
+        if is_old || commit.is_some_and(|commit| commit != listing.commit) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use crate::board::Board;
-use crate::spec::{BuiltIn, RunSpec, locate};
+use crate::board::{Board, is_within};
+use crate::spec::{BuiltIn, RunSpec, locate, printable};
 
 /// One thing that must lie on a host before a run can start there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,19 +113,26 @@ fn plain(root: &Path, path: &Path) -> Option<String> {
     (normal && same && !text.is_empty() && !text.ends_with('/')).then(|| text.to_owned())
 }
 
-/// The files of an input, sorted by name. Links are followed; hidden files are left out.
+/// The files of an input, sorted by name. Links are followed as long as they stay in its folder, and
+/// refused if they leave it; hidden files are left out.
 fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let meta = fs::metadata(path)?;
     if meta.is_file() {
         return Ok(vec![("x".to_owned(), path.to_path_buf(), meta.len(), meta.modified().ok())]);
     }
     let mut found = Vec::new();
-    collect(path, "x", 0, &mut found)?;
+    collect(path, path, "x", 0, &mut found)?;
     found.sort();
     Ok(found)
 }
 
-fn collect(folder: &Path, name: &str, depth: u32, found: &mut Vec<Entry>) -> io::Result<()> {
+fn collect(
+    root: &Path,
+    folder: &Path,
+    name: &str,
+    depth: u32,
+    found: &mut Vec<Entry>,
+) -> io::Result<()> {
     if depth > 8 || found.len() > 10_000 {
         return Err(io::Error::other("too many files for a model or data set"));
     }
@@ -135,9 +142,14 @@ fn collect(folder: &Path, name: &str, depth: u32, found: &mut Vec<Entry>) -> io:
         let Some(leaf) = leaf.to_str().filter(|l| !l.starts_with('.')) else { continue };
         let (path, name) = (entry.path(), format!("{name}/{leaf}"));
         let Ok(meta) = fs::metadata(&path) else { continue };
+        let unread = UNREAD.iter().any(|end| leaf.ends_with(end));
+        if !unread && !is_within(root, &path) {
+            let why = format!("`{}` is a link that leads out of it", printable(leaf, 80));
+            return Err(io::Error::other(why));
+        }
         if meta.is_dir() {
-            collect(&path, &name, depth + 1, found)?;
-        } else if meta.is_file() && !UNREAD.iter().any(|end| leaf.ends_with(end)) {
+            collect(root, &path, &name, depth + 1, found)?;
+        } else if meta.is_file() && !unread {
             found.push((name, path, meta.len(), meta.modified().ok()));
         }
     }
@@ -219,6 +231,20 @@ mod tests {
         assert_eq!(a, b);
         assert_ne!(a, c);
         assert_eq!(a.len(), 32);
+    }
+
+    #[test]
+    fn a_link_out_of_a_model_is_not_sent_to_a_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = dir.path().join("model");
+        fs::create_dir(&model).unwrap();
+        fs::write(dir.path().join("secret"), "key").unwrap();
+        fs::write(model.join("config.json"), "{}").unwrap();
+        std::os::unix::fs::symlink("config.json", model.join("again.json")).unwrap();
+        assert_eq!(entries(&model).unwrap().len(), 2);
+        std::os::unix::fs::symlink("../secret", model.join("vocab.txt")).unwrap();
+        let error = entries(&model).unwrap_err().to_string();
+        assert!(error.contains("`vocab.txt` is a link that leads out of it"), "{error}");
     }
 
     #[test]

@@ -5,11 +5,14 @@ mod model;
 mod save;
 mod site;
 mod stages;
+mod trust;
+mod within;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -22,11 +25,15 @@ use crate::spec::{BuiltIn, RunId, RunSpec, SpecError, locate};
 pub use model::Model;
 pub use site::{Fetch, Site, SiteKind};
 pub use stages::Stage;
+pub use trust::{set_trust, trusted};
+pub use within::is_within;
 
 /// A board that exists.
 #[derive(Debug, Clone)]
 pub struct Board {
     root: PathBuf,
+    /// Why it is not trusted.
+    distrust: Option<String>,
     /// What its `config.toml` says.
     pub config: Config,
 }
@@ -72,6 +79,18 @@ pub enum BoardError {
     /// No `config.toml` here or above.
     #[error("There is no board in {} or any folder above it; `tuneboard init` makes one.", .0.display())]
     NotFound(PathBuf),
+    /// A board that somebody else can write.
+    #[error(
+        "The board {} is not trusted: {why}, so it could run anything as you; \
+         `tuneboard trust {}` trusts it if you know who writes there.",
+        .root.display(), .root.display()
+    )]
+    Untrusted {
+        /// Its folder.
+        root: PathBuf,
+        /// A clause.
+        why: String,
+    },
     /// A config that cannot be read as one.
     #[error("{}: {why}", .path.display())]
     Config {
@@ -141,10 +160,11 @@ pub const INITIAL_CONFIG: &str = include_str!("../config.toml");
 
 impl Board {
     /// The board at `given`, else at `$TUNEBOARD_BOARD`, else in the working folder or the nearest
-    /// folder above it that holds a `config.toml` with `runs/` beside it.
+    /// folder above it that holds a `config.toml` with `runs/` beside it. One that was found, not named,
+    /// must be trusted; of one that was named, [`Self::distrust`] tells.
     ///
     /// # Errors
-    /// [`BoardError::NotFound`], or whatever is wrong with its config.
+    /// [`BoardError::NotFound`], [`BoardError::Untrusted`], or whatever is wrong with its config.
     pub fn find(given: Option<&Path>) -> Result<Self, BoardError> {
         let from_env = env::var_os("TUNEBOARD_BOARD").filter(|v| !v.is_empty()).map(PathBuf::from);
         if let Some(root) = given.map(Path::to_path_buf).or(from_env) {
@@ -156,10 +176,14 @@ impl Board {
         }
         let here = env::current_dir()
             .map_err(|source| BoardError::Io { path: PathBuf::from("."), source })?;
-        match here.ancestors().find(|folder| is_board(folder)) {
-            Some(root) => Self::open(root),
-            None => Err(BoardError::NotFound(here)),
+        let root = here.ancestors().find(|folder| is_board(folder));
+        let root = root.ok_or_else(|| BoardError::NotFound(here.clone()))?;
+        // Whose it is comes first: what is wrong with the config of somebody else is nobody's business.
+        let (root, text, distrust) = Self::read(root)?;
+        if let Some(why) = distrust {
+            return Err(BoardError::Untrusted { root, why });
         }
+        Ok(Self { config: Config::read(&text, &root.join("config.toml"))?, root, distrust: None })
     }
 
     /// The board at `root`.
@@ -167,12 +191,20 @@ impl Board {
     /// # Errors
     /// Whatever is wrong with its config.
     pub fn open(root: &Path) -> Result<Self, BoardError> {
+        let (root, text, distrust) = Self::read(root)?;
+        Ok(Self { config: Config::read(&text, &root.join("config.toml"))?, root, distrust })
+    }
+
+    /// The full path, the text of its config, and why it is not trusted: judged by the very file that
+    /// was read.
+    fn read(root: &Path) -> Result<(PathBuf, String, Option<String>), BoardError> {
         let io = |source| BoardError::Io { path: root.to_path_buf(), source };
         let root = root.canonicalize().map_err(io)?;
         let path = root.join("config.toml");
-        let text = fs::read_to_string(&path)
-            .map_err(|source| BoardError::Io { path: path.clone(), source })?;
-        Ok(Self { config: Config::read(&text, &path)?, root })
+        let (text, meta) =
+            trust::read_config(&path).map_err(|source| BoardError::Io { path, source })?;
+        let distrust = trust::distrust(&root, &meta);
+        Ok((root, text, distrust))
     }
 
     /// Makes the folders and a commented `config.toml`; what exists stays as it is.
@@ -183,14 +215,18 @@ impl Board {
         for folder in
             [root.to_path_buf(), root.join("data"), root.join("models"), root.join("runs")]
         {
-            fs::create_dir_all(&folder)
-                .map_err(|source| BoardError::Io { path: folder.clone(), source })?;
+            // Whatever the umask: a board that others can write is not trusted.
+            let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder);
+            made.map_err(|source| BoardError::Io { path: folder.clone(), source })?;
         }
         let path = root.join("config.toml");
-        if !path.exists() {
-            fs::write(&path, INITIAL_CONFIG)
-                .map_err(|source| BoardError::Io { path: path.clone(), source })?;
+        let mut options = fs::OpenOptions::new();
+        match options.write(true).create_new(true).mode(0o644).open(&path) {
+            Ok(mut file) => file.write_all(INITIAL_CONFIG.as_bytes()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(e) => Err(e),
         }
+        .map_err(|source| BoardError::Io { path: path.clone(), source })?;
         Self::open(root)
     }
 

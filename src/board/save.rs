@@ -29,6 +29,7 @@ impl Board {
     /// Adds one entry to a section; every comment and line of the file stays. The file is replaced whole,
     /// so that a crash leaves the old or the new one.
     fn add_to_config(&self, section: &str, name: &str, item: Item) -> Result<(), BoardError> {
+        self.check_trust()?;
         let path = self.config_file();
         let bad = |why: String| BoardError::Config { path: path.clone(), why };
         let io = |source| BoardError::Io { path: path.clone(), source };
@@ -61,7 +62,15 @@ impl Board {
         // What this board could not open again is never written.
         Config::read(&text, &path)?;
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path)).map_err(io)
+        // Who may write it stays as it was, whatever the umask.
+        let mode = fs::metadata(&path).map_err(io)?.permissions();
+        let written = fs::write(&temporary, text)
+            .and_then(|()| fs::set_permissions(&temporary, mode))
+            .and_then(|()| fs::rename(&temporary, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written.map_err(io)
     }
 }
 

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand, ValueHint};
 use super::{
     archive, clone, compare, completions, confusion, data, doctor, error::CliError, errors, export,
     hold, init, logs, ls, models, note, predict, reindex, rename, restore, resume, retry, rm, run,
-    runner, show, sites, stop, sweep, tag, tokenize, verb::Context,
+    runner, show, sites, stop, sweep, tag, tokenize, trust, verb::Context,
 };
 
 /// Exactly what was typed.
@@ -73,6 +73,7 @@ pub enum Verb {
     Doctor(doctor::Args),
     Reindex(reindex::Args),
     Runner(runner::Args),
+    Trust(trust::Args),
     Completions(completions::Args),
 }
 
@@ -109,6 +110,7 @@ impl Verb {
             Self::Doctor(args) => doctor::run(args, context),
             Self::Reindex(args) => reindex::run(args, context),
             Self::Runner(args) => runner::run(args, context),
+            Self::Trust(args) => trust::run(args, context),
             Self::Completions(args) => completions::run(args, context),
         }
     }

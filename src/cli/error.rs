@@ -71,7 +71,9 @@ impl CliError {
             | Self::Hub(HubError::Unknown(_) | HubError::Forbidden { .. } | HubError::Refused(_))
             | Self::Dashboard(TuiError::Action { .. } | TuiError::Key { .. })
             | Self::Store(StoreError::NoRun(_) | StoreError::Spec(_)) => exit::USAGE,
-            Self::Board(BoardError::NotFound(_) | BoardError::Io { .. })
+            Self::Board(
+                BoardError::NotFound(_) | BoardError::Io { .. } | BoardError::Untrusted { .. },
+            )
             | Self::Store(_)
             | Self::Runner(_)
             | Self::Hub(_)

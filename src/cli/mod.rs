@@ -43,6 +43,7 @@ mod sweep;
 mod table;
 mod tag;
 mod tokenize;
+mod trust;
 mod verb;
 mod wait;
 mod wish;
@@ -57,6 +58,8 @@ use args::Cli;
 use error::CliError;
 use out::Out;
 use verb::Context;
+
+use crate::panics;
 
 /// Does what these arguments say; the result is the process's exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -114,11 +117,7 @@ fn explain(error: &clap::Error) -> u8 {
 
 /// A panic is a mistake of ours: it ends with one sentence and its own exit code.
 fn guarded(work: impl FnOnce() -> u8) -> u8 {
-    panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(|l| format!(" ({l})")).unwrap_or_default();
-        let why = panic.payload_as_str().unwrap_or("no reason given");
-        out::complain(&format!("error: internal error{place}: {why}; please report it."));
-    }));
+    panics::install(out::complain);
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(exit::INTERNAL)
 }
 

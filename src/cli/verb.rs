@@ -1,7 +1,8 @@
 use std::path::PathBuf;
+use std::sync::Once;
 
 use super::error::CliError;
-use super::out::Out;
+use super::out::{self, Out};
 use crate::board::Board;
 use crate::query::Query;
 use crate::spec::keys::nearest;
@@ -22,20 +23,27 @@ pub struct Context {
 impl Context {
     /// The board that is meant.
     pub fn board(&self) -> Result<Board, CliError> {
-        Ok(Board::find(self.board_dir.as_deref())?)
+        static WARNED: Once = Once::new();
+        let board = Board::find(self.board_dir.as_deref())?;
+        if let Err(error) = board.check_trust() {
+            let text = format!("warning: {error} It is shown, and neither changed nor served.");
+            WARNED.call_once(|| out::complain(&text));
+        }
+        Ok(board)
     }
 }
 
 /// A connection that reads. A board without a database gets an empty one.
 pub fn reader(board: &Board) -> Result<Reader, CliError> {
     if !board.database().exists() {
-        Store::open(&board.database())?;
+        store(board)?;
     }
     Ok(Reader::open(&board.database())?)
 }
 
 /// A connection that writes.
 pub fn store(board: &Board) -> Result<Store, CliError> {
+    board.check_trust()?;
     Ok(Store::open(&board.database())?)
 }
 

@@ -28,6 +28,7 @@ pub fn ensure(board: &Board) -> Result<()> {
 /// # Errors
 /// As [`ensure`].
 pub fn ensure_with(board: &Board, tuneboard: &Path) -> Result<()> {
+    board.check_trust()?;
     let lock = board.runner_lock();
     if Lock::is_held(&lock).map_err(RunnerError::io(&lock))? {
         return Ok(());

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::board::BoardError;
 use crate::store::{RunnerInfo, StoreError};
 
 pub use detach::{ensure, ensure_with};
@@ -49,6 +50,9 @@ pub enum RunnerError {
     /// The database did not do what it was asked.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The board is somebody else's.
+    #[error(transparent)]
+    Board(#[from] BoardError),
     /// A file or folder.
     #[error("{}: {source}.", .path.display())]
     Io {

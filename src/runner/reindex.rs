@@ -37,6 +37,7 @@ const BATCH: u64 = 16 << 20;
 /// [`RunnerError::Busy`] while a runner is at work; otherwise what the new database refuses, and then
 /// the old one stays in its place.
 pub fn reindex(board: &Board) -> Result<Reindexed> {
+    board.check_trust()?;
     let path = board.runner_lock();
     let Some(_lock) = Lock::take(&path).map_err(RunnerError::io(&path))? else {
         return Err(RunnerError::Busy(board.root().to_path_buf()));

@@ -155,6 +155,7 @@ fn carry_out(
         }
         command => command,
     };
+    board.check_trust()?;
     let store = opened(board, store)?;
     undo.extend(Past::before(store, &command)?);
     Ok(match command {
@@ -239,8 +240,9 @@ fn opened<'a>(board: &Board, store: &'a mut Option<Store>) -> Result<&'a mut Sto
 }
 
 fn launched(board: &Board, store: &mut Option<Store>, order: Order) -> Message {
-    let done = opened(board, store)
-        .map_err(LaunchError::from)
+    let trusted = board.check_trust().map_err(LaunchError::from);
+    let done = trusted
+        .and_then(|()| Ok(opened(board, store)?))
         .and_then(|store| launch::launch(board, store, order));
     match done {
         Ok(Launched { ids, told, trouble }) => {

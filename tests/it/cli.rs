@@ -592,6 +592,7 @@ fn help_teaches() {
       doctor       Check libtorch, CUDA, disk, terminal, clock, file locks and the database
       reindex      Rebuild the database from the folders under runs/
       runner       Run the queue in the foreground
+      trust        Trust a board that others can write, or no longer
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 

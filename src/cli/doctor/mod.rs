@@ -4,13 +4,15 @@ mod place;
 mod screen;
 mod trainer;
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::error::CliError;
 use super::exit;
 use super::table::{Cell, Table, Tone};
 use super::verb::Context;
-use crate::board::BoardError;
+use crate::board::{Board, BoardError};
 
 /// Check libtorch, CUDA, disk, terminal, clock, file locks and the database
 #[derive(Debug, clap::Args)]
@@ -68,7 +70,7 @@ pub fn run(_: Args, context: &mut Context) -> Result<u8, CliError> {
     let mut checks = Vec::new();
     match context.board() {
         Ok(board) => {
-            checks.push(Check::ok("board", board.root().display().to_string()));
+            checks.push(owner(&board));
             checks.extend(trainer::checks(&board));
             checks.extend(place::checks(&board));
         }
@@ -77,12 +79,31 @@ pub fn run(_: Args, context: &mut Context) -> Result<u8, CliError> {
             format!("none in {} or above", path.display()),
             "`tuneboard init` makes one",
         )),
+        Err(CliError::Board(BoardError::Untrusted { root, why })) => checks.push(Check::fail(
+            "board",
+            format!("{} is not trusted: {why}", root.display()),
+            trust(&root),
+        )),
         Err(error) => {
             checks.push(Check::fail("board", error.to_string(), "correct config.toml"));
         }
     }
     checks.extend(screen::checks(&context.out));
     conclude(&checks, context)
+}
+
+fn trust(root: &Path) -> String {
+    format!("`tuneboard trust {}`, if you know who writes there", root.display())
+}
+
+fn owner(board: &Board) -> Check {
+    let root = board.root();
+    match board.distrust() {
+        None => Check::ok("board", root.display().to_string()),
+        Some(why) => {
+            Check::warn("board", format!("{} is not trusted: {why}", root.display()), trust(root))
+        }
+    }
 }
 
 /// Shows the checks; the exit code says whether any failed.

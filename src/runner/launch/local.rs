@@ -19,9 +19,13 @@ const TRAINER: &str = "tuneboard-train";
 /// beside this executable, else on `PATH`.
 ///
 /// # Errors
-/// [`RunnerError::NoTrainer`], which says how to build it.
+/// [`RunnerError::NoTrainer`], which says how to build it; a trainer that the config of a board names
+/// which is not trusted.
 pub fn trainer_command(board: &Board) -> Result<PathBuf> {
     let configured = board.config.sites.get("local").map(|site| site.trainer.clone());
+    if configured.as_ref().is_some_and(|path| !path.as_os_str().is_empty()) {
+        board.check_trust()?;
+    }
     let named = [
         (configured, "`trainer` of [sites.local] in config.toml"),
         (env::var_os("TUNEBOARD_TRAIN").map(PathBuf::from), "TUNEBOARD_TRAIN"),
@@ -43,7 +47,8 @@ pub fn trainer_command(board: &Board) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     beside
         .into_iter()
-        .chain(env::split_paths(&path))
+        // An empty entry would be the working folder, whoever may write there.
+        .chain(env::split_paths(&path).filter(|folder| folder.is_absolute()))
         .map(|folder| folder.join(TRAINER))
         .find(|file| file.is_file())
         .ok_or_else(|| {

@@ -41,6 +41,7 @@ impl Visit {
 }
 
 fn open(board: &Board, name: &str) -> Result<(Site, Host)> {
+    board.check_trust()?;
     let site = board.sites().into_iter().find(|(known, _)| known == name);
     let (_, site) = site
         .filter(|(_, site)| site.kind != SiteKind::Local)

@@ -1,4 +1,4 @@
-use crate::board::Board;
+use crate::board::{Board, BoardError};
 use crate::order::{OrderError, check_inputs, name_in, name_of_clone};
 use crate::runner;
 use crate::spec::{RunId, RunSpec, SpecError, Sweep, Wish};
@@ -24,6 +24,8 @@ pub enum LaunchError {
     Order(#[from] OrderError),
     /// The database cannot be written.
     Store(#[from] StoreError),
+    /// The board is somebody else's.
+    Board(#[from] BoardError),
 }
 
 /// What was queued.

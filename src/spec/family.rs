@@ -97,6 +97,8 @@ pub enum LanguageModel {
 
 /// The pools of encoders whose head in transformers reads the first token.
 const ENCODER_POOLS: &[Pool] = &[Pool::Cls, Pool::Mean, Pool::Max];
+/// The pools of decoders, whose head reads the last token.
+const DECODER_POOLS: &[Pool] = &[Pool::Last, Pool::Mean, Pool::Max];
 /// The id of a config's padding token, and nothing else.
 const PAD: &[&str] = &["pad_token_id"];
 /// The token that ends a text fills short rows where no other does.
@@ -283,6 +285,30 @@ families! {
         language_model: LanguageModel::No,
         classes: &[(Pool::Cls, "DebertaV2ForSequenceClassification")],
     }
+    /// Warner et al. 2024.
+    ModernBert {
+        model_type: "modernbert",
+        title: "ModernBERT",
+        examples: "answerdotai/ModernBERT-base",
+        positions: Some(Positions {
+            key: "max_position_embeddings",
+            usual: 8192,
+            after_padding: false,
+        }),
+        layers: Layers { at: "/num_hidden_layers", usual: 22 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 50283 },
+        left_for: &[],
+        pools: ENCODER_POOLS,
+        usual_lr: 5e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Masked("ModernBertForMaskedLM"),
+        classes: &[
+            (Pool::Cls, "ModernBertForSequenceClassification"),
+            (Pool::Mean, "ModernBertForSequenceClassification"),
+        ],
+    }
     /// Radford et al. 2019.
     Gpt2 {
         model_type: "gpt2",
@@ -299,6 +325,111 @@ families! {
         unfreeze: Unfreeze::All,
         language_model: LanguageModel::Causal("GPT2LMHeadModel"),
         classes: &[(Pool::Last, "GPT2ForSequenceClassification")],
+    }
+    /// Yang et al. 2024.
+    Qwen2 {
+        model_type: "qwen2",
+        title: "Qwen 2",
+        examples: "Qwen/Qwen2.5-0.5B",
+        positions: Some(Positions {
+            key: "max_position_embeddings",
+            usual: 32768,
+            after_padding: false,
+        }),
+        layers: Layers { at: "/num_hidden_layers", usual: 32 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD_OR_END, usual: 0 },
+        left_for: &[],
+        pools: DECODER_POOLS,
+        usual_lr: 2e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Causal("Qwen2ForCausalLM"),
+        classes: &[(Pool::Last, "Qwen2ForSequenceClassification")],
+    }
+    /// Yang et al. 2025.
+    Qwen3 {
+        model_type: "qwen3",
+        title: "Qwen 3",
+        examples: "Qwen/Qwen3-0.6B, Qwen/Qwen3-Embedding-0.6B",
+        positions: Some(Positions {
+            key: "max_position_embeddings",
+            usual: 32768,
+            after_padding: false,
+        }),
+        layers: Layers { at: "/num_hidden_layers", usual: 32 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD_OR_END, usual: 0 },
+        left_for: &[],
+        pools: DECODER_POOLS,
+        usual_lr: 2e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Causal("Qwen3ForCausalLM"),
+        classes: &[(Pool::Last, "Qwen3ForSequenceClassification")],
+    }
+    /// Touvron et al. 2023.
+    Llama {
+        model_type: "llama",
+        title: "Llama",
+        examples: "meta-llama/Llama-3.2-1B, HuggingFaceTB/SmolLM2-135M",
+        positions: Some(Positions {
+            key: "max_position_embeddings",
+            usual: 2048,
+            after_padding: false,
+        }),
+        layers: Layers { at: "/num_hidden_layers", usual: 32 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD_OR_END, usual: 0 },
+        left_for: &[],
+        pools: DECODER_POOLS,
+        usual_lr: 2e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Causal("LlamaForCausalLM"),
+        classes: &[(Pool::Last, "LlamaForSequenceClassification")],
+    }
+    /// Gemma Team 2025, the text model.
+    Gemma3 {
+        model_type: "gemma3_text",
+        title: "Gemma 3 (text)",
+        examples: "google/gemma-3-270m",
+        positions: Some(Positions {
+            key: "max_position_embeddings",
+            usual: 131_072,
+            after_padding: false,
+        }),
+        layers: Layers { at: "/num_hidden_layers", usual: 26 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD, usual: 0 },
+        left_for: &[],
+        pools: DECODER_POOLS,
+        usual_lr: 2e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::Causal("Gemma3ForCausalLM"),
+        classes: &[(Pool::Last, "Gemma3TextForSequenceClassification")],
+    }
+    /// Black et al. 2022.
+    GptNeoX {
+        model_type: "gpt_neox",
+        title: "GPT-NeoX (Pythia)",
+        examples: "EleutherAI/pythia-160m",
+        positions: Some(Positions {
+            key: "max_position_embeddings",
+            usual: 2048,
+            after_padding: false,
+        }),
+        layers: Layers { at: "/num_hidden_layers", usual: 44 },
+        tokenizer: TokenizerKind::Subwords,
+        padding: PaddingId { keys: PAD_OR_END, usual: 0 },
+        left_for: &[],
+        pools: DECODER_POOLS,
+        usual_lr: 2e-5,
+        has_half_products: true,
+        unfreeze: Unfreeze::All,
+        language_model: LanguageModel::No,
+        classes: &[(Pool::Last, "GPTNeoXForSequenceClassification")],
     }
     /// Peters et al. 2018.
     Elmo {

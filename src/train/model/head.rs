@@ -83,6 +83,8 @@ pub struct Last<'a> {
     pub has_bias: bool,
     /// The pool that transformers' head of the family is trained on.
     pub pool: Pool,
+    /// The pool that the config asks for where there is no head.
+    pub asked: Option<Pool>,
 }
 
 impl Choice {
@@ -115,7 +117,7 @@ impl Choice {
             .filter(|own| *own == classes && request.keep_head)
             .map(|_| written_pool(json).unwrap_or(last.pool));
         let sentence = if trained_on.is_none() { sentence_pool(folder) } else { None };
-        let pool = family.pool_of(request.pool, trained_on.or(sentence))?;
+        let pool = family.pool_of(request.pool, trained_on.or(sentence).or(last.asked))?;
         Ok(Self {
             classes: classes as i64,
             pool,

@@ -1,4 +1,4 @@
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Mode;
 use super::config::Activation;
@@ -124,6 +124,55 @@ impl Linear {
     }
 }
 
+/// y = x Wᵀ + b, or without b, where several layers that take the same input may be one.
+pub struct Projection {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Projection {
+    /// The encoder's layers of these names and outputs, as one whose outputs are those of all, side by
+    /// side.
+    ///
+    /// # Errors
+    /// See [`Builder::encoder`].
+    pub fn stacked(
+        builder: &mut Builder,
+        layers: &[(String, i64)],
+        inputs: i64,
+        has_bias: bool,
+        depth: u32,
+    ) -> Result<Self, TrainError> {
+        let all = |part: &str| -> Vec<(String, i64)> {
+            layers.iter().map(|(name, outputs)| (format!("{name}.{part}"), *outputs)).collect()
+        };
+        let weight = builder.stacked_rows(&all("weight"), &[inputs], Fresh::Normal, depth)?;
+        let bias = if has_bias {
+            Some(builder.stacked_rows(&all("bias"), &[], Fresh::Zeros, depth)?)
+        } else {
+            None
+        };
+        Ok(Self { weight, bias })
+    }
+
+    /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
+        let kind = x.f_kind()?;
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(kind)).transpose()?;
+        if native::multiplies(x, &self.weight) {
+            let product = native::product(x, &self.weight, true)?;
+            return Ok(match bias {
+                Some(bias) => product.f_add(&bias)?,
+                None => product,
+            });
+        }
+        Ok(x.f_linear(&self.weight.f_to_kind(kind)?, bias.as_ref())?)
+    }
+}
+
 /// An activation of what a layer gives for `x`: `product` without its bias, `forward` with it.
 ///
 /// # Errors
@@ -182,7 +231,7 @@ impl Head {
 /// Layer normalisation over the last axis (Ba, Kiros & Hinton 2016).
 pub struct LayerNorm {
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
     eps: f64,
     width: i64,
 }
@@ -200,8 +249,23 @@ impl LayerNorm {
         depth: u32,
     ) -> Result<Self, TrainError> {
         let weight = builder.encoder(&format!("{name}.weight"), &[width], Fresh::Ones, depth)?;
-        let bias = builder.encoder(&format!("{name}.bias"), &[width], Fresh::Zeros, depth)?;
+        let bias = Some(builder.encoder(&format!("{name}.bias"), &[width], Fresh::Zeros, depth)?);
         Ok(Self { weight, bias, eps, width })
+    }
+
+    /// As `encoder`, without a bias.
+    ///
+    /// # Errors
+    /// See [`Builder::encoder`].
+    pub fn without_bias(
+        builder: &mut Builder,
+        name: &str,
+        width: i64,
+        eps: f64,
+        depth: u32,
+    ) -> Result<Self, TrainError> {
+        let weight = builder.encoder(&format!("{name}.weight"), &[width], Fresh::Ones, depth)?;
+        Ok(Self { weight, bias: None, eps, width })
     }
 
     /// A head's layer of that name, from the checkpoint if `given`.
@@ -215,8 +279,26 @@ impl LayerNorm {
         eps: f64,
         given: bool,
     ) -> Result<Self, TrainError> {
+        Self::of_head(builder, name, (width, eps), true, given)
+    }
+
+    /// As `head`, with or without a bias.
+    ///
+    /// # Errors
+    /// See [`Builder::head`].
+    pub fn of_head(
+        builder: &mut Builder,
+        name: &str,
+        (width, eps): (i64, f64),
+        has_bias: bool,
+        given: bool,
+    ) -> Result<Self, TrainError> {
         let weight = builder.head(&format!("{name}.weight"), &[width], Fresh::Ones, given)?;
-        let bias = builder.head(&format!("{name}.bias"), &[width], Fresh::Zeros, given)?;
+        let bias = if has_bias {
+            Some(builder.head(&format!("{name}.bias"), &[width], Fresh::Zeros, given)?)
+        } else {
+            None
+        };
         Ok(Self { weight, bias, eps, width })
     }
 
@@ -227,12 +309,10 @@ impl LayerNorm {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
         let kind = x.f_kind()?;
         // The CPU kernel takes 16-bit rows with 32-bit weights, the CUDA kernel does not.
-        let (weight, bias) = if x.device().is_cuda() {
-            (self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?)
-        } else {
-            (self.weight.shallow_clone(), self.bias.shallow_clone())
-        };
-        Ok(x.f_layer_norm([self.width], Some(&weight), Some(&bias), self.eps, true)?)
+        let kind = if x.device().is_cuda() { kind } else { Kind::Float };
+        let weight = self.weight.f_to_kind(kind)?;
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(kind)).transpose()?;
+        Ok(x.f_layer_norm([self.width], Some(&weight), bias.as_ref(), self.eps, true)?)
     }
 
     /// What closes a block of a transformer that is normalised after it:
@@ -247,9 +327,9 @@ impl LayerNorm {
         residual: &Tensor,
         p: f64,
     ) -> Result<Tensor, TrainError> {
-        if native::takes(residual, self.width) {
+        if let Some(bias) = self.bias.as_ref().filter(|_| native::takes(residual, self.width)) {
             let pair = [&linear.product(x)?, residual];
-            return native::add_norm(pair, &linear.bias, [&self.weight, &self.bias], p, self.eps);
+            return native::add_norm(pair, &linear.bias, [&self.weight, bias], p, self.eps);
         }
         self.forward(&dropout(linear.forward(x)?, p)?.f_add(residual)?)
     }

@@ -21,6 +21,7 @@ mod parity;
 mod pooling;
 mod predictor;
 mod recurrent;
+mod rotary;
 pub mod weights;
 
 use std::cell::RefCell;
@@ -340,6 +341,12 @@ pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
         | Family::MpNet
         | Family::Albert
         | Family::DebertaV2 => encoder::load(family, folder, json, request),
+        Family::ModernBert
+        | Family::Llama
+        | Family::Qwen2
+        | Family::Qwen3
+        | Family::Gemma3
+        | Family::GptNeoX => rotary::load(family, folder, json, request),
         Family::Elmo => elmo::load(folder, json, request),
         Family::Gru => gru::load(folder, json, request),
         Family::Gpt2 => gpt2::load(folder, json, request),

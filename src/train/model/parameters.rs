@@ -175,25 +175,42 @@ impl Builder<'_> {
         fresh: Fresh,
         depth: u32,
     ) -> Result<Tensor, TrainError> {
-        let parts = names.iter().map(|name| self.read(name, shape, fresh));
+        let (rows, rest) = shape.split_first().map_or((1, shape), |(rows, rest)| (*rows, rest));
+        let names: Vec<_> = names.iter().map(|name| (name.clone(), rows)).collect();
+        self.stacked_rows(&names, rest, fresh, depth)
+    }
+
+    /// As `stacked`, for weights of as many rows as stand beside their names; `rest` are the other axes.
+    ///
+    /// # Errors
+    /// As `encoder`.
+    pub fn stacked_rows(
+        &mut self,
+        names: &[(String, i64)],
+        rest: &[i64],
+        fresh: Fresh,
+        depth: u32,
+    ) -> Result<Tensor, TrainError> {
+        let shape = |rows: i64| [&[rows], rest].concat();
+        let parts = names.iter().map(|(name, rows)| self.read(name, &shape(*rows), fresh));
         let master = match &parts.collect::<Result<Vec<_>, _>>()?[..] {
             [one] => one.shallow_clone(),
             parts => Tensor::f_cat(parts, 0)?,
         };
         let leaf =
-            if shape.len() > 1 { master.f_to_kind(self.kind)? } else { master.f_detach()? };
+            if rest.is_empty() { master.f_detach()? } else { master.f_to_kind(self.kind)? };
         let leaf = leaf.f_set_requires_grad(true)?;
-        let count = shape.first().copied().unwrap_or(1);
-        for (index, name) in names.iter().enumerate() {
-            let first = index as i64 * count;
+        let mut first = 0;
+        for (name, rows) in names {
             self.parameters.push(Parameter {
                 name: format!("{}{name}", self.prefix),
-                tensor: master.f_detach()?.f_narrow(0, first, count)?,
-                leaf: Leaf { tensor: leaf.shallow_clone(), rows: Some((first, count)) },
+                tensor: master.f_detach()?.f_narrow(0, first, *rows)?,
+                leaf: Leaf { tensor: leaf.shallow_clone(), rows: Some((first, *rows)) },
                 depth,
                 is_head: false,
                 learns: true,
             });
+            first += rows;
         }
         Ok(leaf)
     }

@@ -34,6 +34,20 @@ pub fn mean(hidden: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, TrainError
     Ok(sum.f_div(&count)?)
 }
 
+/// The vector `[batch, hidden]` of the last token that is not the padding id, or of the first if all are. Reference:
+/// transformers `GPT2ForSequenceClassification`.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn last(hidden: &Tensor, ids: &Tensor, padding: i64) -> Result<Tensor, TrainError> {
+    let (batch, length, width) = hidden.size3()?;
+    let places = Tensor::f_arange(length, (Kind::Int64, ids.device()))?;
+    let real = ids.f_ne(padding)?.f_to_kind(Kind::Int64)?;
+    let last = places.f_mul(&real)?.f_argmax(1, false)?;
+    let at = last.f_view([batch, 1, 1])?.f_expand([batch, 1, width], false)?;
+    Ok(hidden.f_gather(1, &at, false)?.f_squeeze_dim(1)?)
+}
+
 fn max(hidden: &Tensor, mask: Option<&Tensor>) -> Result<Tensor, TrainError> {
     let hidden = match mask {
         None => hidden.shallow_clone(),

@@ -6,7 +6,9 @@ use tch::{Device, Kind, Tensor};
 use tuneboard::spec::family::LanguageModel;
 
 use super::config::{self, bad};
-use super::{Family, FamilyExt, Inputs, Limits, Mode, Padding, Parameter, Start, encoder, gpt2};
+use super::{
+    Family, FamilyExt, Inputs, Limits, Mode, Padding, Parameter, Start, encoder, gpt2, rotary,
+};
 use crate::error::TrainError;
 use crate::tokenize::Tokenizer;
 
@@ -60,12 +62,16 @@ pub fn load_predictor(
 ) -> Result<LoadedPredictor, TrainError> {
     let json = config::read(folder)?;
     let family = Family::of(folder, &json)?;
-    match family.row().language_model {
-        LanguageModel::Masked(class) => {
-            encoder::load_masked(family, class, (folder, json), start, dropout, (device, kind))
+    let (source, place) = ((folder, json), (device, kind));
+    match (family, family.row().language_model) {
+        (Family::Gpt2, _) => gpt2::load_causal(folder, source.1, start, dropout, device, kind),
+        (Family::ModernBert, _) | (_, LanguageModel::Causal(_)) => {
+            rotary::load_predictor(family, source, start, dropout, place)
         }
-        LanguageModel::Causal(_) => gpt2::load_causal(folder, json, start, dropout, device, kind),
-        LanguageModel::Stream | LanguageModel::No => Err(speaks_not(folder, family)),
+        (_, LanguageModel::Masked(class)) => {
+            encoder::load_masked(family, class, source, start, dropout, place)
+        }
+        (_, LanguageModel::Stream | LanguageModel::No) => Err(speaks_not(folder, family)),
     }
 }
 
@@ -98,9 +104,14 @@ pub fn mask_id(folder: &Path, tokenizer: &dyn Tokenizer) -> Result<u32, TrainErr
 /// `tie_word_embeddings` is false.
 pub(super) fn must_tie(folder: &Path, json: &Value) -> Result<(), TrainError> {
     if json.get("tie_word_embeddings").and_then(Value::as_bool) == Some(false) {
-        let why = "tie_word_embeddings is false; only models whose output layer is their word embeddings \
-                   learn as language models";
-        return Err(bad(folder, why));
+        return Err(unties(folder));
     }
     Ok(())
+}
+
+/// What is said of a model whose output layer has weights of its own.
+pub(super) fn unties(folder: &Path) -> TrainError {
+    let why = "tie_word_embeddings is false; only models whose output layer is their word embeddings \
+               learn as language models";
+    bad(folder, why)
 }

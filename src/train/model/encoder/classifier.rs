@@ -63,8 +63,13 @@ pub fn load(
     let files = request.start.files(folder, "embeddings.word_embeddings.weight")?;
     let has = |name: &str| files.as_ref().is_none_or(|files| files.has(&format!("{name}.weight")));
     let has_pooler = layout.pooler.is_some_and(has);
-    let last =
-        Last { name: layout.head.out, inputs: config.hidden, has_bias: true, pool: Pool::Cls };
+    let last = Last {
+        name: layout.head.out,
+        inputs: config.hidden,
+        has_bias: true,
+        pool: Pool::Cls,
+        asked: None,
+    };
     let choice = Choice::make(family, (folder, &json, files.as_ref()), request, last)?;
     // A sentence encoder's vector is the first token's own.
     let with_pooler = choice.pool == Pool::Cls && has_pooler && !choice.is_sentence_encoders;

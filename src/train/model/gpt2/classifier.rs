@@ -28,7 +28,7 @@ impl Network for Classifier {
     fn vectors(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
         let hidden = self.gpt2.forward(inputs, mode)?.f_to_kind(Kind::Float)?;
         match self.pool {
-            Pool::Last => last(&hidden, &inputs.ids, self.padding),
+            Pool::Last => pooling::last(&hidden, &inputs.ids, self.padding),
             Pool::Flatten => Ok(hidden.f_flatten(1, 2)?),
             pool => pooling::pool(pool, &hidden, inputs.mask.as_ref()),
         }
@@ -46,17 +46,6 @@ impl Network for Classifier {
     ) -> Result<Vec<(&'static str, Tensor)>, TrainError> {
         Ok(vec![("last_hidden_state", self.gpt2.forward(inputs, mode)?)])
     }
-}
-
-/// The vector of the last token that is not the padding id, or of the first if all are. Reference:
-/// transformers `GPT2ForSequenceClassification`.
-fn last(hidden: &Tensor, ids: &Tensor, padding: i64) -> Result<Tensor, TrainError> {
-    let (batch, length, width) = hidden.size3()?;
-    let places = Tensor::f_arange(length, (Kind::Int64, ids.device()))?;
-    let real = ids.f_ne(padding)?.f_to_kind(Kind::Int64)?;
-    let last = places.f_mul(&real)?.f_argmax(1, false)?;
-    let at = last.f_view([batch, 1, 1])?.f_expand([batch, 1, width], false)?;
-    Ok(hidden.f_gather(1, &at, false)?.f_squeeze_dim(1)?)
 }
 
 /// The head of a checkpoint, as far as it can be read from its files.

@@ -11,21 +11,22 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::TuiError;
-use super::act::{self, Effect};
+use super::background::{self, Question};
 use super::canvas::{Canvas, Target, to_ascii};
+use super::command::{Command, Effect};
 use super::draw::draw;
-use super::effects::{self, Command};
+use super::error::TuiError;
+use super::events;
 use super::input::{self, Gate};
 use super::keys::Keymap;
 use super::load::{self, Ask};
-use super::picture;
+use super::message::Message;
 use super::query::Query;
 use super::snapshot::Snapshot;
-use super::study::{self, Question, Study};
 use super::terminal::{self, Tty};
 use super::theme::{Depth, Theme};
-use super::view::{Notice, View};
+use super::view::View;
+use super::{effects, picture, screens};
 use crate::board::Board;
 use crate::runner;
 use crate::spec::RunId;
@@ -37,42 +38,12 @@ const BLINK: Duration = Duration::from_millis(3);
 /// The first frame waits this long for the first rows, so that it is no empty one.
 const FIRST: Duration = Duration::from_millis(60);
 
-/// What the UI thread hears.
-#[derive(Debug)]
-pub enum Message {
-    /// A key, a click, pasted text, a new size.
-    Input(Event),
-    /// A snapshot; `asked` if it answers a query, not if it tells of a change on the board.
-    Loaded {
-        /// What there is to see.
-        snap: Box<Snapshot>,
-        /// Somebody waits for it.
-        asked: bool,
-    },
-    /// What came of a command.
-    Told(Notice),
-    /// Runs were queued; the first of them.
-    Launched(RunId, Notice),
-    /// A query was saved under a name.
-    ViewSaved(String, String, Notice),
-    /// What the study thread knows by now.
-    Studied(Box<Study>),
-    /// SIGTSTP.
-    Suspend,
-    /// SIGTERM or SIGINT.
-    Quit,
-    /// The terminal is gone.
-    Hangup,
-    /// A thread ended by a panic.
-    Fault(&'static str),
-}
-
 /// Shows the board until the user leaves; sees to it that a runner is there for the runs that wait.
 ///
 /// # Errors
 /// No terminal, or `[tui] keys` that name no action or key.
 pub fn run(board: &Board) -> Result<(), TuiError> {
-    let keymap = Keymap::new(&board.config.tui.keys)?;
+    let keymap = screens::keymap(&board.config.tui.keys)?;
     let theme = Theme::choose(&board.config.tui.theme);
     let views = Arc::new(board.config.views.clone());
     let mut view = View { mouse: board.config.tui.mouse, views, ..View::default() };
@@ -81,13 +52,13 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
     let (rows, columns) = (50, 160);
     view.area = Rect::new(0, 0, columns, rows);
     let (asks, asked) = mpsc::channel();
-    let query = view.query();
+    let query = screens::query(&view);
     start_loader(board, query.clone(), asked, send.clone())?;
     let mut tty = Tty::enter(view.mouse)?;
     view.area = tty.area();
     input::watch_signals(send.clone()).map_err(TuiError::Terminal)?;
     let (commands, effects) = start_effects(board, send.clone())?;
-    let questions = start_study(board, send.clone())?;
+    let questions = start_background(board, send.clone())?;
     let mut app = App {
         view,
         keymap,
@@ -127,7 +98,7 @@ struct App {
     commands: Sender<Command>,
     questions: Sender<Question>,
     query: Query,
-    /// What the study thread was asked last.
+    /// What the background thread was asked last.
     question: Option<Question>,
     /// Keeps the input thread from the terminal while another program has it.
     gate: Arc<Gate>,
@@ -143,7 +114,7 @@ impl App {
         let mut drawn: Option<Instant> = None;
         loop {
             let due = drawn.map_or(Duration::ZERO, |t| FRAME.saturating_sub(t.elapsed()));
-            if self.urgent && self.view.lacks_rows(&self.snap) {
+            if self.urgent && screens::of(self.view.screen).lacks_rows(&self.view, &self.snap) {
                 // Most answers come within a blink: better one whole frame than two halves.
                 if let Ok(message) = messages.recv_timeout(BLINK) {
                     self.hear(message, tty)?;
@@ -194,9 +165,9 @@ impl App {
     fn hear(&mut self, message: Message, tty: &mut Tty) -> Result<(), TuiError> {
         match message {
             Message::Loaded { snap, asked } => {
-                let study = std::mem::take(&mut self.snap.study);
-                self.snap = Snapshot { study, ..*snap };
-                self.view.settle(&self.snap);
+                let answers = std::mem::take(&mut self.snap.answers);
+                self.snap = Snapshot { answers, ..*snap };
+                screens::settle(&mut self.view, &self.snap);
                 self.stale = true;
                 self.urgent |= asked;
                 self.ask();
@@ -217,10 +188,10 @@ impl App {
                 self.view.notice = Some(notice);
                 self.stale = true;
             }
-            Message::Studied(study) => {
-                self.snap.study = *study;
+            Message::Answered(answers) => {
+                self.snap.answers = *answers;
                 (self.stale, self.urgent) = (true, true);
-                self.view.settle(&self.snap);
+                screens::settle(&mut self.view, &self.snap);
                 self.ask();
             }
             Message::Input(Event::Resize(..)) => {
@@ -230,7 +201,7 @@ impl App {
             }
             Message::Input(event) => {
                 let App { view, snap, keymap, hits, .. } = self;
-                let (changed, effect) = act::input(event, view, snap, keymap, hits);
+                let (changed, effect) = events::input(event, view, snap, keymap, hits);
                 if changed {
                     self.follow(effect, tty)?;
                 }
@@ -268,11 +239,10 @@ impl App {
             Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,
             Some(Effect::Suspend) if terminal::can_suspend() => terminal::ask_to_suspend(),
             Some(Effect::Suspend) => {
-                let text = "There is no shell to go back to.".into();
-                self.view.notice = Some(Notice { text, bad: true });
+                self.view.refuse("There is no shell to go back to.");
             }
         }
-        self.view.settle(&self.snap);
+        screens::settle(&mut self.view, &self.snap);
         self.ask();
         Ok(())
     }
@@ -282,8 +252,7 @@ impl App {
         let mut buf = Buffer::empty(self.view.area);
         let theme = Theme::new(self.theme.light, Depth::True);
         draw(&mut Canvas::new(&mut buf, &theme), &self.snap, &self.view, &self.keymap);
-        let screen = self.view.screen.title().to_lowercase();
-        let name = format!("{screen}-{}", Local::now().format("%Y-%m-%d-%H%M%S"));
+        let name = format!("{}-{}", self.view.screen.0, Local::now().format("%Y-%m-%d-%H%M%S"));
         let _ = self.commands.send(Command::Picture(name, picture::svg(&buf, theme.light)));
     }
 
@@ -302,23 +271,20 @@ impl App {
             }
             Ok(Some(_)) => {}
             Ok(None) => {
-                let text = "The editor did not end well; the note stays as it was.".into();
-                self.view.notice = Some(Notice { text, bad: true });
+                self.view.refuse("The editor did not end well; the note stays as it was.");
             }
-            Err(error) => {
-                self.view.notice = Some(Notice { text: error.to_string(), bad: true });
-            }
+            Err(error) => self.view.refuse(error.to_string()),
         }
         Ok(())
     }
 
     fn ask(&mut self) {
-        let query = self.view.query();
+        let query = screens::query(&self.view);
         if query != self.query {
             self.query = query.clone();
             let _ = self.asks.send(Ask::Show(Box::new(query)));
         }
-        let question = self.view.question(&self.snap);
+        let question = events::question(&self.view, &self.snap);
         if question != self.question {
             self.question.clone_from(&question);
             // Its thread ends by a panic only, and that is told by its alarm.
@@ -342,15 +308,16 @@ fn start_loader(
     thread::Builder::new().name("loader".into()).spawn(work).map_err(TuiError::Terminal).map(drop)
 }
 
-fn start_study(board: &Board, out: Sender<Message>) -> Result<Sender<Question>, TuiError> {
+fn start_background(board: &Board, out: Sender<Message>) -> Result<Sender<Question>, TuiError> {
     let (questions, asked) = mpsc::channel();
     let board = board.clone();
-    let alarm = Alarm { out: out.clone(), thread: "study" };
+    let alarm = Alarm { out: out.clone(), thread: "background" };
     let work = move || {
         let _alarm = alarm;
-        study::serve(&board, &asked, &out);
+        let tell = |answers| out.send(Message::Answered(Box::new(answers))).is_ok();
+        background::serve(&board, &asked, tell);
     };
-    let thread = thread::Builder::new().name("study".into()).spawn(work);
+    let thread = thread::Builder::new().name("background".into()).spawn(work);
     thread.map_err(TuiError::Terminal)?;
     Ok(questions)
 }

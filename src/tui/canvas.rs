@@ -5,16 +5,20 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
+use ratatui::widgets::{Block, BorderType, Borders, Clear, Widget};
 
 use super::keys::Action;
 use super::text;
 use super::theme::Theme;
+use super::view::ScreenId;
 
 /// What lies under the mouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A tab of the header.
-    Tab(usize),
+    /// A tab of the header, or a part of a screen that leads to another.
+    Go(ScreenId),
+    /// The way back.
+    Back,
     /// A row of the screen's list, by index.
     Row(usize),
     /// A column's title, by index in the sort list.
@@ -29,8 +33,8 @@ pub enum Target {
     Epoch(usize),
     /// The mark of a row.
     Mark(usize),
-    /// A word of the key line.
-    Do(Action),
+    /// A word of the key line, or a part of a screen that does the same.
+    Do(&'static Action),
     /// What lies over the screen; a click on it goes no further.
     Popup,
     /// A line of what lies over the screen.
@@ -108,18 +112,13 @@ impl<'a> Canvas<'a> {
 
     /// Empties an area.
     pub fn clear(&mut self, area: Rect) {
-        for position in area.intersection(self.buf.area).positions() {
-            if let Some(cell) = self.buf.cell_mut(position) {
-                cell.reset();
-            }
-        }
+        Clear.render(area.intersection(self.buf.area), self.buf);
     }
 
     /// A thin horizontal rule.
     pub fn rule(&mut self, area: Rect) {
-        for x in area.left()..area.right() {
-            self.dot(x, area.y, '─', self.theme.faint);
-        }
+        let line = Block::new().borders(Borders::TOP).border_style(self.theme.faint);
+        line.render(area, self.buf);
     }
 
     /// A thin frame with a title and an aside in its upper edge; returns the area inside, one
@@ -128,24 +127,10 @@ impl<'a> Canvas<'a> {
         if area.width < 4 || area.height < 2 {
             return Rect { width: 0, height: 0, ..area };
         }
-        let (right, bottom) = (area.right() - 1, area.bottom() - 1);
-        let line = self.theme.faint;
-        for x in area.x..=right {
-            self.dot(x, area.y, '─', line);
-            self.dot(x, bottom, '─', line);
-        }
-        for y in area.y..=bottom {
-            self.dot(area.x, y, '│', line);
-            self.dot(right, y, '│', line);
-        }
-        for (x, y, corner) in [
-            (area.x, area.y, '╭'),
-            (right, area.y, '╮'),
-            (area.x, bottom, '╰'),
-            (right, bottom, '╯'),
-        ] {
-            self.dot(x, y, corner, line);
-        }
+        Block::bordered()
+            .border_type(BorderType::Rounded)
+            .border_style(self.theme.faint)
+            .render(area, self.buf);
         let room = area.width.saturating_sub(4);
         let mut used = 0;
         if !title.is_empty() && room > 2 {
@@ -154,7 +139,7 @@ impl<'a> Canvas<'a> {
         }
         let left = room.saturating_sub(used + 1);
         if !aside.is_empty() && usize::from(left) >= text::width(aside) + 2 {
-            self.put_right(right - 1, area.y, left, &format!(" {aside} "), self.theme.dim);
+            self.put_right(area.right() - 2, area.y, left, &format!(" {aside} "), self.theme.dim);
         }
         Rect::new(area.x + 2, area.y + 1, area.width - 4, area.height - 2)
     }

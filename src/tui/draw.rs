@@ -9,45 +9,24 @@
 //!  enter open  / filter  x stop                    : commands  ? help     keys, or what happened
 //! ```
 
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::act::find;
 use super::canvas::{Canvas, Target};
-use super::effects::applies;
 use super::figures;
-use super::keys::{Action, Keymap};
-use super::screens::{
-    compare, confusion, launch, log, popups, queue, run, runs, site, state, sweep, texts,
-};
+use super::keys::{Bound, Keymap, key_name};
+use super::labels::{site, state};
+use super::layout::parts;
+use super::popups;
+use super::screens;
 use super::snapshot::{Health, RunnerState, Snapshot};
 use super::text;
-use super::view::{Screen, View};
+use super::view::{ScreenId, View};
 use super::widgets::bar::bar;
+use super::widgets::message::message;
 
 /// Below this nothing can be read.
 const LEAST: (u16, u16) = (50, 12);
-
-/// The parts of the screen.
-#[derive(Debug, Clone, Copy)]
-pub struct Parts {
-    header: Rect,
-    /// The screen's own.
-    pub body: Rect,
-    keys: Rect,
-}
-
-/// How the terminal is shared out.
-pub fn parts(area: Rect, snap: &Snapshot) -> Parts {
-    let devices = u16::from(area.height >= 20 && !snap.slots.is_empty());
-    let [header, body, keys] = Layout::vertical([
-        Constraint::Length(3 + devices),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ])
-    .areas(area);
-    Parts { header, body, keys }
-}
 
 /// Draws everything.
 pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) {
@@ -57,22 +36,11 @@ pub fn draw(canvas: &mut Canvas, snap: &Snapshot, view: &View, keymap: &Keymap) 
     }
     let parts = parts(area, snap);
     header(canvas, parts.header, snap, view);
-    // The first run of a board is launched where there is no database yet.
-    let ready = snap.health == Health::NoDatabase && view.screen == Screen::Launch;
-    if let Some(words) = trouble(&snap.health).filter(|_| !ready) {
-        popups::message(canvas, parts.body, &words);
-    } else {
-        match view.screen {
-            Screen::Runs => runs::draw(canvas, parts.body, snap, view),
-            Screen::Run => run::draw(canvas, parts.body, snap, view, keymap),
-            Screen::Confusion => confusion::draw(canvas, parts.body, snap, view),
-            Screen::Queue => queue::draw(canvas, parts.body, snap, view),
-            Screen::Compare => compare::draw(canvas, parts.body, snap, view),
-            Screen::Sweep => sweep::draw(canvas, parts.body, snap, view),
-            Screen::Launch => launch::draw(canvas, parts.body, snap, view),
-            Screen::Log => log::draw(canvas, parts.body, snap, view),
-            Screen::Texts => texts::draw(canvas, parts.body, snap, view),
-        }
+    let screen = screens::of(view.screen);
+    let ready = snap.health == Health::NoDatabase && screen.is_ready_without_database();
+    match trouble(&snap.health).filter(|_| !ready) {
+        Some(words) => message(canvas, parts.body, &words),
+        None => screen.draw(canvas, parts.body, snap, view, keymap),
     }
     key_line(canvas, parts.keys, snap, view, keymap);
     popups::draw(canvas, area, snap, view, keymap);
@@ -92,14 +60,12 @@ fn too_small(canvas: &mut Canvas, area: Rect) {
 }
 
 /// Lines to show instead of a screen.
-fn trouble(health: &Health) -> Option<Vec<String>> {
+fn trouble(health: &Health) -> Option<Vec<&str>> {
     match health {
         Health::Ready => None,
-        Health::Opening => Some(vec!["opening the board".into()]),
-        Health::NoDatabase => Some(runs::welcome()),
-        Health::Broken(why) => {
-            Some(vec!["The board cannot be read just now.".into(), String::new(), why.clone()])
-        }
+        Health::Opening => Some(vec!["opening the board"]),
+        Health::NoDatabase => Some(screens::runs::WELCOME.to_vec()),
+        Health::Broken(why) => Some(vec!["The board cannot be read just now.", "", why]),
     }
 }
 
@@ -120,23 +86,21 @@ fn header(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     canvas.put(end + 2, y, room, &root, theme.dim);
 
     let mut at = x - 1;
-    for (i, screen) in Screen::ALL.iter().take(Screen::TABS).enumerate() {
-        let here = view.screen == *screen
-            || (*screen == Screen::Run && view.screen == Screen::Log)
-            || (*screen == Screen::Confusion && view.screen == Screen::Texts);
-        let title = match (screen, view.open) {
-            (Screen::Run, Some(id)) if width > 70 => format!("Run {id}"),
-            _ => screen.title().to_owned(),
+    let lit = screens::of(view.screen).under();
+    for (i, screen) in screens::tabs().enumerate() {
+        let title = match view.open.filter(|_| screen.id() == ScreenId::RUN && width > 70) {
+            Some(id) => format!("{} {id}", screen.title()),
+            None => screen.title().to_owned(),
         };
         let words = format!(" {} {title} ", i + 1);
-        let style = if here {
+        let style = if screen.id() == lit {
             theme.selected.patch(theme.accent).add_modifier(Modifier::BOLD)
         } else {
             theme.dim
         };
         let from = at;
         at = canvas.put(at, y + 1, width, &words, style);
-        canvas.hit(Rect::new(from, y + 1, at - from, 1), Target::Tab(i));
+        canvas.hit(Rect::new(from, y + 1, at - from, 1), Target::Go(screen.id()));
     }
     counts(canvas, area.right() - 1, y + 1, area.right() - 1 - at.min(area.right() - 1), snap);
     if area.height > 3 {
@@ -209,51 +173,44 @@ fn key_line(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
         return;
     }
     // What would change none of the runs is not offered; of runs that are out of view nothing is known.
-    let ids = view.targets(snap);
-    let applies = |action| {
-        ids.is_empty() || ids.iter().any(|id| find(snap, *id).is_none_or(|r| applies(action, r)))
+    let ids = screens::of(view.screen).targets(view, snap);
+    let applies = |bound: &&Bound| {
+        let known = |id| snap.run(id).is_none_or(|run| (bound.action.applies)(run));
+        ids.is_empty() || ids.iter().any(|id| known(*id))
     };
-    let always = [Action::Palette, Action::Help, Action::Quit];
-    let hints = |own: bool| {
-        keymap
-            .rows()
-            .filter(move |(b, keys)| {
-                !b.hint.is_empty()
-                    && !keys.is_empty()
-                    && b.is_on(view.screen)
-                    && always.contains(&b.action) != own
-                    && applies(b.action)
-            })
-            .filter_map(|(b, keys)| Some((key_name(keys.first()?), b.hint, b.action)))
-            .collect::<Vec<_>>()
-    };
-    let width = |list: &[(String, &str, Action)]| {
-        list.iter().map(|(k, h, _)| text::width(k) + text::width(h) + 3).sum::<usize>() as u16
-    };
-    let tail = hints(false);
-    let start = area.right().saturating_sub(width(&tail));
-    let mut show = |list: &[(String, &str, Action)], mut at: u16, end: u16| {
-        for (key, hint, action) in list {
-            let needed = (text::width(key) + text::width(hint) + 1) as u16;
-            if at + needed > end {
-                return;
-            }
-            canvas.hit(Rect::new(at, area.y, needed, 1), Target::Do(*action));
-            at = canvas.put(at, area.y, needed, key, theme.accent);
-            at = canvas.put(at + 1, area.y, needed, hint, theme.dim) + 2;
-        }
-    };
-    show(&tail, start, area.right());
-    show(&hints(true), x, start.saturating_sub(1));
+    let hints = |all| hints(all).filter(applies).collect::<Vec<_>>();
+    let (own, tail) = (hints(keymap.own(view.screen)), hints(keymap.everywhere()));
+    let width: usize = tail.iter().map(|bound| hint_width(bound) + 2).sum();
+    let start = area.right().saturating_sub(width as u16);
+    show_hints(canvas, Rect { x: start, width: area.right() - start, ..area }, &tail);
+    let room = start.saturating_sub(1 + x);
+    show_hints(canvas, Rect { x, width: room, ..area }, &own);
 }
 
-/// A key's name as the key line and help write it.
-pub fn key_name(key: &str) -> String {
-    match key {
-        "left" => "←".into(),
-        "right" => "→".into(),
-        "up" => "↑".into(),
-        "down" => "↓".into(),
-        _ => key.to_owned(),
+/// The actions that the key line names.
+fn hints(all: &[Bound]) -> impl Iterator<Item = &Bound> {
+    all.iter().filter(|bound| !bound.action.hint.is_empty() && !bound.shown.is_empty())
+}
+
+fn hint_key(bound: &Bound) -> String {
+    bound.shown.first().map(|key| key_name(key)).unwrap_or_default()
+}
+
+fn hint_width(bound: &Bound) -> usize {
+    text::width(&hint_key(bound)) + text::width(bound.action.hint) + 1
+}
+
+/// As many hints as fit; a click on one is as good as its key.
+fn show_hints(canvas: &mut Canvas, area: Rect, hints: &[&Bound]) {
+    let theme = canvas.theme;
+    let mut at = area.x;
+    for bound in hints {
+        let needed = hint_width(bound) as u16;
+        if at + needed > area.right() {
+            return;
+        }
+        canvas.hit(Rect::new(at, area.y, needed, 1), Target::Do(bound.action));
+        at = canvas.put(at, area.y, needed, &hint_key(bound), theme.accent);
+        at = canvas.put(at + 1, area.y, needed, bound.action.hint, theme.dim) + 2;
     }
 }

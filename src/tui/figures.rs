@@ -1,5 +1,7 @@
 //! How numbers are written: short, aligned, the same everywhere.
 
+use chrono::{DateTime, Local, TimeDelta};
+
 use crate::store::Millis;
 
 /// A span of time in at most five columns: `42s`, `3m05`, `2h14`, `3d4h`.
@@ -134,8 +136,23 @@ pub fn log_ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     all.filter(|x| (low - 1e-9..=high + 1e-9).contains(x)).collect()
 }
 
+/// A day as people say it: within the last six days by its name.
+pub fn day(millis: Millis, now: DateTime<Local>) -> String {
+    let Some(then) = DateTime::from_timestamp_millis(millis) else { return String::new() };
+    let then = then.with_timezone(&now.timezone());
+    let days = now.date_naive().signed_duration_since(then.date_naive());
+    let pattern = match days {
+        d if d == TimeDelta::zero() => "today %H:%M",
+        d if d > TimeDelta::zero() && d < TimeDelta::days(7) => "%a",
+        _ => "%-d %b %Y",
+    };
+    then.format(pattern).to_string()
+}
+
 #[cfg(test)]
 mod tests {
+    use chrono::TimeZone;
+
     use super::*;
 
     #[test]
@@ -186,5 +203,14 @@ mod tests {
         let rates: Vec<String> = rates.iter().map(|x| format!("{:.0e}", 10f64.powf(*x))).collect();
         assert_eq!(rates, ["1e-5", "2e-5", "5e-5", "1e-4"]);
         assert_eq!(log_ticks(-6.1, 0.1, 4), [-6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0]);
+    }
+
+    #[test]
+    fn days_are_written_as_people_say_them() {
+        let at = |day, hour| Local.with_ymd_and_hms(2026, 3, day, hour, 5, 0).unwrap();
+        let say = |then: DateTime<Local>| super::day(then.timestamp_millis(), at(20, 18));
+        assert_eq!(say(at(20, 9)), "today 09:05");
+        assert_eq!(say(at(17, 9)), "Tue");
+        assert_eq!(say(at(1, 9)), "1 Mar 2026");
     }
 }

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
 use super::draw::draw;
-use super::keys::Keymap;
+use super::screens;
 use super::snapshot::{Detail, Health, List, Log, Passes, RunnerState, Snapshot};
 use super::theme::{Depth, Theme};
 use super::view::View;
@@ -259,9 +259,9 @@ pub fn text(snap: &Snapshot, view: &mut View, width: u16, height: u16) -> String
 pub fn cells(snap: &Snapshot, view: &mut View, width: u16, height: u16, theme: &Theme) -> Buffer {
     let area = Rect::new(0, 0, width, height);
     view.area = area;
-    view.settle(snap);
+    screens::settle(view, snap);
     let mut buf = Buffer::empty(area);
-    let keymap = Keymap::new(&BTreeMap::new()).expect("the table reads");
+    let keymap = screens::keymap(&BTreeMap::new()).expect("the table reads");
     draw(&mut Canvas::new(&mut buf, theme), snap, view, &keymap);
     buf
 }

@@ -13,7 +13,7 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::app::Message;
+use super::message::Message;
 use super::terminal;
 
 /// Keeps the input thread from the terminal while another program has it.

@@ -1,32 +1,53 @@
 //! The dashboard: what runs are doing, live, in a terminal.
 //!
 //! ```text
-//! terminal events --\                                  /-> load     the loader thread reads SQLite and logs
-//! signals ----------+-> app: View + Snapshot -> draw   +-> effects  wishes, tags and notes are written
-//! snapshots --------/                                  \-> terminal bytes, only when cells changed
+//! terminal events --\                                      /-> load        the loader thread reads SQLite and logs
+//! signals ----------+-> app: View + Snapshot -> draw       +-> background  data sets, predictions and comparisons are read
+//! snapshots --------/                                      +-> effects     states, tags and notes are written
+//!                                                          \-> terminal bytes, only when cells changed
 //! ```
 //! The UI thread owns all state and never waits for the database. `draw` is pure: the same
 //! [`snapshot::Snapshot`], [`view::View`] and theme give the same cells; there is no clock in it.
+//!
+//! Modules import only what stands above them here:
+//!
+//! ```text
+//! text theme figures error line form allowed   no state, or state of their own
+//! background snapshot query                    what threads find out, and what they are asked
+//! view command message                         what the user has set, and what is asked of threads
+//! keys canvas layout widgets labels            actions and their keys; what screens are drawn with
+//! screen screens                               the trait, a folder for each screen, and their table
+//! perform popups events draw                   keys and clicks, what lies over a screen, the whole frame
+//! load effects input terminal app              threads and the loop
+//! ```
+//! To add a screen, see [`screens`].
 
-mod act;
+mod allowed;
 mod app;
+mod background;
 mod canvas;
+mod command;
 mod draw;
 mod effects;
+mod error;
+mod events;
 mod figures;
-mod filter;
 mod form;
 mod input;
 mod keys;
+mod labels;
+mod layout;
 mod line;
 mod load;
 mod log_file;
+mod message;
+mod perform;
 mod picture;
-mod popup;
+mod popups;
 mod query;
+mod screen;
 mod screens;
 mod snapshot;
-mod study;
 mod terminal;
 mod text;
 mod theme;
@@ -36,44 +57,5 @@ mod widgets;
 #[cfg(test)]
 mod fixtures;
 
-use std::io;
-
-use thiserror::Error;
-
 pub use app::run;
-
-/// Why the dashboard cannot start or had to end.
-#[derive(Debug, Error)]
-pub enum TuiError {
-    /// Standard output or input is no terminal.
-    #[error("The dashboard needs a terminal; `tuneboard ls` prints the runs anywhere.")]
-    NoTerminal,
-    /// The terminal refused a setting, or went away.
-    #[error("The terminal cannot be used: {0}.")]
-    Terminal(#[source] io::Error),
-    /// A name under `[tui] keys` that is no action.
-    #[error("config.toml, [tui] keys: there is no action `{name}`{}.", did_you_mean(.nearest.as_deref()))]
-    Action {
-        /// As written.
-        name: String,
-        /// The closest that exists.
-        nearest: Option<String>,
-    },
-    /// A key that does not read as one.
-    #[error(
-        "config.toml, [tui] keys: `{key}` of `{action}` is no key; keys are written like x, S, space, f5, ctrl-x."
-    )]
-    Key {
-        /// The action.
-        action: String,
-        /// As written.
-        key: String,
-    },
-    /// A thread of the dashboard ended by a fault of ours.
-    #[error("The dashboard lost its {0} thread, which is a fault in tuneboard; runs go on.")]
-    Fault(&'static str),
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
-}
+pub use error::TuiError;

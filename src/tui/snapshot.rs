@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::study::Study;
+use super::background::Answers;
 use crate::spec::{RunId, RunSpec};
 use crate::store::{Confusion, Counts, Curve, Listing, Millis, Run, SiteInfo, SlotInfo, Split};
 
@@ -41,8 +41,21 @@ pub struct Snapshot {
     pub passes: Passes,
     /// The end of the open run's `out.log`.
     pub log: Option<Arc<Log>>,
-    /// What the study thread found; the UI thread keeps it from one snapshot to the next.
-    pub study: Study,
+    /// What the background thread found; the UI thread keeps it from one snapshot to the next.
+    pub answers: Answers,
+}
+
+impl Snapshot {
+    /// A run that is loaded for any of the screens.
+    pub fn run(&self, id: RunId) -> Option<&Run> {
+        let detail = self.detail.iter().map(|d| &d.run);
+        let compared = self.answers.compared.iter().filter_map(|(_, c)| c.as_ref().as_ref().ok());
+        let compared = compared.flat_map(|compared| &compared.runs);
+        let swept = self.answers.sweep.iter().filter_map(|(_, s)| s.as_ref().as_ref().ok());
+        let swept = swept.flat_map(|sweep| &sweep.runs);
+        let listed = self.list.rows.iter().chain(detail).chain(self.live.iter());
+        listed.chain(compared).chain(swept).find(|run| run.id == id)
+    }
 }
 
 /// Whether the database can be read.
@@ -97,6 +110,11 @@ impl List {
     pub fn row(&self, at: usize) -> Option<&Run> {
         let row = at.checked_sub(self.offset).and_then(|i| self.rows.get(i))?;
         (self.ids.get(at) == Some(&row.id)).then_some(row)
+    }
+
+    /// Rows of the table as a whole: runs, or groups of them.
+    pub fn count(&self) -> usize {
+        self.groups.as_ref().map_or(self.ids.len(), |groups| groups.len())
     }
 }
 

@@ -18,7 +18,7 @@ use ratatui::layout::Rect;
 
 use signal_hook::consts::SIGABRT;
 
-use super::TuiError;
+use super::error::TuiError;
 use crate::panics;
 use crate::spec::printable;
 

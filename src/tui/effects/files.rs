@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::export::{Picture, keep};
 use crate::board::Board;
-use crate::tui::study::{Filter, TextsQuestion, export_texts};
+use crate::tui::background::{Filter, TextsQuestion, export_texts};
 
 /// Writes a screen as SVG and as PNG.
 pub fn picture(board: &Board, name: &str, svg: String) -> Result<String, String> {

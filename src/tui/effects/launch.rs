@@ -1,18 +1,10 @@
-use crate::board::{Board, BoardError};
+use crate::board::Board;
 use crate::order::{OrderError, check_inputs, name_in, name_of_clone};
 use crate::runner;
-use crate::spec::{RunId, RunSpec, SpecError, Sweep, Wish};
+use crate::spec::{RunId, RunSpec, SpecError, Wish};
 use crate::store::{NewRun, NewSweep, Store, StoreError};
+use crate::tui::command::Order;
 use thiserror::Error;
-
-/// Runs to be queued.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Order {
-    /// All of them; one without axes.
-    pub sweep: Sweep,
-    /// The run that it is a clone of, with changes or without.
-    pub like: Option<RunId>,
-}
 
 /// Why nothing was queued.
 #[derive(Debug, Error)]
@@ -24,8 +16,6 @@ pub enum LaunchError {
     Order(#[from] OrderError),
     /// The database cannot be written.
     Store(#[from] StoreError),
-    /// The board is somebody else's.
-    Board(#[from] BoardError),
 }
 
 /// What was queued.

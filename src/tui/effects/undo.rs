@@ -1,6 +1,7 @@
-use super::Command;
+use super::change::said;
 use crate::spec::RunId;
 use crate::store::{Run, Store, StoreError};
+use crate::tui::command::Command;
 
 /// What people wrote on some runs before a change.
 #[derive(Debug)]
@@ -17,7 +18,6 @@ impl Past {
         let ids = match command {
             Command::Tags(ids, _) | Command::Archive(ids) => ids.clone(),
             Command::Note(id, _) | Command::Rename(id, _) => vec![*id],
-            Command::Trash(ids) => return Ok(Some(Self::Trash(ids.clone()))),
             _ => return Ok(None),
         };
         Ok(Some(Self::Rows(store.reader().runs(&ids)?)))
@@ -28,7 +28,7 @@ impl Past {
         let rows = match self {
             Self::Trash(ids) => {
                 store.restore(&ids)?;
-                return Ok(super::said(&ids, "back from the trash", ""));
+                return Ok(said(&ids, "back from the trash", ""));
             }
             Self::Rows(rows) => rows,
         };
@@ -48,7 +48,7 @@ impl Past {
             }
         }
         let ids: Vec<RunId> = rows.iter().map(|run| run.id).collect();
-        Ok(super::said(&ids, "as it was before", "Nothing to take back."))
+        Ok(said(&ids, "as it was before", "Nothing to take back."))
     }
 }
 

@@ -11,13 +11,14 @@ mod texts;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::spec::{Outcome, RunId, RunState};
-use crate::tui::act::{self, Effect};
-use crate::tui::effects::Command;
+use crate::tui::command::Command;
+use crate::tui::command::Effect;
+use crate::tui::events;
 use crate::tui::fixtures::{board, cells, failed, many, opened, text, trained};
-use crate::tui::keys::Keymap;
+use crate::tui::screens;
 use crate::tui::snapshot::{Group, GroupBy, Health, Snapshot, Spread};
 use crate::tui::theme::{Depth, Theme};
-use crate::tui::view::{Popup, Screen, View};
+use crate::tui::view::{Popup, ScreenId, View};
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (160, 45);
@@ -34,7 +35,7 @@ fn narrow(name: &str, snap: &Snapshot, view: &mut View) {
 }
 
 fn press(view: &mut View, snap: &Snapshot, keys: &str) -> Option<Effect> {
-    let keymap = Keymap::new(&std::collections::BTreeMap::new()).unwrap();
+    let keymap = screens::keymap(&std::collections::BTreeMap::new()).unwrap();
     let mut effect = None;
     for word in keys.split(' ') {
         let (word, mods) = match word.strip_prefix("ctrl-") {
@@ -55,8 +56,8 @@ fn press(view: &mut View, snap: &Snapshot, keys: &str) -> Option<Effect> {
             word => KeyCode::Char(word.chars().next().unwrap()),
         };
         let event = Event::Key(KeyEvent::new(code, mods));
-        effect = act::input(event, view, snap, &keymap, &[]).1;
-        view.settle(snap);
+        effect = events::input(event, view, snap, &keymap, &[]).1;
+        screens::settle(view, snap);
     }
     effect
 }
@@ -113,7 +114,7 @@ fn runs_folded_into_groups() {
 #[test]
 fn an_open_run() {
     let (snap, mut view) = opened(trained(18, RunState::Running, 2.4), 2);
-    view.screen = Screen::Run;
+    view.screen = ScreenId::RUN;
     both("run", &snap, &mut view);
     press(&mut view, &snap, "l a + + [ [ left");
     both("run_settings", &snap, &mut view);
@@ -122,7 +123,7 @@ fn an_open_run() {
 #[test]
 fn a_failed_run_and_its_last_words() {
     let (snap, mut view) = opened(failed(16), 2);
-    view.screen = Screen::Run;
+    view.screen = ScreenId::RUN;
     both("failed", &snap, &mut view);
 }
 
@@ -130,10 +131,10 @@ fn a_failed_run_and_its_last_words() {
 fn a_confusion_matrix_of_two_and_of_150_classes() {
     let done = || trained(12, RunState::Ended(Outcome::Done), 3.0);
     let (snap, mut view) = opened(done(), 2);
-    view.screen = Screen::Confusion;
+    view.screen = ScreenId::CONFUSION;
     both("confusion_2", &snap, &mut view);
     let (snap, mut view) = opened(done(), 150);
-    view.screen = Screen::Confusion;
+    view.screen = ScreenId::CONFUSION;
     both("confusion_150", &snap, &mut view);
     press(&mut view, &snap, "/ u p _ 1 4 9");
     press(&mut view, &snap, "enter");
@@ -146,7 +147,7 @@ fn a_confusion_matrix_of_two_and_of_150_classes() {
 #[test]
 fn the_queue_and_its_devices() {
     let snap = board(many());
-    let mut view = View { screen: Screen::Queue, ..View::default() };
+    let mut view = View { screen: ScreenId::QUEUE, ..View::default() };
     both("queue", &snap, &mut view);
 }
 
@@ -170,7 +171,7 @@ fn help_palette_sort_confirm_and_typed_lines() {
 #[test]
 fn the_log_in_full() {
     let (snap, mut view) = opened(trained(18, RunState::Running, 2.4), 2);
-    view.screen = Screen::Log;
+    view.screen = ScreenId::LOG;
     both("log", &snap, &mut view);
 }
 
@@ -194,7 +195,7 @@ fn every_screen_survives_every_size_and_theme() {
                 [(trained(18, RunState::Running, 2.4), 2), (failed(16), 0), (failed(16), 150)]
             {
                 let (snap, mut view) = opened(run, classes);
-                for screen in Screen::ALL {
+                for screen in screens::TABLE.iter().map(|screen| screen.id()) {
                     for popup in [
                         None,
                         Some(Popup::Help(90)),
@@ -216,7 +217,7 @@ fn every_screen_survives_every_size_and_theme() {
 fn drawing_is_pure() {
     let (snap, mut view) = opened(trained(18, RunState::Running, 2.4), 6);
     let theme = Theme::new(false, Depth::True);
-    for screen in Screen::ALL {
+    for screen in screens::TABLE.iter().map(|screen| screen.id()) {
         view.screen = screen;
         let first = cells(&snap, &mut view, 160, 45, &theme);
         assert_eq!(first, cells(&snap, &mut view, 160, 45, &theme), "{screen:?}");
@@ -236,7 +237,7 @@ fn no_escape_reaches_a_cell() {
     run.name.clone_from(&runs[0].name);
     let (mut snap, mut view) = opened(run, 3);
     snap.list = board(runs).list;
-    for screen in Screen::ALL {
+    for screen in screens::TABLE.iter().map(|screen| screen.id()) {
         view.screen = screen;
         let shown = text(&snap, &mut view, 160, 45);
         assert!(
@@ -286,7 +287,7 @@ fn the_cursor_stays_on_its_run_when_others_come() {
     let mut more: Vec<_> = (1..=2).map(|i| crate::tui::fixtures::queued(30 + i)).collect();
     more.extend(many());
     let snap = board(more);
-    view.settle(&snap);
+    screens::settle(&mut view, &snap);
     assert_eq!((view.runs.cursor, view.runs.at), (5, Some(RunId(19))));
 }
 
@@ -300,14 +301,14 @@ fn a_new_order_begins_at_its_first_row() {
     runs.reverse();
     snap = board(runs);
     snap.list.listing = view.listing();
-    view.settle(&snap);
+    screens::settle(&mut view, &snap);
     assert_eq!((view.runs.cursor, view.runs.at), (0, Some(RunId(1))));
 }
 
 #[test]
 fn epochs_are_walked_and_the_last_one_follows_the_run() {
     let (snap, mut view) = opened(trained(12, RunState::Ended(Outcome::Done), 3.0), 2);
-    view.screen = Screen::Confusion;
+    view.screen = ScreenId::CONFUSION;
     assert_eq!(view.pass.epoch, None);
     press(&mut view, &snap, "left left left left");
     assert_eq!(view.pass.epoch, Some(1));

@@ -3,5 +3,7 @@
 pub mod bar;
 pub mod curve;
 pub mod heat;
+pub mod message;
 pub mod spark;
 pub mod table;
+pub mod typed;

@@ -1,13 +1,13 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{WIDE, direction, ink};
+use super::ink::{WIDE, direction, ink};
+use super::keys::NEXT_PANEL;
 use crate::analysis::compare::{Change, Figures};
 use crate::store::higher_is_better;
+use crate::tui::background::Compared;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
-use crate::tui::keys::Action;
-use crate::tui::study::Compared;
 use crate::tui::text;
 use crate::tui::view::{Panel, View};
 
@@ -26,7 +26,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
         Panel::Confusion => ("confusion, test", confusion(compared, view, canvas)),
     };
     let inner = canvas.panel(area, title, "v other table");
-    canvas.hit(Rect { height: 1, ..area }, Target::Do(Action::NextPanel));
+    canvas.hit(Rect { height: 1, ..area }, Target::Do(&NEXT_PANEL));
     if rows.is_empty() {
         let words = match panel {
             Panel::Keys => "Their specs are the same, key by key.",

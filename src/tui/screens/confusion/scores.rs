@@ -1,20 +1,27 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use crate::tui::background::{Found, ScoresQuestion, Two};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::snapshot::Snapshot;
-use crate::tui::study::{Found, Two};
 use crate::tui::view::View;
 use crate::tui::widgets::curve::{Chart, Series};
+use crate::tui::widgets::message::message;
+
+/// Whose probabilities are shown.
+pub fn question(view: &View, snap: &Snapshot) -> Option<ScoresQuestion> {
+    let (run, split, epoch) = view.shown_pass(snap)?;
+    Some(ScoresQuestion { run, split, epoch })
+}
 
 /// What the probabilities say: reliability, and for two classes ROC, precision and recall at a threshold.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
-    let question = view.scores_question(snap);
-    let scores = snap.study.scores.as_deref().filter(|s| Some(s.question) == question);
+    let question = question(view, snap);
+    let scores = snap.answers.scores.as_deref().filter(|s| Some(s.question) == question);
     let found = match scores.map(|s| &s.found) {
-        None => return super::super::popups::message(canvas, area, &["reading".to_owned()]),
+        None => return message(canvas, area, &["reading"]),
         Some(Err(why)) => {
-            return super::super::popups::message(canvas, area, std::slice::from_ref(why));
+            return message(canvas, area, std::slice::from_ref(why));
         }
         Some(Ok(found)) => found,
     };

@@ -2,8 +2,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::analysis::confusion::{Matrix, Mistake};
 use crate::tui::canvas::{Canvas, Target};
+use crate::tui::layout::scrolled;
 use crate::tui::text;
-use crate::tui::view::scrolled;
 
 /// The most frequent mistakes above, figures of each class below.
 pub fn draw(

@@ -4,7 +4,7 @@ use crate::spec::keys::{KEYS, Kind};
 use crate::spec::short;
 use crate::tui::canvas::Canvas;
 use crate::tui::form::{Checked, Form, Row};
-use crate::tui::screens::site;
+use crate::tui::labels::site;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
 

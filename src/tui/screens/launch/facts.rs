@@ -1,10 +1,10 @@
 use ratatui::layout::Rect;
 
+use crate::tui::background::{FormFacts, Twin};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::form::Checked;
 use crate::tui::snapshot::Snapshot;
-use crate::tui::study::{FormFacts, Twin};
 use crate::tui::text;
 
 /// What the form makes: how many runs, which keys vary, what they take, which are there already.
@@ -34,7 +34,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         lines.push((varied.join("  "), theme.accent));
     }
     // Facts that answer an older form would be lies.
-    match snap.study.form.as_deref().filter(|facts| facts.sweep == *sweep) {
+    match snap.answers.form.as_deref().filter(|facts| facts.sweep == *sweep) {
         None => lines.push(("looking …".to_owned(), theme.dim)),
         Some(facts) => {
             if let Some(problem) = &facts.problem {

@@ -24,7 +24,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         canvas.put(inner.x, inner.y, inner.width, &words, theme.dim);
         return;
     }
-    let facts = snap.study.form.as_deref().filter(|facts| facts.sweep == *sweep);
+    let facts = snap.answers.form.as_deref().filter(|facts| facts.sweep == *sweep);
     let rows = facts.and_then(|f| f.rows).map(|r| r[0]);
     let per_step = u64::from(spec.batch_size) * u64::from(spec.accumulate);
     let per_epoch = rows.map_or(STEPS, |n| n.div_ceil(per_step.max(1)).max(1));

@@ -3,7 +3,7 @@ use ratatui::layout::Rect;
 use crate::store::{SiteInfo, SiteState, SlotInfo};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::screens::{site, state};
+use crate::tui::labels::{site, state};
 use crate::tui::snapshot::{RunnerState, Snapshot};
 use crate::tui::text;
 use crate::tui::widgets::bar::bar;

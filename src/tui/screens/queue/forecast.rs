@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::spec::{RunId, Wish};
 use crate::store::{Millis, Run};
-use crate::tui::screens::state;
+use crate::tui::labels::state;
 use crate::tui::snapshot::Snapshot;
 
 /// Milliseconds from now.

@@ -1,13 +1,12 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::rates;
+use super::axis::{edge, nearest, position, settings, start, x_label, xs};
 use crate::store::Curve;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::screens::state;
+use crate::tui::labels::state;
 use crate::tui::snapshot::Detail;
-use crate::tui::text;
 use crate::tui::theme::Theme;
 use crate::tui::view::{SMOOTHING, View, XAxis};
 use crate::tui::widgets::curve::{Chart, Series, smooth};
@@ -27,18 +26,18 @@ const ACCURACY: [Line; 3] = [
     ("val/acc", "val", |t| t.val),
 ];
 
-/// Draws both charts over one x axis; learning rates take the place of accuracies where asked for.
-pub fn draw(canvas: &mut Canvas, loss: Rect, accuracy: Rect, detail: &Detail, view: &View) {
-    let range = range(detail, view.run.x);
-    chart(canvas, loss, "loss", &LOSS, range, detail, view);
-    if view.run.rates {
-        rates::draw(canvas, accuracy, range, detail, view);
-    } else {
-        chart(canvas, accuracy, "accuracy", &ACCURACY, range, detail, view);
-    }
+/// Draws the losses.
+pub fn loss(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail, view: &View) {
+    chart(canvas, area, ("loss", &LOSS), range, detail, view);
 }
 
-fn range(detail: &Detail, axis: XAxis) -> (f64, f64) {
+/// Draws the accuracies.
+pub fn accuracy(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail, view: &View) {
+    chart(canvas, area, ("accuracy", &ACCURACY), range, detail, view);
+}
+
+/// The x axis of both.
+pub fn range(detail: &Detail, axis: XAxis) -> (f64, f64) {
     let start = start(detail);
     let all = LOSS.iter().chain(&ACCURACY).filter_map(|(metric, ..)| detail.curves.get(*metric));
     let last = all.flat_map(|curve| xs(curve, axis, start)).fold(0.0, f64::max);
@@ -65,33 +64,10 @@ fn stage(last: f64, whole: f64) -> f64 {
     end
 }
 
-/// When the first point was written.
-pub(super) fn start(detail: &Detail) -> i64 {
-    detail.curves.values().filter_map(|c| c.time.first()).min().copied().unwrap_or(0)
-}
-
-pub(super) fn xs(curve: &Curve, axis: XAxis, start: i64) -> Vec<f64> {
-    match axis {
-        XAxis::Step => curve.step.iter().map(|s| *s as f64).collect(),
-        XAxis::Epoch => curve.epoch.clone(),
-        XAxis::Time => curve.time.iter().map(|t| (t - start) as f64 / 1000.0).collect(),
-    }
-}
-
-pub(super) fn x_label(axis: XAxis) -> fn(f64) -> String {
-    match axis {
-        XAxis::Step | XAxis::Epoch => |x| {
-            if x.fract() == 0.0 { figures::count(x) } else { format!("{x:.1}") }
-        },
-        XAxis::Time => |x| figures::span((x * 1000.0) as i64),
-    }
-}
-
 fn chart(
     canvas: &mut Canvas,
     area: Rect,
-    title: &str,
-    lines: &[Line],
+    (title, lines): (&str, &[Line]),
     range: (f64, f64),
     detail: &Detail,
     view: &View,
@@ -158,80 +134,10 @@ fn chart(
     settings(canvas, area, view, log, weight, title == "loss");
 }
 
-pub(super) fn position(axis: XAxis, x: f64) -> String {
-    match axis {
-        XAxis::Step => format!("step {x:.0}"),
-        XAxis::Epoch => format!("epoch {}", (x * 100.0).round() / 100.0),
-        XAxis::Time => figures::span((x * 1000.0) as i64),
-    }
-}
-
 fn best(detail: &Detail, curve: &Curve, points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let epoch = f64::from(detail.run.best_epoch?);
     let at = curve.epoch.iter().position(|e| (e - epoch).abs() < 1e-6)?;
     points.get(at).copied()
-}
-
-pub(super) fn nearest(points: &[(f64, f64)], x: f64) -> Option<f64> {
-    points.iter().min_by(|a, b| (a.0 - x).abs().total_cmp(&(b.0 - x).abs())).map(|p| p.1)
-}
-
-/// The legend in the panel's upper edge, from the right; what does not fit is left out.
-pub(super) fn edge(canvas: &mut Canvas, area: Rect, title: &str, legend: &[(String, Style)]) {
-    let room = usize::from(area.width).saturating_sub(text::width(title) + 7);
-    let mut kept = Vec::new();
-    let mut used = 1;
-    for (words, style) in legend {
-        let width = text::width(words) + 2;
-        if used + width > room {
-            break;
-        }
-        used += width;
-        kept.push((words, style));
-    }
-    if kept.is_empty() {
-        return;
-    }
-    let mut at = area.right().saturating_sub(used as u16 + 2);
-    canvas.put(at, area.y, 1, " ", canvas.theme.text);
-    at += 1;
-    for (words, style) in kept {
-        at = canvas.put(at, area.y, area.width, words, *style);
-        at = canvas.put(at, area.y, 2, "  ", canvas.theme.text);
-    }
-}
-
-/// How the curves are drawn, in the lower edge.
-pub(super) fn settings(
-    canvas: &mut Canvas,
-    area: Rect,
-    view: &View,
-    log: bool,
-    weight: f64,
-    loss: bool,
-) {
-    if area.width < 30 || area.height < 4 {
-        return;
-    }
-    let mut words = match view.run.x {
-        XAxis::Step => "steps".to_owned(),
-        XAxis::Epoch => "epochs".to_owned(),
-        XAxis::Time => "time".to_owned(),
-    };
-    if loss && log {
-        words = format!("log, {words}");
-    }
-    if weight > 0.0 {
-        words = format!("smoothed {weight}, {words}");
-    }
-    let style = canvas.theme.dim;
-    canvas.put_right(
-        area.right() - 2,
-        area.bottom() - 1,
-        area.width - 4,
-        &format!(" {words} "),
-        style,
-    );
 }
 
 #[cfg(test)]

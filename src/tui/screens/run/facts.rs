@@ -4,7 +4,7 @@ use ratatui::style::{Modifier, Style};
 use crate::spec::keys::KEYS;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::screens::{site, state};
+use crate::tui::labels::{site, state};
 use crate::tui::snapshot::{Detail, Snapshot};
 use crate::tui::text;
 use crate::tui::widgets::bar::bar;

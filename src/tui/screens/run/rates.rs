@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::curves::{edge, nearest, position, settings, start, x_label, xs};
+use super::axis::{edge, nearest, position, settings, start, x_label, xs};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::snapshot::Detail;

@@ -5,7 +5,7 @@ use crate::spec::{IGNORED, RunState};
 use crate::store::{Run, SPARK, Sort};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::screens::{site, state};
+use crate::tui::labels::{site, state};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
 use crate::tui::view::View;

@@ -1,12 +1,13 @@
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use super::keys::FILTER;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
-use crate::tui::keys::Action;
 use crate::tui::snapshot::{GroupBy, Snapshot};
 use crate::tui::text;
 use crate::tui::view::{Popup, Prompt, View};
+use crate::tui::widgets::typed::typed;
 
 /// The query, what else narrows the table, and how many rows are left.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
@@ -16,7 +17,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let room = |at: u16| area.right().saturating_sub(at + 1);
     if let Some(Popup::Prompt(Prompt::Filter, line)) = &view.popup {
         at = canvas.put(at, area.y, room(at), "/ ", theme.accent);
-        at = super::super::popups::typed(canvas, at, area.y, room(at).min(60), line) + 2;
+        at = typed(canvas, at, area.y, room(at).min(60), line) + 2;
     } else if !r.filter.is_empty() {
         let style = if r.wrong.is_some() { theme.bad } else { theme.strong };
         at = query(canvas, at, area, &[("/ ", theme.accent), (&r.filter, style)]);
@@ -46,10 +47,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     if (narrowed || r.group != GroupBy::None) && view.popup.is_none() && room(at) > 22 {
         let end = canvas.put(at, area.y, 3, "esc", theme.accent);
         let end = canvas.put(end + 1, area.y, 5, "clear", theme.dim);
-        canvas.hit(Rect { x: at, width: end - at, ..area }, Target::Do(Action::Back));
+        canvas.hit(Rect { x: at, width: end - at, ..area }, Target::Back);
         at = end + 2;
     }
-    let count = View::row_count(snap);
+    let count = snap.list.count();
     let what = if r.group == GroupBy::None { "run" } else { "group" };
     let more = if snap.list.complete { "" } else { "+" };
     let words = format!(
@@ -66,7 +67,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
 fn query(canvas: &mut Canvas, at: u16, area: Rect, pieces: &[(&str, Style)]) -> u16 {
     let room = area.right().saturating_sub(at + 1);
     let end = canvas.pieces(at, area.y, room, pieces);
-    canvas.hit(Rect { x: at, width: end.saturating_sub(at), ..area }, Target::Do(Action::Filter));
+    canvas.hit(Rect { x: at, width: end.saturating_sub(at), ..area }, Target::Do(&FILTER));
     end + 2
 }
 

@@ -2,7 +2,7 @@ use ratatui::layout::Rect;
 
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
-use crate::tui::screens::state;
+use crate::tui::labels::state;
 use crate::tui::snapshot::{Group, Spread};
 use crate::tui::text;
 use crate::tui::view::View;

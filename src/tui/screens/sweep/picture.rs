@@ -1,11 +1,12 @@
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
+use super::keys::NEXT_AXIS;
+use super::mean::mean;
 use crate::analysis::sweeps::{Setting, grid};
+use crate::tui::background::{SweepFacts, score};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
-use crate::tui::keys::Action;
-use crate::tui::study::{SweepFacts, score};
 use crate::tui::text;
 use crate::tui::view::View;
 use crate::tui::widgets::curve::{Chart, Series};
@@ -16,7 +17,7 @@ const LEVELS: usize = 12;
 /// A heat map of two axes, or a scatter plot of one.
 pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let report = &facts.report;
-    canvas.hit(area, Target::Do(Action::NextAxis));
+    canvas.hit(area, Target::Do(&NEXT_AXIS));
     if view.sweep.cost {
         return cost(canvas, area, facts, view);
     }
@@ -200,7 +201,7 @@ fn levels(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize, asid
             return;
         }
         canvas.put(inner.x, y, 20, name, canvas.theme.text);
-        let words = format!("{}  n={}", super::mean(spread), spread.n);
+        let words = format!("{}  n={}", mean(spread), spread.n);
         canvas.put(inner.x + 22, y, inner.width.saturating_sub(22), &words, canvas.theme.dim);
     }
 }

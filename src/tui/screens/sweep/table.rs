@@ -1,22 +1,24 @@
 use ratatui::layout::Rect;
 
+use super::mean::mean;
 use crate::analysis::sweeps::per_hour;
+use crate::tui::background::SweepFacts;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
-use crate::tui::study::SweepFacts;
-use crate::tui::view::{View, scrolled};
+use crate::tui::layout::scrolled;
+use crate::tui::view::View;
 
 /// Settings, best first.
 pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let theme = canvas.theme;
     let report = &facts.report;
     let inner = canvas.panel(area, "settings, seeds folded", "◆ nothing is better and cheaper");
-    let (rank, mean, runs, time, speed) =
+    let (rank, score, runs, time, speed) =
         (inner.x + 4, inner.x + 23, inner.x + 29, inner.x + 37, inner.x + 46);
     let values = inner.x + 50;
     let room = inner.right().saturating_sub(values);
     for (right, words) in
-        [(rank, "#"), (mean, "best val acc"), (runs, "n"), (time, "time"), (speed, "acc/h")]
+        [(rank, "#"), (score, "best val acc"), (runs, "n"), (time, "time"), (speed, "acc/h")]
     {
         canvas.put_right(right, inner.y, 16, words, theme.dim);
     }
@@ -42,7 +44,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
         if setting.is_on_front {
             canvas.dot(inner.x + 5, y, '◆', theme.good);
         }
-        canvas.put_right(mean, y, 17, &super::mean(&setting.score), theme.strong);
+        canvas.put_right(score, y, 17, &mean(&setting.score), theme.strong);
         canvas.put_right(runs, y, 5, &setting.runs.len().to_string(), theme.dim);
         let cost = setting.cost.map_or_else(|| "–".to_owned(), figures::span);
         canvas.put_right(time, y, 7, &cost, theme.text);

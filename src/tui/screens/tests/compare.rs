@@ -8,10 +8,12 @@ use crate::analysis::compare::{Entry, compare};
 use crate::dataset::predictions::Predictions;
 use crate::spec::{Outcome, RunId, RunState};
 use crate::store::{Confusion, Curve, Split};
+use crate::tui::background::{Compared, Filter, Question};
+use crate::tui::events;
 use crate::tui::fixtures::{board, many, text, trained};
+use crate::tui::screens;
 use crate::tui::snapshot::{Detail, Snapshot};
-use crate::tui::study::{Compared, Filter, Question};
-use crate::tui::view::{Popup, Screen, View};
+use crate::tui::view::{Popup, ScreenId, View};
 
 fn curve(points: impl Iterator<Item = (f64, f64)>) -> Curve {
     let (epoch, value): (Vec<f64>, Vec<f64>) = points.unzip();
@@ -76,7 +78,9 @@ fn comparing(entries: Vec<Entry>) -> (Snapshot, View) {
 }
 
 fn answered(snap: &mut Snapshot, view: &View, entries: &[Entry]) {
-    let Some(Question::Compare(question)) = view.question(snap) else { panic!("{view:?}") };
+    let Some(Question::Compare(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     let of = |id: &RunId| entries.iter().find(|e| e.run.id == *id).unwrap().clone();
     let entries: Vec<Entry> = question.runs.iter().map(of).collect();
     let compared = Compared {
@@ -84,7 +88,7 @@ fn answered(snap: &mut Snapshot, view: &View, entries: &[Entry]) {
         comparison: compare(&entries, 0),
         curves: entries.iter().map(|e| e.curves.clone()).collect(),
     };
-    snap.study.compared = Some((question, Arc::new(Ok(compared))));
+    snap.answers.compared = Some((question, Arc::new(Ok(compared))));
 }
 
 #[test]
@@ -93,7 +97,7 @@ fn without_marks_it_says_how_to_mark() {
     let mut view = large();
     press(&mut view, &snap, "C");
     both("compare_none", &snap, &mut view);
-    assert_eq!(view.question(&snap), None);
+    assert_eq!(events::question(&view, &snap), None);
 }
 
 #[test]
@@ -109,7 +113,11 @@ fn two_runs_and_their_tables() {
     press(&mut view, &snap, "a");
     assert!(text(&snap, &mut view, 160, 45).contains("weight_decay"));
     press(&mut view, &snap, "down b");
-    assert_eq!(view.compared(), [RunId(12), RunId(10)], "the baseline comes first");
+    assert_eq!(
+        screens::compare::compared(&view),
+        [RunId(12), RunId(10)],
+        "the baseline comes first"
+    );
     answered(&mut snap, &view, &entries);
     assert!(text(&snap, &mut view, 160, 45).contains("baseline"));
 }
@@ -130,7 +138,7 @@ fn the_run_under_the_cursor_is_what_keys_act_on() {
     press(&mut view, &snap, "6 x");
     assert!(matches!(view.popup, Some(Popup::Confirm(..))));
     press(&mut view, &snap, "esc space");
-    assert_eq!(view.compared(), [RunId(10)]);
+    assert_eq!(screens::compare::compared(&view), [RunId(10)]);
 }
 
 #[test]
@@ -139,16 +147,20 @@ fn flips_are_the_texts_of_the_test_rows_against_the_baseline() {
     press(&mut view, &snap, "f");
     assert!(view.notice.as_ref().unwrap().bad, "the baseline has no flips against itself");
     press(&mut view, &snap, "down f");
-    assert_eq!((view.screen, view.open), (Screen::Texts, Some(RunId(12))));
+    assert_eq!((view.screen, view.open), (ScreenId::TEXTS, Some(RunId(12))));
     let run = trained(12, RunState::Ended(Outcome::Done), 3.0);
     let passes = vec![(Split::Val, 3), (Split::Test, 3)];
     snap.detail = Some(Arc::new(Detail { run, curves: BTreeMap::new(), buckets: 0, passes }));
-    let Some(Question::Texts(question)) = view.question(&snap) else { panic!("{view:?}") };
+    let Some(Question::Texts(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     assert_eq!((question.split, question.filter), (Split::Test, Filter::Won));
     assert_eq!(question.others, [RunId(10)]);
     press(&mut view, &snap, "f");
-    let Some(Question::Texts(question)) = view.question(&snap) else { panic!("{view:?}") };
+    let Some(Question::Texts(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     assert_eq!((question.filter, question.others), (Filter::Lost, vec![RunId(10)]));
     press(&mut view, &snap, "esc");
-    assert_eq!(view.screen, Screen::Compare);
+    assert_eq!(view.screen, ScreenId::COMPARE);
 }

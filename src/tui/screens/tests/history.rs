@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{both, large, press};
 use crate::query::Query;
 use crate::spec::RunId;
-use crate::tui::act::Effect;
-use crate::tui::effects::Command;
+use crate::tui::background::Question;
+use crate::tui::command::Command;
+use crate::tui::command::Effect;
+use crate::tui::events;
 use crate::tui::fixtures::{board, many, text};
 use crate::tui::snapshot::{GroupBy, Snapshot};
-use crate::tui::study::Question;
 use crate::tui::view::View;
 
 fn typed(view: &mut View, snap: &Snapshot, words: &str) {
@@ -25,7 +26,7 @@ fn known(snap: &mut Snapshot) {
         ("model", vec!["minilm", "gpt2"]),
     ];
     let values = values.map(|(k, v)| (k.to_owned(), v.into_iter().map(str::to_owned).collect()));
-    snap.study.known = Some(Arc::new(values.into()));
+    snap.answers.known = Some(Arc::new(values.into()));
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn keys_and_values_are_completed() {
     let mut snap = board(many());
     let mut view = large();
     typed(&mut view, &snap, "/ta");
-    assert_eq!(view.question(&snap), Some(Question::Known));
+    assert_eq!(events::question(&view, &snap), Some(Question::Known));
     known(&mut snap);
     press(&mut view, &snap, "tab");
     assert_eq!(view.runs.filter, "tag:");

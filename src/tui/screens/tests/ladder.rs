@@ -8,10 +8,11 @@ use crate::analysis::compare::{Entry, compare};
 use crate::analysis::sweeps::report;
 use crate::spec::{Outcome, RunId, RunState, SweepId};
 use crate::store::{Confusion, Curve, Run, Split};
+use crate::tui::background::{Compared, Question, SweepFacts, score};
+use crate::tui::events;
 use crate::tui::fixtures::{board, opened, text, trained};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::study::{Compared, Question, SweepFacts, score};
-use crate::tui::view::{Screen, View};
+use crate::tui::view::{ScreenId, View};
 
 /// A rung: its model, its epochs, its accuracy, and the milliseconds it took.
 const RUNGS: [(&str, u32, f64, i64); 5] = [
@@ -77,14 +78,16 @@ fn a_sweep_over_kinds_of_models() {
     let mut snap = listed();
     let mut view = large();
     press(&mut view, &snap, "W");
-    let Some(Question::Sweep(question)) = view.question(&snap) else { panic!("{view:?}") };
+    let Some(Question::Sweep(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     let varied = ["model", "lr"].map(str::to_owned);
     let facts = SweepFacts {
         name: "model x lr".into(),
         report: report(&runs(), &varied, score),
         runs: runs(),
     };
-    snap.study.sweep = Some((question, Arc::new(Ok(facts))));
+    snap.answers.sweep = Some((question, Arc::new(Ok(facts))));
     both("ladder_sweep", &snap, &mut view);
 }
 
@@ -130,7 +133,9 @@ fn a_baseline_beside_networks() {
     let mut view = large();
     view.runs.marks = entries.iter().map(|e| e.run.id).collect();
     press(&mut view, &snap, "C");
-    let Some(Question::Compare(question)) = view.question(&snap) else { panic!("{view:?}") };
+    let Some(Question::Compare(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     let of = |id: &RunId| entries.iter().find(|e| e.run.id == *id).unwrap().clone();
     let entries: Vec<Entry> = question.runs.iter().map(of).collect();
     let compared = Compared {
@@ -138,7 +143,7 @@ fn a_baseline_beside_networks() {
         comparison: compare(&entries, 0),
         curves: entries.iter().map(|e| e.curves.clone()).collect(),
     };
-    snap.study.compared = Some((question, Arc::new(Ok(compared))));
+    snap.answers.compared = Some((question, Arc::new(Ok(compared))));
     both("ladder_compare", &snap, &mut view);
     press(&mut view, &snap, "v v");
     both("ladder_compare_last", &snap, &mut view);
@@ -152,7 +157,7 @@ fn a_baseline_has_no_learning_rate_to_draw() {
     let mut detail = (**snap.detail.as_ref().unwrap()).clone();
     detail.curves = entry.curves;
     snap.detail = Some(Arc::new(detail));
-    view.screen = Screen::Run;
+    view.screen = ScreenId::RUN;
     press(&mut view, &snap, "y");
     both("ladder_run", &snap, &mut view);
 }
@@ -174,7 +179,7 @@ fn groups_of_layers_have_rates_of_their_own() {
         detail.curves.insert("train/step_lr".to_owned(), curve(&points));
     }
     snap.detail = Some(Arc::new(detail));
-    view.screen = Screen::Run;
+    view.screen = ScreenId::RUN;
     press(&mut view, &snap, "y");
     both("run_rates", &snap, &mut view);
     assert!(text(&snap, &mut view, 160, 45).contains("4 groups"));

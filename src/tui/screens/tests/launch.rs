@@ -8,20 +8,21 @@ use super::{both, large, narrow, press};
 use crate::analysis::forecast::Forecast;
 use crate::board::Model;
 use crate::spec::RunId;
-use crate::tui::act::{self, Effect};
+use crate::tui::background::{Answers, Choices, FormFacts, Question, Twin, Which};
 use crate::tui::canvas::Canvas;
-use crate::tui::effects::Command;
+use crate::tui::command::Command;
+use crate::tui::command::Effect;
+use crate::tui::events;
 use crate::tui::fixtures::{board, many, text};
 use crate::tui::form::Form;
-use crate::tui::keys::Keymap;
+use crate::tui::screens;
 use crate::tui::snapshot::{Health, Snapshot};
-use crate::tui::study::{FormFacts, Question, Shelf, Study, Twin, Which};
 use crate::tui::theme::{Depth, Theme};
-use crate::tui::view::{Popup, Screen, View};
+use crate::tui::view::{Popup, ScreenId, View};
 
 /// What the study thread would answer.
 fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
-    let Some(Question::Form(sweep)) = view.question(snap) else { return };
+    let Some(Question::Form(sweep)) = events::question(&view, &snap) else { return };
     let twin = |(id, score): &(u32, f64)| Twin {
         id: RunId(*id),
         score: Some(*score),
@@ -45,7 +46,7 @@ fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
         layers: Some(6),
         problem: None,
     };
-    snap.study = Study { form: Some(Arc::new(form)), ..Study::default() };
+    snap.answers = Answers { form: Some(Arc::new(form)), ..Answers::default() };
 }
 
 /// The form with the spec of r12.
@@ -53,7 +54,10 @@ fn cloned() -> (Snapshot, View) {
     let snap = board(many());
     let mut view = large();
     press(&mut view, &snap, "down down down down down down down down down down c");
-    assert_eq!((view.screen, view.form.as_ref().unwrap().from), (Screen::Launch, Some(RunId(12))));
+    assert_eq!(
+        (view.screen, view.form.as_ref().unwrap().from),
+        (ScreenId::LAUNCH, Some(RunId(12)))
+    );
     (snap, view)
 }
 
@@ -67,7 +71,7 @@ fn an_empty_form_says_what_is_missing() {
     assert_eq!(press(&mut view, &snap, "L"), None);
     assert!(view.notice.as_ref().is_some_and(|n| n.bad && n.text.contains("model")), "{view:?}");
     press(&mut view, &snap, "esc N");
-    assert!(view.screen == Screen::Launch);
+    assert!(view.screen == ScreenId::LAUNCH);
 }
 
 #[test]
@@ -130,7 +134,7 @@ fn a_run_that_is_there_is_launched_again_only_after_a_yes() {
 fn models_are_picked_from_a_list() {
     let (mut snap, mut view) = cloned();
     press(&mut view, &snap, "home down enter");
-    assert_eq!(view.question(&snap), Some(Question::Shelf(Which::Models, None)));
+    assert_eq!(events::question(&view, &snap), Some(Question::Choices(Which::Models, None)));
     let model = |name: &str, problem: Option<&str>| Model {
         name: name.into(),
         family: Some("bert".into()),
@@ -140,8 +144,8 @@ fn models_are_picked_from_a_list() {
         problem: problem.map(str::to_owned),
     };
     let models = vec![model("gpt2", Some("no tokenizer.json")), model("minilm", None)];
-    let shelf = Shelf { which: Which::Models, models, files: Vec::new(), profile: None };
-    snap.study.shelf = Some(Arc::new(shelf));
+    let choices = Choices { which: Which::Models, models, files: Vec::new(), profile: None };
+    snap.answers.choices = Some(Arc::new(choices));
     both("launch_pick", &snap, &mut view);
     press(&mut view, &snap, "g p tab esc");
     let form = view.form.as_ref().unwrap();
@@ -165,7 +169,7 @@ fn click(view: &mut View, snap: &Snapshot, words: &str) -> Option<Effect> {
     let shown = text(snap, view, 160, 45);
     let (row, line) = shown.lines().enumerate().find(|(_, l)| l.contains(words)).expect(words);
     let column = crate::tui::text::width(&line[..line.find(words).unwrap()]) as u16;
-    let keymap = Keymap::new(&std::collections::BTreeMap::new()).unwrap();
+    let keymap = screens::keymap(&std::collections::BTreeMap::new()).unwrap();
     let theme = Theme::new(false, Depth::True);
     let mut buf = ratatui::buffer::Buffer::empty(view.area);
     let mut canvas = Canvas::new(&mut buf, &theme);
@@ -177,8 +181,8 @@ fn click(view: &mut View, snap: &Snapshot, words: &str) -> Option<Effect> {
         row: row as u16,
         modifiers: KeyModifiers::NONE,
     });
-    let effect = act::input(event, view, snap, &keymap, &hits).1;
-    view.settle(snap);
+    let effect = events::input(event, view, snap, &keymap, &hits).1;
+    screens::settle(view, snap);
     effect
 }
 
@@ -189,7 +193,7 @@ fn a_run_is_cloned_changed_and_launched_by_mouse_alone() {
     click(&mut view, &snap, "r12");
     assert_eq!(view.runs.at, Some(RunId(12)));
     click(&mut view, &snap, "clone");
-    assert_eq!(view.screen, Screen::Launch);
+    assert_eq!(view.screen, ScreenId::LAUNCH);
     click(&mut view, &snap, "epochs");
     click(&mut view, &snap, "→ more");
     click(&mut view, &snap, "▶ launch the run");

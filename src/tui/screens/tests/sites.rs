@@ -9,7 +9,7 @@ use crate::store::{SiteInfo, SiteState, SlotInfo};
 use crate::tui::fixtures::{board, opened, text, trained};
 use crate::tui::form::Row;
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{Screen, View};
+use crate::tui::view::{ScreenId, View};
 
 const WAITS: &str = "waiting: Priority, about 2 h";
 
@@ -80,7 +80,7 @@ fn runs_say_where_they_are_once_one_is_elsewhere() {
 #[test]
 fn the_queue_lists_sites_their_devices_and_their_runs() {
     let snap = elsewhere();
-    let mut view = View { screen: Screen::Queue, ..large() };
+    let mut view = View { screen: ScreenId::QUEUE, ..large() };
     let screen = text(&snap, &mut view, 160, 45);
     assert!(line(&screen, "box cuda:0").contains("r3 "), "{screen}");
     assert!(line(&screen, "box cuda:1").contains("free"));
@@ -96,7 +96,7 @@ fn the_queue_lists_sites_their_devices_and_their_runs() {
 fn an_open_run_says_what_it_waits_for() {
     let snap = elsewhere();
     let (opened, mut view) = opened(snap.live[1].clone(), 2);
-    view.screen = Screen::Run;
+    view.screen = ScreenId::RUN;
     let snap = Snapshot { detail: opened.detail, ..snap };
     let screen = text(&snap, &mut view, 160, 45);
     assert!(screen.contains(WAITS) && screen.contains("hpc job/0"), "{screen}");
@@ -110,7 +110,7 @@ fn a_run_that_may_be_dead_is_not_shown_as_running() {
     sites[1].state = SiteState::Unreachable;
     sites[3].runs.insert(RunId(3), WAITS.into());
     snap.sites = Arc::new(sites);
-    for screen in [Screen::Runs, Screen::Queue] {
+    for screen in [ScreenId::RUNS, ScreenId::QUEUE] {
         let shown = text(&snap, &mut View { screen, ..large() }, 160, 45);
         assert!(line(&shown, "◌ away").contains(" r3 "), "{shown}");
         assert!(!shown.contains("● running"), "{shown}");
@@ -137,7 +137,7 @@ fn the_form_steps_through_the_sites_and_tells_how_they_are() {
     snap.counts.queued = 7;
     let mut view = large();
     press(&mut view, &snap, "c");
-    assert_eq!(view.screen, Screen::Launch);
+    assert_eq!(view.screen, ScreenId::LAUNCH);
     let form = view.form.as_mut().unwrap();
     let key = KEYS.iter().position(|key| key.name == "site").unwrap();
     form.open.insert(KEYS[key].group());

@@ -6,10 +6,11 @@ use super::{both, large, narrow, press};
 use crate::analysis::sweeps::report;
 use crate::spec::{Outcome, RunId, RunState, SweepId};
 use crate::store::Run;
+use crate::tui::background::{Question, SweepFacts, score};
+use crate::tui::events;
 use crate::tui::fixtures::{board, many, text, trained};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::study::{Question, SweepFacts, score};
-use crate::tui::view::{Screen, View};
+use crate::tui::view::{ScreenId, View};
 
 /// The sweep screen of r12, whose sweep holds these runs.
 fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) {
@@ -20,7 +21,9 @@ fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) 
     let mut snap = board(all);
     let mut view = large();
     press(&mut view, &snap, "W");
-    let Some(Question::Sweep(question)) = view.question(&snap) else { panic!("{view:?}") };
+    let Some(Question::Sweep(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     assert_eq!(question.sweep, SweepId(3));
     let varied: Vec<String> = varied.iter().map(|k| (*k).to_owned()).collect();
     let facts = runs.map(|runs| SweepFacts {
@@ -28,7 +31,7 @@ fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) 
         report: report(&runs, &varied, score),
         runs,
     });
-    snap.study.sweep = Some((question, Arc::new(facts)));
+    snap.answers.sweep = Some((question, Arc::new(facts)));
     (snap, view)
 }
 
@@ -68,7 +71,7 @@ fn a_grid_of_two_axes_with_seeds() {
     press(&mut view, &snap, "space");
     assert_eq!(view.runs.marks.len(), 2, "both seeds of the setting");
     press(&mut view, &snap, "home enter");
-    assert_eq!((view.screen, view.open), (Screen::Run, Some(RunId(118))));
+    assert_eq!((view.screen, view.open), (ScreenId::RUN, Some(RunId(118))));
     press(&mut view, &snap, "7 c");
     assert_eq!(view.form.as_ref().unwrap().from, Some(RunId(118)));
 }

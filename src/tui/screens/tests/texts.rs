@@ -5,23 +5,26 @@ use std::sync::Arc;
 use super::{both, narrow, press};
 use crate::dataset::predictions::Predictions;
 use crate::spec::{Outcome, RunId, RunState};
-use crate::tui::act::Effect;
-use crate::tui::effects::Command;
+use crate::tui::background::{Filter, Question, Scores, TextRow, Texts, found};
+use crate::tui::command::Command;
+use crate::tui::command::Effect;
+use crate::tui::events;
 use crate::tui::fixtures::{opened, text, trained};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::study::{Filter, Question, Scores, TextRow, Texts, found};
-use crate::tui::view::{Screen, View};
+use crate::tui::view::{ScreenId, View};
 
 fn on_confusion(classes: usize) -> (Snapshot, View) {
     let done = trained(12, RunState::Ended(Outcome::Done), 3.0);
     let (snap, mut view) = opened(done, classes);
     view.area = ratatui::layout::Rect::new(0, 0, 160, 45);
-    view.screen = Screen::Confusion;
+    view.screen = ScreenId::CONFUSION;
     (snap, view)
 }
 
 fn answered(snap: &mut Snapshot, view: &View, rows: usize, problem: Option<&str>) {
-    let Some(Question::Texts(question)) = view.question(snap) else { panic!("{view:?}") };
+    let Some(Question::Texts(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     let words = "Free entry in 2 a wkly comp to win FA Cup final tkts 21st May 2005. ";
     let row = |i: usize| TextRow {
         row: 7 + 31 * i as u64,
@@ -44,7 +47,7 @@ fn answered(snap: &mut Snapshot, view: &View, rows: usize, problem: Option<&str>
         problem: problem.map(str::to_owned),
         question,
     };
-    snap.study.texts = Some(Arc::new(texts));
+    snap.answers.texts = Some(Arc::new(texts));
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn a_cell_leads_to_its_texts_and_a_text_in_full() {
     press(&mut view, &snap, "esc");
     assert!(!view.texts.full);
     press(&mut view, &snap, "esc");
-    assert_eq!(view.screen, Screen::Confusion);
+    assert_eq!(view.screen, ScreenId::CONFUSION);
 }
 
 #[test]
@@ -82,7 +85,7 @@ fn other_rows_are_one_key_away() {
     press(&mut view, &snap, "e");
     let mut seen = Vec::new();
     for _ in 0..5 {
-        let Some(Question::Texts(question)) = view.question(&snap) else { panic!() };
+        let Some(Question::Texts(question)) = events::question(&view, &snap) else { panic!() };
         seen.push((question.filter, question.others.len()));
         press(&mut view, &snap, "f");
     }
@@ -107,7 +110,9 @@ fn a_pass_without_predictions_says_so() {
 }
 
 fn scored(snap: &mut Snapshot, view: &View, classes: usize) {
-    let Some(Question::Scores(question)) = view.question(snap) else { panic!("{view:?}") };
+    let Some(Question::Scores(question)) = events::question(&view, &snap) else {
+        panic!("{view:?}")
+    };
     let rows = 200;
     let labels: Vec<u32> = (0..rows).map(|i| (i % classes) as u32).collect();
     let own = |i: usize| 0.3 + 0.69 * ((i * 37 % 100) as f32 / 100.0);
@@ -126,7 +131,7 @@ fn scored(snap: &mut Snapshot, view: &View, classes: usize) {
         label_names: ["ham", "spam", "other"].iter().take(classes).map(|l| (*l).into()).collect(),
         labels,
     };
-    snap.study.scores = Some(Arc::new(Scores { question, found: Ok(found(&pass)) }));
+    snap.answers.scores = Some(Arc::new(Scores { question, found: Ok(found(&pass)) }));
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! The background thread does what takes longer than a look into the database: it reads data sets, model
+//! folders and predictions, and compares runs. It answers one [`Question`] at a time, always the newest.
+
+mod choices;
+mod compare;
+mod form;
+mod known;
+mod scores;
+mod sweep;
+mod texts;
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use self::form::Forms;
+use self::texts::Files;
+use crate::board::Board;
+use crate::spec::Sweep;
+
+pub use choices::{Choices, Which};
+pub use compare::{CompareQuestion, Compared};
+pub use form::{FormFacts, Twin};
+pub use known::Known;
+#[cfg(test)]
+pub use scores::found;
+pub use scores::{Found, Scores, ScoresQuestion, Two};
+pub use sweep::{SweepFacts, SweepQuestion, score};
+pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
+
+/// What a screen wants to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// Which models or data files the board has, and what is in the named one.
+    Choices(Which, Option<String>),
+    /// What these runs would meet and take.
+    Form(Box<Sweep>),
+    /// How runs differ.
+    Compare(CompareQuestion),
+    /// What a sweep says as a whole.
+    Sweep(SweepQuestion),
+    /// What runs hold, for the completion of a query.
+    Known,
+    /// Which texts are behind a figure.
+    Texts(TextsQuestion),
+    /// What the probabilities of a pass say.
+    Scores(ScoresQuestion),
+}
+
+/// The answers so far; each says what it answers.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// Models and data files.
+    pub choices: Option<Arc<Choices>>,
+    /// For the launch form.
+    pub form: Option<Arc<FormFacts>>,
+    /// Runs side by side, or why they are not, and what it answers.
+    pub compared: Option<(CompareQuestion, Arc<Result<Compared, String>>)>,
+    /// A sweep as a whole, and what it answers.
+    pub sweep: Option<(SweepQuestion, Arc<Result<SweepFacts, String>>)>,
+    /// What runs hold.
+    pub known: Option<Arc<Known>>,
+    /// Texts behind a figure.
+    pub texts: Option<Arc<Texts>>,
+    /// What probabilities say.
+    pub scores: Option<Arc<Scores>>,
+}
+
+/// Answers until the channel closes, or until `out` returns false: nobody listens any more.
+pub fn serve(board: &Board, questions: &Receiver<Question>, mut out: impl FnMut(Answers) -> bool) {
+    let mut answers = Answers::default();
+    let mut forms = Forms::default();
+    let mut files = Files::default();
+    while let Ok(mut question) = questions.recv() {
+        while let Ok(newer) = questions.try_recv() {
+            question = newer;
+        }
+        match question {
+            Question::Choices(which, name) => {
+                answers.choices = Some(Arc::new(choices::look(board, which, name)));
+            }
+            Question::Form(sweep) => answers.form = Some(Arc::new(forms.answer(board, *sweep))),
+            Question::Compare(asked) => {
+                let answer = Arc::new(compare::compared(board, &asked));
+                answers.compared = Some((asked, answer));
+            }
+            Question::Sweep(asked) => {
+                answers.sweep = Some((asked, Arc::new(sweep::sweep(board, asked))));
+            }
+            Question::Known => answers.known = Some(Arc::new(known::known(board))),
+            Question::Texts(asked) => answers.texts = Some(Arc::new(files.texts(board, asked))),
+            Question::Scores(asked) => {
+                answers.scores = Some(Arc::new(scores::scores(&mut files, board, asked)));
+            }
+        }
+        if !out(answers.clone()) {
+            return;
+        }
+    }
+}

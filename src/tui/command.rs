@@ -1,0 +1,90 @@
+//! What a key asks for outside of the view.
+
+use crate::spec::{RunId, Sweep};
+use crate::tui::background::TextsQuestion;
+
+/// What a key asks for outside of the view.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Leave.
+    Quit,
+    /// Change the board.
+    Do(Command),
+    /// Take the mouse, or give it back, as the view now says.
+    Mouse,
+    /// Draw everything.
+    Redraw,
+    /// Write the screen to a file.
+    Picture,
+    /// Dark or light.
+    Theme,
+    /// Back to the shell.
+    Suspend,
+    /// Edit a run's note in the user's editor, beginning with this text.
+    Editor(RunId, String),
+}
+
+/// A change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// End these runs.
+    Stop(Vec<RunId>),
+    /// Keep these runs in the queue.
+    Hold(Vec<RunId>),
+    /// Let these runs go on.
+    Resume(Vec<RunId>),
+    /// Train these runs again from the start.
+    Retry(Vec<RunId>),
+    /// Give these runs these tags, and no others.
+    Tags(Vec<RunId>, Vec<String>),
+    /// Write a run's note.
+    Note(RunId, String),
+    /// Hide these runs, or show those that are hidden.
+    Archive(Vec<RunId>),
+    /// Queue runs.
+    Launch(Box<Order>),
+    /// Give a run another name.
+    Rename(RunId, String),
+    /// Throw these runs away; they can be brought back.
+    Trash(Vec<RunId>),
+    /// Take back the last change of tags, notes, names, the archive or the trash.
+    Undo,
+    /// Add a query to `config.toml`.
+    SaveView(String, String),
+    /// Add a sweep to `config.toml`.
+    SaveSweep(String, Vec<(String, String)>),
+    /// Write a screen, drawn as SVG, under this name.
+    Picture(String, String),
+    /// Write the rows behind a list of texts.
+    Texts(TextsQuestion),
+}
+
+/// Runs to be queued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// All of them; one without axes.
+    pub sweep: Sweep,
+    /// The run that it is a clone of, with changes or without.
+    pub like: Option<RunId>,
+}
+
+/// A line that tells what came of a key or a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// One sentence.
+    pub text: String,
+    /// True if it did not work.
+    pub bad: bool,
+}
+
+impl Notice {
+    /// It worked.
+    pub fn good(text: impl Into<String>) -> Self {
+        Self { text: text.into(), bad: false }
+    }
+
+    /// It did not work.
+    pub fn bad(text: impl Into<String>) -> Self {
+        Self { text: text.into(), bad: true }
+    }
+}

@@ -1,0 +1,54 @@
+use super::action::Does::{Act, Go, ToRuns};
+use super::action::{Action, actions};
+use crate::store::Split;
+use crate::tui::background::Filter;
+use crate::tui::snapshot::Snapshot;
+use crate::tui::view::{ScreenId, View};
+
+actions! {
+    OPEN "open" "enter", "open", "Open the run, or show the runs of the group", ToRuns(|ids, view, _| {
+        view.show(*ids.first()?);
+        view.go(ScreenId::RUN);
+        None
+    });
+    COMPARE "compare" "C", "compare", "The marked runs side by side", Go(ScreenId::COMPARE);
+    SWEEP "sweep" "W", "sweep", "The sweep of the run as a whole", Go(ScreenId::SWEEP);
+    MISTAKES "mistakes" "e", "mistakes", "The texts of all mistakes", Act(|view, _| {
+        let from = view.screen;
+        view.list_texts(Filter::Wrong, None, from);
+        None
+    });
+    EPOCH_PREV "epoch-back" "left", "", "The confusion matrix one epoch earlier", Act(|view, snap| {
+        scrub(view, snap, -1);
+        None
+    });
+    EPOCH_NEXT "epoch-on" "right", "epoch", "The confusion matrix one epoch later", Act(|view, snap| {
+        scrub(view, snap, 1);
+        None
+    });
+    SPLIT "split" "v", "split", "The matrix of validation, test or training rows", Act(|view, snap| {
+        next_split(view, snap);
+        None
+    });
+}
+
+fn scrub(view: &mut View, snap: &Snapshot, by: isize) {
+    let (epochs, at) = view.epochs(snap);
+    let Some(at) = at.or_else(|| epochs.len().checked_sub(1)) else { return };
+    let to = at.saturating_add_signed(by).min(epochs.len().saturating_sub(1));
+    // The last epoch is "the latest": the view follows a live run.
+    view.pass.epoch = if to + 1 >= epochs.len() { None } else { epochs.get(to).copied() };
+}
+
+fn next_split(view: &mut View, snap: &Snapshot) {
+    let passes = view.detail(snap).map(|d| d.passes.as_slice()).unwrap_or_default();
+    let order = [Split::Val, Split::Test, Split::Train];
+    let at = order.iter().position(|s| *s == view.pass.split).unwrap_or(0);
+    let mut next = order.iter().cycle().skip(at + 1).take(2);
+    if let Some(split) = next.find(|s| passes.iter().any(|(p, _)| p == *s)) {
+        view.pass.split = *split;
+        view.pass.epoch = None;
+    } else {
+        view.refuse(format!("Only {} rows have confusion counts so far.", view.pass.split));
+    }
+}

@@ -1,0 +1,4 @@
+//! Runs and sites in words, glyphs and colours.
+
+pub mod site;
+pub mod state;

@@ -1,0 +1,142 @@
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::Rect;
+
+use super::frame::over;
+use crate::board::Model;
+use crate::dataset::Profile;
+use crate::tui::background::Which;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
+use crate::tui::layout::scrolled;
+use crate::tui::snapshot::Snapshot;
+use crate::tui::text;
+use crate::tui::view::{Pick, Popup, View};
+use crate::tui::widgets::typed::typed;
+
+/// Takes a key.
+pub fn press(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) {
+    let names = pick.names(snap);
+    let typed = pick.line.text().trim();
+    let chosen = names.get(pick.at).copied().unwrap_or(typed).replace(',', "\\,");
+    match key.code {
+        KeyCode::Esc => return,
+        KeyCode::Enter | KeyCode::Tab => {
+            if let Some(form) = view.form.as_mut().filter(|_| !chosen.is_empty()) {
+                let before = form.text(pick.row).to_owned();
+                let adds = key.code == KeyCode::Tab && !before.is_empty();
+                let words = if adds { format!("{before},{chosen}") } else { chosen };
+                form.set(pick.row, &words);
+            }
+            if key.code == KeyCode::Enter {
+                return;
+            }
+        }
+        KeyCode::Up => pick.at = pick.at.saturating_sub(1),
+        KeyCode::Down => pick.at = (pick.at + 1).min(names.len().saturating_sub(1)),
+        _ => {
+            if pick.line.key(key) {
+                pick.at = 0;
+            }
+        }
+    }
+    view.popup = Some(Popup::Pick(pick));
+}
+
+/// Names at the left, what is in the one under the cursor at the right.
+pub fn draw(canvas: &mut Canvas, area: Rect, pick: &Pick, snap: &Snapshot) {
+    let theme = canvas.theme;
+    let title = match pick.which {
+        Which::Models => "model",
+        Which::Data => "data",
+    };
+    let names = pick.names(snap);
+    let height = (names.len() as u16 + 5).clamp(15, 26);
+    let inner = over(canvas, area, 110, height, title, "enter takes it, tab adds it to a list");
+    let left = (inner.width * 2 / 5).max(24);
+    let x = canvas.put(inner.x, inner.y, 2, "› ", theme.accent);
+    typed(canvas, x, inner.y, left.saturating_sub(3), &pick.line);
+    let rows = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
+    let page = usize::from(rows.height);
+    let top = scrolled(0, pick.at, page, names.len());
+    for (line, (at, name)) in names.iter().enumerate().skip(top).take(page).enumerate() {
+        let row = Rect::new(rows.x.saturating_sub(1), rows.y + line as u16, left, 1);
+        canvas.hit(row, Target::Choice(at));
+        if at == pick.at {
+            canvas.tint(row, theme.selected);
+        }
+        canvas.put(rows.x, row.y, left.saturating_sub(2), name, theme.text);
+    }
+    let choices = snap.answers.choices.as_deref().filter(|known| known.which == pick.which);
+    let side = Rect { x: inner.x + left + 1, width: inner.width.saturating_sub(left + 1), ..inner };
+    let lines = match (choices, names.get(pick.at)) {
+        (None, _) => vec!["looking …".to_owned()],
+        (Some(_), None) if pick.line.text().trim().is_empty() => nothing(pick.which),
+        (Some(_), None) => vec!["enter takes this as a path.".to_owned()],
+        (Some(choices), Some(name)) => match pick.which {
+            Which::Models => choices.models.iter().find(|m| m.name == *name).map_or(vec![], model),
+            Which::Data => match &choices.profile {
+                Some((of, Ok(profile))) if of == name => data(profile),
+                Some((of, Err(why))) if of == name => vec![why.clone()],
+                _ => vec!["reading …".to_owned()],
+            },
+        },
+    };
+    let mut y = side.y;
+    for (i, words) in lines.iter().enumerate() {
+        for line in text::wrap(words, usize::from(side.width)) {
+            if y < side.bottom() {
+                let style = if i == 0 { theme.text } else { theme.dim };
+                canvas.put(side.x, y, side.width, &line, style);
+                y += 1;
+            }
+        }
+    }
+}
+
+fn nothing(which: Which) -> Vec<String> {
+    match which {
+        Which::Models => vec![
+            "No model here yet.".to_owned(),
+            "A checkpoint folder under models/ holds config.json, tokenizer.json and \
+             model.safetensors."
+                .to_owned(),
+        ],
+        Which::Data => vec![
+            "No data file here yet.".to_owned(),
+            "CSV, TSV, JSON Lines and Parquet files under data/ are listed.".to_owned(),
+        ],
+    }
+}
+
+fn model(model: &Model) -> Vec<String> {
+    let weights = model.parameters.map(|n| format!("{} weights", figures::count(n as f64)));
+    [
+        model.family.clone(),
+        weights,
+        Some(format!("{} on disk", figures::bytes(model.bytes as f64))),
+        model.problem.clone(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn data(profile: &Profile) -> Vec<String> {
+    let mut lines =
+        vec![format!("{} rows, {} classes", figures::whole(profile.rows), profile.classes.len())];
+    let label = profile.label_column.as_deref().map(|label| format!(", label {label}"));
+    lines.push(format!("text {}{}", profile.text_column, label.unwrap_or_default()));
+    if let Some(split) = &profile.splits {
+        let [a, b, c] = [split.train, split.val, split.test].map(figures::whole);
+        lines.push(format!("train {a}, val {b}, test {c}"));
+    }
+    lines.push(format!("words: median {}, 95 % {}", profile.words.median, profile.words.p95));
+    for class in profile.classes.iter().take(6) {
+        lines.push(format!("{:.1} %  {}", class.share * 100.0, class.name));
+    }
+    if profile.classes.len() > 6 {
+        lines.push(format!("and {} more", profile.classes.len() - 6));
+    }
+    lines.extend(profile.notes.iter().cloned());
+    lines
+}

@@ -1,0 +1,59 @@
+use super::marked::{compared, here};
+use crate::store::Split;
+use crate::tui::background::Filter;
+use crate::tui::keys::Does::{Act, Go};
+use crate::tui::keys::{Action, OF_RUNS, OPEN, actions};
+use crate::tui::screen::moved;
+use crate::tui::view::{Panel, ScreenId, View};
+
+/// The actions of the compare screen.
+pub static KEYS: &[&[&Action]] =
+    &[&[&OPEN, &BASELINE, &NEXT_PANEL, &ALL_KEYS, &FLIPS, &UNMARK], OF_RUNS];
+
+actions! {
+    BASELINE "baseline" "b", "baseline", "Measure the others against this run", Act(|view, _| {
+        view.compare.baseline = Some(here(view)?);
+        view.compare.cursor = 0;
+        None
+    });
+    NEXT_PANEL "next-table" "v", "table", "Keys, best and last figures, classes, confusion", Act(|view, _| {
+        view.compare.panel = match view.compare.panel {
+            Panel::Keys => Panel::Best,
+            Panel::Best => Panel::Last,
+            Panel::Last => Panel::Classes,
+            Panel::Classes => Panel::Confusion,
+            Panel::Confusion => Panel::Keys,
+        };
+        view.compare.top = 0;
+        None
+    });
+    ALL_KEYS "all-keys" "a", "all keys", "All keys, or only those that differ", Act(|view, _| {
+        view.compare.panel = Panel::Keys;
+        view.compare.all_keys = !view.compare.all_keys;
+        None
+    });
+    FLIPS "flips" "f", "flips", "The texts that this run gets right and the baseline wrong", Act(|view, _| {
+        flips(view);
+        None
+    });
+    UNMARK "unmark" "space", "", "Leave the run out", Act(|view, _| {
+        view.runs.marks.remove(&here(view)?);
+        view.compare.cursor = moved(view.compare.cursor, 0, compared(view).len());
+        None
+    });
+    GO "go-compare" "6", "", "The marked runs side by side", Go(ScreenId::COMPARE);
+}
+
+/// The texts that the run under the cursor gets right and the baseline wrong, or the other way round:
+/// of the test rows, which both were tested on.
+fn flips(view: &mut View) {
+    let (Some(base), Some(own)) = (compared(view).first().copied(), here(view)) else { return };
+    if base == own {
+        view.refuse("Choose another run than the baseline first.");
+        return;
+    }
+    view.show(own);
+    view.pass.split = Split::Test;
+    view.pass.epoch = None;
+    view.list_texts(Filter::Won, Some(base), ScreenId::COMPARE);
+}

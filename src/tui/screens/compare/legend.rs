@@ -1,0 +1,78 @@
+use ratatui::layout::Rect;
+
+use super::ink::{direction, ink};
+use crate::analysis::compare::Pair;
+use crate::spec::RunId;
+use crate::store::Run;
+use crate::tui::background::Compared;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
+use crate::tui::labels::state;
+use crate::tui::view::View;
+
+/// The pair of a run with the baseline.
+fn pair(compared: &Compared, id: RunId) -> Option<&Pair> {
+    let base = compared.runs.first()?.id;
+    compared.comparison.pairs.iter().find(|p| (p.a, p.b) == (base, id))
+}
+
+/// The runs, their scores, and whether they differ by more than chance.
+pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
+    let theme = canvas.theme;
+    let names = area.width.saturating_sub(64).clamp(12, 44);
+    let (id_at, name_at) = (area.x + 4, area.x + 11);
+    let score_at = name_at + names + 9;
+    let delta_at = score_at + 10;
+    let badge_at = delta_at + 2;
+    for (words, right) in [("test acc", score_at), ("Δ", delta_at)] {
+        canvas.put_right(right, area.y, 9, words, theme.dim);
+    }
+    canvas.put(badge_at, area.y, area.right().saturating_sub(badge_at), "is it noise?", theme.dim);
+    for (i, run) in compared.runs.iter().enumerate() {
+        let y = area.y + 1 + i as u16;
+        if y >= area.bottom() {
+            break;
+        }
+        let row = Rect::new(area.x, y, area.width, 1);
+        canvas.hit(row, Target::Row(i));
+        if i == view.compare.cursor {
+            canvas.tint(row, theme.selected);
+            canvas.dot(area.x, y, '▌', theme.accent);
+        }
+        let (style, digit) = ink(theme, i);
+        canvas.put(area.x + 1, y, 3, &format!("{digit}●"), style);
+        canvas.put(id_at, y, 6, &run.id.to_string(), theme.dim);
+        canvas.put(name_at, y, names, &run.name, theme.text);
+        let score =
+            |run: &Run| run.last.get("test/acc").or_else(|| run.best.get("val/acc")).copied();
+        let words =
+            score(run).map_or_else(|| state::label(run, theme).1.to_owned(), figures::metric);
+        canvas.put_right(score_at, y, 8, &words, theme.strong);
+        let room = area.right().saturating_sub(badge_at);
+        if i == 0 {
+            canvas.put(badge_at, y, room, "baseline", theme.dim);
+            continue;
+        }
+        let delta = score(run).zip(compared.runs.first().and_then(score)).map(|(a, b)| a - b);
+        if let Some(delta) = delta {
+            let (glyph, style) = direction(delta, true, theme);
+            let words = format!("{glyph}{:.4}", delta.abs());
+            canvas.put_right(delta_at, y, 9, &words, style);
+        }
+        if let Some(pair) = pair(compared, run.id) {
+            let style = if pair.is_real() { theme.accent } else { theme.dim };
+            let [low, high] = pair.accuracy_ci95;
+            let mut words = pair.to_string();
+            let interval = format!("  [{low:+.3}, {high:+.3}]");
+            // Half an interval would be read as another one.
+            if words.len() + interval.len() <= usize::from(room) {
+                words.push_str(&interval);
+            }
+            canvas.put(badge_at, y, room, &words, style);
+        } else {
+            let refused = &compared.comparison.refused;
+            let why = refused.iter().find(|r| r.b == run.id).map_or("", |r| r.why.as_str());
+            canvas.put(badge_at, y, room, why, theme.warn);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Two to eight runs side by side: who they are and whether they differ by more than chance, their
+//! curves, and one table at a time of keys, figures, classes or confusion.
+//!
+//! ```text
+//! 1 ● r12 lr=1e-5   baseline   0.9713
+//! 2 ● r14 lr=5e-5              0.9588 ▼-0.0125   noise, p=0.42, n=558
+//! ╭ val/loss ───────────╮╭ keys that differ ────────────╮
+//! ```
+
+mod curves;
+mod ink;
+mod keys;
+mod legend;
+mod marked;
+mod tables;
+
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use self::ink::WIDE;
+pub use self::marked::compared;
+use self::marked::{here, question};
+use crate::analysis::compare::MAX_RUNS;
+use crate::spec::RunId;
+use crate::tui::background::Question;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::keys::{Action, Keymap, OPEN};
+use crate::tui::screen::{Click, Screen, click_row, moved};
+use crate::tui::snapshot::Snapshot;
+use crate::tui::view::{ScreenId, View};
+use crate::tui::widgets::message::message;
+
+/// The marked runs side by side.
+pub struct Compare;
+
+impl Screen for Compare {
+    fn id(&self) -> ScreenId {
+        ScreenId::COMPARE
+    }
+
+    fn title(&self) -> &'static str {
+        "Compare"
+    }
+
+    fn tab(&self) -> Option<&'static Action> {
+        Some(&keys::GO)
+    }
+
+    fn keys(&self) -> &'static [&'static [&'static Action]] {
+        keys::KEYS
+    }
+
+    fn enter(&self, view: &mut View, _: &Snapshot, _: &[RunId]) {
+        let count = view.runs.marks.len();
+        if count > MAX_RUNS {
+            view.tell(format!("{count} runs are marked; the first {MAX_RUNS} are compared."));
+        }
+    }
+
+    fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {
+        here(view).into_iter().collect()
+    }
+
+    fn question(&self, view: &View, snap: &Snapshot) -> Option<Question> {
+        question(view, snap).map(Question::Compare)
+    }
+
+    fn step(&self, view: &mut View, _: &Snapshot, by: isize) {
+        view.compare.cursor = moved(view.compare.cursor, by, compared(view).len());
+    }
+
+    /// Its cursor has eight places at most; pages are those of the table.
+    fn turn(&self, view: &mut View, _: &Snapshot, by: isize) {
+        view.compare.top = view.compare.top.saturating_add_signed(8 * by);
+    }
+
+    fn click(&self, target: &Target, _: u16, view: &mut View, _: &Snapshot) -> Click {
+        match target {
+            Target::Row(row) => click_row(&mut view.compare.cursor, *row, &OPEN),
+            _ => Click::Nothing,
+        }
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, _: &Keymap) {
+        draw(canvas, area, snap, view);
+    }
+}
+
+/// Draws the marked runs.
+fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let ids = compared(view);
+    if ids.len() < 2 {
+        let words = [
+            "Mark two to eight runs with space, then press C.",
+            "",
+            "On the runs screen, the marks stand at the left of each row; a click there marks, too.",
+        ];
+        return message(canvas, area, &words);
+    }
+    let question = question(view, snap);
+    let compared = match &snap.answers.compared {
+        Some((of, answer)) if Some(of) == question.as_ref() => answer,
+        // The answer of a moment ago, while runs train.
+        Some((of, answer)) if of.runs == ids => answer,
+        _ => return message(canvas, area, &["comparing"]),
+    };
+    let compared = match compared.as_ref() {
+        Ok(compared) => compared,
+        Err(why) => return message(canvas, area, std::slice::from_ref(why)),
+    };
+    let rows = (compared.runs.len() as u16 + 1).min(area.height / 2);
+    let [legend_area, body] =
+        Layout::vertical([Constraint::Length(rows), Constraint::Fill(1)]).areas(area);
+    legend::draw(canvas, legend_area, compared, view);
+    let left = if body.width >= WIDE { 45 } else { 42 };
+    let [charts, table] =
+        Layout::horizontal([Constraint::Percentage(left), Constraint::Fill(1)]).areas(body);
+    if charts.height >= 16 {
+        let [above, below] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(charts);
+        curves::draw(canvas, above, compared, "val/loss", view);
+        curves::draw(canvas, below, compared, "val/acc", view);
+    } else {
+        curves::draw(canvas, charts, compared, "val/loss", view);
+    }
+    tables::draw(canvas, table, compared, view);
+}

@@ -1,0 +1,80 @@
+use super::matrix::scroll;
+use crate::analysis::confusion::Matrix;
+use crate::tui::background::Filter;
+use crate::tui::keys::Does::{Act, Go};
+use crate::tui::keys::{
+    Action, COMPARE, EPOCH_NEXT, EPOCH_PREV, MISTAKES, OF_RUNS_BUT_NOTE, SPLIT, actions,
+};
+use crate::tui::screen::moved;
+use crate::tui::snapshot::Snapshot;
+use crate::tui::view::{Prompt, ScreenId, View};
+
+/// The actions of the confusion matrix.
+pub static KEYS: &[&[&Action]] = &[
+    &[&TEXTS, &MISTAKES, &NEXT_MISTAKE, &COMPARE, &EPOCH_PREV, &EPOCH_NEXT, &NORMALISE, &SPLIT],
+    &[&JUMP, &COLUMN_LEFT, &COLUMN_RIGHT, &SCORES, &LOWER, &HIGHER, &OVERVIEW],
+    OF_RUNS_BUT_NOTE,
+];
+
+actions! {
+    TEXTS "texts" "enter", "texts", "The texts of the cell", Act(|view, _| {
+        let filter = Filter::Cell(view.pass.class, view.pass.column);
+        view.list_texts(filter, None, ScreenId::CONFUSION);
+        None
+    });
+    NEXT_MISTAKE "next-mistake" "m", "next", "To the next most frequent mistake", Act(|view, snap| {
+        next_mistake(view, snap);
+        None
+    });
+    NORMALISE "normalise" "n", "normalise", "Counts, or shares of the row, the column or all", Act(|view, _| {
+        view.pass.normalise = view.pass.normalise.next();
+        None
+    });
+    JUMP "jump" "/", "find class", "Go to the class with this name", Act(|view, _| {
+        view.prompt(Prompt::Class, "");
+        None
+    });
+    COLUMN_LEFT "column-left" "< ,", "", "The cell to the left", Act(|view, snap| {
+        column(view, snap, -1);
+        None
+    });
+    COLUMN_RIGHT "column-right" "> .", "", "The cell to the right", Act(|view, snap| {
+        column(view, snap, 1);
+        None
+    });
+    SCORES "probabilities" "p", "probabilities", "Reliability, ROC, precision and recall instead of the matrix", Act(|view, _| {
+        view.pass.scores = !view.pass.scores;
+        None
+    });
+    LOWER "threshold-down" "[", "", "A lower threshold of the second of two classes", Act(|view, _| {
+        view.pass.threshold = view.pass.threshold.saturating_sub(1);
+        None
+    });
+    HIGHER "threshold-up" "]", "", "A higher threshold", Act(|view, _| {
+        view.pass.threshold = (view.pass.threshold + 1).min(100);
+        None
+    });
+    OVERVIEW "overview" "z", "overview", "The whole matrix as a picture, or with its numbers", Act(|view, _| {
+        view.pass.overview = !view.pass.overview;
+        None
+    });
+    GO "go-confusion" "3", "", "The confusion matrix of the open run", Go(ScreenId::CONFUSION);
+}
+
+/// Moves the cell under the cursor along its row.
+fn column(view: &mut View, snap: &Snapshot, by: isize) {
+    view.pass.column = moved(view.pass.column, by, view.class_count(snap));
+    scroll(view, snap);
+}
+
+/// To the mistake that is next in frequency after the one under the cursor; round and round.
+fn next_mistake(view: &mut View, snap: &Snapshot) {
+    let Some(confusion) = view.confusion(snap) else { return };
+    let mistakes = Matrix::new(confusion).mistakes(usize::MAX);
+    let here = (view.pass.class, view.pass.column);
+    let at = mistakes.iter().position(|m| (m.truth, m.predicted) == here).map_or(0, |at| at + 1);
+    if let Some(next) = mistakes.get(at).or_else(|| mistakes.first()) {
+        (view.pass.class, view.pass.column) = (next.truth, next.predicted);
+        scroll(view, snap);
+    }
+}

@@ -1,0 +1,171 @@
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use super::{scores, side};
+use crate::analysis::confusion::Matrix;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
+use crate::tui::labels::state;
+use crate::tui::layout::{parts, scrolled};
+use crate::tui::snapshot::{Detail, Snapshot};
+use crate::tui::text;
+use crate::tui::view::View;
+use crate::tui::widgets::bar::bar;
+use crate::tui::widgets::heat::Heat;
+use crate::tui::widgets::message::message;
+
+fn regions(area: Rect) -> [Rect; 3] {
+    let [title, body] = Layout::vertical([Constraint::Length(2), Constraint::Fill(1)]).areas(area);
+    let side = (area.width / 3).clamp(30, 52);
+    let [heat, side] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).areas(body);
+    [title, heat, side]
+}
+
+/// Brings the class under the cursor into view.
+pub fn scroll(view: &mut View, snap: &Snapshot) {
+    let Some(confusion) = view.confusion(snap) else { return };
+    let matrix = Matrix::new(confusion);
+    let [_, area, _] = regions(parts(view.area, snap).body);
+    let inner =
+        Rect { width: area.width.saturating_sub(4), height: area.height.saturating_sub(3), ..area };
+    let grid = heat(&matrix, &confusion.labels, view).grid(inner);
+    let (class, count) = (view.pass.class, matrix.len());
+    view.pass.top = scrolled(view.pass.top, class, grid.down, count);
+    view.pass.left = scrolled(view.pass.left, view.pass.column, grid.across, count);
+}
+
+/// Puts the cursor on the class whose name begins with these words, or contains them.
+pub fn find_class(words: &str, view: &mut View, snap: &Snapshot) {
+    let words = words.to_lowercase();
+    let labels = view.confusion(snap).map(|c| c.labels.as_slice()).unwrap_or_default();
+    let begins = labels.iter().position(|label| label.to_lowercase().starts_with(&words));
+    let contains = || labels.iter().position(|label| label.to_lowercase().contains(&words));
+    if let Some(class) = begins.or_else(contains) {
+        (view.pass.class, view.pass.column) = (class, class);
+        scroll(view, snap);
+    }
+}
+
+fn heat<'a>(matrix: &'a Matrix, labels: &'a [String], view: &View) -> Heat<'a> {
+    let pass = &view.pass;
+    Heat {
+        matrix,
+        labels,
+        by: pass.normalise,
+        cursor: Some((pass.class, pass.column)),
+        first: (pass.top, pass.left),
+        overview: pass.overview,
+    }
+}
+
+/// Draws the pass in view.
+pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let [title_area, heat_area, side_area] = regions(area);
+    let (epochs, at) = view.epochs(snap);
+    let Some(detail) = view.detail(snap) else {
+        let words = match view.open {
+            None => "No run is open; choose one on the runs screen.".to_owned(),
+            Some(id) => format!("opening {id}"),
+        };
+        return message(canvas, area, &[words]);
+    };
+    let Some(confusion) = view.confusion(snap) else {
+        title(canvas, title_area, detail, view, None, (&epochs, at));
+        let words = if epochs.is_empty() {
+            let (id, split) = (detail.run.id, view.pass.split);
+            format!("{id} has no confusion counts of {split} rows yet; they come with each epoch.")
+        } else {
+            "reading".to_owned()
+        };
+        return message(canvas, heat_area, &[words]);
+    };
+    let matrix = Matrix::new(confusion);
+    title(canvas, title_area, detail, view, Some(&matrix), (&epochs, at));
+    if view.pass.scores {
+        let area = Rect { width: area.width, ..heat_area };
+        return scores::draw(canvas, area, snap, view);
+    }
+    let aside = format!("{} classes", matrix.len());
+    let inner = canvas.panel(
+        heat_area,
+        &format!("true ↓  predicted →  {}", view.pass.normalise.heading()),
+        &aside,
+    );
+    let plot = Rect { height: inner.height.saturating_sub(1), ..inner };
+    let heat = heat(&matrix, &confusion.labels, view);
+    heat.draw(canvas, plot);
+    let grid = heat.grid(plot);
+    hidden(canvas, inner, &matrix, view, (grid.down, grid.across));
+    let cell = (view.pass.class, view.pass.column);
+    side::draw(canvas, side_area, &matrix, &confusion.labels, cell);
+}
+
+/// Says which part of a large matrix is in view.
+fn hidden(canvas: &mut Canvas, inner: Rect, matrix: &Matrix, view: &View, seen: (usize, usize)) {
+    let n = matrix.len();
+    if seen.0 >= n && seen.1 >= n {
+        return;
+    }
+    let last = |first: usize, count: usize| (first + count).min(n);
+    let words = format!(
+        "rows {}–{}, columns {}–{} of {n}",
+        view.pass.top + 1,
+        last(view.pass.top, seen.0),
+        view.pass.left + 1,
+        last(view.pass.left, seen.1),
+    );
+    let y = inner.bottom().saturating_sub(1);
+    canvas.put(inner.x, y, inner.width, &words, canvas.theme.dim);
+}
+
+fn title(
+    canvas: &mut Canvas,
+    area: Rect,
+    detail: &Detail,
+    view: &View,
+    matrix: Option<&Matrix>,
+    (epochs, at): (&[u32], Option<usize>),
+) {
+    let theme = canvas.theme;
+    let (x, end) = (area.x + 1, area.right().saturating_sub(1));
+    let run = &detail.run;
+    let mut right = end;
+    if let Some(matrix) = matrix {
+        let words = format!(
+            "accuracy {}  macro F1 {}  rows {}",
+            figures::metric(matrix.accuracy()),
+            figures::metric(matrix.macro_f1()),
+            figures::whole(matrix.total())
+        );
+        right = canvas.put_right(end, area.y, area.width, &words, theme.text);
+    }
+    let at_name = canvas.put(x, area.y, 8, &run.id.to_string(), theme.accent) + 1;
+    canvas.put(at_name, area.y, right.saturating_sub(at_name + 2), &run.name, theme.strong);
+
+    let y = area.y + 1;
+    let mut to = canvas.put(x, y, 8, &view.pass.split.to_string(), theme.val) + 2;
+    if let Some((at, epoch)) = at.and_then(|i| epochs.get(i).map(|e| (i, e))) {
+        to = canvas.put(to, y, 8, "epoch ", theme.dim);
+        let share = (at + 1) as f64 / epochs.len() as f64;
+        let width = (area.width / 4).clamp(8, 40);
+        bar(canvas, to, y, width, share, theme.val);
+        for i in 0..width {
+            let epoch = usize::from(i) * epochs.len() / usize::from(width);
+            canvas.hit(Rect::new(to + i, y, 1, 1), Target::Epoch(epoch));
+        }
+        let words = format!(" {epoch}/{}", state::epochs(run));
+        to = canvas.put(to + width, y, 12, &words, theme.text) + 2;
+        if run.best_epoch == Some(*epoch) {
+            to = canvas.put(to, y, 8, "◆ best", theme.good) + 2;
+        }
+        if epochs.len() > 1 {
+            canvas.put(
+                to,
+                y,
+                end.saturating_sub(to),
+                text::fit("← → walks the epochs", 22).as_ref(),
+                theme.dim,
+            );
+        }
+    }
+}

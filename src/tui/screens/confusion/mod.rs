@@ -1,0 +1,91 @@
+//! The confusion matrix: heat and numbers, the most frequent mistakes, figures of each class.
+
+mod keys;
+mod matrix;
+mod scores;
+mod side;
+
+use ratatui::layout::Rect;
+
+use crate::spec::RunId;
+use crate::tui::background::Question;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::keys::{Action, Keymap};
+use crate::tui::query::Query;
+use crate::tui::screen::{Click, Screen, moved};
+use crate::tui::snapshot::Snapshot;
+use crate::tui::view::{ScreenId, View};
+
+pub use matrix::find_class;
+
+/// The confusion matrix.
+pub struct Confusion;
+
+impl Screen for Confusion {
+    fn id(&self) -> ScreenId {
+        ScreenId::CONFUSION
+    }
+
+    fn title(&self) -> &'static str {
+        "Confusion"
+    }
+
+    fn tab(&self) -> Option<&'static Action> {
+        Some(&keys::GO)
+    }
+
+    fn keys(&self) -> &'static [&'static [&'static Action]] {
+        keys::KEYS
+    }
+
+    fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {
+        view.open.into_iter().collect()
+    }
+
+    fn query(&self, view: &View, query: &mut Query) {
+        query.run = view.open;
+    }
+
+    fn question(&self, view: &View, snap: &Snapshot) -> Option<Question> {
+        scores::question(view, snap).filter(|_| view.pass.scores).map(Question::Scores)
+    }
+
+    fn step(&self, view: &mut View, snap: &Snapshot, by: isize) {
+        view.pass.class = moved(view.pass.class, by, view.class_count(snap));
+        matrix::scroll(view, snap);
+    }
+
+    fn back(&self, view: &mut View, _: &Snapshot) {
+        if view.pass.scores {
+            view.pass.scores = false;
+        } else {
+            view.go(ScreenId::RUN);
+        }
+    }
+
+    fn click(&self, target: &Target, _: u16, view: &mut View, snap: &Snapshot) -> Click {
+        match *target {
+            Target::Class(class) => (view.pass.class, view.pass.column) = (class, class),
+            Target::Cell(truth, predicted)
+                if (view.pass.class, view.pass.column) == (truth, predicted) =>
+            {
+                return Click::Same(&keys::TEXTS);
+            }
+            Target::Cell(truth, predicted) => {
+                (view.pass.class, view.pass.column) = (truth, predicted);
+            }
+            Target::Epoch(at) => {
+                let (epochs, _) = view.epochs(snap);
+                view.pass.epoch = epochs.get(at).copied().filter(|_| at + 1 < epochs.len());
+                return Click::Done;
+            }
+            _ => return Click::Nothing,
+        }
+        matrix::scroll(view, snap);
+        Click::Done
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, _: &Keymap) {
+        matrix::draw(canvas, area, snap, view);
+    }
+}

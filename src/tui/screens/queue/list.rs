@@ -1,0 +1,159 @@
+use ratatui::layout::Rect;
+
+use super::forecast::forecast;
+use crate::spec::Wish;
+use crate::store::Run;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
+use crate::tui::labels::{site, state};
+use crate::tui::layout::scrolled;
+use crate::tui::snapshot::{RunnerState, Snapshot};
+use crate::tui::text;
+use crate::tui::view::View;
+use crate::tui::widgets::bar::bar;
+
+/// The runs that train and wait.
+pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let theme = canvas.theme;
+    let forecast = forecast(snap);
+    let rows: Vec<&Run> = snap.live.iter().chain(snap.queue.iter()).collect();
+    let waiting = snap.counts.queued + snap.counts.held;
+    let aside = match forecast.all {
+        Some(ms) if snap.counts.queued + snap.counts.live > 0 => {
+            format!("all done in about {}", figures::span(ms))
+        }
+        _ => String::new(),
+    };
+    let title = format!(
+        "running {}, waiting {}",
+        figures::whole(snap.counts.live),
+        figures::whole(waiting)
+    );
+    let inner = canvas.panel(area, &title, &aside);
+    if rows.is_empty() {
+        let words =
+            "Nothing runs and nothing waits; `tuneboard run` and `tuneboard sweep` queue runs.";
+        for (i, line) in text::wrap(words, usize::from(inner.width)).iter().enumerate() {
+            canvas.put(inner.x, inner.y + i as u16, inner.width, line, theme.dim);
+        }
+        return;
+    }
+    let page = usize::from(inner.height.saturating_sub(1));
+    let top = scrolled(view.queue.saturating_sub(page / 2), view.queue, page, rows.len());
+    let place = Columns::new(inner, &rows);
+    place.titles(canvas, inner);
+    let mut position =
+        rows.iter().take(top).filter(|r| !r.state.is_live() && r.wish == Wish::Run).count();
+    for (line, (at, run)) in rows.iter().enumerate().skip(top).take(page).enumerate() {
+        let y = inner.y + 1 + line as u16;
+        let row = Rect::new(inner.x - 1, y, inner.width + 2, 1);
+        canvas.hit(row, Target::Row(at));
+        if at == view.queue {
+            canvas.tint(row, theme.selected);
+            canvas.dot(inner.x - 1, y, '▌', theme.accent);
+        }
+        let waits = !run.state.is_live() && run.wish == Wish::Run;
+        position += usize::from(waits);
+        if waits {
+            canvas.put_right(inner.x + 4, y, 4, &position.to_string(), theme.dim);
+        }
+        place.row(canvas, y, run, forecast.of(run.id), snap);
+    }
+    let read = snap.queue.len() as u64;
+    if waiting > read && top + page >= rows.len() {
+        let words = format!(" {} more wait ", figures::whole(waiting - read));
+        canvas.put_right(area.right() - 2, area.bottom() - 1, 30, &words, theme.dim);
+    }
+    if snap.runner != RunnerState::Alive && waiting > 0 && inner.width > 60 {
+        let words = " no runner: r on a run starts one ";
+        canvas.put(area.x + 2, area.bottom() - 1, 40, words, theme.warn);
+    }
+}
+
+/// Where each column begins.
+struct Columns {
+    state: u16,
+    id: u16,
+    name: u16,
+    name_width: u16,
+    epoch: u16,
+    bar: u16,
+    starts: u16,
+    left: u16,
+    end: u16,
+}
+
+impl Columns {
+    fn new(inner: Rect, rows: &[&Run]) -> Self {
+        let ids = rows.iter().map(|r| r.id.to_string().len()).max().unwrap_or(2) as u16;
+        let end = inner.right();
+        let bar = if inner.width >= 110 { 16 } else { 6 };
+        let left = end.saturating_sub(7);
+        let starts = left.saturating_sub(10);
+        let epoch = starts.saturating_sub(bar + 10);
+        let state = inner.x + 6;
+        let id = state + 11;
+        let name = id + ids + 2;
+        Self {
+            state,
+            id,
+            name,
+            name_width: epoch.saturating_sub(name + 2),
+            epoch,
+            bar,
+            starts,
+            left,
+            end,
+        }
+    }
+
+    fn titles(&self, canvas: &mut Canvas, inner: Rect) {
+        let (y, dim) = (inner.y, canvas.theme.dim);
+        canvas.put_right(inner.x + 4, y, 4, "#", dim);
+        canvas.put(self.state, y, 10, "state", dim);
+        canvas.put(self.id, y, 4, "id", dim);
+        canvas.put(self.name, y, self.name_width, "name", dim);
+        canvas.put(self.epoch, y, 8, "epoch", dim);
+        canvas.put_right(self.starts + 8, y, 9, "starts in", dim);
+        canvas.put_right(self.end, y, 7, "done in", dim);
+    }
+
+    fn row(
+        &self,
+        canvas: &mut Canvas,
+        y: u16,
+        run: &Run,
+        forecast: Option<(i64, i64)>,
+        snap: &Snapshot,
+    ) {
+        let theme = canvas.theme;
+        let (glyph, word, style) = site::run_state(run, snap, theme);
+        canvas.put(self.state, y, 10, &format!("{glyph} {word}"), style);
+        canvas.put(self.id, y, 9, &run.id.to_string(), theme.dim);
+        let end = canvas.put(self.name, y, self.name_width, &run.name, theme.text);
+        let room = (self.name + self.name_width).saturating_sub(end + 2);
+        if room > 6 {
+            canvas.put(end + 2, y, room, &run.spec.model, theme.dim);
+        }
+        if let Some(words) = site::remark(run.id, snap).filter(|_| run.epoch == 0.0) {
+            let room = self.end.saturating_sub(self.epoch);
+            canvas.put(self.epoch, y, room, words, theme.warn);
+            return;
+        }
+        if run.state.is_live() || run.epoch > 0.0 {
+            bar(canvas, self.epoch, y, self.bar, state::progress(run), theme.val);
+            canvas.put(self.epoch + self.bar + 1, y, 8, &state::epoch_words(run), theme.text);
+        } else {
+            let words = match state::epochs(run) {
+                1 => "1 epoch".to_owned(),
+                n => format!("{n} epochs"),
+            };
+            canvas.put(self.epoch, y, 12, &words, theme.dim);
+        }
+        let Some((start, done)) = forecast else { return };
+        if !run.state.is_live() {
+            canvas.put_right(self.starts + 8, y, 8, &figures::span(start), theme.dim);
+        }
+        canvas.put_right(self.end, y, self.end - self.left, &figures::span(done), theme.text);
+    }
+}

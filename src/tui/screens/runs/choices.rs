@@ -1,0 +1,66 @@
+//! What the table can be sorted and folded by.
+
+use std::collections::BTreeSet;
+
+use crate::spec::keys::KEYS;
+use crate::store::{Sort, higher_is_better};
+use crate::tui::snapshot::{GroupBy, Snapshot};
+use crate::tui::view::View;
+
+/// What the table can be sorted by, with the title people know it by.
+pub fn sort_choices(snap: &Snapshot) -> Vec<(String, Sort)> {
+    let mut choices: Vec<(String, Sort)> = vec![
+        ("newest".into(), Sort::Id),
+        ("state".into(), Sort::State),
+        ("name".into(), Sort::Name),
+        ("best val acc".into(), Sort::Best("val/acc".into())),
+        ("best val f1".into(), Sort::Best("val/f1".into())),
+        ("best val loss".into(), Sort::Best("val/loss".into())),
+        ("last val acc".into(), Sort::Last("val/acc".into())),
+        ("last val loss".into(), Sort::Last("val/loss".into())),
+        ("test acc".into(), Sort::Last("test/acc".into())),
+        ("test f1".into(), Sort::Last("test/f1".into())),
+        ("time".into(), Sort::Duration),
+    ];
+    let rest = KEYS.iter().map(|k| k.name).filter(|key| !snap.list.varied.contains(key));
+    let keys = snap.list.varied.iter().copied().chain(rest);
+    choices.extend(keys.map(|key| (key.to_owned(), Sort::Key(key.into()))));
+    let metrics: BTreeSet<&String> = snap.list.rows.iter().flat_map(|r| r.best.keys()).collect();
+    for name in metrics {
+        let sort = Sort::Best(name.clone());
+        if !choices.iter().any(|(_, s)| *s == sort || *s == Sort::Last(name.clone())) {
+            choices.push((format!("best {name}"), sort));
+        }
+    }
+    choices
+}
+
+/// Sorts by a column, best first; by the same one again, turned round.
+pub fn sort_by(sort: Sort, view: &mut View) {
+    let r = &mut view.runs;
+    if r.sort == sort {
+        r.descending = !r.descending;
+    } else {
+        r.descending = match &sort {
+            Sort::Id | Sort::Duration => true,
+            Sort::Best(metric) | Sort::Last(metric) => higher_is_better(metric),
+            Sort::Name | Sort::State | Sort::Key(_) => false,
+        };
+        r.sort = sort;
+    }
+    // The best row is what one sorts for.
+    (r.cursor, r.top, r.at) = (0, 0, None);
+}
+
+/// What rows can be folded by, with the words for it: every key, those that differ first.
+pub fn group_choices(snap: &Snapshot) -> Vec<(String, GroupBy)> {
+    let mut choices = vec![
+        ("not at all".to_owned(), GroupBy::None),
+        ("sweep".to_owned(), GroupBy::Sweep),
+        ("all but the seed".to_owned(), GroupBy::Seeds),
+    ];
+    let varied = snap.list.varied.iter().copied();
+    let rest = KEYS.iter().map(|k| k.name).filter(|key| !snap.list.varied.contains(key));
+    choices.extend(varied.chain(rest).map(|key| (key.to_owned(), GroupBy::Key(key))));
+    choices
+}

@@ -1,0 +1,107 @@
+use ratatui::layout::Rect;
+
+use super::cells::{self, Kind};
+use super::choices::sort_choices;
+use super::welcome::WELCOME;
+use super::{filter, groups};
+use crate::store::Counts;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::snapshot::Snapshot;
+use crate::tui::text;
+use crate::tui::view::View;
+use crate::tui::widgets::message::message;
+use crate::tui::widgets::table::{Placed, place};
+
+/// Draws the table.
+pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let r = &view.runs;
+    let nothing = snap.list.ids.is_empty() && snap.list.complete;
+    if nothing && r.filter.is_empty() && r.only.is_none() && snap.counts == Counts::default() {
+        return message(canvas, area, &WELCOME);
+    }
+    // The line stays where nothing narrows the list: rows that moved with the first mark would be missed by the
+    // second click.
+    filter::draw(canvas, Rect { height: 1, ..area }, snap, view);
+    let area = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    if let Some(groups) = &snap.list.groups {
+        return groups::draw(canvas, area, groups, view);
+    }
+    if nothing {
+        let words = ["No run matches.", "", "esc shows all runs again."];
+        return message(canvas, area, &words);
+    }
+    let gap = if area.width >= 100 { 2 } else { 1 };
+    let room = area.width.saturating_sub(4);
+    let columns = place(cells::columns(snap, view, area.width), room, gap);
+    titles(canvas, area, &columns, snap, view);
+    let top = area.y + 1;
+    for line in 0..area.height.saturating_sub(1) {
+        let at = r.top + usize::from(line);
+        let Some(id) = snap.list.ids.get(at) else { break };
+        let y = top + line;
+        let row = Rect::new(area.x, y, area.width, 1);
+        canvas.hit(row, Target::Row(at));
+        canvas.hit(Rect { width: 2, ..row }, Target::Mark(at));
+        if at == r.cursor {
+            canvas.tint(row, canvas.theme.selected);
+            canvas.dot(area.x, y, '▌', canvas.theme.accent);
+        }
+        if r.marks.contains(id) {
+            canvas.dot(area.x + 1, y, '◆', canvas.theme.accent);
+        }
+        match snap.list.row(at) {
+            Some(run) => {
+                for p in &columns {
+                    let at = Rect::new(area.x + 2 + p.x, y, p.width, 1);
+                    cells::draw(canvas, at, &p.column.kind, run, snap);
+                }
+            }
+            // Not loaded yet: the row fills in within a blink.
+            None => {
+                canvas.put(area.x + 2, y, 12, &format!("{id} …"), canvas.theme.faint);
+            }
+        }
+    }
+    position(canvas, area, snap, view);
+}
+
+fn titles(canvas: &mut Canvas, area: Rect, columns: &[Placed<Kind>], snap: &Snapshot, view: &View) {
+    let theme = canvas.theme;
+    let choices = sort_choices(snap);
+    for p in columns {
+        let sort = p.column.kind.sort();
+        let sorted = sort.as_ref() == Some(&view.runs.sort);
+        let (style, arrow) = match (sorted, view.runs.descending) {
+            (true, true) => (theme.accent, "▾"),
+            (true, false) => (theme.accent, "▴"),
+            (false, _) => (theme.dim, ""),
+        };
+        let words = format!("{}{arrow}", text::fit(&p.column.title, usize::from(p.width)));
+        let x = area.x + 2 + p.x;
+        if p.column.right {
+            // The arrow may hang over into the gap, so that numbers and title still align.
+            let hang = u16::from(sorted);
+            canvas.put_right(x + p.width + hang, area.y, p.width + hang, &words, style);
+        } else {
+            canvas.put(x, area.y, p.width + 1, &words, style);
+        }
+        if let Some(i) = choices.iter().position(|(_, s)| Some(s) == sort.as_ref()) {
+            canvas.hit(Rect::new(x, area.y, p.width, 1), Target::Title(i));
+        }
+    }
+}
+
+/// A thin thumb at the right edge, where there is more than a page.
+fn position(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let rows = area.height.saturating_sub(1);
+    let count = snap.list.count();
+    if count <= usize::from(rows) || rows == 0 || area.width == 0 {
+        return;
+    }
+    let size = (usize::from(rows) * usize::from(rows) / count).max(1) as u16;
+    let most = count - usize::from(rows);
+    let at = (view.runs.top.min(most) * usize::from(rows - size) / most) as u16;
+    for i in 0..size {
+        canvas.dot(area.right() - 1, area.y + 1 + at + i, '▐', canvas.theme.faint);
+    }
+}

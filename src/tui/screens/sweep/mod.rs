@@ -1,0 +1,111 @@
+//! A sweep as a whole: a picture of its axes, what each of them matters, what it cost, and its settings best
+//! first, with seeds folded and the Pareto front marked.
+//!
+//! ```text
+//! s3 lr x epochs   24 of 24 done   2.3 GPU hours
+//! ╭ val acc, lr ↓ epochs → ─╮╭ effect ──────────╮
+//! ├ settings ───────────────┴┴──────────────────┤
+//! ```
+
+mod keys;
+mod mean;
+mod panels;
+mod picture;
+mod settings;
+mod table;
+
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use crate::spec::RunId;
+use crate::tui::background::Question;
+use crate::tui::canvas::{Canvas, Target};
+use crate::tui::keys::{Action, Keymap, OPEN};
+use crate::tui::screen::{Click, Screen, click_row};
+use crate::tui::snapshot::Snapshot;
+use crate::tui::view::{ScreenId, View};
+use crate::tui::widgets::message::message;
+
+/// A sweep as a whole.
+pub struct Sweep;
+
+impl Screen for Sweep {
+    fn id(&self) -> ScreenId {
+        ScreenId::SWEEP
+    }
+
+    fn title(&self) -> &'static str {
+        "Sweep"
+    }
+
+    fn tab(&self) -> Option<&'static Action> {
+        Some(&keys::GO)
+    }
+
+    fn keys(&self) -> &'static [&'static [&'static Action]] {
+        keys::KEYS
+    }
+
+    /// Shows the sweep of the run that keys acted on; without one, the sweep that was shown last.
+    fn enter(&self, view: &mut View, snap: &Snapshot, targets: &[RunId]) {
+        let run = targets.first().and_then(|id| snap.run(*id));
+        if let Some(sweep) = run.and_then(|run| run.sweep)
+            && view.sweep.sweep != Some(sweep)
+        {
+            view.sweep.sweep = Some(sweep);
+            (view.sweep.cursor, view.sweep.axis) = (0, 0);
+        }
+    }
+
+    /// The first run of the setting under the cursor.
+    fn targets(&self, view: &View, snap: &Snapshot) -> Vec<RunId> {
+        let setting = settings::here(view, snap);
+        setting.and_then(|setting| setting.runs.first().copied()).into_iter().collect()
+    }
+
+    fn question(&self, view: &View, snap: &Snapshot) -> Option<Question> {
+        settings::question(view, snap).map(Question::Sweep)
+    }
+
+    fn step(&self, view: &mut View, snap: &Snapshot, by: isize) {
+        settings::step(view, snap, by);
+    }
+
+    fn click(&self, target: &Target, _: u16, view: &mut View, _: &Snapshot) -> Click {
+        match target {
+            Target::Row(row) => click_row(&mut view.sweep.cursor, *row, &OPEN),
+            _ => Click::Nothing,
+        }
+    }
+
+    fn draw(&self, canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, _: &Keymap) {
+        draw(canvas, area, snap, view);
+    }
+}
+
+/// Draws the sweep.
+fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    if view.sweep.sweep.is_none() {
+        let words = [
+            "No sweep is chosen.",
+            "",
+            "Choose a run that belongs to one on the runs screen, then press W.",
+        ];
+        return message(canvas, area, &words);
+    }
+    let facts = match settings::answer(snap, view) {
+        None => return message(canvas, area, &["reading the sweep"]),
+        Some(Err(why)) => {
+            return message(canvas, area, std::slice::from_ref(why));
+        }
+        Some(Ok(facts)) => facts,
+    };
+    let [title, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    panels::head(canvas, title, facts, view);
+    let [above, below] = Layout::vertical([Constraint::Fill(55), Constraint::Fill(45)]).areas(body);
+    let side = (area.width * 2 / 5).clamp(30, 60);
+    let [left, right] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).areas(above);
+    picture::draw(canvas, left, facts, view);
+    panels::effects(canvas, right, facts);
+    table::draw(canvas, below, facts, view);
+}

@@ -1,0 +1,12 @@
+//! What the user looks at and how: everything a screen draws from besides the snapshot.
+
+mod filter;
+mod popup;
+mod screen_id;
+mod screens;
+mod whole;
+
+pub use popup::{Pick, Popup, Prompt};
+pub use screen_id::ScreenId;
+pub use screens::{Panel, SMOOTHING, XAxis};
+pub use whole::View;

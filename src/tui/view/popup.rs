@@ -1,0 +1,73 @@
+//! What lies over a screen and takes the keys.
+
+use crate::spec::RunId;
+use crate::tui::background::{Choices, Which};
+use crate::tui::command::Command;
+use crate::tui::form::Row;
+use crate::tui::line::Line;
+use crate::tui::snapshot::Snapshot;
+
+/// What lies over a screen and takes the keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Popup {
+    /// All keys; the number of lines scrolled.
+    Help(usize),
+    /// Actions by name; the row.
+    Palette(Line, usize),
+    /// What to sort by; the row.
+    Sort(usize),
+    /// What to fold rows by; the row.
+    Group(usize),
+    /// Saved queries; the row.
+    Views(usize),
+    /// A question and what a yes does.
+    Confirm(String, Command),
+    /// A line to edit.
+    Prompt(Prompt, Line),
+    /// A list of models or data files to choose from.
+    Pick(Pick),
+}
+
+/// What a typed line is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// The words of the filter, applied while typing.
+    Filter,
+    /// The tags of these runs.
+    Tags(Vec<RunId>),
+    /// The note of a run.
+    Note(RunId),
+    /// The name of a run.
+    Name(RunId),
+    /// The name under which the query is saved.
+    ViewName,
+    /// The class to go to.
+    Class,
+    /// A line of the launch form.
+    Field(Row),
+    /// The name under which the launch form is saved.
+    SweepName,
+}
+
+/// A list of models or data files, narrowed by what is typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pick {
+    /// The line of the form it is for.
+    pub row: Row,
+    /// What is listed.
+    pub which: Which,
+    /// What is typed: part of a name, or a path of one's own.
+    pub line: Line,
+    /// The line under the cursor.
+    pub at: usize,
+}
+
+impl Pick {
+    /// The names that contain what is typed.
+    pub fn names<'a>(&self, snap: &'a Snapshot) -> Vec<&'a str> {
+        let words = self.line.text().to_lowercase();
+        let choices = snap.answers.choices.as_deref().filter(|known| known.which == self.which);
+        let names = choices.map(Choices::names).unwrap_or_default();
+        names.into_iter().filter(|name| name.to_lowercase().contains(words.trim())).collect()
+    }
+}

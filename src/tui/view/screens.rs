@@ -1,0 +1,209 @@
+//! What each screen keeps of what its user has set.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::screen_id::ScreenId;
+use crate::analysis::confusion::Normalise;
+use crate::query::{Query, QueryError};
+use crate::spec::{RunId, SweepId};
+use crate::store::{Sort, Split};
+use crate::tui::background::Filter;
+use crate::tui::snapshot::GroupBy;
+
+/// The runs screen.
+#[derive(Debug, Clone)]
+pub struct RunsView {
+    /// The row under the cursor.
+    pub cursor: usize,
+    /// The run there, which the cursor follows when rows come and go.
+    pub at: Option<RunId>,
+    /// The first row shown.
+    pub top: usize,
+    /// Marked runs.
+    pub marks: BTreeSet<RunId>,
+    /// The query as typed.
+    pub filter: String,
+    /// The last one that could be read: what the list shows.
+    pub query: Query,
+    /// What is wrong with the one that is typed.
+    pub wrong: Option<QueryError>,
+    /// Which of the proposed ways to go on is chosen.
+    pub candidate: usize,
+    /// The order.
+    pub sort: Sort,
+    /// Turned round.
+    pub descending: bool,
+    /// Archived runs too.
+    pub archived: bool,
+    /// How rows fold.
+    pub group: GroupBy,
+    /// Only the runs of an opened group, with its name.
+    pub only: Option<(String, Arc<Vec<RunId>>)>,
+}
+
+impl Default for RunsView {
+    fn default() -> Self {
+        Self {
+            cursor: 0,
+            at: None,
+            top: 0,
+            marks: BTreeSet::new(),
+            filter: String::new(),
+            query: Query::default(),
+            wrong: None,
+            candidate: 0,
+            sort: Sort::Id,
+            descending: true,
+            archived: false,
+            group: GroupBy::None,
+            only: None,
+        }
+    }
+}
+
+/// What curves run over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum XAxis {
+    /// Optimiser steps.
+    Step,
+    /// Epochs.
+    #[default]
+    Epoch,
+    /// Time since the first point.
+    Time,
+}
+
+/// The run screen.
+#[derive(Debug, Clone, Default)]
+pub struct RunView {
+    /// Losses on a logarithmic axis.
+    pub log_y: bool,
+    /// Learning rates in place of accuracies.
+    pub rates: bool,
+    /// What curves run over.
+    pub x: XAxis,
+    /// An index into [`SMOOTHING`].
+    pub smooth: usize,
+    /// The reading cursor, in columns from the left edge of the plot.
+    pub read: Option<u16>,
+}
+
+/// Weights of the exponential mean behind smoothed curves.
+pub const SMOOTHING: [f64; 6] = [0.0, 0.5, 0.75, 0.9, 0.96, 0.99];
+
+/// Which confusion matrix is shown and how.
+#[derive(Debug, Clone)]
+pub struct PassView {
+    /// Whose rows.
+    pub split: Split,
+    /// Which epoch; `None` = the latest.
+    pub epoch: Option<u32>,
+    /// Counts or shares.
+    pub normalise: Normalise,
+    /// The class under the cursor: the row of the matrix.
+    pub class: usize,
+    /// The predicted class under the cursor: the column.
+    pub column: usize,
+    /// The first row shown.
+    pub top: usize,
+    /// The first column shown.
+    pub left: usize,
+    /// The whole matrix as a picture.
+    pub overview: bool,
+    /// What the probabilities say, instead of the matrix.
+    pub scores: bool,
+    /// From how many percent on a row is taken for the second of two classes.
+    pub threshold: u8,
+}
+
+impl Default for PassView {
+    fn default() -> Self {
+        Self {
+            split: Split::Val,
+            epoch: None,
+            normalise: Normalise::Row,
+            class: 0,
+            column: 0,
+            top: 0,
+            left: 0,
+            overview: false,
+            scores: false,
+            threshold: 50,
+        }
+    }
+}
+
+/// Which texts are listed, and which is read.
+#[derive(Debug, Clone)]
+pub struct TextsView {
+    /// Which rows.
+    pub filter: Filter,
+    /// The row under the cursor.
+    pub cursor: usize,
+    /// It fills the screen.
+    pub full: bool,
+    /// Lines it is scrolled down then.
+    pub scroll: usize,
+    /// The one run they are held against, instead of the marked ones.
+    pub against: Option<RunId>,
+    /// The screen they were come to from.
+    pub from: ScreenId,
+}
+
+impl Default for TextsView {
+    fn default() -> Self {
+        Self {
+            filter: Filter::Wrong,
+            cursor: 0,
+            full: false,
+            scroll: 0,
+            against: None,
+            from: ScreenId::CONFUSION,
+        }
+    }
+}
+
+/// What the compare screen shows beside the curves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Panel {
+    /// Keys of the specs.
+    #[default]
+    Keys,
+    /// The best value of each metric.
+    Best,
+    /// The last value of each metric.
+    Last,
+    /// F1 of each class.
+    Classes,
+    /// Changes of the confusion counts.
+    Confusion,
+}
+
+/// The compare screen.
+#[derive(Debug, Clone, Default)]
+pub struct CompareView {
+    /// The run that the others are measured against; the first marked one unless chosen.
+    pub baseline: Option<RunId>,
+    /// The run under the cursor.
+    pub cursor: usize,
+    /// The table.
+    pub panel: Panel,
+    /// Keys that are the same in all runs, too.
+    pub all_keys: bool,
+    /// Rows the table is scrolled down.
+    pub top: usize,
+}
+
+/// The sweep screen.
+#[derive(Debug, Clone, Default)]
+pub struct SweepView {
+    /// Which sweep.
+    pub sweep: Option<SweepId>,
+    /// The setting under the cursor.
+    pub cursor: usize,
+    /// The first axis of the picture.
+    pub axis: usize,
+    /// Whether the picture is accuracy against cost instead.
+    pub cost: bool,
+}

@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ratatui::layout::Rect;
+
+use super::popup::{Popup, Prompt};
+use super::screen_id::ScreenId;
+use super::screens::{CompareView, PassView, RunView, RunsView, SweepView, TextsView};
+use crate::spec::RunId;
+use crate::store::{Confusion, Listing, Split};
+use crate::tui::background::Filter;
+use crate::tui::command::Notice;
+use crate::tui::form::{Form, Row};
+use crate::tui::line::Line;
+use crate::tui::query::Query;
+use crate::tui::snapshot::{Detail, Snapshot};
+
+/// Everything the user has set.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// The terminal.
+    pub area: Rect,
+    /// Which screen.
+    pub screen: ScreenId,
+    /// What lies over it.
+    pub popup: Option<Popup>,
+    /// What happened last; goes with the next key.
+    pub notice: Option<Notice>,
+    /// Whether clicks come here.
+    pub mouse: bool,
+    /// Saved queries by name.
+    pub views: Arc<BTreeMap<String, String>>,
+    /// The runs screen.
+    pub runs: RunsView,
+    /// The run of the screens Run, Confusion, Log and Texts.
+    pub open: Option<RunId>,
+    /// The run screen.
+    pub run: RunView,
+    /// The confusion matrix, there and in small on the run screen.
+    pub pass: PassView,
+    /// Lines that the log is scrolled up from its end; 0 follows.
+    pub log_up: usize,
+    /// The row of the queue screen.
+    pub queue: usize,
+    /// The marked runs side by side.
+    pub compare: CompareView,
+    /// A sweep as a whole.
+    pub sweep: SweepView,
+    /// The texts.
+    pub texts: TextsView,
+    /// The launch form, once it was opened; leaving it loses nothing.
+    pub form: Option<Form>,
+}
+
+impl View {
+    /// Shows a screen, with nothing over it.
+    pub fn go(&mut self, screen: ScreenId) {
+        self.screen = screen;
+        self.popup = None;
+    }
+
+    /// Asks for a line to be typed.
+    pub fn prompt(&mut self, prompt: Prompt, text: &str) {
+        self.popup = Some(Popup::Prompt(prompt, Line::new(text)));
+    }
+
+    /// Tells that something worked.
+    pub fn tell(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice::good(text));
+    }
+
+    /// Tells that something did not work.
+    pub fn refuse(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice::bad(text));
+    }
+
+    /// Which runs are wanted, in which order.
+    pub fn listing(&self) -> Listing {
+        let r = &self.runs;
+        Listing {
+            query: r.query.clone(),
+            sort: r.sort.clone(),
+            descending: r.descending,
+            archived: r.archived,
+            ..Listing::default()
+        }
+    }
+
+    /// What the loader brings whichever screen is shown: the list.
+    pub fn query(&self) -> Query {
+        let rows = usize::from(self.area.height).max(24);
+        let r = &self.runs;
+        Query {
+            listing: self.listing(),
+            only: r.only.as_ref().map(|(_, ids)| Arc::clone(ids)),
+            group: r.group,
+            // Whole screens, so that a step of the cursor asks for nothing new.
+            window: ((r.top / rows * rows).saturating_sub(rows), 4 * rows),
+            run: None,
+            curves: false,
+            // Several to a column: the thinner the buckets, the less a new point shifts them.
+            buckets: 4 * usize::from(self.area.width).max(40).next_multiple_of(40),
+            pass: (self.pass.split, self.pass.epoch),
+            log: false,
+            queue: false,
+        }
+    }
+
+    /// Goes to where runs that were just queued are seen.
+    pub fn launched(&mut self, first: RunId) {
+        self.go(ScreenId::RUNS);
+        let archived = self.runs.archived;
+        self.runs = RunsView { at: Some(first), archived, ..RunsView::default() };
+    }
+
+    /// Opens a run on the screens that show one.
+    pub fn show(&mut self, id: RunId) {
+        if self.open != Some(id) {
+            self.open = Some(id);
+            self.pass.epoch = None;
+            self.pass.split = Split::Val;
+            (self.pass.class, self.pass.column) = (0, 0);
+            (self.pass.top, self.pass.left) = (0, 0);
+            (self.texts.cursor, self.texts.full) = (0, false);
+            self.run.read = None;
+            self.log_up = 0;
+        }
+    }
+
+    /// Marks these runs, or drops their marks if all of them are marked.
+    pub fn toggle_marks(&mut self, ids: &[RunId]) {
+        let marks = &mut self.runs.marks;
+        if ids.iter().all(|id| marks.contains(id)) {
+            marks.retain(|id| !ids.contains(id));
+        } else {
+            marks.extend(ids);
+        }
+    }
+
+    /// Lists texts of the pass in view, against one run or the marked ones; esc leads back to `from`.
+    pub fn list_texts(&mut self, filter: Filter, against: Option<RunId>, from: ScreenId) {
+        self.texts = TextsView { filter, against, from, ..TextsView::default() };
+        self.go(ScreenId::TEXTS);
+    }
+
+    /// The open run, once it is loaded.
+    pub fn detail<'a>(&self, snap: &'a Snapshot) -> Option<&'a Detail> {
+        snap.detail.as_deref().filter(|d| Some(d.run.id) == self.open)
+    }
+
+    /// The epochs of the split in view that have confusion counts, and which of them is in view.
+    pub fn epochs(&self, snap: &Snapshot) -> (Vec<u32>, Option<usize>) {
+        let passes = self.detail(snap).map(|d| d.passes.as_slice()).unwrap_or_default();
+        let epochs: Vec<u32> =
+            passes.iter().filter(|(s, _)| *s == self.pass.split).map(|(_, e)| *e).collect();
+        let at = match self.pass.epoch {
+            Some(epoch) => epochs.iter().position(|e| *e == epoch),
+            None => epochs.len().checked_sub(1),
+        };
+        (epochs, at)
+    }
+
+    /// The pass in view: run, split, epoch.
+    pub fn shown_pass(&self, snap: &Snapshot) -> Option<(RunId, Split, u32)> {
+        let (epochs, at) = self.epochs(snap);
+        Some((self.open?, self.pass.split, *epochs.get(at?)?))
+    }
+
+    /// The confusion counts in view, if they are loaded.
+    pub fn confusion<'a>(&self, snap: &'a Snapshot) -> Option<&'a Arc<Confusion>> {
+        let (run, split, epoch) = self.shown_pass(snap)?;
+        let passes = Some(&snap.passes).filter(|p| p.run == Some(run))?;
+        passes.counts.get(&(split, epoch))
+    }
+
+    /// Number of classes in view.
+    pub fn class_count(&self, snap: &Snapshot) -> usize {
+        self.confusion(snap).map_or(0, |c| c.labels.len())
+    }
+
+    /// The line of the form that is being typed, and its text.
+    pub fn draft(&self) -> Option<(Row, &str)> {
+        match &self.popup {
+            Some(Popup::Prompt(Prompt::Field(row), line)) => Some((*row, line.text())),
+            _ => None,
+        }
+    }
+}

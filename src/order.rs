@@ -7,7 +7,6 @@ use thiserror::Error;
 
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, DataError};
-use crate::spec::keys::DATA_KEYS;
 use crate::spec::{Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
 use crate::store::{Reader, Run, StoreError};
 
@@ -86,8 +85,7 @@ pub fn check_inputs<'a>(
         {
             check_parent(board, id, &spec.model)?;
         }
-        let identity = DATA_KEYS.iter().map(|k| spec.get(k).unwrap_or_default()).collect();
-        if seen.insert(identity) {
+        if seen.insert(spec.rows_identity()) {
             dataset::load(spec, board.root())?;
         }
     }

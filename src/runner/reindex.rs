@@ -181,9 +181,7 @@ fn spec(board: &Board, id: RunId, old: Option<&Run>) -> std::result::Result<RunS
     }
     let path = board.spec_file(id);
     let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let mut spec = RunSpec::default();
-    spec.read_toml(&text).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(spec)
+    RunSpec::from_toml(&text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// The state of a run that no process works on. A queue that can still be read counts most, then what

@@ -5,7 +5,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SpecError {
     /// A key that is not in [`super::keys::KEYS`].
-    #[error("There is no key `{key}`{}.", did_you_mean(.nearest.as_deref()))]
+    #[error("There is no key `{key}`{}", or_nearest(.nearest.as_deref()))]
     UnknownKey {
         /// What was written.
         key: String,
@@ -31,7 +31,7 @@ pub enum SpecError {
         hint: String,
     },
     /// Something that is not `key=value`.
-    #[error("`{text}` is not of the form key=value{}.", did_you_mean(.nearest.as_deref()))]
+    #[error("`{text}` is not of the form key=value{}", or_nearest(.nearest.as_deref()))]
     NotAPair {
         /// What was written.
         text: String,
@@ -56,6 +56,7 @@ pub enum SpecError {
     Toml(String),
 }
 
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+/// The end of a sentence about a word that is not known: the nearest one that is, if there is one.
+pub fn or_nearest(nearest: Option<&str>) -> String {
+    nearest.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"))
 }

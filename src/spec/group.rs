@@ -1,5 +1,3 @@
-use super::keys::Key;
-
 /// Where a form shows a key: what decides most comes first, the rest is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
@@ -28,23 +26,6 @@ impl Group {
             Self::Model => "model",
             Self::Training => "training",
             Self::Machine => "machine",
-        }
-    }
-}
-
-impl Key {
-    /// The group of the key. A key that is not named here belongs to [`Group::Training`], so that a new
-    /// one is in forms from the start.
-    pub fn group(&self) -> Group {
-        match self.name {
-            "model" | "data" | "lr" | "epochs" | "batch_size" | "max_length" | "schedule"
-            | "warmup" | "seed" => Group::Experiment,
-            "val" | "test" | "text" | "label" | "split" | "split_column" | "split_seed"
-            | "stratify" | "limit" => Group::Data,
-            "preset" | "task" | "init" | "pool" | "dropout" | "unfreeze" | "stateful"
-            | "layer_norm" => Group::Model,
-            "device" | "threads" | "precision" => Group::Machine,
-            _ => Group::Training,
         }
     }
 }

@@ -27,7 +27,7 @@ pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
 pub use choice::{ClassWeights, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze};
 pub use clean::printable;
-pub use error::SpecError;
+pub use error::{SpecError, or_nearest};
 pub use family::Family;
 pub use group::Group;
 pub use ids::{RunId, SweepId};

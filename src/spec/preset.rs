@@ -1,67 +1,38 @@
+use super::keys::{KEYS, Key};
 use super::{Preset, RunSpec};
 
 impl Preset {
-    /// The values it gives, in the order of [`super::keys::KEYS`].
-    pub fn pairs(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::None => &[],
-            Self::Notebook => NOTEBOOK,
-        }
+    /// The keys it sets, in the order of [`KEYS`], and their values.
+    pub fn pairs(self) -> impl Iterator<Item = (&'static Key, &'static str)> {
+        KEYS.iter().filter_map(move |key| match self {
+            Self::None => None,
+            // What the notebook's cells do; the reasons are in docs/notebook.md.
+            Self::Notebook => Some((key, key.notebook?)),
+        })
     }
 
     /// Gives its values to a spec; whatever is set afterwards overrides them.
     pub fn apply(self, spec: &mut RunSpec) {
         spec.preset = self;
         for (key, value) in self.pairs() {
-            // A test holds that every pair is one that its key takes.
-            let _ = spec.set(key, value);
+            // A test holds that every value is one that its key takes.
+            let _ = (key.set)(spec, value);
         }
     }
 }
 
-/// What the notebook's cells do; the reasons are in docs/notebook.md.
-const NOTEBOOK: &[(&str, &str)] = &[
-    ("task", "classify"),
-    ("init", "pretrained"),
-    ("pool", "flatten"),
-    ("split", "0.8,0.1,0.1"),
-    ("split_seed", "35"),
-    ("stratify", "false"),
-    ("max_length", "128"),
-    ("lr", "1e-5"),
-    ("epochs", "1"),
-    ("batch_size", "2"),
-    ("accumulate", "1"),
-    ("optimizer", "adam"),
-    ("beta1", "0.9"),
-    ("beta2", "0.999"),
-    ("eps", "1e-8"),
-    ("weight_decay", "0"),
-    ("schedule", "constant"),
-    ("warmup", "0"),
-    ("layer_decay", "1"),
-    ("unfreeze", "all"),
-    ("dropout", "0"),
-    ("clip", "0"),
-    ("label_smoothing", "0"),
-    ("class_weights", "none"),
-    ("precision", "fp32"),
-    ("early_stop", "0"),
-];
-
 #[cfg(test)]
 mod tests {
-    use crate::spec::{RunSpec, Sweep};
+    use crate::spec::{Preset, RunSpec, Sweep};
 
     #[test]
     fn every_value_of_a_preset_is_taken() {
-        for (key, value) in super::NOTEBOOK {
+        for (key, value) in Preset::Notebook.pairs() {
             let mut spec = RunSpec::default();
-            spec.set(key, value).unwrap();
-            let got = spec.get(key).unwrap();
-            let same = |a: &str, b: &str| a == b || a.parse::<f64>().ok() == b.parse::<f64>().ok();
-            assert!(same(&got, value), "{key}={value}: {got}");
+            spec.set(key.name, value).unwrap();
+            assert_eq!((key.get)(&spec), value, "{}", key.name);
         }
+        assert_eq!(Preset::Notebook.pairs().count(), 26);
     }
 
     #[test]
@@ -79,8 +50,8 @@ mod tests {
         let mut spec = RunSpec::default();
         spec.set("preset", "notebook").unwrap();
         let mut written = RunSpec::default();
-        for (key, value) in super::NOTEBOOK {
-            written.set(key, value).unwrap();
+        for (key, value) in Preset::Notebook.pairs() {
+            written.set(key.name, value).unwrap();
         }
         assert_eq!(spec.hash(), written.hash());
         let refused = Sweep::parse(spec, [("preset", "notebook,none")]).unwrap_err().to_string();

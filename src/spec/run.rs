@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::keys::{self, KEYS};
+use super::keys::{self, KEYS, Key, Role};
 use super::{
     BuiltIn, ClassWeights, Init, Optimizer, Pool, Precision, Preset, Schedule, SpecError, Task,
     Unfreeze,
@@ -9,10 +9,10 @@ use super::{
 /// Everything that decides a run's result. What each field means: [`keys::KEYS`].
 ///
 /// Stored as JSON in the database and as `spec.toml` in the run's folder. A field that an older
-/// tuneboard did not write takes its default.
+/// tuneboard did not write takes what runs of that age were trained with: [`keys::Key::frozen`].
 #[expect(missing_docs, reason = "each field is documented by the key of its name")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default = "RunSpec::before_all_keys")]
 pub struct RunSpec {
     pub preset: Preset,
     pub task: Task,
@@ -67,25 +67,6 @@ pub struct RunSpec {
 
 /// Stands for the value of a key that means nothing to a run's model.
 pub const IGNORED: &str = "–";
-
-/// What a baseline obeys: it reads whole texts, and is fitted in one go without anything random.
-const BASELINE_KEYS: [&str; 15] = [
-    "preset",
-    "task",
-    "model",
-    "data",
-    "val",
-    "test",
-    "text",
-    "label",
-    "split",
-    "split_column",
-    "split_seed",
-    "stratify",
-    "limit",
-    "class_weights",
-    "site",
-];
 
 impl Default for RunSpec {
     fn default() -> Self {
@@ -164,12 +145,24 @@ impl RunSpec {
         }
     }
 
-    /// False for a key that means nothing to the model: a baseline has no learning rate.
+    /// False for a key that means nothing to the model or to the task: a baseline has no learning rate, and a
+    /// language model pools nothing.
     pub fn obeys(&self, key: &str) -> bool {
-        match BuiltIn::named(&self.model) {
-            Some(BuiltIn::Baseline(_)) => BASELINE_KEYS.contains(&key),
-            Some(BuiltIn::Gru | BuiltIn::Ulmfit) | None => true,
-        }
+        KEYS.iter().find(|k| k.name == key).is_none_or(|row| self.obeys_row(row))
+    }
+
+    /// As [`Self::obeys`].
+    pub fn obeys_row(&self, key: &Key) -> bool {
+        key.is_for(self.task)
+            && match BuiltIn::named(&self.model) {
+                Some(BuiltIn::Baseline(_)) => key.is(Role::Baseline),
+                Some(BuiltIn::Gru | BuiltIn::Ulmfit) | None => true,
+            }
+    }
+
+    /// The texts of the keys that decide which rows the run reads, in the order of [`KEYS`].
+    pub fn rows_identity(&self) -> Vec<String> {
+        KEYS.iter().filter(|key| key.is(Role::Rows)).map(|key| (key.get)(self)).collect()
     }
 
     /// The text of a key as tables show it: [`IGNORED`] where the model does not obey it.
@@ -236,7 +229,17 @@ impl RunSpec {
         KEYS.iter().filter(|k| (k.get)(self) != (k.get)(other)).map(|k| k.name).collect()
     }
 
-    /// Reads a `spec.toml` (or the `[defaults]` of a config) over `self`.
+    /// Reads the `spec.toml` of a run's folder.
+    ///
+    /// # Errors
+    /// As [`Self::read_toml`].
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        let mut spec = Self::before_all_keys();
+        spec.read_toml(text)?;
+        Ok(spec)
+    }
+
+    /// Reads keys (the `[defaults]` of a config) over `self`.
     ///
     /// # Errors
     /// TOML that does not parse (with line and column), unknown keys, bad values.

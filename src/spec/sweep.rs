@@ -163,14 +163,17 @@ impl Sweep {
         Ok(spec)
     }
 
-    /// All runs, in order. Of combinations that differ only in keys which their model does not obey (a
+    /// All runs, in order. Of combinations that differ only in keys which their model or task does not obey (a
     /// baseline has no learning rate) the first alone is a run.
     pub fn specs(&self) -> impl Iterator<Item = Result<RunSpec, SpecError>> {
         let mut seen = BTreeSet::new();
         (0..self.len()).map(|i| self.next(i)).filter(move |spec| {
             let Ok(spec) = spec else { return true };
-            self.axes.iter().all(|axis| spec.obeys(&axis.key))
-                || seen.insert((spec.hash(), spec.site.clone()))
+            if self.varied().all(|key| spec.obeys(key)) {
+                return true;
+            }
+            let obeyed = self.varied().filter(|key| spec.obeys(key));
+            seen.insert(obeyed.map(|key| spec.get(key)).collect::<Vec<_>>())
         })
     }
 
@@ -184,29 +187,38 @@ impl Sweep {
 
     /// Number of runs: what [`Sweep::specs`] gives. Quick, unless random draws meet a baseline.
     pub fn runs(&self) -> usize {
-        let base = [self.base.model.clone()];
-        let models = match self.axes.iter().find(|a| a.key == "model").map(|a| &a.values) {
-            Some(Values::List(models)) => models.as_slice(),
-            _ => &base,
-        };
-        let ignores = |model: &String| {
-            let spec = RunSpec { model: model.clone(), ..RunSpec::default() };
-            self.axes.iter().any(|axis| !spec.obeys(&axis.key))
-        };
-        match (self.strategy, models.iter().any(ignores)) {
-            (_, false) => self.len(),
-            (Strategy::Random { .. }, true) => self.specs().count(),
-            (Strategy::Grid, true) => models
-                .iter()
-                .map(|model| {
-                    let spec = RunSpec { model: model.clone(), ..RunSpec::default() };
-                    let counted = |a: &&Axis| a.key != "model" && spec.obeys(&a.key);
-                    self.axes.iter().filter(counted).map(Axis::len).product::<usize>()
-                })
-                .sum(),
+        let models = self.texts("model");
+        let tasks = self.texts("task");
+        let kinds = models.iter().flat_map(|model| tasks.iter().map(move |task| [model, task]));
+        let mut runs = 0;
+        for kind in kinds {
+            let mut spec = RunSpec::default();
+            for (key, value) in KINDS.iter().zip(kind) {
+                // A hand-made sweep may hold a value that `next` refuses.
+                let _ = spec.set(key, value);
+            }
+            let (obeyed, not): (Vec<_>, Vec<_>) =
+                self.axes.iter().partition(|a| spec.obeys(&a.key));
+            if let (Strategy::Random { .. }, false) = (self.strategy, not.is_empty()) {
+                return self.specs().count();
+            }
+            let counted = obeyed.into_iter().filter(|a| !KINDS.contains(&a.key.as_str()));
+            runs += counted.map(Axis::len).product::<usize>();
+        }
+        if self.strategy == Strategy::Grid { runs } else { self.len() }
+    }
+
+    /// The values that a key takes.
+    fn texts(&self, key: &str) -> Vec<String> {
+        match self.axes.iter().find(|a| a.key == key).map(|a| &a.values) {
+            Some(Values::List(values)) => values.clone(),
+            _ => vec![self.base.get(key).unwrap_or_default()],
         }
     }
 }
+
+/// The keys whose values say which others are obeyed.
+const KINDS: [&str; 2] = ["model", "task"];
 
 fn whole(key: &str, value: &str) -> Result<u64, SpecError> {
     value.parse().map_err(|_| SpecError::BadValue {
@@ -298,6 +310,11 @@ mod tests {
         let runs = s.expand().unwrap();
         assert_eq!(runs.iter().filter(|r| r.model == "majority").count(), 1);
         assert!(runs.len() < 40 && runs.len() == s.runs());
+
+        // A language model pools nothing.
+        let pairs = [("task", "classify,lm"), ("pool", "cls,mean,max"), ("device", "cpu,auto")];
+        let s = sweep(&pairs).unwrap();
+        assert_eq!((s.runs(), s.expand().unwrap().len()), (8, 8));
 
         // Without baselines, and without axes, nothing changes.
         assert_eq!(sweep(&[("lr", "1e-5,3e-5"), ("seed", "0..4")]).unwrap().runs(), 10);

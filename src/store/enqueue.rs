@@ -123,6 +123,7 @@ struct Row {
     wish: String,
     spec: String,
     hash: String,
+    memory_hash: String,
     words: String,
 }
 
@@ -133,6 +134,7 @@ impl Row {
             wish: run.wish.to_string(),
             spec: serde_json::to_string(&run.spec).unwrap_or_default(),
             hash: run.spec.hash(),
+            memory_hash: run.spec.memory_hash(),
             words: words::text(&name, &run.spec, &[], ""),
             name,
         }
@@ -146,8 +148,8 @@ impl Row {
         created: Millis,
     ) -> Result<RunId> {
         db.prepare_cached(
-            "INSERT INTO run(id, name, sweep, wish, state, created, spec_hash, spec)
-             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7)",
+            "INSERT INTO run(id, name, sweep, wish, state, created, spec_hash, memory_hash, spec)
+             VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             id.map(|id| id.0),
@@ -156,6 +158,7 @@ impl Row {
             self.wish,
             created,
             self.hash,
+            self.memory_hash,
             self.spec
         ])?;
         let id = RunId(db.last_insert_rowid() as u32);

@@ -6,9 +6,11 @@ struct Migration {
     /// Why the step exists and what it costs; kept in the database's own history table.
     reason: &'static str,
     sql: &'static str,
+    /// What SQL cannot say, after it.
+    then: Option<fn(&Connection) -> Result<()>>,
 }
 
-const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES, PARENT, PEAK];
+const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES, PARENT, PEAK, IDENTITY];
 
 const FIRST: Migration = Migration {
     reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
@@ -132,6 +134,7 @@ CREATE TABLE runner(
 );
 CREATE TABLE slot(number INTEGER PRIMARY KEY, slot TEXT NOT NULL);
 ",
+    then: None,
 };
 
 const CREATED: Migration = Migration {
@@ -141,11 +144,13 @@ const CREATED: Migration = Migration {
 DROP INDEX run_list;
 CREATE INDEX run_list ON run(archived, id, class, state, sweep, started, ended, created);
 ",
+    then: None,
 };
 
 const SITES: Migration = Migration {
     reason: "What was last heard of the sites where runs go. An empty table: it costs nothing.",
     sql: "CREATE TABLE site(number INTEGER PRIMARY KEY, site TEXT NOT NULL);",
+    then: None,
 };
 
 const PARENT: Migration = Migration {
@@ -157,6 +162,7 @@ ALTER TABLE run ADD COLUMN parent INTEGER AS (
        THEN CAST(substr(json_extract(spec, '$.init'), 2) AS INTEGER) END) VIRTUAL;
 CREATE INDEX run_parent ON run(parent, id) WHERE parent IS NOT NULL;
 ",
+    then: None,
 };
 
 const PEAK: Migration = Migration {
@@ -171,7 +177,40 @@ ALTER TABLE run ADD COLUMN alike TEXT AS (json_extract(spec,
   '$.stateful', '$.layer_norm')) VIRTUAL;
 CREATE INDEX run_peak ON run(alike, peak) WHERE peak IS NOT NULL;
 ",
+    then: None,
 };
+
+const IDENTITY: Migration = Migration {
+    reason: "The hash of a spec follows one rule for good: keys that came later count only where they differ from \
+             what runs before them were trained with. Tuneboards of different ages had hashed differently, so that \
+             twins were missed. `memory_hash`, by the same rule, takes the place of `alike`, because a list of \
+             keys in SQL does not follow when a key comes. Costs a pass over the runs, once.",
+    sql: "
+DROP INDEX run_peak;
+ALTER TABLE run DROP COLUMN alike;
+-- Under another name: a connection that still knows a generated `alike` would refuse to write one.
+ALTER TABLE run ADD COLUMN memory_hash TEXT; -- RunSpec::memory_hash
+CREATE INDEX run_peak ON run(memory_hash, peak) WHERE peak IS NOT NULL;
+",
+    then: Some(identify),
+};
+
+/// Gives every run the hashes of its stored spec.
+fn identify(db: &Connection) -> Result<()> {
+    let mut page = db.prepare("SELECT id, spec FROM run WHERE id > ?1 ORDER BY id LIMIT 1000")?;
+    let mut update = db.prepare("UPDATE run SET spec_hash = ?2, memory_hash = ?3 WHERE id = ?1")?;
+    let mut last = 0;
+    loop {
+        let runs: Vec<(u32, String)> =
+            page.query_map([last], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_>>()?;
+        let Some((newest, _)) = runs.last() else { return Ok(()) };
+        last = *newest;
+        for (id, spec) in &runs {
+            let spec = super::rows::spec(spec);
+            update.execute((id, spec.hash(), spec.memory_hash()))?;
+        }
+    }
+}
 
 /// The version of a database that has taken every step.
 pub(super) const NEWEST: i64 = MIGRATIONS.len() as i64;
@@ -194,6 +233,7 @@ pub(super) fn migrate(db: &Connection) -> Result<()> {
                 "CREATE TABLE IF NOT EXISTS migration(version INTEGER PRIMARY KEY, reason TEXT)",
             )?;
             tx.execute_batch(step.sql)?;
+            step.then.map_or(Ok(()), |then| then(&tx))?;
             tx.execute("INSERT INTO migration VALUES (?1, ?2)", (done + 1, step.reason))?;
             tx.pragma_update(None, "user_version", done + 1)?;
             tx.pragma_update(None, "application_id", APPLICATION)?;
@@ -201,4 +241,62 @@ pub(super) fn migrate(db: &Connection) -> Result<()> {
         tx.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{RunId, RunSpec};
+    use crate::store::{Reader, Store};
+
+    /// A database as the tuneboard left it that knew only the first steps.
+    fn made_by(version: usize, path: &std::path::Path) -> Connection {
+        let db = Connection::open(path).unwrap();
+        for step in &MIGRATIONS[..version] {
+            db.execute_batch(step.sql).unwrap();
+            step.then.map_or(Ok(()), |then| then(&db)).unwrap();
+        }
+        db.execute_batch("CREATE TABLE migration(version INTEGER PRIMARY KEY, reason TEXT)")
+            .unwrap();
+        db.pragma_update(None, "user_version", version as i64).unwrap();
+        db.pragma_update(None, "application_id", APPLICATION).unwrap();
+        db
+    }
+
+    #[test]
+    fn invariant_8_stored_hashes_of_every_layout_become_what_the_rule_says() {
+        let spec = RunSpec { model: "m".into(), data: "d".into(), ..RunSpec::default() };
+        let json = serde_json::to_string(&spec).unwrap();
+        for version in 1..MIGRATIONS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("board.db");
+            let db = made_by(version, &path);
+            for (spec, hash) in [(json.as_str(), "a3f4fc42ee7fabc2"), ("{}", "cf515cf6f830a074")] {
+                db.execute(
+                    "INSERT INTO run(name, wish, state, created, spec_hash, spec)
+                     VALUES ('x', 'run', 'stopped', 1, ?1, ?2)",
+                    (hash, spec),
+                )
+                .unwrap_or_else(|e| panic!("{version}: {e}"));
+            }
+            drop(db);
+            let reader = Reader::open(&path).unwrap();
+            let runs = reader.runs(&[RunId(1), RunId(2)]).unwrap();
+            assert_eq!(runs[0].spec_hash, spec.hash(), "{version}");
+            assert_eq!(runs[1].spec_hash, runs[1].spec.hash(), "{version}");
+            assert_eq!(reader.same_spec(&spec.hash()).unwrap(), [RunId(1)]);
+            assert_eq!(reader.integrity().unwrap(), Vec::<String>::new(), "{version}");
+            // What is queued now and what was there are alike.
+            let mut store = Store::open(&path).unwrap();
+            let new = |spec: &RunSpec| crate::store::NewRun {
+                name: "y".into(),
+                spec: RunSpec { lr: 1.0, ..spec.clone() },
+                wish: crate::spec::Wish::Run,
+            };
+            let ids = store.enqueue(None, &[new(&spec)]).unwrap().1;
+            let db = Connection::open(&path).unwrap();
+            db.execute("UPDATE run SET state = 'done', peak = 7 WHERE id = 1", ()).unwrap();
+            assert_eq!(reader.alike_peak(ids[0]).unwrap(), Some(7), "{version}");
+        }
+    }
 }

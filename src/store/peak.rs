@@ -18,7 +18,7 @@ pub(super) fn keep(db: &Connection, id: RunId, bytes: f64) -> Result<()> {
 }
 
 const ALIKE: &str = "
-SELECT b.peak FROM run a JOIN run b INDEXED BY run_peak ON b.alike = a.alike
+SELECT b.peak FROM run a JOIN run b INDEXED BY run_peak ON b.memory_hash = a.memory_hash
 WHERE a.id = ?1 AND b.peak IS NOT NULL
   AND (b.state = 'done' OR json_extract(a.spec, '$.unfreeze') <> 'gradual')
 ORDER BY b.peak DESC LIMIT 1";
@@ -105,7 +105,7 @@ mod tests {
             plan,
             [
                 "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)",
-                "SEARCH b USING INDEX run_peak (alike=? AND peak>?)"
+                "SEARCH b USING INDEX run_peak (memory_hash=? AND peak>?)"
             ]
         );
     }

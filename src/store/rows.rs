@@ -116,7 +116,7 @@ pub(super) fn spec(text: &str) -> RunSpec {
                 known.remove(&key);
             }
         }
-        serde_json::from_value(known.into()).unwrap_or_default()
+        serde_json::from_value(known.into()).unwrap_or_else(|_| RunSpec::before_all_keys())
     })
 }
 

@@ -58,8 +58,7 @@ pub fn run(
 pub fn read_spec(folder: &Path) -> Result<RunSpec, TrainError> {
     let path = folder.join("spec.toml");
     let text = fs::read_to_string(&path).map_err(TrainError::read(&path))?;
-    let mut spec = RunSpec::default();
-    spec.read_toml(&text)?;
+    let spec = RunSpec::from_toml(&text)?;
     spec.check()?;
     Ok(spec)
 }

@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
         let cache = Cache::from_env();
         let tokens = tokens(&cache, &model_folder, &spec, &model, &data.texts, place.threads)?;
         must_fit(&tokens, model.limits)?;
-        let spec_hash = spec.hash();
+        let mut state = State::start(&spec, &data.hash);
         let spec = RunSpec { unfreeze: model.family.unfreeze(spec.unfreeze), ..spec };
 
         let batches = data.train.len().div_ceil(spec.batch_size as usize);
@@ -142,11 +142,9 @@ impl<'a> Session<'a> {
         let rates = Rates::new(&spec, steps_per_epoch, groups);
 
         let checkpoints = Checkpoints::open(folder)?;
-        let mut state = State { spec_hash, data_hash: data.hash.clone(), ..State::default() };
         if let Some(saved) = checkpoints.state()? {
-            saved.must_fit(&state)?;
+            state = state.go_on_from(saved)?;
             checkpoints.load_weights("last", &model.parameters)?;
-            state = saved;
             if let Some(memory) = model.network.memory() {
                 memory.restore(&checkpoints.memory()?, place.device)?;
             }

@@ -1,6 +1,7 @@
 //! Where a run stands: all that a checkpoint must hold besides tensors.
 
 use serde::{Deserialize, Serialize};
+use tuneboard::spec::RunSpec;
 
 use crate::error::TrainError;
 
@@ -10,6 +11,9 @@ use crate::error::TrainError;
 pub struct State {
     /// [`tuneboard::spec::RunSpec::hash`] of the spec it belongs to.
     pub spec_hash: String,
+    /// That spec; none in checkpoints from before it was kept.
+    #[serde(default)]
+    pub spec: Option<RunSpec>,
     /// Content hash of the data it was trained on.
     pub data_hash: String,
     /// 1 for the first attempt.
@@ -85,24 +89,44 @@ impl Smooth {
 }
 
 impl State {
-    /// Refuses a checkpoint that belongs to another experiment than `this`.
+    /// Where a run of that spec and those data begins.
+    pub fn start(spec: &RunSpec, data_hash: &str) -> Self {
+        Self {
+            spec_hash: spec.hash(),
+            spec: Some(spec.clone()),
+            data_hash: data_hash.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Goes on from what a checkpoint holds, unless that belongs to another experiment. Specs are compared, not
+    /// their hashes: a tuneboard of another age may have hashed the same spec differently.
     ///
     /// # Errors
-    /// What has changed since it was written.
-    pub fn must_fit(&self, this: &Self) -> Result<(), TrainError> {
-        let changed = |what| {
+    /// What has changed since the checkpoint was written.
+    pub fn go_on_from(self, saved: Self) -> Result<Self, TrainError> {
+        let changed = |what: &str| {
             Err(TrainError::Input(format!(
                 "{what} changed since checkpoints/last was written: queue a new run, or delete \
                  checkpoints to start this one over."
             )))
         };
-        if self.spec_hash != this.spec_hash {
-            return changed("spec.toml has");
+        if let Some(spec) = &self.spec {
+            match &saved.spec {
+                Some(had) => {
+                    let keys = had.deciding_differences(spec);
+                    if !keys.is_empty() {
+                        return changed(&format!("spec.toml ({}) has", keys.join(", ")));
+                    }
+                }
+                None if spec.is_known_as(&saved.spec_hash) => {}
+                None => return changed("spec.toml has"),
+            }
         }
-        if self.data_hash != this.data_hash {
+        if saved.data_hash != self.data_hash {
             return changed("The data have");
         }
-        Ok(())
+        Ok(Self { spec_hash: self.spec_hash, spec: self.spec, ..saved })
     }
 
     /// Notes the val loss of an epoch; true if it is the lowest so far.
@@ -150,6 +174,31 @@ mod tests {
             let json = serde_json::to_string(&state).unwrap();
             assert_eq!(serde_json::from_str::<State>(&json).unwrap(), state);
         }
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_age_goes_on_and_one_of_another_experiment_does_not() {
+        let spec = RunSpec { model: "gru".into(), data: "d".into(), ..RunSpec::default() };
+        let start = || State::start(&spec, "rows");
+        let went_on = |saved: State| start().go_on_from(saved).map_err(|e| e.to_string());
+        let saved = State { epoch: 2, ..start() };
+        assert_eq!(went_on(saved.clone()), Ok(saved.clone()));
+
+        // Before the spec was kept there was only the hash that its age gave it: here, of all keys but the
+        // two newest.
+        let hash = "c751cb8d579c6931".to_owned();
+        let old = State { spec: None, spec_hash: hash, ..saved.clone() };
+        assert_eq!(went_on(old.clone()), Ok(saved.clone()));
+        let strange = State { spec_hash: "0".repeat(16), ..old };
+        assert!(went_on(strange).unwrap_err().starts_with("spec.toml has changed since"));
+
+        let elsewhere = RunSpec { site: "box".into(), threads: 4, ..spec.clone() };
+        assert!(went_on(State { spec: Some(elsewhere), ..saved.clone() }).is_ok());
+        let other = RunSpec { lr: 1.0, seed: 4, ..spec.clone() };
+        let why = went_on(State { spec: Some(other), ..saved.clone() }).unwrap_err();
+        assert!(why.starts_with("spec.toml (lr, seed) has changed since"), "{why}");
+        let why = went_on(State { data_hash: "others".into(), ..saved }).unwrap_err();
+        assert!(why.starts_with("The data have changed since"), "{why}");
     }
 
     #[test]

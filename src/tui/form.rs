@@ -273,6 +273,7 @@ pub fn round<'a>(words: &[&'a str], now: &str, up: bool) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::keys::tests::other_values;
     use crate::tui::fixtures::queued;
 
     fn key(name: &str) -> Row {
@@ -289,6 +290,18 @@ mod tests {
         assert_eq!((sweep.len(), sweep.next(0).unwrap()), (1, run.spec));
         assert_eq!(form.row(), key("lr"));
         assert!(!Group::ALL.iter().any(|g| form.is_changed(Row::Group(*g))));
+    }
+
+    #[test]
+    fn every_value_of_every_key_survives_the_form() {
+        for key in KEYS {
+            for value in other_values(key) {
+                let mut run = queued(1);
+                run.spec.set(key.name, &value).unwrap();
+                let sweep = Form::of(&run).check(None).sweep.unwrap();
+                assert_eq!((sweep.len(), sweep.next(0).unwrap()), (1, run.spec), "{}", key.name);
+            }
+        }
     }
 
     #[test]

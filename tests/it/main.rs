@@ -62,3 +62,5 @@ mod tui;
 mod tui_loop;
 #[cfg(test)]
 mod ulmfit;
+#[cfg(test)]
+mod upgrade;

@@ -8,7 +8,7 @@ use crate::analysis::confusion::Matrix;
 use crate::analysis::metrics::Discordant;
 use crate::dataset::predictions::Predictions;
 use crate::spec::RunId;
-use crate::spec::keys::DATA_KEYS;
+use crate::spec::keys::{KEYS, Key, Role};
 use crate::store::Run;
 
 /// Below this a difference counts as more than chance.
@@ -99,7 +99,9 @@ impl<'a> Tested<'a> {
         let hash = |run: &Run| run.facts.as_ref().map(|f| f.data_hash.clone()).unwrap_or_default();
         let (of_a, of_b) = (hash(a), hash(b));
         if !of_a.is_empty() && !of_b.is_empty() && of_a != of_b {
-            let key = a.spec.differing_keys(&b.spec).into_iter().find(|k| DATA_KEYS.contains(k));
+            let differs = |key: &&Key| (key.get)(&a.spec) != (key.get)(&b.spec);
+            let key =
+                KEYS.iter().filter(|key| key.is(Role::Rows)).find(differs).map(|key| key.name);
             let value = |run: &Run, key: &str| {
                 run.spec.get(key).filter(|v| !v.is_empty()).unwrap_or_else(|| "not given".into())
             };

@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
                 (Box::new(opened.0), opened.1)
             }
         };
-        let spec_hash = spec.hash();
+        let mut state = State::start(&spec, &data.hash);
         let spec = RunSpec { unfreeze: family.unfreeze(spec.unfreeze), ..spec };
 
         let parameters = objective.parameters();
@@ -113,11 +113,9 @@ impl<'a> Run<'a> {
         }
         let rates = Rates::new(&spec, objective.steps(), groups);
         let checkpoints = Checkpoints::open(folder)?;
-        let mut state = State { spec_hash, data_hash: data.hash.clone(), ..State::default() };
         if let Some(saved) = checkpoints.state()? {
-            saved.must_fit(&state)?;
+            state = state.go_on_from(saved)?;
             checkpoints.load_weights("last", parameters)?;
-            state = saved;
         }
         let stage = rates.stage(state.step);
         let mut optimizer = Optimizer::new(&spec, parameters, stage.groups)?;

@@ -7,7 +7,6 @@ use chrono::Local;
 use crate::analysis::forecast::{Forecast, forecast};
 use crate::board::Board;
 use crate::dataset;
-use crate::spec::keys::DATA_KEYS;
 use crate::spec::{RunId, RunSpec, Sweep, locate};
 use crate::store::{Listing, Reader, Sort};
 use crate::tui::figures::day;
@@ -95,9 +94,8 @@ impl Forms {
     }
 
     fn rows(&mut self, board: &Board, spec: &RunSpec) -> Result<[u64; 3], String> {
-        let words = DATA_KEYS.iter().map(|k| spec.get(k).unwrap_or_default()).collect();
         let path = locate::data_path(board.root(), &spec.data);
-        let key = (words, fs::metadata(path).and_then(|m| m.modified()).ok());
+        let key = (spec.rows_identity(), fs::metadata(path).and_then(|m| m.modified()).ok());
         if let Some((of, rows)) = &self.data
             && *of == key
         {

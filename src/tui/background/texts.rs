@@ -10,7 +10,6 @@ use crate::analysis::export::{self, Format};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
 use crate::dataset::{self, Dataset};
-use crate::spec::keys::DATA_KEYS;
 use crate::spec::{RunId, locate};
 use crate::store::{Reader, Run, Split};
 
@@ -118,8 +117,8 @@ impl Files {
     }
 
     fn data(&mut self, board: &Board, run: &Run) -> Result<Arc<Dataset>, String> {
-        let words = DATA_KEYS.iter().map(|k| run.spec.get(k).unwrap_or_default()).collect();
-        let key = (words, stamp(locate::data_path(board.root(), &run.spec.data)));
+        let key =
+            (run.spec.rows_identity(), stamp(locate::data_path(board.root(), &run.spec.data)));
         if let Some((of, known)) = &self.data
             && *of == key
         {

@@ -1,0 +1,101 @@
+use super::table::MAX_SEED;
+use super::*;
+use crate::spec::Preset;
+
+fn base() -> RunSpec {
+    RunSpec { model: "m".into(), data: "d.csv".into(), ..RunSpec::default() }
+}
+
+/// Values of a key other than its default.
+pub(crate) fn other_values(key: &Key) -> Vec<String> {
+    let text = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+    match (key.name, key.kind) {
+        ("init", _) => text(&["random", "r12"]),
+        ("device", _) => text(&["cpu", "cuda:1"]),
+        (_, Kind::Text) => text(&["a b", "Größe, in \"cm\""]),
+        (_, Kind::Path) => text(&["data/x y.csv", "/tmp/ü.csv"]),
+        (_, Kind::Flag) => vec![((key.get)(&base()) != "true").to_string()],
+        (_, Kind::Int(low, high)) => [low + 1, high].map(|n| n.to_string()).into(),
+        (_, Kind::Float(low, high)) => [0.75 * low + 0.25 * high, high].map(short).into(),
+        (_, Kind::Choice(words)) => {
+            let other = |word: &&&str| **word != (key.get)(&base()) && **word != "none";
+            text(&words.iter().filter(other).copied().collect::<Vec<_>>())
+        }
+        (_, Kind::Split) => text(&["0.7,0.2,0.1"]),
+    }
+}
+
+#[test]
+fn every_value_of_every_key_survives_text_toml_and_json() {
+    for key in KEYS {
+        for value in other_values(key) {
+            let mut spec = base();
+            spec.set(key.name, &value).unwrap();
+            assert_eq!((key.get)(&spec), value, "{}", key.name);
+            assert_ne!(spec, base(), "{}", key.name);
+            assert_eq!(RunSpec::from_toml(&spec.to_toml()).unwrap(), spec, "{}", key.name);
+            let json = serde_json::to_string(&spec).unwrap();
+            assert_eq!(serde_json::from_str::<RunSpec>(&json).unwrap(), spec, "{}", key.name);
+            // It counts for the identity if and only if its row says so; a preset sets other keys.
+            let differs = spec.hash() != base().hash();
+            assert_eq!(differs, key.decides || spec.preset != Preset::None, "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn every_key_reads_back_its_own_text() {
+    for key in KEYS {
+        let mut copy = base();
+        copy.set(key.name, &(key.get)(&base())).unwrap();
+        assert_eq!(copy, base(), "{}", key.name);
+    }
+    assert_eq!(MAX_SEED, i64::MAX as u64);
+}
+
+#[test]
+fn a_task_and_a_baseline_leave_out_the_keys_that_mean_nothing_to_them() {
+    let unobeyed = |pairs: &[(&str, &str)]| {
+        let mut spec = base();
+        for (key, value) in pairs {
+            spec.set(key, value).unwrap();
+        }
+        KEYS.iter().filter(|key| !spec.obeys_row(key)).map(|key| key.name).collect::<Vec<_>>()
+    };
+    for word in Task::WORDS {
+        // A new task says here which keys it leaves out.
+        let want: &[&str] = match word.parse::<Task>().unwrap() {
+            Task::Classify => &[],
+            Task::Lm => &["pool", "class_weights"],
+        };
+        assert_eq!(unobeyed(&[("task", word)]), want, "{word}");
+    }
+    let obeyed = KEYS.len() - unobeyed(&[("model", "majority")]).len();
+    assert_eq!(obeyed, 15);
+    assert!(!unobeyed(&[("model", "majority")]).contains(&"class_weights"));
+}
+
+#[test]
+fn errors_name_the_nearest_choice() {
+    let mut spec = RunSpec::default();
+    for (key, value, want) in [
+        ("epoch", "3", "There is no key `epoch`; did you mean `epochs`?"),
+        ("batchsize", "3", "There is no key `batchsize`; did you mean `batch_size`?"),
+        ("nonsense", "3", "There is no key `nonsense`."),
+        ("lr", "fast", "`lr=fast` is not valid: a number from 0 to 10 is expected."),
+        ("lr", "nan", "`lr=nan` is not valid: a number from 0 to 10 is expected."),
+        (
+            "pool",
+            "men",
+            "`pool=men` is not valid: did you mean `mean`? It takes auto, cls, mean, max, last, flatten, concat.",
+        ),
+        (
+            "device",
+            "cuda",
+            "`device=cuda` is not valid: did you mean `cuda:0`? It takes auto, cpu or cuda:N.",
+        ),
+        ("epochs", "0", "`epochs=0` is not valid: a whole number from 1 to 100000 is expected."),
+    ] {
+        assert_eq!(spec.set(key, value).unwrap_err().to_string(), want);
+    }
+}

@@ -22,7 +22,7 @@ pub struct Args {
 /// What else it can do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// JSON lines {"text"} on stdin -> {"tokens","ids"} on stdout.
+    /// JSON lines {"text"} or {"text","pair"} on stdin -> {"tokens","ids"} on stdout.
     Tokenize {
         /// A folder with a tokenizer.json, or a name under models/.
         model: String,

@@ -33,12 +33,16 @@ pub struct Shape {
 /// The most that `--pad-to` takes.
 const MOST: usize = 1 << 20;
 
+/// A line of the input.
 #[derive(Deserialize)]
 struct Line {
     text: String,
+    /// The second text of a pair.
+    pair: Option<String>,
 }
 
-/// `{"text"}` lines on stdin -> `{"tokens","ids"}` lines on stdout.
+/// `{"text"}` or `{"text","pair"}` lines on stdin -> `{"tokens","ids"}` lines on stdout; for a pair also
+/// `type_ids`, the segment of each token.
 ///
 /// # Errors
 /// A bad tokenizer or line.
@@ -53,14 +57,27 @@ pub fn tokenize(folder: &Path, shape: &Shape) -> Result<(), TrainError> {
         Some(_) => model::padding_id(folder, &*tokenizer)?,
         None => 0,
     };
-    each_line(|text| {
-        let mut ids = tokenizer.ids(text, !shape.no_specials)?;
+    each(|line| {
+        let (mut ids, mut segments) = match &line.pair {
+            None => (tokenizer.ids(&line.text, !shape.no_specials)?, Vec::new()),
+            Some(_) if shape.no_specials => {
+                let why =
+                    "--no-specials suits single texts: specials keep the two of a pair apart.";
+                return Err(TrainError::Input(why.into()));
+            }
+            Some(pair) => tokenizer.pair(&line.text, pair)?,
+        };
         ids.truncate(shape.max_length.unwrap_or(usize::MAX));
         let missing = shape.pad_to.unwrap_or(0).saturating_sub(ids.len());
         let at = if shape.pad == Side::Left { 0 } else { ids.len() };
         ids.splice(at..at, std::iter::repeat_n(padding, missing));
         let tokens: Vec<String> = ids.iter().map(|id| tokenizer.token(*id)).collect();
-        out(&json!({"tokens": tokens, "ids": ids}).to_string());
+        let mut said = json!({"tokens": tokens, "ids": ids});
+        if line.pair.is_some() {
+            segments.splice(at..at, std::iter::repeat_n(0, missing));
+            said["type_ids"] = json!(segments);
+        }
+        out(&said.to_string());
         Ok(())
     })
 }
@@ -99,6 +116,10 @@ pub fn word_counts(model: BuiltIn) -> Result<(), TrainError> {
 /// # Errors
 /// A line of another form, by its number; what `f` reports.
 pub fn each_line(mut f: impl FnMut(&str) -> Result<(), TrainError>) -> Result<(), TrainError> {
+    each(|line| f(&line.text))
+}
+
+fn each(mut f: impl FnMut(&Line) -> Result<(), TrainError>) -> Result<(), TrainError> {
     for (index, line) in io::stdin().lock().lines().enumerate() {
         let number = index + 1;
         let line = line.map_err(|e| {
@@ -112,7 +133,7 @@ pub fn each_line(mut f: impl FnMut(&str) -> Result<(), TrainError>) -> Result<()
                 "Line {number} of the input is not of the form {{\"text\": \"...\"}}: {e}."
             ))
         })?;
-        f(&line.text)?;
+        f(&line)?;
     }
     Ok(())
 }

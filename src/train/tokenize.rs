@@ -1,18 +1,29 @@
 //! Texts -> ids, by the rules of the model's family.
 
+mod recipe;
+mod sentencepiece;
+mod specials;
+
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tokenizers::pre_tokenizers::whitespace::Whitespace;
 use tokenizers::{
-    NormalizedString, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
-    TruncationParams,
+    NormalizedString, OffsetReferential, OffsetType, PostProcessor, PreTokenizedString,
+    PreTokenizer, TruncationParams, truncate_encodings,
 };
+use tuneboard::spec::{Family, printable};
 
 use crate::cache::Kept;
 use crate::error::TrainError;
 use crate::model::Limits;
+
+#[cfg(test)]
+pub use self::sentencepiece::tests::file as sentencepiece_file;
+
+/// Of what a library says of a file, so many characters are passed on.
+const LONGEST_REASON: usize = 300;
 
 /// Text -> ids.
 pub trait Tokenizer: Sync {
@@ -23,6 +34,16 @@ pub trait Tokenizer: Sync {
     /// What the tokenizer reports.
     fn ids(&self, text: &str, specials: bool) -> Result<Vec<u32>, TrainError>;
 
+    /// The ids of a pair of texts and the segment of each, cut to the length that the tokenizer was made for:
+    /// the longer text gives way first.
+    ///
+    /// # Errors
+    /// A tokenizer that takes no pairs; what it reports.
+    fn pair(&self, text: &str, pair: &str) -> Result<(Vec<u32>, Vec<u32>), TrainError> {
+        let _ = (text, pair);
+        Err(TrainError::Input("This model's tokenizer takes no pairs of texts.".into()))
+    }
+
     /// The token of an id, as text.
     fn token(&self, id: u32) -> String;
 
@@ -32,23 +53,50 @@ pub trait Tokenizer: Sync {
     }
 }
 
-/// The tokenizer of a `tokenizer.json`: WordPiece, byte-level BPE and their like.
-pub struct Subwords(tokenizers::Tokenizer);
+/// The tokenizer of a `tokenizer.json`, or of the files that one is made of: WordPiece, byte-level BPE,
+/// sentencepiece and their like.
+pub struct Subwords {
+    /// Cuts texts to `max_length`.
+    tokenizer: tokenizers::Tokenizer,
+    max_length: Option<usize>,
+    /// The same, which cuts nothing; made where pairs are asked for.
+    uncut: OnceLock<tokenizers::Tokenizer>,
+}
 
 impl Subwords {
-    /// Reads `tokenizer.json`, without the truncation and padding that many files have baked in.
+    /// The tokenizer of a folder whose family is not known; see [`Self::of_family`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(folder: &Path, max_length: Option<usize>) -> Result<Self, TrainError> {
+        Self::of_family(folder, None, max_length)
+    }
+
+    /// Reads `tokenizer.json`, without the truncation and padding that many files have baked in, or puts
+    /// the tokenizer of `family` together where there is none.
     ///
     /// # Errors
     /// A missing or malformed file, or room for fewer tokens than the specials take.
-    pub fn read(folder: &Path, max_length: Option<usize>) -> Result<Self, TrainError> {
+    pub fn of_family(
+        folder: &Path,
+        family: Option<Family>,
+        max_length: Option<usize>,
+    ) -> Result<Self, TrainError> {
         let path = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&path).map_err(TrainError::read(&path))?;
         let bad = |why: &dyn std::fmt::Display| {
+            let why = printable(why.to_string().trim_end_matches('.'), LONGEST_REASON).into_owned();
             TrainError::Input(format!("{} is no sound tokenizer: {why}.", path.display()))
         };
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| bad(&e))?;
+        let mut tokenizer = if path.is_file() {
+            let bytes = std::fs::read(&path).map_err(TrainError::read(&path))?;
+            tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| bad(&e))?
+        } else {
+            let said =
+                |why: String| TrainError::Input(printable(&why, LONGEST_REASON).into_owned());
+            recipe::make(folder, family).map_err(said)?
+        };
         tokenizer.with_padding(None).with_truncation(None).map_err(|e| bad(&e))?;
-        let mut subwords = Self(tokenizer);
+        let mut subwords = Self { tokenizer, max_length, uncut: OnceLock::new() };
         let Some(max_length) = max_length else { return Ok(subwords) };
         let specials = subwords.ids("", true)?.len();
         if max_length <= specials {
@@ -58,7 +106,7 @@ impl Subwords {
             )));
         }
         let truncation = TruncationParams { max_length, ..TruncationParams::default() };
-        subwords.0.with_truncation(Some(truncation)).map_err(|e| bad(&e))?;
+        subwords.tokenizer.with_truncation(Some(truncation)).map_err(|e| bad(&e))?;
         Ok(subwords)
     }
 }
@@ -66,14 +114,42 @@ impl Subwords {
 impl Tokenizer for Subwords {
     fn ids(&self, text: &str, specials: bool) -> Result<Vec<u32>, TrainError> {
         let encoding = self
-            .0
+            .tokenizer
             .encode_fast(text, specials)
             .map_err(|e| TrainError::Input(format!("A text cannot be tokenized: {e}.")))?;
         Ok(encoding.get_ids().to_vec())
     }
 
+    fn pair(&self, text: &str, pair: &str) -> Result<(Vec<u32>, Vec<u32>), TrainError> {
+        let bad =
+            |e: tokenizers::Error| TrainError::Input(format!("A pair cannot be tokenized: {e}."));
+        // With its own truncation the library cuts each text on its way in, and then no longer knows which
+        // was the longer one.
+        let uncut = self.uncut.get_or_init(|| {
+            let mut tokenizer = self.tokenizer.clone();
+            // Taking a truncation away cannot fail.
+            let _ = tokenizer.with_truncation(None);
+            tokenizer
+        });
+        let specials = uncut.get_post_processor().map_or(0, |frame| frame.added_tokens(true));
+        let one = uncut.encode_fast(text, false).map_err(bad)?;
+        let two = uncut.encode_fast(pair, false).map_err(bad)?;
+        let (one, two) = match self.max_length {
+            None => (one, Some(two)),
+            Some(max_length) => {
+                let params = TruncationParams {
+                    max_length: max_length.saturating_sub(specials),
+                    ..TruncationParams::default()
+                };
+                truncate_encodings(one, Some(two), &params).map_err(|e| bad(e.into()))?
+            }
+        };
+        let both = uncut.post_process(one, two, true).map_err(bad)?;
+        Ok((both.get_ids().to_vec(), both.get_type_ids().to_vec()))
+    }
+
     fn token(&self, id: u32) -> String {
-        self.0.id_to_token(id).unwrap_or_else(|| format!("[{id}]"))
+        self.tokenizer.id_to_token(id).unwrap_or_else(|| format!("[{id}]"))
     }
 }
 

@@ -66,7 +66,9 @@ impl FamilyExt for Family {
         max_length: Option<usize>,
     ) -> Result<Box<dyn Tokenizer>, TrainError> {
         Ok(match self.row().tokenizer {
-            TokenizerKind::Subwords => Box::new(Subwords::read(folder, max_length)?),
+            TokenizerKind::Subwords => {
+                Box::new(Subwords::of_family(folder, Some(self), max_length)?)
+            }
             TokenizerKind::Characters => Box::new(Characters::new(max_length)),
             TokenizerKind::Words => Box::new(Words::read(folder, max_length)?),
         })

@@ -3,6 +3,7 @@
 
 mod bert;
 mod families;
+mod family_tokens;
 mod gpt2;
 mod predictor;
 mod tokens;

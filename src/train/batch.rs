@@ -1,6 +1,7 @@
 //! Which rows go together, and how they become tensors.
 
 use tch::{Device, Tensor};
+use tuneboard::spec::RunSpec;
 
 use crate::error::TrainError;
 use crate::model::{Inputs, Padding, Side};
@@ -13,7 +14,7 @@ const MEGA_BATCH: usize = 50;
 
 /// The batches of one epoch of training: rows shuffled, sorted by length within stretches of
 /// [`MEGA_BATCH`] batches, cut, and the batches shuffled. A function of seed and epoch alone.
-pub fn training(
+fn training(
     rows: &[u32],
     tokens: &Tokens,
     batch_size: usize,
@@ -30,6 +31,37 @@ pub fn training(
     }
     rng.shuffle(&mut batches);
     batches
+}
+
+/// The optimiser steps of one epoch, each on `accumulate` batches together.
+#[derive(Debug, Default)]
+pub struct Epoch {
+    /// Batches of rows.
+    batches: Vec<Vec<u32>>,
+    accumulate: usize,
+}
+
+impl Epoch {
+    /// Lays out epoch `epoch`, counted from 0, of `rows`.
+    pub fn lay_out(rows: &[u32], tokens: &Tokens, spec: &RunSpec, epoch: u32) -> Self {
+        let batches = training(rows, tokens, spec.batch_size as usize, spec.seed, epoch);
+        Self { batches, accumulate: spec.accumulate as usize }
+    }
+
+    /// How many steps an epoch of so many rows has.
+    pub fn steps(rows: usize, spec: &RunSpec) -> u64 {
+        rows.div_ceil(spec.batch_size as usize).div_ceil(spec.accumulate as usize) as u64
+    }
+
+    /// The batches of step `index`; none beyond the end.
+    pub fn step(&self, index: u64) -> &[Vec<u32>] {
+        self.batches.chunks(self.accumulate.max(1)).nth(index as usize).unwrap_or_default()
+    }
+}
+
+/// A batch in `2^halvings` parts of like size, or as many as it has rows.
+pub fn parts(batch: &[u32], halvings: u32) -> impl Iterator<Item = &[u32]> {
+    batch.chunks(batch.len().div_ceil(1 << halvings).max(1))
 }
 
 /// The batches of an evaluation, longest texts first, as positions in `rows`. The longest come
@@ -116,6 +148,31 @@ mod tests {
         assert_eq!(batches, training(&rows, &tokens, 8, 3, 0));
         assert_ne!(batches, training(&rows, &tokens, 8, 3, 1));
         assert_ne!(batches, training(&rows, &tokens, 8, 4, 0));
+    }
+
+    #[test]
+    fn halved_batches_keep_every_row() {
+        let batch: Vec<u32> = (0..7).collect();
+        let sizes = |halvings| parts(&batch, halvings).map(<[u32]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(0), [7]);
+        assert_eq!(sizes(1), [4, 3]);
+        assert_eq!(sizes(2), [2, 2, 2, 1]);
+        assert_eq!(sizes(9), [1; 7]);
+        assert_eq!(parts(&batch, 2).flatten().copied().collect::<Vec<_>>(), batch);
+        assert_eq!(parts(&[], 1).count(), 0);
+    }
+
+    #[test]
+    fn every_batch_belongs_to_one_step() {
+        let spec = RunSpec { batch_size: 3, accumulate: 2, ..RunSpec::default() };
+        let rows: Vec<u32> = (0..20).collect();
+        let epoch = Epoch::lay_out(&rows, &tokens(&[2; 20]), &spec, 1);
+        let steps: Vec<_> = (0..Epoch::steps(20, &spec)).map(|step| epoch.step(step)).collect();
+        assert_eq!(steps.iter().map(|batches| batches.len()).collect::<Vec<_>>(), [2, 2, 2, 1]);
+        let mut seen: Vec<u32> = steps.concat().concat();
+        seen.sort_unstable();
+        assert_eq!(seen, rows);
+        assert!(epoch.step(4).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Work that another run has done already: token ids, and the text vectors of frozen trunks.
+//! Work that another run has done already: token ids, and the text vectors of frozen encoders.
 //!
 //! The runner names a folder of the board in `TUNEBOARD_CACHE_DIR`; without one nothing is kept. Names
 //! are hashes of all that the contents depend on, so that nothing in it is ever out of date. Whatever

@@ -137,21 +137,21 @@ impl Checkpoints {
         }
     }
 
-    /// Writes `last`: everything that going on takes. `memory` is what the optimiser remembers, and what
-    /// the network carries from batch to batch.
+    /// Writes `last`: everything that going on takes. `weights` are the model's and the state that batches
+    /// carry on; `memory` is what the optimiser remembers, and what the network keeps from batch to batch.
     ///
     /// # Errors
     /// A full disk, say; the checkpoint before it stays.
     pub fn save_last(
         &self,
         assets: &Assets,
-        parameters: &[Parameter],
+        weights: [&[Parameter]; 2],
         memory: &[(String, Tensor)],
         state: &State,
     ) -> Result<(), TrainError> {
         let json = serde_json::to_vec_pretty(state)
             .map_err(|e| TrainError::Failed(format!("The run's state cannot be written: {e}.")))?;
-        self.save("last", assets, parameters, |write| {
+        self.save("last", assets, weights.into_iter().flatten(), |write| {
             write(OPTIMIZER, &weights::to_bytes(memory)?)?;
             write(STATE, &json)
         })
@@ -169,7 +169,11 @@ impl Checkpoints {
     ///
     /// # Errors
     /// A checkpoint that is missing, damaged or of another model.
-    pub fn load_weights(&self, name: &str, parameters: &[Parameter]) -> Result<(), TrainError> {
+    pub fn load_weights<'p>(
+        &self,
+        name: &str,
+        parameters: impl IntoIterator<Item = &'p Parameter>,
+    ) -> Result<(), TrainError> {
         let path = self.folder.join(name).join(WEIGHTS);
         let saved = weights::read_all(&path)?;
         for parameter in parameters {
@@ -200,16 +204,17 @@ impl Checkpoints {
         weights::read_all(&self.folder.join("last").join(OPTIMIZER))
     }
 
-    fn save(
+    fn save<'p>(
         &self,
         name: &str,
         assets: &Assets,
-        parameters: &[Parameter],
+        parameters: impl IntoIterator<Item = &'p Parameter>,
         more: impl FnOnce(&Put) -> Result<(), TrainError>,
     ) -> Result<(), TrainError> {
         self.write(name, |write| {
-            let tensors: Vec<_> =
-                parameters.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone())).collect();
+            let tensors =
+                parameters.into_iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
+            let tensors: Vec<_> = tensors.collect();
             write(WEIGHTS, &weights::to_bytes(&tensors)?)?;
             write("config.json", assets.config.as_bytes())?;
             for (name, bytes) in &assets.tokenizer {

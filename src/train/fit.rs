@@ -9,13 +9,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use tuneboard::events::Ending;
-use tuneboard::spec::{BuiltIn, RunSpec, Task};
+use tuneboard::spec::{BuiltIn, RunSpec};
 
 use crate::baselines;
 use crate::error::TrainError;
 use crate::journal::{History, Journal};
-use crate::lm;
-use crate::session::{Flow, Session};
+use crate::trainer::Trainer;
 
 /// How a run ended, and its best epoch.
 pub type End = (Ending, Option<u32>);
@@ -34,21 +33,7 @@ pub fn run(
     if let Some(BuiltIn::Baseline(model)) = BuiltIn::named(&spec.model) {
         return baselines::run(folder, &spec, model, history, journal, stop);
     }
-    if spec.task == Task::Lm {
-        return lm::run(folder, spec, history, journal, stop);
-    }
-    let mut session = Session::open(folder, spec, history, journal, stop)?;
-    while !session.is_trained() {
-        let flow = session.train_epoch()?.and_then(|| session.judge_epoch())?;
-        session.save()?;
-        if flow == Flow::Stopped {
-            return Ok((Ending::Stopped, session.best_epoch()));
-        }
-    }
-    match session.test_best()? {
-        Flow::Stopped => Ok((Ending::Stopped, session.best_epoch())),
-        Flow::Finished => Ok((Ending::Done, session.best_epoch())),
-    }
+    Trainer::open(folder, spec, history, journal, stop)?.run()
 }
 
 /// The spec of a run's folder.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tuneboard::events::{Ending, EventWriter, Kind, Level, Tail};
+use tuneboard::dataset::Dataset;
+use tuneboard::events::{Ending, EventWriter, Kind, Level, Started, Tail};
 
 use crate::error::TrainError;
 use crate::progress::Console;
@@ -55,6 +56,39 @@ impl Journal {
     pub fn note(&mut self, level: Level, text: impl Into<String>) -> Result<(), TrainError> {
         self.write(Kind::Note { level, text: text.into() })
     }
+}
+
+impl Journal {
+    /// Warnings about the data.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn warnings(&mut self, notes: &[String]) -> Result<(), TrainError> {
+        notes.iter().try_for_each(|note| self.note(Level::Warning, note))
+    }
+}
+
+impl History {
+    /// The facts of the next attempt that follow from the data and from this process. What depends on
+    /// the model is for the caller to fill in.
+    pub fn started(self, data: &Dataset) -> Started {
+        Started {
+            attempt: self.attempts + 1,
+            pid: std::process::id(),
+            host: host_name(),
+            trainer: env!("CARGO_PKG_VERSION").to_owned(),
+            data_hash: data.hash.clone(),
+            labels: data.label_names.clone(),
+            rows: [&data.train, &data.val, &data.test].map(|r| r.len() as u64),
+            ..Started::default()
+        }
+    }
+}
+
+/// The machine's name, or nothing.
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 fn history(path: &Path) -> Result<History, TrainError> {

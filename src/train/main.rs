@@ -1,9 +1,9 @@
 //! tuneboard-train: trains one run, and is the only executable that links libtorch.
 //!
 //! ```text
-//! RUN_DIR/spec.toml -> fit -> session: data, tokens, model, optimiser, state
-//!   train_epoch (epoch, batch, optim)  -> metrics
-//!   judge_epoch (evaluate, metrics)              -> figures, confusion, predictions
+//! RUN_DIR/spec.toml -> fit -> trainer: data, source, objective, optimiser, state
+//!   train_epoch (objective, batch, optim, meter) -> metrics
+//!   judge_epoch (objective, outcome)             -> figures, confusion, predictions
 //!   save (checkpoint)                            -> checkpoints/{last,best}
 //! ```
 //! It writes its own folder and the cache, and nothing else. Exit codes: 0 done or cleanly stopped, 1 failed on the
@@ -16,29 +16,27 @@ mod cache;
 mod checkpoint;
 mod cli;
 mod device;
-mod epoch;
 mod error;
-mod evaluate;
 mod fastai;
 mod fit;
 mod forward;
-mod frozen;
 mod journal;
 mod lines;
-mod lm;
-mod metrics;
 mod model;
 mod native;
+mod objective;
 mod optim;
+mod outcome;
 mod predict;
 mod probe;
 mod progress;
-mod report;
 mod rng;
-mod session;
 mod signals;
+mod source;
+mod splits;
 mod state;
 mod tokenize;
+mod trainer;
 
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
@@ -70,7 +68,7 @@ fn main() -> ExitCode {
 fn dispatch(args: &Args) -> Result<(), TrainError> {
     let model = |name: &str| {
         let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
-        session::find_model(&root, name)
+        source::find_model(&root, name)
     };
     match (&args.verb, &args.run_dir) {
         (Some(Verb::Tokenize { model: name, shape }), _) => lines::tokenize(&model(name)?, shape),

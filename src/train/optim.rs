@@ -60,7 +60,7 @@ impl Optimizer {
         let mut slots = Vec::with_capacity(parameters.len());
         for parameter in parameters {
             let learns = parameter.learns && parameter.group() < groups;
-            // Without a gradient the trunk keeps no graph, which halves time and memory.
+            // Without gradients the encoder keeps no graph, which halves time and memory.
             parameter.leaf.learn(learns)?;
             if !learns {
                 continue;

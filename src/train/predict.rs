@@ -9,9 +9,9 @@ use crate::baselines::Fitted;
 use crate::batch;
 use crate::device::Place;
 use crate::error::TrainError;
-use crate::evaluate::{LogProbabilities, log_probabilities};
 use crate::lines::each_line;
 use crate::model::{self, FamilyExt, Loaded, Mode, Request};
+use crate::objective::{LogProbabilities, log_probabilities};
 use crate::progress::out;
 use crate::tokenize::{Tokenizer, Tokens, must_fit};
 

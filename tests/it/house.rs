@@ -204,6 +204,28 @@ fn the_trainer_never_opens_the_database() {
     }
 }
 
+/// The training loop knows no task, and nothing outside a family's own folder names a family.
+#[test]
+fn the_training_loop_names_no_task_and_no_family() {
+    let mut wrong = Vec::new();
+    for (path, text) in source() {
+        let is_test = path.iter().any(|part| part.to_string_lossy().starts_with("parity"));
+        if module(&path) != "train" || path.starts_with("train/model") || is_test {
+            continue;
+        }
+        let code = code(&text);
+        let named = code
+            .split("Family::")
+            .skip(1)
+            .filter(|rest| rest.starts_with(char::is_uppercase) && !rest.starts_with("ALL"));
+        wrong.extend(named.map(|rest| format!("{}: {:.20}", path.display(), rest)));
+        if path.starts_with("train/trainer") && (code.contains("Task") || code.contains(".task")) {
+            wrong.push(format!("{} names a task", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn only_out_rs_prints_for_the_command_line() {
     for (path, text) in source() {

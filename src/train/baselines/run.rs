@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -15,11 +14,11 @@ use super::vocabulary::Vocabulary;
 use crate::checkpoint::Checkpoints;
 use crate::device;
 use crate::error::TrainError;
-use crate::evaluate;
 use crate::fit::End;
 use crate::journal::{History, Journal};
-use crate::report::{self, Pass};
-use crate::session;
+use crate::objective::{self, Scores};
+use crate::outcome::Outcome;
+use crate::splits;
 
 /// Fits a baseline, judges it, saves it, tests it. Its one epoch is one step. An attempt that was cut
 /// off is made again from the start: it takes seconds.
@@ -37,24 +36,22 @@ pub fn run(
     let root = env::current_dir().map_err(TrainError::read(Path::new(".")))?;
     let data = dataset::load(spec, &root)?;
     let checkpoints = Checkpoints::open(folder)?;
-    let predictions = folder.join("predictions");
-    fs::create_dir_all(&predictions).map_err(TrainError::write(&predictions))?;
 
     let begun = Instant::now();
     let classes = data.label_names.len();
-    let weights = session::class_weights(spec, &data);
+    let weights = objective::class_weights(spec, &data);
     let examples = Examples {
-        texts: report::texts(&data, Split::Train).collect(),
-        labels: labels(&data, Split::Train),
+        texts: splits::texts(&data, Split::Train).collect(),
+        labels: splits::labels(&data, Split::Train),
         label_names: &data.label_names,
         weights: weights
             .map_or_else(|| vec![1.0; classes], |w| w.iter().copied().map(f64::from).collect()),
     };
     let vocabulary = match model {
         Baseline::Majority => Vocabulary::default(),
-        Baseline::CountNb => Vocabulary::learn(report::texts(&data, Split::Train), false),
+        Baseline::CountNb => Vocabulary::learn(splits::texts(&data, Split::Train), false),
         Baseline::TfidfNb | Baseline::TfidfLogreg => {
-            Vocabulary::learn(report::texts(&data, Split::Train), true)
+            Vocabulary::learn(splits::texts(&data, Split::Train), true)
         }
     };
     tell(spec, &data, (vocabulary.len() + 1) * classes, history, journal)?;
@@ -75,10 +72,9 @@ pub fn run(
         ("examples_per_s".to_owned(), rate(data.train.len())),
         ("tokens_per_s".to_owned(), rate(learnt.words as usize)),
     ]);
-    let scores = judge(&learnt.fitted, &data, Split::Val);
+    let val = outcome(&learnt.fitted, &data, Split::Val);
     train.extend(device::peak_memory(Device::Cpu));
-    let pass = Pass { split: Split::Val, epoch: 1, before: Some(train), more: Vec::new() };
-    report::report(journal, folder, &data, pass, scores)?;
+    val.report(journal, folder, (Split::Val, 1), Some(train))?;
     checkpoints.write("best", |write| learnt.fitted.save(write))?;
     let path = "checkpoints/best";
     journal.write(Kind::Saved { what: Saved::Best, epoch: 1, path: path.to_owned() })?;
@@ -87,8 +83,8 @@ pub fn run(
     }
     // The test rows are judged by what was saved: what `predict` will read is what was measured.
     let saved = Fitted::load(&folder.join(path))?;
-    let pass = Pass { split: Split::Test, epoch: 1, before: None, more: Vec::new() };
-    report::report(journal, folder, &data, pass, judge(&saved, &data, Split::Test))?;
+    let test = outcome(&saved, &data, Split::Test);
+    test.report(journal, folder, (Split::Test, 1), None)?;
     Ok((Ending::Done, Some(1)))
 }
 
@@ -99,41 +95,31 @@ fn tell(
     history: History,
     journal: &mut Journal,
 ) -> Result<(), TrainError> {
-    let attempt = history.attempts + 1;
     if history.attempts > 0 {
-        journal.write(Kind::Resumed { epoch: 0, attempt })?;
+        journal.write(Kind::Resumed { epoch: 0, attempt: history.attempts + 1 })?;
     }
     journal.write(Kind::Started(Box::new(Started {
         spec_hash: spec.hash(),
-        attempt,
-        pid: std::process::id(),
-        host: session::host_name(),
         device: "cpu".to_owned(),
         threads: 1,
         precision: "fp64".to_owned(),
-        trainer: env!("CARGO_PKG_VERSION").to_owned(),
         parameters: parameters as u64,
-        data_hash: data.hash.clone(),
-        labels: data.label_names.clone(),
-        rows: [&data.train, &data.val, &data.test].map(|r| r.len() as u64),
         epochs: 1,
         total_steps: 1,
+        ..history.started(data)
     })))?;
     if history.attempts == 0 {
-        for note in &data.notes {
-            journal.note(Level::Warning, note)?;
-        }
+        journal.warnings(&data.notes)?;
     }
     Ok(())
 }
 
-fn judge(fitted: &Fitted, data: &Dataset, split: Split) -> crate::metrics::Scores {
-    let log_probabilities = fitted.log_probabilities(report::texts(data, split));
-    let single: Vec<f32> = log_probabilities.into_iter().map(|x| x as f32).collect();
-    evaluate::scores(labels(data, split), &single, data.label_names.len())
+fn outcome(fitted: &Fitted, data: &Dataset, split: Split) -> Outcome {
+    objective::class_outcome(data, split, judge(fitted, data, split))
 }
 
-fn labels(data: &Dataset, split: Split) -> Vec<u32> {
-    let label = |row: &u32| data.labels.get(*row as usize).copied();
-    report::rows(data, split).iter().filter_map(label).collect()
+fn judge(fitted: &Fitted, data: &Dataset, split: Split) -> Scores {
+    let log_probabilities = fitted.log_probabilities(splits::texts(data, split));
+    let single: Vec<f32> = log_probabilities.into_iter().map(|x| x as f32).collect();
+    objective::scores(splits::labels(data, split), &single, data.label_names.len())
 }

@@ -6,6 +6,7 @@
 
 mod attention;
 mod awd_lstm;
+mod built_in;
 mod config;
 mod damage;
 mod elmo;
@@ -37,11 +38,11 @@ use tuneboard::spec::Pool;
 pub use awd_lstm::{
     Carried, LanguageModel, LoadedLanguageModel, Predicted, matched, regularisation,
 };
+pub use built_in::make_built_in;
 pub use config::read as read_config;
 pub use damage::damage;
 pub use elmo::Context;
 pub use family::FamilyExt;
-pub use gru::make as make_gru;
 #[cfg(test)]
 pub use parameters::Fresh;
 pub use parameters::{Builder, Leaf, Parameter};

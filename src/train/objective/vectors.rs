@@ -1,15 +1,16 @@
-//! Text vectors of a frozen trunk: computed once, used in every epoch, and by every run of a sweep
-//! that has the same trunk.
+//! Text vectors of a frozen encoder: computed once, used in every epoch, and by every run of a sweep
+//! that has the same encoder.
 
 use std::path::Path;
 
 use tch::{Kind, Tensor};
 
+use super::Stop;
+use super::encoded::Encoded;
 use crate::batch;
 use crate::cache::Name;
 use crate::error::TrainError;
 use crate::model::{Mode, weights};
-use crate::session::Session;
 
 /// One vector for each row of the data.
 pub struct Vectors {
@@ -18,7 +19,7 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// Those of some rows, `[rows, width]`.
+    /// The vectors of some rows, `[rows, width]`.
     ///
     /// # Errors
     /// What libtorch reports.
@@ -29,27 +30,26 @@ impl Vectors {
     }
 }
 
-impl Session<'_> {
-    /// Sees to it that the vectors are there while nothing below the head learns, and only then; false
-    /// if a stop was asked for on the way. A trunk that does not learn has no dropout either: it is
-    /// the same function in every epoch.
+impl Encoded {
+    /// Computes the vectors if nothing below the head ever learns, or reads them from the cache; false
+    /// if `stop` asked for a stop first. An encoder that does not learn has no dropout either: it is the
+    /// same function in every epoch.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub(crate) fn freeze(&mut self) -> Result<bool, TrainError> {
-        if !self.is_trunk_frozen() || self.model.network.depends_on_batch() {
-            self.vectors = None;
-        } else if self.vectors.is_none() {
-            self.vectors = self.compute_vectors()?;
+    pub fn freeze(&mut self, stop: &Stop) -> Result<bool, TrainError> {
+        let can_keep = self.is_frozen && !self.model.network.depends_on_batch();
+        if can_keep && self.vectors.is_none() {
+            self.vectors = self.compute_vectors(stop)?;
             return Ok(self.vectors.is_some());
         }
         Ok(true)
     }
 
-    fn compute_vectors(&self) -> Result<Option<Vectors>, TrainError> {
+    fn compute_vectors(&self, stop: &Stop) -> Result<Option<Vectors>, TrainError> {
         let name = self.vectors_name()?;
         let device = self.place.device;
-        let rows = self.data.texts.len() as i64;
+        let rows = self.texts as i64;
         if let Some(all) = self
             .cache
             .get(&name)
@@ -65,11 +65,11 @@ impl Session<'_> {
         let mode = Mode::inference(self.place.kind);
         let mut all: Option<Tensor> = None;
         for positions in batch::evaluation(&every, &self.tokens, self.evaluation_batch()) {
-            if self.stop_asked() {
+            if stop() {
                 return Ok(None);
             }
-            let batch = positions.iter().map(|at| *at as u32);
-            let inputs = batch::collate(batch, &self.tokens, self.model.padding, device)?;
+            let batch: Vec<u32> = positions.iter().map(|at| *at as u32).collect();
+            let inputs = self.inputs(&batch)?;
             let vectors = self.model.network.vectors(&inputs, mode)?.f_to_kind(Kind::Float)?;
             let width = vectors.size2()?.1;
             let places: Vec<i64> = positions.iter().map(|at| *at as i64).collect();
@@ -85,7 +85,8 @@ impl Session<'_> {
         Ok(Some(Vectors { all }))
     }
 
-    /// What the vectors depend on: the trunk's weights and shape, the ids, and how they are computed.
+    /// A name made of what the vectors depend on: the encoder's weights and shape, the ids, and how the
+    /// vectors are computed.
     fn vectors_name(&self) -> Result<String, TrainError> {
         let mut name = Name::new("vectors").part(&self.tokens.to_bytes());
         for parameter in self.model.parameters.iter().filter(|p| !p.is_head) {

@@ -2,7 +2,7 @@ use tuneboard::dataset::Dataset;
 use tuneboard::events::Split;
 
 use crate::error::TrainError;
-use crate::report;
+use crate::splits;
 use crate::tokenize::{Tokenizer, Tokens};
 
 /// The texts of a data set as stretches of tokens that fit into a model: a long text is cut into as many
@@ -79,7 +79,7 @@ impl Pieces {
         let mut count = 0;
         let mut parts = [Split::Train, Split::Val, Split::Test].map(|split| (split, Vec::new()));
         for (split, part) in &mut parts {
-            for row in report::rows(data, *split) {
+            for row in splits::rows(data, *split) {
                 let text = texts.get(*row);
                 let stretches = text.chunks(room);
                 let last = stretches.len().saturating_sub(1);

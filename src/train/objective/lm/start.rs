@@ -7,32 +7,25 @@ use tuneboard::events::Split;
 
 use crate::error::TrainError;
 use crate::fastai::{self, Vocab, tokens};
-use crate::model::{self, weights};
-use crate::report;
+use crate::model::{self, Start, weights};
+use crate::source::Source;
+use crate::splits;
 
 /// Makes the folder that a language model is loaded from, `model/` of the run's folder: the source's
 /// `config.json`, a `vocab.json` of the words that are frequent in the train rows, and, if the
 /// source's weights are wanted, a `model.safetensors` with its word vectors moved to the new words.
-/// Without a source it is the built-in model's. A folder that an earlier attempt made stays.
+/// A folder that an earlier attempt made, or that a built-in model has, stays.
 ///
 /// # Errors
 /// Whatever is wrong with the source, or a folder that cannot be written.
-pub fn prepare(
-    run: &Path,
-    source: Option<&Path>,
-    with_weights: bool,
-    data: &Dataset,
-) -> Result<PathBuf, TrainError> {
+pub fn prepare(run: &Path, source: &Source, data: &Dataset) -> Result<PathBuf, TrainError> {
     let folder = run.join("model");
     if folder.join("config.json").is_file() {
         return Ok(folder);
     }
-    // Under another name until it is whole: a killed trainer's half would be taken for all.
+    // It has another name until it is whole: a killed trainer's half would be taken for all.
     let half = run.join(format!("model.tmp-{}", std::process::id()));
-    match source {
-        None => fastai::scratch(&half, report::texts(data, Split::Train))?,
-        Some(source) => adapt(source, with_weights, data, &half)?,
-    }
+    adapt(&source.folder, source.start == Start::Checkpoint, data, &half)?;
     fs::rename(&half, &folder).map_err(TrainError::write(&folder))?;
     Ok(folder)
 }
@@ -43,7 +36,7 @@ fn adapt(
     data: &Dataset,
     folder: &Path,
 ) -> Result<(), TrainError> {
-    let texts: Vec<Vec<String>> = report::texts(data, Split::Train).map(tokens).collect();
+    let texts: Vec<Vec<String>> = splits::texts(data, Split::Train).map(tokens).collect();
     let vocab = Vocab::of(texts.iter().map(Vec::as_slice));
     let mut json = model::read_config(source)?;
     if let Some(config) = json.as_object_mut() {

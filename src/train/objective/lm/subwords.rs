@@ -1,48 +1,38 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tch::{Kind, Reduction, Tensor};
+use tch::{Reduction, Tensor};
 use tuneboard::dataset::Dataset;
-use tuneboard::events::Split;
+use tuneboard::events::{Number, Split};
 use tuneboard::spec::RunSpec;
 
 use super::mask::Masker;
-use super::objective::{Learn, Objective, Sums};
 use super::pieces::{Frame, Pieces};
-use crate::batch;
+use super::sums::Sums;
+use crate::batch::{self, Epoch, parts};
 use crate::checkpoint::Assets;
 use crate::device::Place;
-use crate::epoch::parts;
 use crate::error::TrainError;
-use crate::model::{self, FamilyExt, Inputs, LoadedPredictor, Mode, Parameter, Start};
+use crate::model::{self, FamilyExt, Inputs, LoadedPredictor, Mode, Parameter};
+use crate::objective::loss::{self, Loss};
+use crate::objective::{Learner, Objective, Opened, Pass, Setup, Stop};
+use crate::outcome::Outcome;
 use crate::rng::{Purpose, Rng};
-use crate::session;
+use crate::state::Tally;
 use crate::tokenize::{Tokens, must_fit};
 
-/// A BERT that guesses hidden tokens, or a GPT-2 that guesses the next one, text by text.
-pub struct Subwords {
+/// A model that guesses hidden tokens, or the next one, text by text.
+struct Subwords {
     model: LoadedPredictor,
     pieces: Pieces,
     /// `None` = the next token is predicted.
     masker: Option<Masker>,
-    /// The steps of the epoch, each of `accumulate` batches of pieces.
-    steps: Vec<Vec<Vec<u32>>>,
-    epoch: u32,
-    batch_size: usize,
-    accumulate: usize,
-    seed: u64,
-    smoothing: f64,
+    spec: RunSpec,
+    loss: Loss,
     place: Place,
-}
-
-/// What [`Subwords::open`] gives.
-pub struct Opened {
-    /// Ready for the first epoch.
-    pub objective: Subwords,
-    /// What checkpoints hold besides weights.
-    pub assets: Assets,
-    /// A sentence for the user.
-    pub note: Option<String>,
+    epoch: u32,
+    batches: Epoch,
 }
 
 /// The targets of a batch.
@@ -60,67 +50,51 @@ struct Targets {
 /// are what fills the memory.
 const AT_ONCE: i64 = 1024;
 
+/// A language model that learns text by text.
+///
+/// # Errors
+/// Whatever is wrong with the folder, or texts that do not fit.
+pub fn open(setup: &Setup, data: &Dataset) -> Result<Opened, TrainError> {
+    let Setup { source, spec, place, .. } = *setup;
+    let folder: &Path = &source.folder;
+    let model =
+        model::load_predictor(folder, source.start, spec.dropout, place.device, place.kind)?;
+    source.check_length(spec, model.limits)?;
+    let tokenizer = model.family.tokenizer(folder, None)?;
+    let masker = if model.is_causal {
+        None
+    } else {
+        Some(Masker {
+            mask: model::mask_id(folder, &*tokenizer)?,
+            vocabulary: model.limits.vocabulary as u32,
+        })
+    };
+    let end = model.json.get("eos_token_id").and_then(Value::as_u64);
+    let end = end.and_then(|id| u32::try_from(id).ok()).filter(|_| model.is_causal);
+    let counts = |frame: &Frame, ids: &[u32]| match masker {
+        Some(_) => ids.iter().any(|id| !frame.holds(*id)),
+        None => ids.len() > 1,
+    };
+    let length = spec.max_length as usize;
+    let pieces = Pieces::cut(&*tokenizer, data, length, end, place.threads, counts)?;
+    must_fit(&pieces.tokens, model.limits)?;
+    let note = (!model.head_given && masker.is_some())
+        .then(|| "The layers that predict hidden tokens are new.".to_owned());
+    let assets = Assets::with(folder, &described(&model))?;
+    let objective = Box::new(Subwords {
+        model,
+        pieces,
+        masker,
+        spec: spec.clone(),
+        loss: Loss::of_tokens(spec),
+        place: place.clone(),
+        epoch: 0,
+        batches: Epoch::default(),
+    });
+    Ok(Opened { objective, assets, notes: note.into_iter().collect() })
+}
+
 impl Subwords {
-    /// Loads the model of `source` and cuts the texts. Whatever is random comes from libtorch's
-    /// generators.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the folder, or texts that do not fit.
-    pub fn open(
-        source: &Path,
-        with_weights: bool,
-        spec: &RunSpec,
-        data: &Dataset,
-        place: &Place,
-    ) -> Result<Opened, TrainError> {
-        let start = if with_weights { Start::Checkpoint } else { Start::Random };
-        let model = model::load_predictor(source, start, spec.dropout, place.device, place.kind)?;
-        session::check_length(source, spec, model.limits)?;
-        let tokenizer = model.family.tokenizer(source, None)?;
-        let masker = if model.is_causal {
-            None
-        } else {
-            Some(Masker {
-                mask: model::mask_id(source, &*tokenizer)?,
-                vocabulary: model.limits.vocabulary as u32,
-            })
-        };
-        let end = model.json.get("eos_token_id").and_then(Value::as_u64);
-        let end = end.and_then(|id| u32::try_from(id).ok()).filter(|_| model.is_causal);
-        let counts = |frame: &Frame, ids: &[u32]| match masker {
-            Some(_) => ids.iter().any(|id| !frame.holds(*id)),
-            None => ids.len() > 1,
-        };
-        let length = spec.max_length as usize;
-        let pieces = Pieces::cut(&*tokenizer, data, length, end, place.threads, counts)?;
-        must_fit(&pieces.tokens, model.limits)?;
-        let note = (!model.head_given && masker.is_some())
-            .then(|| "The layers that predict hidden tokens are new.".to_owned());
-        let assets = Assets::with(source, &described(&model))?;
-        let mut objective = Self {
-            model,
-            pieces,
-            masker,
-            steps: Vec::new(),
-            epoch: 0,
-            batch_size: spec.batch_size as usize,
-            accumulate: spec.accumulate as usize,
-            seed: spec.seed,
-            smoothing: spec.label_smoothing,
-            place: place.clone(),
-        };
-        objective.lay_out(0);
-        Ok(Opened { objective, assets, note })
-    }
-
-    fn lay_out(&mut self, epoch: u32) {
-        let [train, ..] = &self.pieces.parts;
-        let batches =
-            batch::training(train, &self.pieces.tokens, self.batch_size, self.seed, epoch);
-        self.steps = batches.chunks(self.accumulate).map(<[Vec<u32>]>::to_vec).collect();
-        self.epoch = epoch;
-    }
-
     /// What is to be predicted of some pieces. `draw` names the tokens that are hidden, given a piece.
     fn targets(&self, rows: &[u32], draw: impl Fn(u32) -> Rng) -> Result<Targets, TrainError> {
         let (padding, device) = (self.model.padding, self.place.device);
@@ -155,20 +129,6 @@ impl Subwords {
         let hidden = self.model.network.hidden(&targets.inputs, mode)?;
         Ok(hidden.f_flatten(0, 1)?.f_index_select(0, &targets.places)?)
     }
-
-    /// Summed cross-entropy of some vectors' predictions, and how many of them were right.
-    fn loss(
-        &self,
-        vectors: &Tensor,
-        ids: &Tensor,
-        smoothing: f64,
-    ) -> Result<(Tensor, Tensor), TrainError> {
-        let scores = self.model.network.scores(vectors)?;
-        let loss =
-            scores.f_cross_entropy_loss(ids, None::<&Tensor>, Reduction::Sum, -100, smoothing)?;
-        let right = scores.f_argmax(-1, false)?.f_eq_tensor(ids)?.f_sum(Kind::Int64)?;
-        Ok((loss, right))
-    }
 }
 
 impl Objective for Subwords {
@@ -177,48 +137,56 @@ impl Objective for Subwords {
     }
 
     fn steps(&self) -> u64 {
-        self.steps.len() as u64
+        let [train, ..] = &self.pieces.parts;
+        Epoch::steps(train.len(), &self.spec)
     }
 
-    fn begin(&mut self, epoch: u32, _: u64) -> Result<(), TrainError> {
-        self.lay_out(epoch);
-        Ok(())
+    fn begin(&mut self, epoch: u32, _: u64, _: &Stop) -> Result<bool, TrainError> {
+        let [train, ..] = &self.pieces.parts;
+        self.batches = Epoch::lay_out(train, &self.pieces.tokens, &self.spec, epoch);
+        self.epoch = epoch;
+        Ok(true)
     }
 
     fn step(
         &mut self,
         index: u64,
         halvings: u32,
-        mode: Mode,
-        learn: &mut Learn,
-    ) -> Result<Sums, TrainError> {
-        let batches = self.steps.get(index as usize).map_or(&[][..], Vec::as_slice);
+        learner: &mut Learner,
+    ) -> Result<Vec<Pass>, TrainError> {
         // Each piece is masked anew in every epoch.
         let epoch = u64::from(self.epoch) << 32;
-        let draw = |piece| Rng::new(self.seed, Purpose::Mask, epoch | u64::from(piece));
-        let of_parts = batches.iter().flat_map(|batch| parts(batch, halvings));
+        let draw = |piece| Rng::new(self.spec.seed, Purpose::Mask, epoch | u64::from(piece));
+        let batches = self.batches.step(index).iter();
+        let of_parts = batches.flat_map(|batch| parts(batch, halvings));
         let all = of_parts.map(|rows| self.targets(rows, draw)).collect::<Result<Vec<_>, _>>()?;
         let total = all.iter().map(|targets| targets.count).sum::<u64>() as f64;
-        let mut sums = Sums::default();
+        let mut passes = Vec::with_capacity(all.len());
         for targets in all {
-            let vectors = self.vectors(&targets, mode)?;
-            let (loss, right) = self.loss(&vectors, &targets.ids, self.smoothing)?;
-            learn(&loss.f_div_scalar(total)?)?;
-            sums.add(Sums {
+            let vectors = self.vectors(&targets, learner.mode)?;
+            let scores = self.model.network.scores(&vectors)?;
+            let loss = self.loss.learning(&scores, &targets.ids, Reduction::Sum)?;
+            let right = loss::right(&scores, &targets.ids)?;
+            learner.learn(&loss.f_div_scalar(total)?)?;
+            passes.push(Pass {
+                loss: loss.f_detach()?,
+                right,
                 targets: targets.count,
-                right: right.f_int64_value(&[])? as u64,
                 tokens: targets.tokens,
-                loss: loss.f_double_value(&[])?,
             });
         }
-        Ok(sums)
+        Ok(passes)
     }
 
-    fn can_halve(&self, halvings: u32) -> bool {
-        self.batch_size >> halvings > 1
+    fn has_examples(&self) -> bool {
+        false
     }
 
-    fn evaluate(&self, split: Split, stop: &dyn Fn() -> bool) -> Result<Option<Sums>, TrainError> {
+    fn train_values(&self, tally: &Tally) -> BTreeMap<String, Number> {
+        Sums::train_values(tally)
+    }
+
+    fn evaluate(&mut self, split: Split, stop: &Stop) -> Result<Option<Outcome>, TrainError> {
         let _guard = tch::no_grad_guard();
         let [train, val, test] = &self.pieces.parts;
         let rows = match split {
@@ -230,7 +198,8 @@ impl Objective for Subwords {
         // Not the run's seed: runs with different seeds are judged by the same tokens.
         let draw = |piece| Rng::new(0, Purpose::Mask, u64::from(piece));
         let mut all = Sums::default();
-        for positions in batch::evaluation(rows, &self.pieces.tokens, self.batch_size) {
+        let at_once = self.spec.batch_size as usize;
+        for positions in batch::evaluation(rows, &self.pieces.tokens, at_once) {
             if stop() {
                 return Ok(None);
             }
@@ -238,15 +207,15 @@ impl Objective for Subwords {
             let targets = self.targets(&batch.collect::<Vec<_>>(), draw)?;
             let vectors = self.vectors(&targets, mode)?;
             all.targets += targets.count;
-            all.tokens += targets.tokens;
             let pairs = vectors.f_split(AT_ONCE, 0)?.into_iter();
             for (vectors, ids) in pairs.zip(targets.ids.f_split(AT_ONCE, 0)?) {
-                let (loss, right) = self.loss(&vectors, &ids, 0.0)?;
-                all.right += right.f_int64_value(&[])? as u64;
+                let scores = self.model.network.scores(&vectors)?;
+                let loss = loss::judging(&scores, &ids, Reduction::Sum)?;
+                all.right += loss::right(&scores, &ids)?.f_int64_value(&[])? as u64;
                 all.loss += loss.f_double_value(&[])?;
             }
         }
-        Ok(Some(all))
+        Ok(Some(all.outcome()))
     }
 }
 

@@ -1,12 +1,10 @@
-//! One pass over a split without learning.
+//! What a classifier says of texts, without learning.
 
 use tch::{Kind, Tensor};
 
+use super::Scores;
 use crate::batch;
 use crate::error::TrainError;
-use crate::metrics::Scores;
-use crate::model::Mode;
-use crate::session::Session;
 use crate::tokenize::Tokens;
 
 /// What a model says of texts: `[rows * classes]`, row by row.
@@ -18,8 +16,8 @@ pub struct LogProbabilities {
     pub values: Vec<f32>,
 }
 
-/// What `logits` says of `rows` of `tokens`, in their order: it gives the class scores of some rows,
-/// `[rows, classes]`. `None` if a stop was asked for on the way.
+/// The logarithms of the class probabilities of `rows` of `tokens`, in their order. `logits` gives the
+/// class scores of some rows, `[rows, classes]`. `None` if `stop` asked for a stop first.
 ///
 /// # Errors
 /// What libtorch reports.
@@ -50,23 +48,6 @@ pub fn log_probabilities(
         }
     }
     Ok(Some(all))
-}
-
-/// What the session's model says of `rows`, in their order; `None` if a stop was asked for on the way.
-///
-/// # Errors
-/// What libtorch reports.
-pub fn evaluate(session: &Session, rows: &[u32], mode: Mode) -> Result<Option<Scores>, TrainError> {
-    session.forget();
-    let asked = log_probabilities(
-        &session.tokens,
-        rows,
-        session.evaluation_batch(),
-        |rows| session.logits(rows, mode),
-        || session.stop_asked(),
-    )?;
-    let labels = rows.iter().map(|row| session.label(*row)).collect();
-    Ok(asked.map(|all| scores(labels, &all.values, session.data.label_names.len())))
 }
 
 fn flat(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {

@@ -1,0 +1,214 @@
+//! `task=classify`: one class per text.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tch::{Reduction, Tensor};
+use tuneboard::analysis::metrics::macro_f1;
+use tuneboard::dataset::Dataset;
+use tuneboard::dataset::predictions::Predictions;
+use tuneboard::events::{Number, Split};
+use tuneboard::spec::{Init, Preset, RunId, printable};
+
+use super::encoded::{Encoded, Head};
+use super::loss::{self, Loss};
+use super::{Learner, Objective, Opened, Pass, Scores, Setup, StepLoss, Stop, judge};
+use crate::batch::parts;
+use crate::checkpoint::Assets;
+use crate::error::TrainError;
+use crate::model::{Loaded, Memory, Parameter};
+use crate::outcome::{Classes, Outcome};
+use crate::splits;
+use crate::state::Tally;
+
+struct Classify {
+    texts: Encoded,
+    data: Dataset,
+    loss: Loss,
+    batch_size: usize,
+    /// Whether the notebook's average is reported as well (docs/notebook.md).
+    is_notebook: bool,
+}
+
+/// A classifier of the data's classes.
+///
+/// # Errors
+/// As [`super::open`].
+pub fn open(setup: &Setup, data: Dataset) -> Result<Opened, TrainError> {
+    let spec = setup.spec;
+    let labels = &data.label_names;
+    let texts = Encoded::open(setup, &data, |config| Head {
+        outputs: labels.len(),
+        keep: keeps_head(config, labels),
+    })?;
+    let model = &texts.model;
+    let mut notes = Vec::new();
+    if let Init::Run(parent) = spec.init {
+        notes.push(lineage(parent, model, labels));
+    } else if !model.head_given {
+        notes.push("The classification head is new.".to_owned());
+    }
+    let assets = Assets::new(&setup.source.folder, model, labels)?;
+    let loss = Loss::of_classes(spec, &data, setup.place.device)?;
+    let (batch_size, is_notebook) = (spec.batch_size as usize, spec.preset == Preset::Notebook);
+    let objective = Box::new(Classify { texts, data, loss, batch_size, is_notebook });
+    Ok(Opened { objective, assets, notes })
+}
+
+impl Classify {
+    /// The class of a row.
+    fn label(&self, row: u32) -> u32 {
+        self.data.labels.get(row as usize).copied().unwrap_or(0)
+    }
+
+    /// The classes of some rows, int64 `[rows]`.
+    fn labels(&self, rows: &[u32]) -> Result<Tensor, TrainError> {
+        let labels: Vec<i64> = rows.iter().map(|row| i64::from(self.label(*row))).collect();
+        Ok(Tensor::f_from_slice(&labels)?.f_to_device(self.texts.place.device)?)
+    }
+}
+
+impl Objective for Classify {
+    fn parameters(&self) -> &[Parameter] {
+        &self.texts.model.parameters
+    }
+
+    fn memory(&self) -> Option<&Memory> {
+        self.texts.model.network.memory()
+    }
+
+    fn steps(&self) -> u64 {
+        self.texts.steps()
+    }
+
+    fn begin(&mut self, epoch: u32, step: u64, stop: &Stop) -> Result<bool, TrainError> {
+        self.texts.begin(epoch, step, stop)
+    }
+
+    /// The shares add up to PyTorch's weighted, smoothed mean cross-entropy over all batches of the
+    /// step.
+    fn step(
+        &mut self,
+        index: u64,
+        halvings: u32,
+        learner: &mut Learner,
+    ) -> Result<Vec<Pass>, TrainError> {
+        let batches = self.texts.batches(index);
+        let total: f64 =
+            batches.iter().flatten().map(|row| self.loss.weight(self.label(*row))).sum();
+        let mut passes = Vec::new();
+        for rows in batches.iter().flat_map(|batch| parts(batch, halvings)) {
+            let labels = self.labels(rows)?;
+            let logits = self.texts.learning(rows, learner)?;
+            let loss = self.loss.learning(&logits, &labels, Reduction::Sum)?.f_div_scalar(total)?;
+            let right = loss::right(&logits, &labels)?;
+            learner.learn(&loss)?;
+            passes.push(Pass {
+                loss: loss.f_detach()?,
+                right,
+                targets: rows.len() as u64,
+                tokens: self.texts.count(rows),
+            });
+        }
+        Ok(passes)
+    }
+
+    fn step_loss(&self, sum: f64, targets: u64) -> StepLoss {
+        StepLoss { mean: sum, sum: sum * targets as f64 }
+    }
+
+    fn can_halve(&self) -> bool {
+        self.texts.can_halve()
+    }
+
+    fn train_values(&self, tally: &Tally) -> BTreeMap<String, Number> {
+        let rows = tally.rows as f64;
+        let mut values = BTreeMap::from([
+            ("loss".to_owned(), Number(tally.loss / rows)),
+            ("acc".to_owned(), Number(tally.right as f64 / rows)),
+            ("examples_per_s".to_owned(), Number(rows / tally.seconds)),
+            ("tokens_per_s".to_owned(), Number(tally.tokens as f64 / tally.seconds)),
+        ]);
+        if self.is_notebook {
+            values.extend([notebook_loss(tally.step_losses, tally.rows as usize)]);
+        }
+        values
+    }
+
+    fn evaluate(&mut self, split: Split, stop: &Stop) -> Result<Option<Outcome>, TrainError> {
+        let Some(all) = self.texts.judge(split, stop)? else { return Ok(None) };
+        let labels = splits::labels(&self.data, split);
+        let scores = judge::scores(labels, &all.values, self.data.label_names.len());
+        let notebook = (self.is_notebook && split == Split::Val)
+            .then(|| notebook_loss(scores.batch_losses(self.batch_size), scores.labels.len()));
+        let mut outcome = outcome(&self.data, split, scores);
+        outcome.values.extend(notebook);
+        Ok(Some(outcome))
+    }
+}
+
+/// The figures, the confusion counts and the predictions of a pass over a split, whose rows `scores`
+/// has in their order.
+pub fn outcome(data: &Dataset, split: Split, scores: Scores) -> Outcome {
+    let classes = data.label_names.len();
+    let confusion = scores.confusion(classes);
+    let loss = scores.loss();
+    let values = [("loss", loss), ("acc", scores.accuracy()), ("f1", macro_f1(&confusion))]
+        .map(|(name, value)| (name.to_owned(), Number(value)));
+    let rows = splits::rows(data, split);
+    let predictions = Predictions {
+        rows: rows.iter().filter_map(|r| data.rows.get(*r as usize).copied()).collect(),
+        probabilities: (0..classes)
+            .map(|c| scores.probabilities.iter().skip(c).step_by(classes).copied().collect())
+            .collect(),
+        labels: scores.labels,
+        predicted: scores.predicted,
+        loss: scores.losses,
+        label_names: data.label_names.clone(),
+    };
+    let classes = Some(Classes { confusion, predictions });
+    Outcome { loss, values: BTreeMap::from(values), classes }
+}
+
+/// The notebook's average: mean losses of batches, summed, over the number of rows
+/// (docs/notebook.md).
+fn notebook_loss(batch_losses: f64, rows: usize) -> (String, Number) {
+    ("notebook_loss".to_owned(), Number(batch_losses / rows as f64))
+}
+
+/// Whether a checkpoint's head can be one for these labels. It is known only of our own checkpoints what
+/// their head was trained on; for others the number of classes decides.
+fn keeps_head(config: &Value, labels: &[String]) -> bool {
+    config.get("tuneboard_pool").is_none() || head_labels(config).is_some_and(|had| had == labels)
+}
+
+/// The labels that a checkpoint's head was trained on, by `id2label`.
+fn head_labels(config: &Value) -> Option<Vec<&str>> {
+    let names = config.get("id2label")?.as_object()?;
+    (0..names.len()).map(|class| names.get(&class.to_string())?.as_str()).collect()
+}
+
+/// A sentence about the run that this one goes on from, and about what became of its head.
+fn lineage(parent: RunId, model: &Loaded, labels: &[String]) -> String {
+    const MANY: usize = 200;
+    let listed = |labels: &[&str]| printable(&labels.join(", "), MANY).into_owned();
+    let head = match (head_labels(&model.json), model.head_given) {
+        (Some(had), true) => {
+            format!(
+                "its classification head is kept, for the labels are the same: {}",
+                listed(&had)
+            )
+        }
+        (Some(had), false) if had == labels => {
+            "the classification head is new, for it reads the text in another way".to_owned()
+        }
+        (Some(had), false) => {
+            format!("the classification head is new, for {parent} had the labels {}", listed(&had))
+        }
+        (None, true) => "its head is kept".to_owned(),
+        (None, false) => {
+            format!("the classification head is new, for {parent} is a language model")
+        }
+    };
+    format!("Goes on from the best checkpoint of {parent}; {head}.")
+}

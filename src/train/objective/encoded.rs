@@ -1,0 +1,223 @@
+//! Texts that go through an encoder with a head: all that a task on whole texts needs besides its
+//! targets.
+
+use std::fs;
+
+use serde_json::Value;
+use tch::Tensor;
+use tuneboard::dataset::Dataset;
+use tuneboard::events::Split;
+use tuneboard::spec::{RunSpec, Unfreeze};
+
+use super::judge::{LogProbabilities, log_probabilities};
+use super::vectors::Vectors;
+use super::{Learner, Setup, Stop};
+use crate::batch::{self, Epoch};
+use crate::cache::{Cache, Name};
+use crate::checkpoint::TOKENIZER_FILES;
+use crate::device::Place;
+use crate::error::TrainError;
+use crate::model::{self, Context, FamilyExt, Inputs, Loaded, Mode, Request};
+use crate::splits;
+use crate::tokenize::{Tokens, must_fit};
+
+/// A model with a head, the token ids of all rows, and the batches of an epoch.
+pub struct Encoded {
+    /// Encoder and head.
+    pub model: Loaded,
+    /// The ids of all rows.
+    pub tokens: Tokens,
+    /// How many rows that is.
+    pub(super) texts: usize,
+    pub(super) place: Place,
+    pub(super) cache: Cache,
+    /// True if nothing but the head ever learns.
+    pub(super) is_frozen: bool,
+    /// Of all rows, while the encoder is frozen.
+    pub(super) vectors: Option<Vectors>,
+    spec: RunSpec,
+    /// The rows of train, val and test.
+    rows: [Vec<u32>; 3],
+    epoch: Epoch,
+}
+
+/// The head that a task wants.
+pub struct Head {
+    /// How many scores it gives.
+    pub outputs: usize,
+    /// False if it is new even where the checkpoint has one of that many outputs.
+    pub keep: bool,
+}
+
+impl Encoded {
+    /// Loads the model, puts the head on it that `head` asks for given the checkpoint's config.json, and
+    /// cuts all texts into tokens.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the model's folder, or texts that do not fit it.
+    pub fn open(
+        setup: &Setup,
+        data: &Dataset,
+        head: impl FnOnce(&Value) -> Head,
+    ) -> Result<Self, TrainError> {
+        let Setup { source, spec, place, .. } = *setup;
+        let head = head(&model::read_config(&source.folder)?);
+        let request = Request {
+            start: source.start,
+            classes: Some(head.outputs),
+            keep_head: head.keep,
+            pool: spec.pool,
+            length: Some(spec.max_length as usize),
+            dropout: spec.dropout,
+            elmo: Some(Context { stateful: spec.stateful, layer_norm: spec.layer_norm }),
+            device: place.device,
+            kind: place.kind,
+        };
+        let model = model::load(&source.folder, &request)?;
+        source.check_length(spec, model.limits)?;
+        let cache = Cache::from_env();
+        let tokens = tokens(setup, &cache, &model, &data.texts)?;
+        must_fit(&tokens, model.limits)?;
+        let rows = [Split::Train, Split::Val, Split::Test];
+        Ok(Self {
+            model,
+            tokens,
+            texts: data.texts.len(),
+            place: place.clone(),
+            cache,
+            is_frozen: spec.unfreeze == Unfreeze::Head,
+            vectors: None,
+            spec: spec.clone(),
+            rows: rows.map(|split| splits::rows(data, split).to_vec()),
+            epoch: Epoch::default(),
+        })
+    }
+
+    /// The rows of a split.
+    pub fn rows(&self, split: Split) -> &[u32] {
+        let [train, val, test] = &self.rows;
+        match split {
+            Split::Train => train,
+            Split::Val => val,
+            Split::Test => test,
+        }
+    }
+
+    /// Optimiser steps of an epoch.
+    pub fn steps(&self) -> u64 {
+        Epoch::steps(self.rows(Split::Train).len(), &self.spec)
+    }
+
+    /// Lays out an epoch; see [`super::Objective::begin`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin(&mut self, epoch: u32, step: u64, stop: &Stop) -> Result<bool, TrainError> {
+        if !self.freeze(stop)? {
+            return Ok(false);
+        }
+        if step == 0 {
+            self.forget();
+        }
+        self.epoch = Epoch::lay_out(self.rows(Split::Train), &self.tokens, &self.spec, epoch);
+        Ok(true)
+    }
+
+    /// The batches of a step of the epoch.
+    pub fn batches(&self, step: u64) -> Vec<Vec<u32>> {
+        self.epoch.step(step).to_vec()
+    }
+
+    /// True if batches can go through the network in parts.
+    pub fn can_halve(&self) -> bool {
+        // Rows that follow each other would carry what rows beside each other do.
+        self.model.network.memory().is_none()
+    }
+
+    /// Tokens of some rows, without padding.
+    pub fn count(&self, rows: &[u32]) -> u64 {
+        rows.iter().map(|row| self.tokens.count(*row)).sum()
+    }
+
+    /// The head's scores of rows that are learnt from, `[rows, outputs]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn learning(&self, rows: &[u32], learner: &mut Learner) -> Result<Tensor, TrainError> {
+        if self.vectors.is_some() {
+            return self.logits(rows, learner.mode);
+        }
+        let mut inputs = self.inputs(rows)?;
+        learner.prepare(&mut inputs)?;
+        self.model.network.forward(&inputs, learner.mode)
+    }
+
+    /// The logarithms of the class probabilities of a split's rows, in their order; `None` if `stop`
+    /// asked for a stop first.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn judge(
+        &mut self,
+        split: Split,
+        stop: &Stop,
+    ) -> Result<Option<LogProbabilities>, TrainError> {
+        if !self.freeze(stop)? {
+            return Ok(None);
+        }
+        self.forget();
+        let mode = Mode::inference(self.place.kind);
+        let logits = |rows: &[u32]| self.logits(rows, mode);
+        let (rows, at_once) = (self.rows(split), self.evaluation_batch());
+        log_probabilities(&self.tokens, rows, at_once, logits, stop)
+    }
+
+    /// Rows that are evaluated together: without gradients more fit.
+    pub(super) fn evaluation_batch(&self) -> usize {
+        self.spec.batch_size.max(64) as usize
+    }
+
+    pub(super) fn inputs(&self, rows: &[u32]) -> Result<Inputs, TrainError> {
+        let (padding, device) = (self.model.padding, self.place.device);
+        batch::collate(rows.iter().copied(), &self.tokens, padding, device)
+    }
+
+    fn logits(&self, rows: &[u32], mode: Mode) -> Result<Tensor, TrainError> {
+        match &self.vectors {
+            Some(vectors) => self.model.network.logits(&vectors.of(rows)?, mode),
+            None => self.model.network.forward(&self.inputs(rows)?, mode),
+        }
+    }
+
+    /// A pass over texts begins: nothing is carried into it.
+    fn forget(&self) {
+        if let Some(memory) = self.model.network.memory() {
+            memory.put(Vec::new());
+        }
+    }
+}
+
+/// The ids of all texts; from the cache if another run had the same texts and tokenizer.
+fn tokens(
+    setup: &Setup,
+    cache: &Cache,
+    model: &Loaded,
+    texts: &[String],
+) -> Result<Tokens, TrainError> {
+    let (folder, most) = (&setup.source.folder, setup.spec.max_length);
+    let how = format!("{} {most}", model.family.name());
+    let mut name = Name::new("tokens").part(how.as_bytes());
+    for file in TOKENIZER_FILES.iter().chain(&["config.json"]) {
+        name = name.part(&fs::read(folder.join(file)).unwrap_or_default());
+    }
+    let name = texts.iter().fold(name, |name, text| name.part(text.as_bytes())).finish();
+    let known = || cache.get(&name).and_then(|file| Tokens::kept(file, texts.len()));
+    if let Some(known) = known() {
+        return Ok(known);
+    }
+    let tokenizer = model.family.tokenizer(folder, Some(most as usize))?;
+    let tokens = Tokens::of(&*tokenizer, texts, setup.place.threads)?;
+    cache.put(&name, &tokens.to_bytes());
+    // Later runs of a sweep share the pages with this one.
+    Ok(known().unwrap_or(tokens))
+}

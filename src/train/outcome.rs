@@ -1,0 +1,63 @@
+//! What a whole pass over a split gives, and how it is reported.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use tuneboard::dataset::predictions::{self, Predictions};
+use tuneboard::events::{Kind, Number, Saved, Split};
+
+use crate::error::TrainError;
+use crate::journal::Journal;
+
+/// The result of one pass over a split without learning.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The mean loss, which decides about the best epoch.
+    pub loss: f64,
+    /// All figures by short name, the loss among them.
+    pub values: BTreeMap<String, Number>,
+    /// What each row was taken for; `None` for a task without classes.
+    pub classes: Option<Classes>,
+}
+
+/// What a classifier said about each row of a split.
+#[derive(Debug)]
+pub struct Classes {
+    /// `counts[true][predicted]`.
+    pub confusion: Vec<Vec<u64>>,
+    /// Row by row.
+    pub predictions: Predictions,
+}
+
+impl Outcome {
+    /// Writes the predictions of a pass into the folder of the run `run` and reports its figures.
+    /// `train` are the figures of the epoch that was just trained; they are reported first.
+    ///
+    /// # Errors
+    /// A full disk, say.
+    pub fn report(
+        self,
+        journal: &mut Journal,
+        run: &Path,
+        (split, epoch): (Split, u32),
+        train: Option<BTreeMap<String, Number>>,
+    ) -> Result<(), TrainError> {
+        let path = format!("predictions/{split}-{epoch:04}.parquet");
+        if let Some(classes) = &self.classes {
+            let folder = run.join("predictions");
+            fs::create_dir_all(&folder).map_err(TrainError::write(&folder))?;
+            predictions::write(&run.join(&path), &classes.predictions)
+                .map_err(|e| TrainError::Failed(e.to_string()))?;
+        }
+        if let Some(values) = train {
+            journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
+        }
+        journal.write(Kind::Eval { split, epoch, values: self.values })?;
+        if let Some(classes) = self.classes {
+            journal.write(Kind::Confusion { split, epoch, counts: classes.confusion })?;
+            journal.write(Kind::Saved { what: Saved::Predictions, epoch, path })?;
+        }
+        Ok(())
+    }
+}

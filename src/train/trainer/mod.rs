@@ -1,0 +1,157 @@
+//! The training loop, once for all tasks and families: epochs of optimiser steps, evaluation,
+//! checkpoints, and the test of the best epoch. What a step learns and how the model is judged is the
+//! affair of an [`Objective`].
+//!
+//! ```text
+//! open: data, source, objective, optimiser, the state of checkpoints/last
+//! train_epoch: step (learn, halve where memory runs out) -> meter -> metrics
+//! judge_epoch: evaluate the val rows -> figures, predictions, checkpoints/best
+//! save: checkpoints/last
+//! test_best: evaluate the test rows with the weights of checkpoints/best
+//! ```
+
+mod meter;
+mod open;
+mod step;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tuneboard::events::{Ending, Kind, Saved, Split};
+use tuneboard::spec::schedule::Stage;
+use tuneboard::spec::{Rates, RunSpec};
+
+use crate::checkpoint::{Assets, Checkpoints};
+use crate::device::{self, Place};
+use crate::error::TrainError;
+use crate::fit::End;
+use crate::journal::Journal;
+use crate::model::Memory;
+use crate::objective::Objective;
+use crate::optim::Optimizer;
+use crate::outcome::Outcome;
+use crate::state::State;
+use meter::Meter;
+
+/// A run in memory, ready for its next step.
+pub struct Trainer<'a> {
+    spec: RunSpec,
+    objective: Box<dyn Objective>,
+    optimizer: Optimizer,
+    rates: Rates,
+    /// The stage that the optimiser is made for.
+    stage: Stage,
+    place: Place,
+    state: State,
+    meter: Meter,
+    journal: &'a mut Journal,
+    /// The folder of the run.
+    folder: PathBuf,
+    checkpoints: Checkpoints,
+    assets: Assets,
+    stop: &'a AtomicBool,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// What was asked for is complete.
+    Finished,
+    /// A stop was asked for first.
+    Stopped,
+}
+
+impl Flow {
+    /// Goes on only if nobody asked for a stop.
+    fn and_then(self, next: impl FnOnce() -> Result<Self, TrainError>) -> Result<Self, TrainError> {
+        if self == Self::Finished { next() } else { Ok(self) }
+    }
+}
+
+impl Trainer<'_> {
+    /// Trains what is left of the run, and tests its best epoch.
+    ///
+    /// # Errors
+    /// A loss that is no number, too little memory, a full disk.
+    pub fn run(&mut self) -> Result<End, TrainError> {
+        while !self.is_trained() {
+            let flow = self.train_epoch()?.and_then(|| self.judge_epoch())?;
+            self.save()?;
+            if flow == Flow::Stopped {
+                return Ok((Ending::Stopped, self.best_epoch()));
+            }
+        }
+        let ending = match self.test_best()? {
+            Flow::Stopped => Ending::Stopped,
+            Flow::Finished => Ending::Done,
+        };
+        Ok((ending, self.best_epoch()))
+    }
+
+    /// True once every epoch is done, or nothing better came for too long.
+    fn is_trained(&self) -> bool {
+        self.state.epoch >= self.spec.epochs || self.state.is_stuck(self.spec.early_stop)
+    }
+
+    /// The epoch with the lowest val loss so far.
+    fn best_epoch(&self) -> Option<u32> {
+        self.state.best.map(|best| best.epoch)
+    }
+
+    /// Reports the figures of the epoch that was just trained, and counts it. A stop in the middle of it
+    /// leaves the epoch trained but not judged.
+    fn judge_epoch(&mut self) -> Result<Flow, TrainError> {
+        let epoch = self.state.epoch + 1;
+        let Some(outcome) = self.evaluate(Split::Val)? else { return Ok(Flow::Stopped) };
+        let tally = std::mem::take(&mut self.state.tally);
+        let mut train = self.objective.train_values(&tally);
+        train.extend(device::peak_memory(self.place.device));
+        let loss = outcome.loss;
+        outcome.report(self.journal, &self.folder, (Split::Val, epoch), Some(train))?;
+        if self.state.judge(epoch, loss) {
+            self.checkpoints.save_best(&self.assets, self.objective.parameters())?;
+            self.saved(Saved::Best, epoch, "checkpoints/best")?;
+        }
+        self.state.epoch = epoch;
+        self.state.step_in_epoch = 0;
+        Ok(Flow::Finished)
+    }
+
+    /// Writes the checkpoint to resume from.
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.objective.settle()?;
+        let mut memory = self.optimizer.state();
+        memory.extend(self.objective.memory().map(Memory::state).unwrap_or_default());
+        let weights = [self.objective.parameters(), self.objective.carried()];
+        self.checkpoints.save_last(&self.assets, weights, &memory, &self.state)?;
+        self.saved(Saved::Last, self.state.epoch, "checkpoints/last")
+    }
+
+    /// Reports the figures of the best epoch's weights on the test rows.
+    fn test_best(&mut self) -> Result<Flow, TrainError> {
+        let epoch = match self.state.best {
+            Some(best) => {
+                self.checkpoints.load_weights("best", self.objective.parameters())?;
+                best.epoch
+            }
+            None => self.state.epoch,
+        };
+        let Some(outcome) = self.evaluate(Split::Test)? else { return Ok(Flow::Stopped) };
+        outcome.report(self.journal, &self.folder, (Split::Test, epoch), None)?;
+        Ok(Flow::Finished)
+    }
+
+    fn evaluate(&mut self, split: Split) -> Result<Option<Outcome>, TrainError> {
+        let stop = self.stop;
+        self.objective.evaluate(split, &|| stop.load(Ordering::Relaxed))
+    }
+
+    fn saved(&mut self, what: Saved, epoch: u32, path: &str) -> Result<(), TrainError> {
+        self.journal.write(Kind::Saved { what, epoch, path: path.to_owned() })
+    }
+
+    /// True once someone asked for a stop.
+    fn stop_asked(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

@@ -144,6 +144,15 @@ impl<'a> Canvas<'a> {
         Rect::new(area.x + 2, area.y + 1, area.width - 4, area.height - 2)
     }
 
+    /// A row of a list, under what is written there next: what a click on it hits, and the cursor's bar.
+    pub fn row(&mut self, area: Rect, at: usize, has_cursor: bool) {
+        self.hit(area, Target::Row(at));
+        if has_cursor {
+            self.tint(area, self.theme.selected);
+            self.dot(area.x, area.y, '▌', self.theme.accent);
+        }
+    }
+
     /// Remembers what a click in the area means.
     pub fn hit(&mut self, area: Rect, target: Target) {
         self.hits.push((area, target));

@@ -86,21 +86,21 @@ fn header(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     canvas.put(end + 2, y, room, &root, theme.dim);
 
     let mut at = x - 1;
-    let lit = screens::of(view.screen).under();
-    for (i, screen) in screens::tabs().enumerate() {
-        let title = match view.open.filter(|_| screen.id() == ScreenId::RUN && width > 70) {
-            Some(id) => format!("{} {id}", screen.title()),
-            None => screen.title().to_owned(),
+    let lit = screens::of(view.screen).about().under;
+    for (i, about) in screens::tabs().map(|screen| screen.about()).enumerate() {
+        let title = match view.open.filter(|_| about.id == ScreenId::RUN && width > 70) {
+            Some(id) => format!("{} {id}", about.title),
+            None => about.title.to_owned(),
         };
         let words = format!(" {} {title} ", i + 1);
-        let style = if screen.id() == lit {
+        let style = if about.id == lit {
             theme.selected.patch(theme.accent).add_modifier(Modifier::BOLD)
         } else {
             theme.dim
         };
         let from = at;
         at = canvas.put(at, y + 1, width, &words, style);
-        canvas.hit(Rect::new(from, y + 1, at - from, 1), Target::Go(screen.id()));
+        canvas.hit(Rect::new(from, y + 1, at - from, 1), Target::Go(about.id));
     }
     counts(canvas, area.right() - 1, y + 1, area.right() - 1 - at.min(area.right() - 1), snap);
     if area.height > 3 {

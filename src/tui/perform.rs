@@ -10,6 +10,7 @@ use super::view::View;
 pub fn perform(action: &Action, view: &mut View, snap: &Snapshot) -> Option<Effect> {
     let screen = screens::of(view.screen);
     match action.does {
+        Does::Set(set) => set(view, snap),
         Does::Act(act) => return act(view, snap),
         Does::ToRuns(act) => {
             let ids = screen.targets(view, snap);

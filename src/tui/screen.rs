@@ -21,26 +21,25 @@ pub enum Click {
     Same(&'static Action),
 }
 
+/// What a screen is called, how it is reached, and its keys.
+#[derive(Debug)]
+pub struct About {
+    /// Its name, which no other screen has.
+    pub id: ScreenId,
+    /// Its name as people read it.
+    pub title: &'static str,
+    /// The action that leads to it from everywhere; a screen that has one has a tab.
+    pub tab: Option<&'static Action>,
+    /// The screen whose tab is lit while this one is shown.
+    pub under: ScreenId,
+    /// Its actions, in the order of help.
+    pub keys: &'static [&'static [&'static Action]],
+}
+
 /// A screen. All it keeps is in the [`View`]; `draw` changes nothing.
 pub trait Screen: Sync {
-    /// Its name, which no other screen has.
-    fn id(&self) -> ScreenId;
-
-    /// Its name as people read it.
-    fn title(&self) -> &'static str;
-
-    /// The action that leads to it from everywhere; a screen that has one has a tab.
-    fn tab(&self) -> Option<&'static Action> {
-        None
-    }
-
-    /// The screen whose tab is lit while this one is shown.
-    fn under(&self) -> ScreenId {
-        self.id()
-    }
-
-    /// Its actions, in the order of help.
-    fn keys(&self) -> &'static [&'static [&'static Action]];
+    /// What it is called, how it is reached, and its keys.
+    fn about(&self) -> &'static About;
 
     /// Called before it is gone to by its tab or its action, with the runs that keys acted on there.
     fn enter(&self, _view: &mut View, _snap: &Snapshot, _targets: &[RunId]) {}

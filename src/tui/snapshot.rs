@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Whether anybody starts queued runs.
     pub runner: RunnerState,
-    /// Devices and job seats.
+    /// Devices, and the job slots of clusters.
     pub slots: Arc<Vec<SlotInfo>>,
     /// The sites of the config, with what is known of those elsewhere.
     pub sites: Arc<Vec<SiteInfo>>,

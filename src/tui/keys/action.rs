@@ -24,6 +24,8 @@ pub struct Action {
 /// What comes of a key.
 #[derive(Debug)]
 pub enum Does {
+    /// Changes the view.
+    Set(fn(&mut View, &Snapshot)),
     /// Changes the view, or asks for something outside of it.
     Act(fn(&mut View, &Snapshot) -> Option<Effect>),
     /// The same, for the marked runs or the one under the cursor; nothing if there is none.

@@ -1,4 +1,4 @@
-use super::action::Does::{Act, Back, Page, Step, Tab};
+use super::action::Does::{Act, Back, Page, Set, Step, Tab};
 use super::action::{Action, actions};
 use crate::tui::command::Effect;
 use crate::tui::form::Form;
@@ -30,32 +30,29 @@ actions! {
     HOME "first" "home", "", "To the first row", Step(isize::MIN);
     END "last" "end G", "", "To the last row", Step(isize::MAX);
     BACK "back" "esc backspace", "", "Back; on the runs screen: drop marks, group, filter", Back;
-    NEW_RUN "new-run" "N", "", "An empty launch form", Act(|view, snap| {
+    NEW_RUN "new-run" "N", "", "An empty launch form", Set(|view, snap| {
         view.form = Some(Form::new(&snap.defaults));
         view.go(ScreenId::LAUNCH);
-        None
     });
     NEXT_SCREEN "next-screen" "tab", "", "The next screen", Tab(1);
     PREV_SCREEN "previous-screen" "shift-tab", "", "The screen before", Tab(-1);
-    PALETTE "commands" ":", "commands", "Find an action by typing part of its name", Act(|view, _| {
-        view.popup = Some(Popup::Palette(Line::default(), 0));
-        None
-    });
-    HELP "help" "?", "help", "All keys", Act(|view, _| {
-        view.popup = Some(Popup::Help(0));
-        None
-    });
+    PALETTE "commands" ":", "commands", "Find an action by typing part of its name",
+        Set(|view, _| view.popup = Some(Popup::Palette(Line::default(), 0)));
+    HELP "help" "?", "help", "All keys", Set(|view, _| view.popup = Some(Popup::Help(0)));
     MOUSE "mouse" "M", "", "Use the mouse here, or leave it to the terminal", Act(|view, _| {
         view.mouse = !view.mouse;
-        view.tell(match view.mouse {
-            true => "The mouse works here; M leaves it to the terminal.",
-            false => "The mouse is the terminal's again: text can be selected.",
+        view.tell(if view.mouse {
+            "The mouse works here; M leaves it to the terminal."
+        } else {
+            "The mouse is the terminal's again: text can be selected."
         });
         Some(Effect::Mouse)
     });
-    PICTURE "picture" "P", "", "Write the screen to exports/ as SVG and PNG", Act(|_, _| Some(Effect::Picture));
+    PICTURE "picture" "P", "", "Write the screen to exports/ as SVG and PNG",
+        Act(|_, _| Some(Effect::Picture));
     THEME "theme" "T", "", "Dark or light", Act(|_, _| Some(Effect::Theme));
     REDRAW "redraw" "ctrl-l", "", "Draw everything again", Act(|_, _| Some(Effect::Redraw));
-    SUSPEND "suspend" "ctrl-z", "", "Back to the shell; `fg` returns", Act(|_, _| Some(Effect::Suspend));
+    SUSPEND "suspend" "ctrl-z", "", "Back to the shell; `fg` returns",
+        Act(|_, _| Some(Effect::Suspend));
     QUIT "quit" "q ctrl-c", "quit", "Leave; runs go on", Act(|_, _| Some(Effect::Quit));
 }

@@ -175,7 +175,7 @@ mod tests {
     fn every_key_reads_and_none_means_two_things_on_one_screen() {
         let map = keymap(&BTreeMap::new()).unwrap();
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-        for screen in TABLE.iter().map(|screen| screen.id()) {
+        for screen in TABLE.iter().map(|screen| screen.about().id) {
             for bound in [map.own(screen), map.everywhere()] {
                 let mut seen = BTreeMap::new();
                 for (action, keys) in bound.iter().map(|bound| (bound.action, &bound.shown)) {

@@ -18,20 +18,23 @@ actions! {
     STOP "stop" "x", "stop", "Save and end the run", ToRuns(|ids, view, snap| {
         confirm("Stop", ids, view, snap, Command::Stop)
     }), if allowed::stop;
-    HOLD "hold" "h", "hold", "Keep it in the queue; a running one saves and makes room", ToRuns(|ids, _, _| {
-        Some(Effect::Do(Command::Hold(ids)))
-    }), if allowed::hold;
-    RESUME "resume" "r", "resume", "Go on: from the last checkpoint, or out of hold", ToRuns(|ids, _, _| {
-        Some(Effect::Do(Command::Resume(ids)))
-    }), if |run| allowed::go_on(run) || allowed::resume(run);
+    HOLD "hold" "h", "hold", "Keep it in the queue; a running one saves and makes room",
+        ToRuns(|ids, _, _| {
+            Some(Effect::Do(Command::Hold(ids)))
+        }), if allowed::hold;
+    RESUME "resume" "r", "resume", "Go on: from the last checkpoint, or out of hold",
+        ToRuns(|ids, _, _| {
+            Some(Effect::Do(Command::Resume(ids)))
+        }), if |run| allowed::go_on(run) || allowed::resume(run);
     RETRY "retry" "R", "", "Train again from the start", ToRuns(|ids, view, snap| {
         confirm("Train again from the start", ids, view, snap, Command::Retry)
     });
-    CLONE "clone" "c", "clone", "Open the launch form with the spec of the run", ToRuns(|ids, view, snap| {
-        view.form = Some(Form::of(first(&ids, snap)?));
-        view.go(ScreenId::LAUNCH);
-        None
-    });
+    CLONE "clone" "c", "clone", "Open the launch form with the spec of the run",
+        ToRuns(|ids, view, snap| {
+            view.form = Some(Form::of(first(&ids, snap)?));
+            view.go(ScreenId::LAUNCH);
+            None
+        });
     TAG "tag" "t", "", "Edit the tags of the run", ToRuns(|ids, view, snap| {
         let tags = first(&ids, snap).map(|run| run.tags.join(" "));
         view.prompt(Prompt::Tags(ids), &tags.unwrap_or_default());
@@ -55,9 +58,10 @@ actions! {
     TRASH "trash" "D del", "", "Throw the run away; undo brings it back", ToRuns(|ids, view, snap| {
         confirm("Throw away", ids, view, snap, Command::Trash)
     });
-    UNDO "undo" "Z", "", "Take back the last change of tags, notes, names or the archive", Act(|_, _| {
-        Some(Effect::Do(Command::Undo))
-    });
+    UNDO "undo" "Z", "", "Take back the last change of tags, notes, names or the archive",
+        Act(|_, _| {
+            Some(Effect::Do(Command::Undo))
+        });
     ARCHIVE "archive" "A", "", "Hide the run from lists, or show it again", ToRuns(|ids, _, _| {
         Some(Effect::Do(Command::Archive(ids)))
     });

@@ -1,4 +1,4 @@
-use super::action::Does::{Act, Go, ToRuns};
+use super::action::Does::{Go, Set, ToRuns};
 use super::action::{Action, actions};
 use crate::store::Split;
 use crate::tui::background::Filter;
@@ -6,30 +6,24 @@ use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
 actions! {
-    OPEN "open" "enter", "open", "Open the run, or show the runs of the group", ToRuns(|ids, view, _| {
-        view.show(*ids.first()?);
-        view.go(ScreenId::RUN);
-        None
-    });
+    OPEN "open" "enter", "open", "Open the run, or show the runs of the group",
+        ToRuns(|ids, view, _| {
+            view.show(*ids.first()?);
+            view.go(ScreenId::RUN);
+            None
+        });
     COMPARE "compare" "C", "compare", "The marked runs side by side", Go(ScreenId::COMPARE);
     SWEEP "sweep" "W", "sweep", "The sweep of the run as a whole", Go(ScreenId::SWEEP);
-    MISTAKES "mistakes" "e", "mistakes", "The texts of all mistakes", Act(|view, _| {
+    MISTAKES "mistakes" "e", "mistakes", "The texts of all mistakes", Set(|view, _| {
         let from = view.screen;
         view.list_texts(Filter::Wrong, None, from);
-        None
     });
-    EPOCH_PREV "epoch-back" "left", "", "The confusion matrix one epoch earlier", Act(|view, snap| {
-        scrub(view, snap, -1);
-        None
-    });
-    EPOCH_NEXT "epoch-on" "right", "epoch", "The confusion matrix one epoch later", Act(|view, snap| {
-        scrub(view, snap, 1);
-        None
-    });
-    SPLIT "split" "v", "split", "The matrix of validation, test or training rows", Act(|view, snap| {
-        next_split(view, snap);
-        None
-    });
+    EPOCH_PREV "epoch-back" "left", "", "The confusion matrix one epoch earlier",
+        Set(|view, snap| scrub(view, snap, -1));
+    EPOCH_NEXT "epoch-on" "right", "epoch", "The confusion matrix one epoch later",
+        Set(|view, snap| scrub(view, snap, 1));
+    SPLIT "split" "v", "split", "The matrix of validation, test or training rows",
+        Set(|view, snap| next_split(view, snap));
 }
 
 fn scrub(view: &mut View, snap: &Snapshot, by: isize) {

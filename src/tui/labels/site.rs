@@ -19,8 +19,8 @@ pub fn of(run: &Run) -> &str {
     run.placement.as_ref().map_or(run.spec.site.as_str(), |place| &place.site)
 }
 
-/// What is to be said of a live run on its site: what it waits for, how far a copy is.
-pub fn remark(id: RunId, snap: &Snapshot) -> Option<&str> {
+/// What a live run is doing on its site before it trains: what it waits for, how far a copy is.
+pub fn progress(id: RunId, snap: &Snapshot) -> Option<&str> {
     let words = snap.sites.iter().find_map(|site| site.runs.get(&id))?;
     snap.live.iter().any(|run| run.id == id).then_some(words)
 }
@@ -33,7 +33,7 @@ pub fn run_state(run: &Run, snap: &Snapshot, theme: &Theme) -> (char, &'static s
     }
 }
 
-/// Up with its free seats, or since when it is away and why.
+/// Up with its free slots, or since when it is away and why.
 pub fn state(site: &SiteInfo, snap: &Snapshot, theme: &Theme) -> (String, Style) {
     match site.state {
         SiteState::Unasked => ("not asked yet".to_owned(), theme.faint),

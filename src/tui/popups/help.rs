@@ -65,7 +65,7 @@ fn lines(view: &View, keymap: &Keymap) -> Vec<HelpLine> {
         let keys: Vec<String> = bound.shown.iter().map(|key| key_name(key)).collect();
         HelpLine::Key(keys.join(" "), bound.action.help)
     };
-    let mut lines = vec![HelpLine::Title(screens::of(view.screen).title())];
+    let mut lines = vec![HelpLine::Title(screens::of(view.screen).about().title)];
     lines.extend(keymap.own(view.screen).iter().map(line));
     lines.extend([HelpLine::Empty, HelpLine::Title("Everywhere")]);
     lines.extend(keymap.everywhere().iter().map(line));

@@ -83,43 +83,23 @@ pub fn press_views(key: KeyEvent, at: usize, view: &mut View) {
 
 /// What rows can be sorted by.
 pub fn sort(canvas: &mut Canvas, area: Rect, at: usize, snap: &Snapshot, view: &View) {
-    let theme = canvas.theme;
-    let choices = sort_choices(snap);
-    let inner = over(canvas, area, 34, choices.len() as u16 + 2, "sort by", "S turns");
-    let first = at.saturating_sub(usize::from(inner.height).saturating_sub(1));
-    for (line, (i, (name, sort))) in choices.iter().enumerate().skip(first).enumerate() {
-        let y = inner.y + line as u16;
-        if y >= inner.bottom() {
-            break;
-        }
-        if i == at {
-            canvas.tint(Rect::new(inner.x - 1, y, inner.width + 2, 1), theme.selected);
-        }
-        canvas.hit(Rect::new(inner.x - 1, y, inner.width + 2, 1), Target::Choice(i));
-        let current = *sort == view.runs.sort;
-        canvas.put(inner.x, y, inner.width, name, if current { theme.accent } else { theme.text });
-        if current {
-            let way = if view.runs.descending { "▾ high first" } else { "▴ low first" };
-            canvas.put_right(inner.right(), y, 14, way, theme.accent);
-        }
-    }
+    let way = if view.runs.descending { "▾ high first" } else { "▴ low first" };
+    let row = |(name, sort)| (name, if sort == view.runs.sort { way } else { "" });
+    let rows: Vec<(String, &str)> = sort_choices(snap).into_iter().map(row).collect();
+    list(canvas, area, (34, "sort by", "S turns"), &rows, at);
 }
 
 /// What rows can be folded by.
 pub fn group(canvas: &mut Canvas, area: Rect, at: usize, snap: &Snapshot, view: &View) {
-    let rows: Vec<(String, String)> = group_choices(snap)
-        .into_iter()
-        .map(|(name, by)| {
-            (name, if by == view.runs.group { "now".to_owned() } else { String::new() })
-        })
-        .collect();
+    let row = |(name, by)| (name, if by == view.runs.group { "now" } else { "" });
+    let rows: Vec<(String, &str)> = group_choices(snap).into_iter().map(row).collect();
     list(canvas, area, (40, "group by", ""), &rows, at);
 }
 
 /// Saved queries.
 pub fn views(canvas: &mut Canvas, area: Rect, at: usize, view: &View) {
-    let rows: Vec<(String, String)> =
-        view.views.iter().map(|(name, query)| (name.clone(), query.clone())).collect();
+    let rows: Vec<(String, &str)> =
+        view.views.iter().map(|(name, query)| (name.clone(), query.as_str())).collect();
     if rows.is_empty() {
         let inner = over(canvas, area, 64, 4, "saved views", "esc leaves");
         let dim = canvas.theme.dim;
@@ -134,7 +114,7 @@ fn list(
     canvas: &mut Canvas,
     area: Rect,
     (width, title, aside): (u16, &str, &str),
-    rows: &[(String, String)],
+    rows: &[(String, &str)],
     at: usize,
 ) {
     let inner = over(canvas, area, width, rows.len() as u16 + 2, title, aside);

@@ -2,14 +2,15 @@
 //!
 //! To add a screen:
 //!
-//! 1. Write `screens/NAME/mod.rs` with a `struct` that implements [`Screen`]: an id, a title, its keys, and `draw`.
+//! 1. Write `screens/NAME/mod.rs` with a `struct` that implements [`Screen`]: `about` (its id, title, tab and keys), `step` and
+//!    `draw`.
 //!    Everything else has a default: what it asks of the loader and of the background thread, which runs its keys act
 //!    on, clicks, the way back.
 //! 2. Add `pub mod NAME;` and a row to [`TABLE`] here. Tabs stand in the order of the rows.
 //!
 //! Its actions are rows of `actions!` in its folder: name, keys, word in the key line, help, and what happens. Help,
 //! the command palette and `[tui] keys` of `config.toml` know them at once. A screen with a
-//! [`tab`](Screen::tab) can be reached by key and mouse from everywhere.
+//! [`tab`](super::screen::About::tab) can be reached by key and mouse from everywhere.
 //!
 //! What a screen remembers is a struct in [`view`](super::view). What takes longer than a frame is a question to
 //! [`background`](super::background), whose answer comes with a later snapshot. `draw` reads the snapshot and the
@@ -52,12 +53,12 @@ pub static TABLE: &[&dyn Screen] = &[
 
 /// The screen with this id.
 pub fn of(id: ScreenId) -> &'static dyn Screen {
-    TABLE.iter().copied().find(|screen| screen.id() == id).unwrap_or(&runs::Runs)
+    TABLE.iter().copied().find(|screen| screen.about().id == id).unwrap_or(&runs::Runs)
 }
 
 /// The screens that have a tab.
 pub fn tabs() -> impl Iterator<Item = &'static dyn Screen> {
-    TABLE.iter().copied().filter(|screen| screen.tab().is_some())
+    TABLE.iter().copied().filter(|screen| screen.about().tab.is_some())
 }
 
 /// Goes to a screen by its tab or by its action.
@@ -69,7 +70,7 @@ pub fn enter(id: ScreenId, view: &mut View, snap: &Snapshot) {
 
 /// Goes so many tabs to the right, round and round.
 pub fn turn(view: &mut View, snap: &Snapshot, by: isize) {
-    let tabs: Vec<ScreenId> = tabs().map(Screen::id).collect();
+    let tabs: Vec<ScreenId> = tabs().map(|screen| screen.about().id).collect();
     let at = tabs.iter().position(|id| *id == view.screen).unwrap_or(1) as isize;
     let next = (at + by).rem_euclid(tabs.len().max(1) as isize) as usize;
     if let Some(id) = tabs.get(next) {
@@ -97,8 +98,8 @@ pub fn settle(view: &mut View, snap: &Snapshot) {
 /// An action or a key that does not exist.
 pub fn keymap(own: &BTreeMap<String, String>) -> Result<Keymap, TuiError> {
     let of_screens: Vec<(ScreenId, Vec<&'static Action>)> =
-        TABLE.iter().map(|screen| (screen.id(), screen.keys().concat())).collect();
-    let tabs: Vec<&'static Action> = tabs().filter_map(Screen::tab).collect();
+        TABLE.iter().map(|screen| screen.about()).map(|a| (a.id, a.keys.concat())).collect();
+    let tabs: Vec<&'static Action> = tabs().filter_map(|screen| screen.about().tab).collect();
     Keymap::new(own, &of_screens, &[BEFORE_TABS, &tabs, AFTER_TABS].concat())
 }
 

@@ -195,7 +195,7 @@ fn every_screen_survives_every_size_and_theme() {
                 [(trained(18, RunState::Running, 2.4), 2), (failed(16), 0), (failed(16), 150)]
             {
                 let (snap, mut view) = opened(run, classes);
-                for screen in screens::TABLE.iter().map(|screen| screen.id()) {
+                for screen in screens::TABLE.iter().map(|screen| screen.about().id) {
                     for popup in [
                         None,
                         Some(Popup::Help(90)),
@@ -217,7 +217,7 @@ fn every_screen_survives_every_size_and_theme() {
 fn drawing_is_pure() {
     let (snap, mut view) = opened(trained(18, RunState::Running, 2.4), 6);
     let theme = Theme::new(false, Depth::True);
-    for screen in screens::TABLE.iter().map(|screen| screen.id()) {
+    for screen in screens::TABLE.iter().map(|screen| screen.about().id) {
         view.screen = screen;
         let first = cells(&snap, &mut view, 160, 45, &theme);
         assert_eq!(first, cells(&snap, &mut view, 160, 45, &theme), "{screen:?}");
@@ -237,7 +237,7 @@ fn no_escape_reaches_a_cell() {
     run.name.clone_from(&runs[0].name);
     let (mut snap, mut view) = opened(run, 3);
     snap.list = board(runs).list;
-    for screen in screens::TABLE.iter().map(|screen| screen.id()) {
+    for screen in screens::TABLE.iter().map(|screen| screen.about().id) {
         view.screen = screen;
         let shown = text(&snap, &mut view, 160, 45);
         assert!(

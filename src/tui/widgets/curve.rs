@@ -1,8 +1,9 @@
 //! Curves in braille: two by four dots a cell.
 
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Style};
+use ratatui::style::Style;
 
+use super::dots::Dots;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::text;
@@ -39,7 +40,25 @@ pub struct Chart {
     pub read: Option<u16>,
 }
 
+impl Series {
+    /// A line through these points.
+    pub fn line(points: Vec<(f64, f64)>, style: Style) -> Self {
+        Self { points, style, marked: false, tag: None }
+    }
+
+    /// The same, with a mark at each point.
+    pub fn marked(points: Vec<(f64, f64)>, style: Style) -> Self {
+        Self { marked: true, ..Self::line(points, style) }
+    }
+}
+
 impl Chart {
+    /// Curves over an axis of plain numbers, written with two places at most.
+    pub fn new(series: Vec<Series>, x: (f64, f64)) -> Self {
+        let x_label = |x: f64| format!("{}", (x * 100.0).round() / 100.0);
+        Self { series, x, x_log: false, log: false, x_label, best: None, read: None }
+    }
+
     /// Where the curves lie in an area; labels take the rest.
     pub fn plot(area: Rect) -> Rect {
         let gutter = 7.min(area.width / 3);
@@ -230,7 +249,7 @@ impl Chart {
     }
 
     fn line(&self, dots: &mut Dots, series: &Series, low: f64, high: f64) {
-        let (w, h) = (f64::from(dots.width) - 1.0, f64::from(dots.height) - 1.0);
+        let (w, h) = dots.last();
         let mut last: Option<(i32, i32)> = None;
         for (x, y) in &series.points {
             let place = share(*x, self.x.0, self.x.1).zip(share(self.scaled(*y), low, high));
@@ -249,73 +268,6 @@ impl Chart {
 fn share(x: f64, low: f64, high: f64) -> Option<f64> {
     let share = if high > low { (x - low) / (high - low) } else { 0.5 };
     (-1e-9..=1.0 + 1e-9).contains(&share).then(|| share.clamp(0.0, 1.0))
-}
-
-/// Dots that are not yet cells.
-struct Dots {
-    plot: Rect,
-    width: u16,
-    height: u16,
-    bits: Vec<(u8, Style)>,
-}
-
-impl Dots {
-    fn new(plot: Rect) -> Self {
-        let cells = usize::from(plot.width) * usize::from(plot.height);
-        Self {
-            plot,
-            width: plot.width * 2,
-            height: plot.height * 4,
-            bits: vec![(0, Style::new()); cells],
-        }
-    }
-
-    fn set(&mut self, x: i32, y: i32, style: Style) {
-        let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
-        let bit = match (x % 2, y % 4) {
-            (0, 3) => 0x40,
-            (_, 3) => 0x80,
-            (0, row) => 0x01 << row,
-            (_, row) => 0x08 << row,
-        };
-        let at = usize::from(y / 4) * usize::from(self.plot.width) + usize::from(x / 2);
-        if let Some((bits, colour)) = self.bits.get_mut(at).filter(|_| x < self.width) {
-            *bits |= bit;
-            *colour = style;
-        }
-    }
-
-    /// A straight line of dots (Bresenham).
-    fn segment(&mut self, from: (i32, i32), to: (i32, i32), style: Style) {
-        let ((mut x, mut y), (dx, dy)) = (from, ((to.0 - from.0).abs(), -(to.1 - from.1).abs()));
-        let (sx, sy) = ((to.0 - from.0).signum(), (to.1 - from.1).signum());
-        let mut error = dx + dy;
-        loop {
-            self.set(x, y, style);
-            if (x, y) == to {
-                return;
-            }
-            let twice = 2 * error;
-            if twice >= dy {
-                error += dy;
-                x += sx;
-            }
-            if twice <= dx {
-                error += dx;
-                y += sy;
-            }
-        }
-    }
-
-    fn draw(&self, canvas: &mut Canvas) {
-        for (position, (bits, style)) in self.plot.positions().zip(&self.bits) {
-            if *bits != 0 {
-                let glyph = char::from_u32(0x2800 + u32::from(*bits)).unwrap_or(' ');
-                let style = if style.fg.is_none() { style.fg(Color::Reset) } else { *style };
-                canvas.dot(position.x, position.y, glyph, style);
-            }
-        }
-    }
 }
 
 /// The exponential mean with weight `weight` on what was, corrected for its start so that the first
@@ -343,16 +295,8 @@ mod tests {
     use crate::tui::theme::{Depth, Theme};
 
     fn chart(points: Vec<(f64, f64)>, log: bool) -> Chart {
-        let series = vec![Series { points, style: Style::new(), marked: false, tag: None }];
-        Chart {
-            series,
-            x: (0.0, 10.0),
-            x_log: false,
-            log,
-            x_label: |x| format!("{x}"),
-            best: None,
-            read: None,
-        }
+        let series = vec![Series::line(points, Style::new())];
+        Chart { log, ..Chart::new(series, (0.0, 10.0)) }
     }
 
     fn drawn(chart: &Chart, width: u16, height: u16) -> String {

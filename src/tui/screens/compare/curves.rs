@@ -21,20 +21,12 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, metric: &str, 
             let (style, digit) = ink(canvas.theme, i);
             let points = points(curves.get(metric)?);
             let tag = digit.chars().next();
-            Some((i, Series { points, style, marked: false, tag }))
+            Some((i, Series { tag, ..Series::line(points, style) }))
         })
         .collect();
     // The run under the cursor lies on top.
     series.sort_by_key(|(i, _)| *i == view.compare.cursor);
     let last = series.iter().filter_map(|(_, s)| s.points.last()).map(|p| p.0).fold(1.0, f64::max);
-    let chart = Chart {
-        series: series.into_iter().map(|(_, s)| s).collect(),
-        x: (0.0, last),
-        x_log: false,
-        log: false,
-        x_label: |x| format!("{}", (x * 100.0).round() / 100.0),
-        best: None,
-        read: None,
-    };
-    chart.draw(canvas, inner);
+    let series = series.into_iter().map(|(_, series)| series).collect();
+    Chart::new(series, (0.0, last)).draw(canvas, inner);
 }

@@ -1,14 +1,19 @@
 use super::marked::{compared, here};
 use crate::store::Split;
 use crate::tui::background::Filter;
-use crate::tui::keys::Does::{Act, Go};
+use crate::tui::keys::Does::{Act, Go, Set};
 use crate::tui::keys::{Action, OF_RUNS, OPEN, actions};
-use crate::tui::screen::moved;
+use crate::tui::screen::{About, moved};
 use crate::tui::view::{Panel, ScreenId, View};
 
-/// The actions of the compare screen.
-pub static KEYS: &[&[&Action]] =
-    &[&[&OPEN, &BASELINE, &NEXT_PANEL, &ALL_KEYS, &FLIPS, &UNMARK], OF_RUNS];
+/// What this screen is.
+pub static ABOUT: About = About {
+    id: ScreenId::COMPARE,
+    title: "Compare",
+    tab: Some(&GO),
+    under: ScreenId::COMPARE,
+    keys: &[&[&OPEN, &BASELINE, &NEXT_PANEL, &ALL_KEYS, &FLIPS, &UNMARK], OF_RUNS],
+};
 
 actions! {
     BASELINE "baseline" "b", "baseline", "Measure the others against this run", Act(|view, _| {
@@ -16,26 +21,23 @@ actions! {
         view.compare.cursor = 0;
         None
     });
-    NEXT_PANEL "next-table" "v", "table", "Keys, best and last figures, classes, confusion", Act(|view, _| {
-        view.compare.panel = match view.compare.panel {
-            Panel::Keys => Panel::Best,
-            Panel::Best => Panel::Last,
-            Panel::Last => Panel::Classes,
-            Panel::Classes => Panel::Confusion,
-            Panel::Confusion => Panel::Keys,
-        };
-        view.compare.top = 0;
-        None
-    });
-    ALL_KEYS "all-keys" "a", "all keys", "All keys, or only those that differ", Act(|view, _| {
+    NEXT_PANEL "next-table" "v", "table", "Keys, best and last figures, classes, confusion",
+        Set(|view, _| {
+            view.compare.panel = match view.compare.panel {
+                Panel::Keys => Panel::Best,
+                Panel::Best => Panel::Last,
+                Panel::Last => Panel::Classes,
+                Panel::Classes => Panel::Confusion,
+                Panel::Confusion => Panel::Keys,
+            };
+            view.compare.top = 0;
+        });
+    ALL_KEYS "all-keys" "a", "all keys", "All keys, or only those that differ", Set(|view, _| {
         view.compare.panel = Panel::Keys;
         view.compare.all_keys = !view.compare.all_keys;
-        None
     });
-    FLIPS "flips" "f", "flips", "The texts that this run gets right and the baseline wrong", Act(|view, _| {
-        flips(view);
-        None
-    });
+    FLIPS "flips" "f", "flips", "The texts that this run gets right and the baseline wrong",
+        Set(|view, _| flips(view));
     UNMARK "unmark" "space", "", "Leave the run out", Act(|view, _| {
         view.runs.marks.remove(&here(view)?);
         view.compare.cursor = moved(view.compare.cursor, 0, compared(view).len());

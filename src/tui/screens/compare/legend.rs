@@ -5,7 +5,7 @@ use crate::analysis::compare::Pair;
 use crate::spec::RunId;
 use crate::store::Run;
 use crate::tui::background::Compared;
-use crate::tui::canvas::{Canvas, Target};
+use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::labels::state;
 use crate::tui::view::View;
@@ -34,11 +34,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
             break;
         }
         let row = Rect::new(area.x, y, area.width, 1);
-        canvas.hit(row, Target::Row(i));
-        if i == view.compare.cursor {
-            canvas.tint(row, theme.selected);
-            canvas.dot(area.x, y, '▌', theme.accent);
-        }
+        canvas.row(row, i, i == view.compare.cursor);
         let (style, digit) = ink(theme, i);
         canvas.put(area.x + 1, y, 3, &format!("{digit}●"), style);
         canvas.put(id_at, y, 6, &run.id.to_string(), theme.dim);

@@ -23,30 +23,18 @@ use crate::analysis::compare::MAX_RUNS;
 use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Action, Keymap, OPEN};
-use crate::tui::screen::{Click, Screen, click_row, moved};
+use crate::tui::keys::{Keymap, OPEN};
+use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{ScreenId, View};
+use crate::tui::view::View;
 use crate::tui::widgets::message::message;
 
 /// The marked runs side by side.
 pub struct Compare;
 
 impl Screen for Compare {
-    fn id(&self) -> ScreenId {
-        ScreenId::COMPARE
-    }
-
-    fn title(&self) -> &'static str {
-        "Compare"
-    }
-
-    fn tab(&self) -> Option<&'static Action> {
-        Some(&keys::GO)
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        keys::KEYS
+    fn about(&self) -> &'static About {
+        &keys::ABOUT
     }
 
     fn enter(&self, view: &mut View, _: &Snapshot, _: &[RunId]) {

@@ -1,63 +1,51 @@
 use super::matrix::scroll;
 use crate::analysis::confusion::Matrix;
 use crate::tui::background::Filter;
-use crate::tui::keys::Does::{Act, Go};
+use crate::tui::keys::Does::{Go, Set};
 use crate::tui::keys::{
     Action, COMPARE, EPOCH_NEXT, EPOCH_PREV, MISTAKES, OF_RUNS_BUT_NOTE, SPLIT, actions,
 };
-use crate::tui::screen::moved;
+use crate::tui::screen::{About, moved};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Prompt, ScreenId, View};
 
-/// The actions of the confusion matrix.
-pub static KEYS: &[&[&Action]] = &[
-    &[&TEXTS, &MISTAKES, &NEXT_MISTAKE, &COMPARE, &EPOCH_PREV, &EPOCH_NEXT, &NORMALISE, &SPLIT],
-    &[&JUMP, &COLUMN_LEFT, &COLUMN_RIGHT, &SCORES, &LOWER, &HIGHER, &OVERVIEW],
-    OF_RUNS_BUT_NOTE,
-];
+/// What this screen is.
+pub static ABOUT: About = About {
+    id: ScreenId::CONFUSION,
+    title: "Confusion",
+    tab: Some(&GO),
+    under: ScreenId::CONFUSION,
+    keys: &[
+        &[&TEXTS, &MISTAKES, &NEXT_MISTAKE, &COMPARE, &EPOCH_PREV, &EPOCH_NEXT, &NORMALISE, &SPLIT],
+        &[&JUMP, &COLUMN_LEFT, &COLUMN_RIGHT, &SCORES, &LOWER, &HIGHER, &OVERVIEW],
+        OF_RUNS_BUT_NOTE,
+    ],
+};
 
 actions! {
-    TEXTS "texts" "enter", "texts", "The texts of the cell", Act(|view, _| {
+    TEXTS "texts" "enter", "texts", "The texts of the cell", Set(|view, _| {
         let filter = Filter::Cell(view.pass.class, view.pass.column);
         view.list_texts(filter, None, ScreenId::CONFUSION);
-        None
     });
-    NEXT_MISTAKE "next-mistake" "m", "next", "To the next most frequent mistake", Act(|view, snap| {
-        next_mistake(view, snap);
-        None
-    });
-    NORMALISE "normalise" "n", "normalise", "Counts, or shares of the row, the column or all", Act(|view, _| {
-        view.pass.normalise = view.pass.normalise.next();
-        None
-    });
-    JUMP "jump" "/", "find class", "Go to the class with this name", Act(|view, _| {
-        view.prompt(Prompt::Class, "");
-        None
-    });
-    COLUMN_LEFT "column-left" "< ,", "", "The cell to the left", Act(|view, snap| {
-        column(view, snap, -1);
-        None
-    });
-    COLUMN_RIGHT "column-right" "> .", "", "The cell to the right", Act(|view, snap| {
-        column(view, snap, 1);
-        None
-    });
-    SCORES "probabilities" "p", "probabilities", "Reliability, ROC, precision and recall instead of the matrix", Act(|view, _| {
-        view.pass.scores = !view.pass.scores;
-        None
-    });
-    LOWER "threshold-down" "[", "", "A lower threshold of the second of two classes", Act(|view, _| {
-        view.pass.threshold = view.pass.threshold.saturating_sub(1);
-        None
-    });
-    HIGHER "threshold-up" "]", "", "A higher threshold", Act(|view, _| {
-        view.pass.threshold = (view.pass.threshold + 1).min(100);
-        None
-    });
-    OVERVIEW "overview" "z", "overview", "The whole matrix as a picture, or with its numbers", Act(|view, _| {
-        view.pass.overview = !view.pass.overview;
-        None
-    });
+    NEXT_MISTAKE "next-mistake" "m", "next", "To the next most frequent mistake",
+        Set(|view, snap| next_mistake(view, snap));
+    NORMALISE "normalise" "n", "normalise", "Counts, or shares of the row, the column or all",
+        Set(|view, _| view.pass.normalise = view.pass.normalise.next());
+    JUMP "jump" "/", "find class", "Go to the class with this name",
+        Set(|view, _| view.prompt(Prompt::Class, ""));
+    COLUMN_LEFT "column-left" "< ,", "", "The cell to the left",
+        Set(|view, snap| column(view, snap, -1));
+    COLUMN_RIGHT "column-right" "> .", "", "The cell to the right",
+        Set(|view, snap| column(view, snap, 1));
+    SCORES "probabilities" "p", "probabilities",
+        "Reliability, ROC, precision and recall instead of the matrix",
+        Set(|view, _| view.pass.scores = !view.pass.scores);
+    LOWER "threshold-down" "[", "", "A lower threshold of the second of two classes",
+        Set(|view, _| view.pass.threshold = view.pass.threshold.saturating_sub(1));
+    HIGHER "threshold-up" "]", "", "A higher threshold",
+        Set(|view, _| view.pass.threshold = (view.pass.threshold + 1).min(100));
+    OVERVIEW "overview" "z", "overview", "The whole matrix as a picture, or with its numbers",
+        Set(|view, _| view.pass.overview = !view.pass.overview);
     GO "go-confusion" "3", "", "The confusion matrix of the open run", Go(ScreenId::CONFUSION);
 }
 

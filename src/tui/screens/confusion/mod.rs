@@ -10,9 +10,9 @@ use ratatui::layout::Rect;
 use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Action, Keymap};
+use crate::tui::keys::Keymap;
 use crate::tui::query::Query;
-use crate::tui::screen::{Click, Screen, moved};
+use crate::tui::screen::{About, Click, Screen, moved};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
@@ -22,20 +22,8 @@ pub use matrix::find_class;
 pub struct Confusion;
 
 impl Screen for Confusion {
-    fn id(&self) -> ScreenId {
-        ScreenId::CONFUSION
-    }
-
-    fn title(&self) -> &'static str {
-        "Confusion"
-    }
-
-    fn tab(&self) -> Option<&'static Action> {
-        Some(&keys::GO)
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        keys::KEYS
+    fn about(&self) -> &'static About {
+        &keys::ABOUT
     }
 
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {

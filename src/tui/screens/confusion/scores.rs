@@ -47,26 +47,17 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
 }
 
 fn unit(series: Vec<Series>) -> Chart {
-    Chart {
-        series,
-        x: (0.0, 1.0),
-        x_log: false,
-        log: false,
-        x_label: |x| format!("{}", (x * 100.0).round() / 100.0),
-        best: None,
-        read: None,
-    }
+    Chart::new(series, (0.0, 1.0))
 }
 
 fn reliability(canvas: &mut Canvas, area: Rect, found: &Found) {
     let theme = canvas.theme;
     let inner = canvas.panel(area, "reliability", "right ↑ sure →");
-    let line = |points, style, marked| Series { points, style, marked, tag: None };
     let bins = found.calibration.iter().flat_map(|c| &c.bins);
     let points: Vec<(f64, f64)> =
         bins.filter_map(|bin| Some((bin.confidence?, bin.accuracy?))).collect();
     let diagonal = vec![(0.0, 0.0), (1.0, 1.0)];
-    unit(vec![line(diagonal, theme.faint, false), line(points, theme.val, true)])
+    unit(vec![Series::line(diagonal, theme.faint), Series::marked(points, theme.val)])
         .draw(canvas, inner);
 }
 
@@ -83,10 +74,8 @@ fn roc(canvas: &mut Canvas, area: Rect, two: &Two, view: &View) {
     let here = two.at.get(usize::from(view.pass.threshold));
     let here = here.map(|at| (at.false_positive_rate, at.recall));
     let diagonal = vec![(0.0, 0.0), (1.0, 1.0)];
-    let mut chart = unit(vec![
-        Series { points: diagonal, style: theme.faint, marked: false, tag: None },
-        Series { points, style: theme.val, marked: false, tag: None },
-    ]);
+    let mut chart =
+        unit(vec![Series::line(diagonal, theme.faint), Series::line(points, theme.val)]);
     chart.best = here;
     chart.draw(canvas, inner);
 }
@@ -98,10 +87,7 @@ fn pr(canvas: &mut Canvas, area: Rect, two: &Two, view: &View) {
         pr.recall.iter().copied().zip(pr.precision.iter().copied()).collect()
     });
     let corner = vec![(0.0, 0.0)];
-    let mut chart = unit(vec![
-        Series { points: corner, style: theme.faint, marked: false, tag: None },
-        Series { points, style: theme.val, marked: false, tag: None },
-    ]);
+    let mut chart = unit(vec![Series::line(corner, theme.faint), Series::line(points, theme.val)]);
     let here = two.at.get(usize::from(view.pass.threshold));
     chart.best = here.map(|at| (at.recall, at.precision));
     chart.draw(canvas, inner);

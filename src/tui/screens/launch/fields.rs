@@ -2,7 +2,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
 use crate::spec::keys::KEYS;
-use crate::tui::canvas::{Canvas, Target};
+use crate::tui::canvas::Canvas;
 use crate::tui::form::{Checked, Form, Row};
 use crate::tui::layout::scrolled;
 use crate::tui::text;
@@ -27,11 +27,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, form: &Form, checked: &Checked, vie
     for (line, (at, row)) in rows.iter().enumerate().skip(top).take(page).enumerate() {
         let y = inner.y + line as u16;
         let whole = Rect::new(inner.x.saturating_sub(1), y, inner.width + 2, 1);
-        canvas.hit(whole, Target::Row(at));
-        if at == form.cursor {
-            canvas.tint(whole, canvas.theme.selected);
-            canvas.dot(whole.x, y, '▌', canvas.theme.accent);
-        }
+        canvas.row(whole, at, at == form.cursor);
         let place = Rect::new(inner.x + 1, y, inner.width.saturating_sub(1), 1);
         match row {
             Row::Group(_) => group(canvas, place, form, *row, checked),

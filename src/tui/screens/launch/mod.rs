@@ -24,10 +24,10 @@ use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::form::Form;
-use crate::tui::keys::{Action, Keymap};
-use crate::tui::screen::{Click, Screen, click_row, moved};
+use crate::tui::keys::Keymap;
+use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{ScreenId, View};
+use crate::tui::view::View;
 
 pub use keys::LAUNCH;
 
@@ -35,20 +35,8 @@ pub use keys::LAUNCH;
 pub struct Launch;
 
 impl Screen for Launch {
-    fn id(&self) -> ScreenId {
-        ScreenId::LAUNCH
-    }
-
-    fn title(&self) -> &'static str {
-        "Launch"
-    }
-
-    fn tab(&self) -> Option<&'static Action> {
-        Some(&keys::GO)
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        keys::KEYS
+    fn about(&self) -> &'static About {
+        &keys::ABOUT
     }
 
     /// Shows the form as it was left, or an empty one.

@@ -52,18 +52,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
             group if group % 2 == 0 => theme.faded(theme.val),
             _ => theme.faded(theme.train),
         };
-        Series { points: (0..=dots).map(point).collect(), style, marked: false, tag: None }
+        Series::line((0..=dots).map(point).collect(), style)
     };
     let shown = if rates.differ() { rates.groups() } else { 1 };
-    let chart = Chart {
-        // The head lies over the others.
-        series: (0..shown).rev().map(series).collect(),
-        x: (0.0, f64::from(spec.epochs)),
-        x_log: false,
-        log: false,
-        x_label: |x| format!("{}", (x * 100.0).round() / 100.0),
-        best: None,
-        read: None,
-    };
-    chart.draw(canvas, inner);
+    // The head lies over the others.
+    let series = (0..shown).rev().map(series).collect();
+    Chart::new(series, (0.0, f64::from(spec.epochs))).draw(canvas, inner);
 }

@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 use crate::spec::RunId;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
-use crate::tui::keys::Does::{Act, Go};
+use crate::tui::keys::Does::{Go, Set};
 use crate::tui::keys::{Action, Keymap, OF_RUNS, actions};
 use crate::tui::query::Query;
-use crate::tui::screen::Screen;
+use crate::tui::screen::{About, Screen};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 use crate::tui::widgets::message::message;
@@ -20,31 +20,22 @@ pub use lines::lines;
 /// The log of the open run.
 pub struct Log;
 
-static KEYS: &[&[&Action]] = &[&[&CLOSE, &FOLLOW], OF_RUNS];
+static ABOUT: About = About {
+    id: ScreenId::LOG,
+    title: "Log",
+    tab: None,
+    under: ScreenId::RUN,
+    keys: &[&[&CLOSE, &FOLLOW], OF_RUNS],
+};
 
 actions! {
     CLOSE "log-close" "o", "back", "Back to the run", Go(ScreenId::RUN);
-    FOLLOW "follow" "f", "follow", "Follow new lines", Act(|view, _| {
-        view.log_up = 0;
-        None
-    });
+    FOLLOW "follow" "f", "follow", "Follow new lines", Set(|view, _| view.log_up = 0);
 }
 
 impl Screen for Log {
-    fn id(&self) -> ScreenId {
-        ScreenId::LOG
-    }
-
-    fn title(&self) -> &'static str {
-        "Log"
-    }
-
-    fn under(&self) -> ScreenId {
-        ScreenId::RUN
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        KEYS
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
 
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {

@@ -8,7 +8,7 @@ use crate::tui::snapshot::{RunnerState, Snapshot};
 use crate::tui::text;
 use crate::tui::widgets::bar::bar;
 
-/// Each device or seat: its name, memory, load, heat, and the run on it.
+/// Each device or slot: its name, memory, load, heat, and the run on it.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot) {
     let theme = canvas.theme;
     let aside = match snap.runner {
@@ -84,16 +84,16 @@ fn more(canvas: &mut Canvas, area: Rect, n: usize) {
     canvas.put_right(area.right() - 2, area.bottom() - 1, 12, &words, canvas.theme.dim);
 }
 
-/// How many lines there are to show: seats, and sites of which seats do not tell it all.
+/// How many lines there are to show: slots, and the sites that their slots do not fully describe.
 pub fn lines(snap: &Snapshot) -> usize {
     snap.slots.len() + told(snap).count()
 }
 
-/// Sites that are away or were not asked, and clusters, whose free seats are no devices.
+/// Sites that are away or were not asked, and clusters, whose free slots are no devices.
 fn told(snap: &Snapshot) -> impl Iterator<Item = &SiteInfo> {
-    let seats = |site: &SiteInfo| snap.slots.iter().filter(|slot| slot.site == site.name).count();
+    let slots = |site: &SiteInfo| snap.slots.iter().filter(|slot| slot.site == site.name).count();
     snap.sites.iter().filter(move |site| {
-        let partly = seats(site) == 0 || seats(site) < site.slots as usize;
+        let partly = slots(site) == 0 || slots(site) < site.slots as usize;
         site.name != site::HERE && (partly || site.state == SiteState::Unreachable)
     })
 }
@@ -117,7 +117,7 @@ fn on_it(canvas: &mut Canvas, area: Rect, slot: &SlotInfo, snap: &Snapshot) {
     };
     let at = canvas.put(area.x, area.y, area.width, &format!("{id} "), theme.accent);
     let Some(run) = snap.live.iter().find(|r| r.id == id) else { return };
-    if let Some(words) = site::remark(id, snap).filter(|_| run.epoch == 0.0) {
+    if let Some(words) = site::progress(id, snap).filter(|_| run.epoch == 0.0) {
         canvas.put(at, area.y, area.right().saturating_sub(at), words, theme.warn);
         return;
     }

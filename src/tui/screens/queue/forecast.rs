@@ -22,13 +22,13 @@ impl Forecast {
     }
 }
 
-/// Puts each waiting run on the seat that is free first.
+/// Puts each waiting run on the slot that is free first.
 pub fn forecast(snap: &Snapshot) -> Forecast {
     let pace = Pace::new(snap);
     let mut out = Forecast::default();
     let mut certain = true;
-    // Seats by when they get free.
-    let mut seats: Vec<Millis> = Vec::new();
+    // Slots by when they get free.
+    let mut slots: Vec<Millis> = Vec::new();
     for run in snap.live.iter() {
         let left = state::eta(run).or_else(|| {
             let whole = pace.whole(run)?;
@@ -37,28 +37,28 @@ pub fn forecast(snap: &Snapshot) -> Forecast {
         match left {
             Some(left) => {
                 out.runs.insert(run.id, (0, left));
-                seats.push(left);
+                slots.push(left);
             }
             None => certain = false,
         }
     }
-    seats.resize(seats.len().max(snap.slots.len()), 0);
-    if snap.live.len() > seats.len() || seats.is_empty() {
+    slots.resize(slots.len().max(snap.slots.len()), 0);
+    if snap.live.len() > slots.len() || slots.is_empty() {
         certain = false;
     }
     for run in snap.queue.iter().filter(|r| r.wish == Wish::Run) {
-        let first = seats.iter_mut().min().filter(|_| certain);
-        let Some((seat, whole)) = first.zip(pace.whole(run)) else {
+        let first = slots.iter_mut().min().filter(|_| certain);
+        let Some((slot, whole)) = first.zip(pace.whole(run)) else {
             certain = false;
             break;
         };
         let left = (whole as f64 * (1.0 - state::progress(run))) as Millis;
-        out.runs.insert(run.id, (*seat, *seat + left));
-        *seat += left;
+        out.runs.insert(run.id, (*slot, *slot + left));
+        *slot += left;
     }
     let seen = snap.queue.iter().filter(|r| r.wish == Wish::Run).count() as u64;
     if certain && seen == snap.counts.queued {
-        out.all = seats.iter().max().copied();
+        out.all = slots.iter().max().copied();
     }
     out
 }

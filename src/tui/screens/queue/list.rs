@@ -3,7 +3,7 @@ use ratatui::layout::Rect;
 use super::forecast::forecast;
 use crate::spec::Wish;
 use crate::store::Run;
-use crate::tui::canvas::{Canvas, Target};
+use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::labels::{site, state};
 use crate::tui::layout::scrolled;
@@ -47,11 +47,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     for (line, (at, run)) in rows.iter().enumerate().skip(top).take(page).enumerate() {
         let y = inner.y + 1 + line as u16;
         let row = Rect::new(inner.x - 1, y, inner.width + 2, 1);
-        canvas.hit(row, Target::Row(at));
-        if at == view.queue {
-            canvas.tint(row, theme.selected);
-            canvas.dot(inner.x - 1, y, '▌', theme.accent);
-        }
+        canvas.row(row, at, at == view.queue);
         let waits = !run.state.is_live() && run.wish == Wish::Run;
         position += usize::from(waits);
         if waits {
@@ -135,7 +131,7 @@ impl Columns {
         if room > 6 {
             canvas.put(end + 2, y, room, &run.spec.model, theme.dim);
         }
-        if let Some(words) = site::remark(run.id, snap).filter(|_| run.epoch == 0.0) {
+        if let Some(words) = site::progress(run.id, snap).filter(|_| run.epoch == 0.0) {
             let room = self.end.saturating_sub(self.epoch);
             canvas.put(self.epoch, y, room, words, theme.warn);
             return;

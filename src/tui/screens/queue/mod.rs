@@ -11,34 +11,28 @@ use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::Does::Go;
 use crate::tui::keys::{Action, Keymap, OF_RUNS, OPEN, actions};
 use crate::tui::query::Query;
-use crate::tui::screen::{Click, Screen, click_row, moved};
+use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
 /// Queue and devices.
 pub struct Queue;
 
-static KEYS: &[&[&Action]] = &[&[&OPEN], OF_RUNS];
+static ABOUT: About = About {
+    id: ScreenId::QUEUE,
+    title: "Queue",
+    tab: Some(&GO),
+    under: ScreenId::QUEUE,
+    keys: &[&[&OPEN], OF_RUNS],
+};
 
 actions! {
     GO "go-queue" "4", "", "Queue and devices", Go(ScreenId::QUEUE);
 }
 
 impl Screen for Queue {
-    fn id(&self) -> ScreenId {
-        ScreenId::QUEUE
-    }
-
-    fn title(&self) -> &'static str {
-        "Queue"
-    }
-
-    fn tab(&self) -> Option<&'static Action> {
-        Some(&GO)
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        KEYS
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
 
     fn targets(&self, view: &View, snap: &Snapshot) -> Vec<RunId> {

@@ -78,15 +78,8 @@ fn chart(
     let log = view.run.log_y && title == "loss";
     let inner = canvas.panel(area, title, "");
     let plot = Chart::plot(inner);
-    let mut chart = Chart {
-        series: Vec::new(),
-        x: range,
-        x_log: false,
-        log,
-        x_label: x_label(axis),
-        best: None,
-        read: view.run.read,
-    };
+    let (x_label, read) = (x_label(axis), view.run.read);
+    let mut chart = Chart { log, x_label, read, ..Chart::new(Vec::new(), range) };
     let read_x = view.run.read.map(|c| chart.x_at(plot, c.min(plot.width.saturating_sub(1))));
     let mut legend: Vec<(String, Style)> = Vec::new();
     for (metric, word, style) in lines {
@@ -110,15 +103,10 @@ fn chart(
         let marked = points.len() * 4 <= usize::from(plot.width);
         if weight > 0.0 && !marked {
             let smoothed = smooth(&points, weight);
-            chart.series.push(Series {
-                points,
-                style: theme.faded(style),
-                marked: false,
-                tag: None,
-            });
-            chart.series.push(Series { points: smoothed, style, marked: false, tag: None });
+            chart.series.push(Series::line(points, theme.faded(style)));
+            chart.series.push(Series::line(smoothed, style));
         } else {
-            chart.series.push(Series { points, style, marked, tag: None });
+            chart.series.push(Series { marked, ..Series::line(points, style) });
         }
     }
     chart.draw(canvas, inner);

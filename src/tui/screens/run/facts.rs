@@ -37,7 +37,7 @@ pub fn title(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot) 
     canvas.put(at, area.y, room(at), &run.note, theme.dim.add_modifier(Modifier::ITALIC));
 
     let mut at = x;
-    if let Some(words) = site::remark(run.id, snap) {
+    if let Some(words) = site::progress(run.id, snap) {
         at = canvas.put(at, area.y + 1, end.saturating_sub(at), words, theme.warn) + 2;
     }
     for (value, unit) in figures_of(detail) {

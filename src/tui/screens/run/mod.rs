@@ -25,9 +25,9 @@ use ratatui::layout::Rect;
 use super::runs;
 use crate::spec::RunId;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Action, Keymap};
+use crate::tui::keys::Keymap;
 use crate::tui::query::Query;
-use crate::tui::screen::{Click, Screen, moved};
+use crate::tui::screen::{About, Click, Screen, moved};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
@@ -35,20 +35,8 @@ use crate::tui::view::{ScreenId, View};
 pub struct Run;
 
 impl Screen for Run {
-    fn id(&self) -> ScreenId {
-        ScreenId::RUN
-    }
-
-    fn title(&self) -> &'static str {
-        "Run"
-    }
-
-    fn tab(&self) -> Option<&'static Action> {
-        Some(&keys::GO)
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        keys::KEYS
+    fn about(&self) -> &'static About {
+        &keys::ABOUT
     }
 
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {

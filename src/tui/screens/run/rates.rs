@@ -30,15 +30,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail,
     let (axis, log) = (view.run.x, view.run.log_y);
     let from = start(detail);
     let plot = Chart::plot(inner);
-    let mut chart = Chart {
-        series: Vec::new(),
-        x: range,
-        x_log: false,
-        log,
-        x_label: x_label(axis),
-        best: None,
-        read: view.run.read,
-    };
+    let (x_label, read) = (x_label(axis), view.run.read);
+    let mut chart = Chart { log, x_label, read, ..Chart::new(Vec::new(), range) };
     let read = view.run.read.map(|c| chart.x_at(plot, c.min(plot.width.saturating_sub(1))));
     let mut legend: Vec<(String, Style)> = Vec::new();
     let last = groups.len() - 1;
@@ -61,7 +54,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail,
         }
         // A frozen group has no place on a logarithmic axis.
         let points = points.into_iter().filter(|(_, y)| !log || *y > 0.0).collect();
-        chart.series.push(Series { points, style, marked: false, tag: None });
+        chart.series.push(Series::line(points, style));
     }
     // The head lies over the others.
     chart.series.reverse();

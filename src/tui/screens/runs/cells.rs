@@ -103,7 +103,7 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
         let rank = 8 + i as u8 + if path { 12 } else { 0 };
         columns.push(fixed(Kind::Key(key), key, width, number, rank));
     }
-    let waits = rows.iter().any(|r| r.epoch == 0.0 && site::remark(r.id, snap).is_some());
+    let waits = rows.iter().any(|r| r.epoch == 0.0 && site::progress(r.id, snap).is_some());
     let epoch_width = match (live, wide) {
         (true, true) if waits => 29,
         (true, true) => 21,
@@ -130,7 +130,7 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
         columns.push(fixed(Kind::Last("test/acc"), "test acc", 8, true, 5));
     }
     columns.push(fixed(Kind::Time, "time", 5, true, 7));
-    let tags = widest(&|r| text::width(&remark(r))).min(40);
+    let tags = widest(&|r| text::width(&tags_and_note(r))).min(40);
     if tags > 0 {
         let mut column = fixed(Kind::Tags, "tags", tags.clamp(4, 10), false, 17);
         column.most = tags.max(4);
@@ -149,7 +149,7 @@ fn key_text(key: &str, run: &Run) -> String {
     }
 }
 
-fn remark(run: &Run) -> String {
+fn tags_and_note(run: &Run) -> String {
     let mut words: Vec<String> = run.tags.iter().map(|t| format!("#{t}")).collect();
     if run.archived {
         words.insert(0, "archived".into());
@@ -195,7 +195,7 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &Kind, run: &Run, snap: &Snapsh
         Kind::Site => {
             canvas.put(x, y, width, site::of(run), theme.dim);
         }
-        Kind::Epoch => match site::remark(run.id, snap) {
+        Kind::Epoch => match site::progress(run.id, snap) {
             Some(words) if run.epoch == 0.0 => {
                 canvas.put(x, y, width, words, theme.warn);
             }
@@ -210,7 +210,7 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &Kind, run: &Run, snap: &Snapsh
             }
         }
         Kind::Tags => {
-            canvas.put(x, y, width, &remark(run), theme.dim);
+            canvas.put(x, y, width, &tags_and_note(run), theme.dim);
         }
     }
 }

@@ -1,6 +1,6 @@
 use ratatui::layout::Rect;
 
-use crate::tui::canvas::{Canvas, Target};
+use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::labels::state;
 use crate::tui::snapshot::{Group, Spread};
@@ -35,11 +35,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, groups: &[Group], view: &View) {
         let Some(group) = groups.get(at) else { break };
         let y = area.y + 1 + line;
         let row = Rect::new(area.x, y, area.width, 1);
-        canvas.hit(row, Target::Row(at));
-        if at == view.runs.cursor {
-            canvas.tint(row, theme.selected);
-            canvas.dot(area.x, y, '▌', theme.accent);
-        }
+        canvas.row(row, at, at == view.runs.cursor);
         if group.members.iter().all(|id| view.runs.marks.contains(id)) {
             canvas.dot(area.x + 1, y, '◆', theme.accent);
         }

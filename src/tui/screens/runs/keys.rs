@@ -5,67 +5,60 @@ use super::choices::{group_choices, sort_choices};
 use super::cursor::{mark, move_to};
 use crate::spec::RunId;
 use crate::tui::command::Effect;
-use crate::tui::keys::Does::Act;
+use crate::tui::keys::Does::{Act, Go, Set};
 use crate::tui::keys::{Action, COMPARE, OF_RUNS, SWEEP, actions};
+use crate::tui::screen::About;
 use crate::tui::snapshot::{GroupBy, Snapshot};
 use crate::tui::view::{Popup, Prompt, ScreenId, View};
 
-/// The actions of the runs screen.
-pub static KEYS: &[&[&Action]] = &[
-    &[
-        &OPEN, &FILTER, &COMPARE, &SWEEP, &SORT, &REVERSE, &GROUP, &VIEWS, &SAVE_VIEW, &MARK,
-        &MARK_ALL,
+/// What this screen is.
+pub static ABOUT: About = About {
+    id: ScreenId::RUNS,
+    title: "Runs",
+    tab: Some(&GO),
+    under: ScreenId::RUNS,
+    keys: &[
+        &[
+            &OPEN, &FILTER, &COMPARE, &SWEEP, &SORT, &REVERSE, &GROUP, &VIEWS, &SAVE_VIEW, &MARK,
+            &MARK_ALL,
+        ],
+        OF_RUNS,
+        &[&SHOW_ARCHIVED],
     ],
-    OF_RUNS,
-    &[&SHOW_ARCHIVED],
-];
+};
 
 actions! {
     OPEN "open" "enter", "open", "Open the run, or show the runs of the group", Act(open);
-    FILTER "filter" "/", "filter", "Show only some runs: words, acc>0.9 lr<3e-5 tag:best since:7d", Act(|view, _| {
-        view.prompt(Prompt::Filter, &view.runs.filter.clone());
-        None
-    });
-    SORT "sort" "s", "sort", "Choose the column to sort by", Act(|view, snap| {
+    FILTER "filter" "/", "filter", "Show only some runs: words, acc>0.9 lr<3e-5 tag:best since:7d",
+        Set(|view, _| view.prompt(Prompt::Filter, &view.runs.filter.clone()));
+    SORT "sort" "s", "sort", "Choose the column to sort by", Set(|view, snap| {
         let at = sort_choices(snap).iter().position(|(_, s)| *s == view.runs.sort);
         view.popup = Some(Popup::Sort(at.unwrap_or(0)));
-        None
     });
-    REVERSE "reverse" "S", "", "Turn the order round", Act(|view, _| {
-        view.runs.descending = !view.runs.descending;
-        None
-    });
-    GROUP "group" "g", "group", "Fold rows by sweep, by all but the seed, or by any key", Act(|view, snap| {
-        let at = group_choices(snap).iter().position(|(_, by)| *by == view.runs.group);
-        view.popup = Some(Popup::Group(at.unwrap_or(0)));
-        None
-    });
-    VIEWS "views" "V", "", "Saved queries", Act(|view, _| {
-        view.popup = Some(Popup::Views(0));
-        None
-    });
-    SAVE_VIEW "save-view" "ctrl-s", "", "Save the query under [views] in config.toml", Act(|view, _| {
-        if view.runs.filter.is_empty() || view.runs.wrong.is_some() {
-            view.refuse("Type a query with / first; it is saved as it stands.");
-        } else {
-            view.prompt(Prompt::ViewName, "");
-        }
-        None
-    });
-    MARK "mark" "space", "mark", "Mark the run; keys below then act on all marked runs", Act(|view, snap| {
-        mark(view, snap);
-        None
-    });
-    MARK_ALL "mark-all" "*", "", "Mark every row shown, or none", Act(|view, snap| {
+    REVERSE "reverse" "S", "", "Turn the order round",
+        Set(|view, _| view.runs.descending = !view.runs.descending);
+    GROUP "group" "g", "group", "Fold rows by sweep, by all but the seed, or by any key",
+        Set(|view, snap| {
+            let at = group_choices(snap).iter().position(|(_, by)| *by == view.runs.group);
+            view.popup = Some(Popup::Group(at.unwrap_or(0)));
+        });
+    VIEWS "views" "V", "", "Saved queries", Set(|view, _| view.popup = Some(Popup::Views(0)));
+    SAVE_VIEW "save-view" "ctrl-s", "", "Save the query under [views] in config.toml",
+        Set(|view, _| {
+            if view.runs.filter.is_empty() || view.runs.wrong.is_some() {
+                view.refuse("Type a query with / first; it is saved as it stands.");
+            } else {
+                view.prompt(Prompt::ViewName, "");
+            }
+        });
+    MARK "mark" "space", "mark", "Mark the run; keys below then act on all marked runs", Set(mark);
+    MARK_ALL "mark-all" "*", "", "Mark every row shown, or none", Set(|view, snap| {
         let all: BTreeSet<RunId> = snap.list.ids.iter().copied().collect();
         view.runs.marks = if view.runs.marks.is_superset(&all) { BTreeSet::new() } else { all };
-        None
     });
-    SHOW_ARCHIVED "show-archived" "H", "", "Show archived runs too", Act(|view, _| {
-        view.runs.archived = !view.runs.archived;
-        None
-    });
-    GO "go-runs" "1", "", "The runs screen", crate::tui::keys::Does::Go(ScreenId::RUNS);
+    SHOW_ARCHIVED "show-archived" "H", "", "Show archived runs too",
+        Set(|view, _| view.runs.archived = !view.runs.archived);
+    GO "go-runs" "1", "", "The runs screen", Go(ScreenId::RUNS);
 }
 
 fn open(view: &mut View, snap: &Snapshot) -> Option<Effect> {

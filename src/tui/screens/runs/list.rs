@@ -40,12 +40,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         let Some(id) = snap.list.ids.get(at) else { break };
         let y = top + line;
         let row = Rect::new(area.x, y, area.width, 1);
-        canvas.hit(row, Target::Row(at));
+        canvas.row(row, at, at == r.cursor);
         canvas.hit(Rect { width: 2, ..row }, Target::Mark(at));
-        if at == r.cursor {
-            canvas.tint(row, canvas.theme.selected);
-            canvas.dot(area.x, y, '▌', canvas.theme.accent);
-        }
         if r.marks.contains(id) {
             canvas.dot(area.x + 1, y, '◆', canvas.theme.accent);
         }

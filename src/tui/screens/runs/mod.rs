@@ -13,10 +13,10 @@ use ratatui::layout::Rect;
 
 use crate::spec::RunId;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Action, Keymap};
-use crate::tui::screen::{Click, Screen};
+use crate::tui::keys::Keymap;
+use crate::tui::screen::{About, Click, Screen};
 use crate::tui::snapshot::{GroupBy, Snapshot};
-use crate::tui::view::{ScreenId, View};
+use crate::tui::view::View;
 
 pub use cursor::move_to;
 pub use welcome::WELCOME;
@@ -25,20 +25,8 @@ pub use welcome::WELCOME;
 pub struct Runs;
 
 impl Screen for Runs {
-    fn id(&self) -> ScreenId {
-        ScreenId::RUNS
-    }
-
-    fn title(&self) -> &'static str {
-        "Runs"
-    }
-
-    fn tab(&self) -> Option<&'static Action> {
-        Some(&keys::GO)
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        keys::KEYS
+    fn about(&self) -> &'static About {
+        &keys::ABOUT
     }
 
     fn targets(&self, view: &View, snap: &Snapshot) -> Vec<RunId> {

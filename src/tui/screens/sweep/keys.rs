@@ -1,24 +1,29 @@
 use super::settings::{here, step};
-use crate::tui::keys::Does::{Act, Go};
+use crate::tui::keys::Does::{Act, Go, Set};
 use crate::tui::keys::{Action, COMPARE, OF_RUNS, OPEN, actions};
+use crate::tui::screen::About;
 use crate::tui::view::ScreenId;
 
-/// The actions of the sweep screen.
-pub static KEYS: &[&[&Action]] = &[&[&OPEN, &COMPARE, &NEXT_AXIS, &COST, &MARK_SETTING], OF_RUNS];
+/// What this screen is.
+pub static ABOUT: About = About {
+    id: ScreenId::SWEEP,
+    title: "Sweep",
+    tab: Some(&GO),
+    under: ScreenId::SWEEP,
+    keys: &[&[&OPEN, &COMPARE, &NEXT_AXIS, &COST, &MARK_SETTING], OF_RUNS],
+};
 
 actions! {
-    NEXT_AXIS "next-axis" "a", "axes", "Other axes in the picture", Act(|view, _| {
-        (view.sweep.axis, view.sweep.cost) = (view.sweep.axis + 1, false);
-        None
-    });
-    COST "cost" "p", "cost", "Accuracy against the time of a run, with its Pareto front, or the axes again", Act(|view, _| {
-        view.sweep.cost = !view.sweep.cost;
-        None
-    });
-    MARK_SETTING "mark-setting" "space", "mark", "Mark all seeds of the setting, to compare them", Act(|view, snap| {
-        view.toggle_marks(&here(view, snap)?.runs);
-        step(view, snap, 1);
-        None
-    });
+    NEXT_AXIS "next-axis" "a", "axes", "Other axes in the picture",
+        Set(|view, _| (view.sweep.axis, view.sweep.cost) = (view.sweep.axis + 1, false));
+    COST "cost" "p", "cost",
+        "Accuracy against the time of a run, with its Pareto front, or the axes again",
+        Set(|view, _| view.sweep.cost = !view.sweep.cost);
+    MARK_SETTING "mark-setting" "space", "mark", "Mark all seeds of the setting, to compare them",
+        Act(|view, snap| {
+            view.toggle_marks(&here(view, snap)?.runs);
+            step(view, snap, 1);
+            None
+        });
     GO "go-sweep" "7", "", "The sweep of the run as a whole", Go(ScreenId::SWEEP);
 }

@@ -19,30 +19,18 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Action, Keymap, OPEN};
-use crate::tui::screen::{Click, Screen, click_row};
+use crate::tui::keys::{Keymap, OPEN};
+use crate::tui::screen::{About, Click, Screen, click_row};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{ScreenId, View};
+use crate::tui::view::View;
 use crate::tui::widgets::message::message;
 
 /// A sweep as a whole.
 pub struct Sweep;
 
 impl Screen for Sweep {
-    fn id(&self) -> ScreenId {
-        ScreenId::SWEEP
-    }
-
-    fn title(&self) -> &'static str {
-        "Sweep"
-    }
-
-    fn tab(&self) -> Option<&'static Action> {
-        Some(&keys::GO)
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        keys::KEYS
+    fn about(&self) -> &'static About {
+        &keys::ABOUT
     }
 
     /// Shows the sweep of the run that keys acted on; without one, the sweep that was shown last.

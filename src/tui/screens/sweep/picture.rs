@@ -130,22 +130,12 @@ fn scatter(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize) {
     let scale = |x: f64| if log { x.log10() } else { x };
     let best = points.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
     let margin = ((scale(high) - scale(low)) * 0.03).max(1e-12);
+    let dots = points.iter().map(|(x, y)| Series::marked(vec![(scale(*x), *y)], theme.val));
     let chart = Chart {
-        series: points
-            .iter()
-            .map(|(x, y)| Series {
-                points: vec![(scale(*x), *y)],
-                style: theme.val,
-                marked: true,
-                tag: None,
-            })
-            .collect(),
-        x: (scale(low) - margin, scale(high) + margin),
         x_log: log,
-        log: false,
         x_label: if log { |x| format!("{:.0e}", 10f64.powf(x)) } else { |x| figures::metric(x) },
         best: best.map(|(x, y)| (scale(x), y)),
-        read: None,
+        ..Chart::new(dots.collect(), (scale(low) - margin, scale(high) + margin))
     };
     chart.draw(canvas, inner);
 }
@@ -165,28 +155,22 @@ fn cost(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let on_front = facts.report.settings.iter().filter(|s| s.is_on_front);
     let mut front: Vec<(f64, f64)> = on_front.filter_map(known).collect();
     front.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let dot = |point: (f64, f64), style| Series {
-        points: points(&[point]),
-        style,
-        marked: true,
-        tag: None,
-    };
-    let mut series: Vec<Series> = all.iter().map(|point| dot(*point, theme.val)).collect();
-    series.push(Series { points: points(&front), style: theme.good, marked: true, tag: None });
+    let dot = |point: &(f64, f64)| Series::marked(points(&[*point]), theme.val);
+    let mut series: Vec<Series> = all.iter().map(dot).collect();
+    series.push(Series::marked(points(&front), theme.good));
     let here = facts.report.settings.get(view.sweep.cursor).and_then(known);
     let margin = ((scale(high) - scale(low)) * 0.05).max(scale(high).abs() * 0.02 + 1e-9);
+    let range =
+        if all.is_empty() { (0.0, 1.0) } else { (scale(low) - margin, scale(high) + margin) };
     let chart = Chart {
-        series,
-        x: if all.is_empty() { (0.0, 1.0) } else { (scale(low) - margin, scale(high) + margin) },
         x_log: log,
-        log: false,
         x_label: if log {
             |x| figures::span((10f64.powf(x) * 1000.0) as i64)
         } else {
             |x| figures::span((x * 1000.0) as i64)
         },
         best: here.map(|(x, y)| (scale(x), y)),
-        read: None,
+        ..Chart::new(series, range)
     };
     chart.draw(canvas, inner);
 }

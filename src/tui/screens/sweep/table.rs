@@ -3,7 +3,7 @@ use ratatui::layout::Rect;
 use super::mean::mean;
 use crate::analysis::sweeps::per_hour;
 use crate::tui::background::SweepFacts;
-use crate::tui::canvas::{Canvas, Target};
+use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::layout::scrolled;
 use crate::tui::view::View;
@@ -32,11 +32,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     {
         let y = inner.y + 1 + line as u16;
         let row = Rect::new(inner.x.saturating_sub(1), y, inner.width + 2, 1);
-        canvas.hit(row, Target::Row(at));
-        if at == cursor {
-            canvas.tint(row, theme.selected);
-            canvas.dot(row.x, y, '▌', theme.accent);
-        }
+        canvas.row(row, at, at == cursor);
         if setting.runs.iter().all(|id| view.runs.marks.contains(id)) {
             canvas.dot(inner.x, y, '✓', theme.accent);
         }

@@ -20,7 +20,7 @@ use crate::tui::snapshot::{Health, Snapshot};
 use crate::tui::theme::{Depth, Theme};
 use crate::tui::view::{Popup, ScreenId, View};
 
-/// What the study thread would answer.
+/// What the background thread would answer.
 fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
     let Some(Question::Form(sweep)) = events::question(&view, &snap) else { return };
     let twin = |(id, score): &(u32, f64)| Twin {

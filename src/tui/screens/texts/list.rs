@@ -1,7 +1,7 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::tui::background::{Filter, TextRow, Texts, TextsQuestion};
-use crate::tui::canvas::{Canvas, Target};
+use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::layout::scrolled;
 use crate::tui::snapshot::Snapshot;
@@ -129,11 +129,7 @@ fn list(canvas: &mut Canvas, area: Rect, texts: &Texts, cursor: usize) {
     for (line, (at, row)) in texts.rows.iter().enumerate().skip(top).take(page).enumerate() {
         let y = inner.y + 1 + line as u16;
         let whole = Rect::new(inner.x.saturating_sub(1), y, inner.width + 2, 1);
-        canvas.hit(whole, Target::Row(at));
-        if at == cursor {
-            canvas.tint(whole, theme.selected);
-            canvas.dot(whole.x, y, '▌', theme.accent);
-        }
+        canvas.row(whole, at, at == cursor);
         let wrong = row.label != row.predicted;
         let style = if wrong { theme.bad } else { theme.good };
         canvas.put_right(loss, y, 6, &format!("{:.2}", row.loss), style);

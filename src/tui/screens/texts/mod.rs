@@ -8,47 +8,47 @@ use crate::spec::RunId;
 use crate::tui::background::{Filter, Question};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::command::{Command, Effect};
-use crate::tui::keys::Does::Act;
+use crate::tui::keys::Does::{Act, Set};
 use crate::tui::keys::{Action, Keymap, OF_RUNS, actions};
 use crate::tui::query::Query;
-use crate::tui::screen::{Click, Screen, click_row, moved};
+use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
 /// The texts behind a cell of the confusion matrix.
 pub struct Texts;
 
-static KEYS: &[&[&Action]] = &[&[&OPEN, &BEFORE, &NEXT, &OTHER_ROWS, &EXPORT], OF_RUNS];
+static ABOUT: About = About {
+    id: ScreenId::TEXTS,
+    title: "Texts",
+    tab: None,
+    under: ScreenId::CONFUSION,
+    keys: &[&[&OPEN, &BEFORE, &NEXT, &OTHER_ROWS, &EXPORT], OF_RUNS],
+};
 
 actions! {
-    OPEN "text" "enter", "text or list", "The whole text, or the list", Act(|view, _| {
-        (view.texts.full, view.texts.scroll) = (!view.texts.full, 0);
-        None
-    });
-    BEFORE "text-back" "left", "", "The text before", Act(|view, snap| {
-        walk(view, snap, -1);
-        None
-    });
-    NEXT "text-on" "right", "", "The next text", Act(|view, snap| {
-        walk(view, snap, 1);
-        None
-    });
-    OTHER_ROWS "other-rows" "f", "other rows", "The cell, all mistakes, wrong in all marked runs, won or lost against the first", Act(|view, _| {
-        let next = match view.texts.filter {
-            Filter::Cell(..) => Filter::Wrong,
-            Filter::Wrong => Filter::WrongInAll,
-            Filter::WrongInAll => Filter::Won,
-            Filter::Won => Filter::Lost,
-            Filter::Lost => Filter::Cell(view.pass.class, view.pass.column),
-        };
-        view.list_texts(next, view.texts.against, view.texts.from);
-        None
-    });
-    EXPORT "export-texts" "E", "export", "Write these rows to a CSV file in exports/", Act(|view, snap| {
-        let question = list::question(view, snap)?;
-        view.tell("writing the rows");
-        Some(Effect::Do(Command::Texts(question)))
-    });
+    OPEN "text" "enter", "text or list", "The whole text, or the list",
+        Set(|view, _| (view.texts.full, view.texts.scroll) = (!view.texts.full, 0));
+    BEFORE "text-back" "left", "", "The text before", Set(|view, snap| walk(view, snap, -1));
+    NEXT "text-on" "right", "", "The next text", Set(|view, snap| walk(view, snap, 1));
+    OTHER_ROWS "other-rows" "f", "other rows",
+        "The cell, all mistakes, wrong in all marked runs, won or lost against the first",
+        Set(|view, _| {
+            let next = match view.texts.filter {
+                Filter::Cell(..) => Filter::Wrong,
+                Filter::Wrong => Filter::WrongInAll,
+                Filter::WrongInAll => Filter::Won,
+                Filter::Won => Filter::Lost,
+                Filter::Lost => Filter::Cell(view.pass.class, view.pass.column),
+            };
+            view.list_texts(next, view.texts.against, view.texts.from);
+        });
+    EXPORT "export-texts" "E", "export", "Write these rows to a CSV file in exports/",
+        Act(|view, snap| {
+            let question = list::question(view, snap)?;
+            view.tell("writing the rows");
+            Some(Effect::Do(Command::Texts(question)))
+        });
 }
 
 /// Another text.
@@ -59,20 +59,8 @@ fn walk(view: &mut View, snap: &Snapshot, by: isize) {
 }
 
 impl Screen for Texts {
-    fn id(&self) -> ScreenId {
-        ScreenId::TEXTS
-    }
-
-    fn title(&self) -> &'static str {
-        "Texts"
-    }
-
-    fn under(&self) -> ScreenId {
-        ScreenId::CONFUSION
-    }
-
-    fn keys(&self) -> &'static [&'static [&'static Action]] {
-        KEYS
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
 
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {

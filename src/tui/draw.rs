@@ -18,6 +18,7 @@ use super::keys::{Bound, Keymap, key_name};
 use super::labels::{site, state};
 use super::layout::parts;
 use super::popups;
+use super::screen::Screen;
 use super::screens;
 use super::snapshot::{Health, RunnerState, Snapshot};
 use super::text;
@@ -87,7 +88,7 @@ fn header(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
 
     let mut at = x - 1;
     let lit = screens::of(view.screen).about().under;
-    for (i, about) in screens::tabs().map(|screen| screen.about()).enumerate() {
+    for (i, about) in screens::tabs().map(Screen::about).enumerate() {
         let title = match view.open.filter(|_| about.id == ScreenId::RUN && width > 70) {
             Some(id) => format!("{} {id}", about.title),
             None => about.title.to_owned(),

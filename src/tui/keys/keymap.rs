@@ -228,7 +228,7 @@ mod tests {
             Some("stop")
         );
         assert_eq!(press(&map, ScreenId::RUNS, KeyCode::F(8), KeyModifiers::NONE), Some("stop"));
-        assert_eq!(map.key_of(&crate::tui::keys::OF_RUNS[0]), "ctrl-x");
+        assert_eq!(map.key_of(crate::tui::keys::OF_RUNS[0]), "ctrl-x");
         for (name, key) in [("stopp", "x"), ("stop", "hyper-x"), ("stop", "wheel")] {
             let own = BTreeMap::from([(name.to_owned(), key.to_owned())]);
             let error = keymap(&own).unwrap_err().to_string();

@@ -23,7 +23,7 @@ actions! {
     EPOCH_NEXT "epoch-on" "right", "epoch", "The confusion matrix one epoch later",
         Set(|view, snap| scrub(view, snap, 1));
     SPLIT "split" "v", "split", "The matrix of validation, test or training rows",
-        Set(|view, snap| next_split(view, snap));
+        Set(next_split);
 }
 
 fn scrub(view: &mut View, snap: &Snapshot, by: isize) {

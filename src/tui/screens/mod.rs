@@ -1,23 +1,24 @@
 //! One folder per screen, and their table.
 //!
-//! To add a screen:
+//! To add a screen, touch two files:
 //!
-//! 1. Write `screens/NAME/mod.rs` with a `struct` that implements [`Screen`]: `about` (its id, title, tab and keys), `step` and
-//!    `draw`.
-//!    Everything else has a default: what it asks of the loader and of the background thread, which runs its keys act
-//!    on, clicks, the way back.
-//! 2. Add `pub mod NAME;` and a row to [`TABLE`] here. Tabs stand in the order of the rows.
+//! 1. `screens/NAME/mod.rs`: a `struct` without fields that implements [`Screen`]. It has to say `about` (id, title,
+//!    tab, keys), `step` (what up and down do) and `draw`. Everything else has a default: what it asks of the loader
+//!    and of the background thread, which runs its keys act on, clicks, pages, the way back.
+//! 2. Here: `pub mod NAME;` and a row of [`TABLE`]. Tabs stand in the order of the rows.
 //!
-//! Its actions are rows of `actions!` in its folder: name, keys, word in the key line, help, and what happens. Help,
-//! the command palette and `[tui] keys` of `config.toml` know them at once. A screen with a
-//! [`tab`](super::screen::About::tab) can be reached by key and mouse from everywhere.
+//! Its actions are rows of `actions!` in its folder: name, keys, word in the key line, help, and what happens. The key
+//! line, help, the command palette, the mouse and `[tui] keys` of `config.toml` know them at once. A screen whose
+//! `about.tab` is an action with [`Does::Go`](super::keys::Does::Go) has a tab and is reached from everywhere.
+//! Actions that several screens share are in [`keys`](super::keys), among them `OF_RUNS`: all that can be done to runs.
 //!
-//! What a screen remembers is a struct in [`view`](super::view). What takes longer than a frame is a question to
-//! [`background`](super::background), whose answer comes with a later snapshot. `draw` reads the snapshot and the
-//! view, and changes nothing.
+//! What a screen has to remember is a struct in `view/screens.rs`, a field of [`View`]. What takes longer than a
+//! frame is a [`Question`](super::background::Question) to the background thread, whose answer comes with a
+//! later snapshot. `draw` reads the snapshot and the view, and changes nothing.
 //!
-//! The tests of `screens/tests.rs` draw every screen of the table at odd sizes and with hostile text; a
-//! new screen adds snapshots of its own there.
+//! The tests of `screens/tests.rs` draw every screen of the table at odd sizes, twice, and with hostile
+//! text; give a new screen snapshots of its own there. A new tab shows in the header of every snapshot: look at one,
+//! then accept them all with `cargo insta accept`.
 
 pub mod compare;
 pub mod confusion;

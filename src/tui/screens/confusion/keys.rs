@@ -28,7 +28,7 @@ actions! {
         view.list_texts(filter, None, ScreenId::CONFUSION);
     });
     NEXT_MISTAKE "next-mistake" "m", "next", "To the next most frequent mistake",
-        Set(|view, snap| next_mistake(view, snap));
+        Set(next_mistake);
     NORMALISE "normalise" "n", "normalise", "Counts, or shares of the row, the column or all",
         Set(|view, _| view.pass.normalise = view.pass.normalise.next());
     JUMP "jump" "/", "find class", "Go to the class with this name",

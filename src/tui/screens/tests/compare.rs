@@ -78,7 +78,7 @@ fn comparing(entries: Vec<Entry>) -> (Snapshot, View) {
 }
 
 fn answered(snap: &mut Snapshot, view: &View, entries: &[Entry]) {
-    let Some(Question::Compare(question)) = events::question(&view, &snap) else {
+    let Some(Question::Compare(question)) = events::question(view, snap) else {
         panic!("{view:?}")
     };
     let of = |id: &RunId| entries.iter().find(|e| e.run.id == *id).unwrap().clone();

@@ -22,7 +22,7 @@ use crate::tui::view::{Popup, ScreenId, View};
 
 /// What the background thread would answer.
 fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
-    let Some(Question::Form(sweep)) = events::question(&view, &snap) else { return };
+    let Some(Question::Form(sweep)) = events::question(view, snap) else { return };
     let twin = |(id, score): &(u32, f64)| Twin {
         id: RunId(*id),
         score: Some(*score),

@@ -22,9 +22,7 @@ fn on_confusion(classes: usize) -> (Snapshot, View) {
 }
 
 fn answered(snap: &mut Snapshot, view: &View, rows: usize, problem: Option<&str>) {
-    let Some(Question::Texts(question)) = events::question(&view, &snap) else {
-        panic!("{view:?}")
-    };
+    let Some(Question::Texts(question)) = events::question(view, snap) else { panic!("{view:?}") };
     let words = "Free entry in 2 a wkly comp to win FA Cup final tkts 21st May 2005. ";
     let row = |i: usize| TextRow {
         row: 7 + 31 * i as u64,
@@ -110,9 +108,7 @@ fn a_pass_without_predictions_says_so() {
 }
 
 fn scored(snap: &mut Snapshot, view: &View, classes: usize) {
-    let Some(Question::Scores(question)) = events::question(&view, &snap) else {
-        panic!("{view:?}")
-    };
+    let Some(Question::Scores(question)) = events::question(view, snap) else { panic!("{view:?}") };
     let rows = 200;
     let labels: Vec<u32> = (0..rows).map(|i| (i % classes) as u32).collect();
     let own = |i: usize| 0.3 + 0.69 * ((i * 37 % 100) as f32 / 100.0);

@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing but git, a C++ compiler, Python 3 with pip, and cargo.
 PYTHON ?= python3
-DEMO ?= model=minilm data=data/sms_spam.csv limit=1500 lr=5e-5,1e-4,2e-4 epochs=1,2
+DEMO ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(abspath $(TARGET)/release):$(PATH)
 
@@ -16,7 +16,7 @@ build: setup     ## Release build of both executables.
 	cargo build --release --locked --features train
 
 demo: build      ## Queue a sweep of MiniLM on the SMS data and watch it.
-	@scripts/demo.sh $(DEMO)
+	@tuneboard demo --dir . $(DEMO)
 
 test: setup      ## Everything CI checks: format, lints, tests, licences.
 	cargo fmt --check

@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueHint};
 
 use super::{
-    archive, clone, compare, completions, confusion, data, doctor, error::CliError, errors, export,
-    hold, init, logs, ls, models, note, predict, reindex, rename, restore, resume, retry, rm, run,
-    runner, show, sites, stop, sweep, tag, tokenize, trust, verb::Context,
+    archive, clone, compare, completions, confusion, data, demo, doctor, error::CliError, errors,
+    export, hold, init, logs, ls, models, note, predict, reindex, rename, restore, resume, retry,
+    rm, run, runner, show, sites, stop, sweep, tag, tokenize, trust, verb::Context,
 };
 
 /// Exactly what was typed.
@@ -16,6 +16,7 @@ use super::{
     about = "Launch, watch, compare and remember fine-tuning runs without leaving the terminal",
     after_help = "\
 A first session:
+  tuneboard demo            a board with data, a model and a sweep, to look at
   tuneboard init my-board && cd my-board
   tuneboard run model=minilm data=data/sms_spam.csv epochs=1 --wait
   tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5 seed=0..2
@@ -44,6 +45,7 @@ pub struct Cli {
 /// One variant per file in this folder. Without a verb the dashboard opens.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Demo(demo::Args),
     Init(init::Args),
     Run(run::Args),
     Sweep(sweep::Args),
@@ -81,6 +83,7 @@ impl Verb {
     /// Does it; the result is the exit code.
     pub fn run(self, context: &mut Context) -> Result<u8, CliError> {
         match self {
+            Self::Demo(args) => demo::run(args, context),
             Self::Init(args) => init::run(args, context),
             Self::Run(args) => run::run(args, context),
             Self::Sweep(args) => sweep::run(args, context),

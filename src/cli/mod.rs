@@ -12,6 +12,7 @@ mod completions;
 mod confusion;
 mod contract;
 mod data;
+mod demo;
 mod doctor;
 mod error;
 mod errors;

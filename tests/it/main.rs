@@ -13,6 +13,8 @@ mod data;
 #[cfg(test)]
 mod data_refused;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod elmo;
 #[cfg(test)]
 mod families;

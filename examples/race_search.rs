@@ -41,7 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => Domain::Choice(*size),
         };
         let domains: Vec<Domain> = parameters.iter().zip(&sizes).map(domain).collect();
-        for (seed, start) in starts[name].as_array().ok_or("startup.json lacks it")?.iter().enumerate() {
+        for (seed, start) in
+            starts[name].as_array().ok_or("startup.json lacks it")?.iter().enumerate()
+        {
             let start: Vec<usize> = serde_json::from_value(start.clone())?;
             let start = &start[..start.len().min(tpe::START + in_flight - 1)];
             let run = search(&domains, &sizes, &objective, start, seed as u64, in_flight);

@@ -28,8 +28,9 @@ pub struct Share {
 /// Below this many runs a forest says nothing.
 pub const LEAST_RUNS: usize = 12;
 const TREES: u64 = 100;
-/// A leaf holds at least that many runs.
+/// A leaf holds at least that many runs, and of many runs at least a fiftieth.
 const LEAF: usize = 3;
+const LEAVES: usize = 50;
 
 /// The share of each key; `None` if it cannot be told: there are too few runs, the metric does not vary, or
 /// a forest does no better than the mean on runs that it did not see.
@@ -46,8 +47,10 @@ pub fn shares(columns: &[Column], metric: &[f64]) -> Option<Vec<Share>> {
         let mut draws = Draws::new(0, tree);
         let rows: Vec<usize> = (0..runs).map(|_| draws.below(runs)).collect();
         let mut leaves = Vec::new();
-        grow(&features, metric, rows.clone(), whole(&features), &mut leaves);
-        for (run, told) in unseen.iter_mut().enumerate().filter(|(run, _)| !rows.contains(run)) {
+        let mut seen = vec![false; runs];
+        rows.iter().for_each(|row| seen[*row] = true);
+        grow(&features, metric, rows, whole(&features), &mut leaves);
+        for (run, told) in unseen.iter_mut().enumerate().filter(|(run, _)| !seen[*run]) {
             let leaf = leaves.iter().find(|leaf| leaf.holds(&features, run));
             *told = leaf.map_or(*told, |leaf| (told.0 + leaf.mean, told.1 + 1));
         }
@@ -216,48 +219,56 @@ fn grow(
 
 /// The split that leaves the least variance, if any leaves less.
 fn best_split(features: &[Feature], metric: &[f64], rows: &[usize]) -> Option<Split> {
+    let least = LEAF.max(metric.len() / LEAVES);
+    let all = Sum::of(rows.iter().map(|row| metric[*row]));
     let mut best: Option<(f64, Split)> = None;
+    let mut offer = |inside: Sum, split: Split| {
+        let outside = Sum { count: all.count - inside.count, sum: all.sum - inside.sum };
+        let gain = inside.weight() + outside.weight();
+        let is_large = inside.count >= least && outside.count >= least;
+        if is_large && best.is_none_or(|(most, _)| gain > most) {
+            best = Some((gain, split));
+        }
+    };
     for (key, feature) in features.iter().enumerate() {
-        for split in candidates(key, feature, rows) {
-            let (mut inside, mut outside) = (Sum::default(), Sum::default());
-            for row in rows {
-                let side = if split.takes(features, *row) { &mut inside } else { &mut outside };
-                side.push(metric[*row]);
+        match feature {
+            Feature::Choice(words, count) => {
+                for word in 0..*count {
+                    let inside = rows.iter().filter(|row| words[**row] == word);
+                    offer(Sum::of(inside.map(|row| metric[*row])), Split::Word(key, word));
+                }
             }
-            if inside.count < LEAF || outside.count < LEAF {
-                continue;
-            }
-            let gain = inside.weight() + outside.weight();
-            if best.is_none_or(|(most, _)| gain > most) {
-                best = Some((gain, split));
+            Feature::Ordered(x) => {
+                let mut points: Vec<(f64, f64)> =
+                    rows.iter().map(|row| (x[*row], metric[*row])).collect();
+                points.sort_by(|a, b| a.0.total_cmp(&b.0));
+                let mut inside = Sum::default();
+                for pair in points.windows(2) {
+                    inside.push(pair[0].1);
+                    if pair[0].0 < pair[1].0 {
+                        offer(inside, Split::Below(key, f64::midpoint(pair[0].0, pair[1].0)));
+                    }
+                }
             }
         }
     }
-    let mut all = Sum::default();
-    rows.iter().for_each(|row| all.push(metric[*row]));
-    best.filter(|(gain, _)| gain - all.weight() > 1e-12 * all.weight().abs()).map(|(_, split)| split)
+    best.filter(|(gain, _)| gain - all.weight() > 1e-12 * all.weight().abs())
+        .map(|(_, split)| split)
 }
 
-fn candidates(key: usize, feature: &Feature, rows: &[usize]) -> Vec<Split> {
-    match feature {
-        Feature::Choice(_, words) => (0..*words).map(|word| Split::Word(key, word)).collect(),
-        Feature::Ordered(x) => {
-            let mut places: Vec<f64> = rows.iter().map(|row| x[*row]).collect();
-            places.sort_by(f64::total_cmp);
-            places.dedup();
-            let middle = |pair: &[f64]| Split::Below(key, f64::midpoint(pair[0], pair[1]));
-            places.windows(2).map(middle).collect()
-        }
-    }
-}
-
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Sum {
     count: usize,
     sum: f64,
 }
 
 impl Sum {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut sum = Self::default();
+        values.for_each(|value| sum.push(value));
+        sum
+    }
+
     fn push(&mut self, value: f64) {
         self.count += 1;
         self.sum += value;
@@ -265,7 +276,7 @@ impl Sum {
 
     /// The part of the sum of squares that the mean accounts for.
     fn weight(&self) -> f64 {
-        self.sum * self.sum / self.count as f64
+        self.sum * self.sum / self.count.max(1) as f64
     }
 }
 
@@ -282,9 +293,8 @@ fn decompose(leaves: &[Leaf], features: &[Feature]) -> Option<Vec<f64>> {
             .into_iter()
             .map(|(width, holds)| {
                 let inside = weighted.iter().filter(|(_, leaf)| holds(&leaf.sides[key]));
-                let value: f64 = inside
-                    .map(|(volume, leaf)| volume / leaf.sides[key].width() * leaf.mean)
-                    .sum();
+                let value: f64 =
+                    inside.map(|(volume, leaf)| volume / leaf.sides[key].width() * leaf.mean).sum();
                 width * (value - mean).powi(2)
             })
             .sum()
@@ -314,9 +324,7 @@ fn pieces(key: usize, leaves: &[Leaf], feature: &Feature) -> Vec<(f64, Holds)> {
             ends.dedup();
             let piece = |pair: &[f64]| -> (f64, Holds) {
                 let middle = f64::midpoint(pair[0], pair[1]);
-                let holds = move |side: &Side| {
-                    matches!(side, Side::Between(from, to) if (*from..*to).contains(&middle))
-                };
+                let holds = move |side: &Side| matches!(side, Side::Between(from, to) if (*from..*to).contains(&middle));
                 (pair[1] - pair[0], Box::new(holds))
             };
             ends.windows(2).map(piece).collect()

@@ -11,6 +11,7 @@ pub mod errors;
 pub mod export;
 pub mod forecast;
 pub mod groups;
+mod importance;
 pub mod metrics;
 pub mod sweeps;
 pub mod thresholds;

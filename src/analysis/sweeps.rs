@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::groups::{Spread, fold};
-use crate::spec::{IGNORED, RunId};
+use super::importance::{self, Column};
+use crate::spec::{IGNORED, RunId, short};
 use crate::store::{Millis, Run};
 
 pub use read::{SCORE, SweepFacts, read, score};
@@ -47,15 +48,35 @@ pub struct Setting {
 pub struct Effect {
     /// The key.
     pub key: String,
-    /// The share of the variance of all scores that the means of its levels account for, 0 to 1 (the
-    /// correlation ratio eta squared, Fisher 1925; on a full grid the first-order term of fANOVA, Hutter
-    /// et al. 2014). `None` if scores do not vary, if it has one level, or if every level has one run:
-    /// then any key would explain everything.
+    /// The share of the variance of all scores that the key alone accounts for, 0 to 1. On a grid it is the
+    /// correlation ratio of its levels (eta squared, Fisher 1925). Where values were drawn it comes from a
+    /// forest of regression trees ([`super::importance`]). `None` if it cannot be told: scores do not vary,
+    /// the key has one level, or there are too few runs.
     pub share: Option<f64>,
-    /// Its values with the scores of their runs, numbers in their order. Runs whose model does not obey
-    /// the key are left out, of the share as well.
+    /// How sure the share is: its standard deviation over the trees, where it comes from a forest.
+    pub share_sd: Option<f64>,
+    /// Its values with the scores of their runs, numbers in their order; ranges of values where most were
+    /// drawn once. Runs whose model does not obey the key are left out, of the share as well.
     pub levels: Vec<(String, Spread)>,
+    /// The ends of the ranges, where levels are ranges: each holds what is not above its end.
+    ends: Vec<f64>,
 }
+
+impl Effect {
+    /// The level that a value of the key belongs to.
+    pub fn level_of(&self, value: &str) -> Option<usize> {
+        if self.ends.is_empty() {
+            return self.levels.iter().position(|(name, _)| name == value);
+        }
+        let number: f64 = value.parse().ok()?;
+        self.ends.iter().position(|end| number <= *end)
+    }
+}
+
+/// A drawn key is shown in that many ranges.
+const RANGES: usize = 5;
+/// More values than a third of the runs have were drawn, not listed.
+const RUNS_A_LEVEL: usize = 3;
 
 /// Milliseconds a run was under way so far.
 pub fn cost(run: &Run) -> Option<Millis> {
@@ -105,7 +126,10 @@ pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f6
         .collect();
     settings.sort_by(rank);
     front(&mut settings);
-    let effects = axes.iter().map(|key| effect(key, runs, &score)).collect();
+    let mut effects: Vec<Effect> = axes.iter().map(|key| effect(key, runs, &score)).collect();
+    if effects.iter().any(|effect| !effect.ends.is_empty()) {
+        tell_shares(&mut effects, runs, &score);
+    }
     let sum = |gpu: bool| runs.iter().filter(|r| is_on_gpu(r) == gpu).filter_map(cost).sum();
     SweepReport { axes, settings, effects, gpu: sum(true), cpu: sum(false) }
 }
@@ -139,11 +163,9 @@ fn front(settings: &mut [Setting]) {
 fn effect(key: &str, runs: &[Run], score: &impl Fn(&Run) -> Option<f64>) -> Effect {
     let runs: Vec<&Run> = runs.iter().filter(|run| run.spec.obeys(key)).collect();
     let score = |run: &&Run| score(run);
+    let value = |run: &&Run| run.spec.get(key).unwrap_or_default();
     let mut levels: Vec<(String, Spread)> =
-        fold(&runs, |run| run.spec.get(key).unwrap_or_default(), score)
-            .into_iter()
-            .map(|group| (group.key, group.spread))
-            .collect();
+        fold(&runs, value, score).into_iter().map(|group| (group.key, group.spread)).collect();
     levels.sort_by(|(a, _), (b, _)| match (a.parse::<f64>(), b.parse::<f64>()) {
         (Ok(a), Ok(b)) => a.total_cmp(&b),
         _ => a.cmp(b),
@@ -157,7 +179,65 @@ fn effect(key: &str, runs: &[Run], score: &impl Fn(&Run) -> Option<f64>) -> Effe
     let filled = levels.iter().filter(|(_, s)| s.n > 0).count();
     let share = (total > 0.0 && filled > 1 && filled < scores.len())
         .then(|| (between / total).clamp(0.0, 1.0));
-    Effect { key: key.to_owned(), share, levels }
+    let numbers: Vec<f64> = runs.iter().filter_map(|run| value(run).parse().ok()).collect();
+    let is_drawn = levels.len() > RANGES
+        && levels.len() * RUNS_A_LEVEL > runs.len()
+        && numbers.len() == runs.len();
+    if !is_drawn {
+        return Effect { key: key.to_owned(), share, share_sd: None, levels, ends: Vec::new() };
+    }
+    let ends = ends(numbers);
+    let level = |run: &&Run| {
+        let number: f64 = value(run).parse().unwrap_or(f64::NAN);
+        ends.iter().position(|end| number <= *end).unwrap_or(0)
+    };
+    let mut ranges = fold(&runs, level, score);
+    ranges.sort_by_key(|group| group.key);
+    let levels = ranges
+        .into_iter()
+        .map(|group| {
+            let inside = group.members.iter().filter_map(|i| runs.get(*i));
+            let mut values: Vec<f64> = inside.filter_map(|run| value(run).parse().ok()).collect();
+            values.sort_by(f64::total_cmp);
+            let of = |x: Option<&f64>| x.map(|x| short(*x)).unwrap_or_default();
+            (format!("{}..{}", of(values.first()), of(values.last())), group.spread)
+        })
+        .collect();
+    Effect { key: key.to_owned(), share: None, share_sd: None, levels, ends }
+}
+
+/// The ends of ranges that hold about as many runs each.
+fn ends(mut numbers: Vec<f64>) -> Vec<f64> {
+    numbers.sort_by(f64::total_cmp);
+    let end = |range: usize| numbers.get((numbers.len() * range).div_ceil(RANGES) - 1).copied();
+    let mut ends: Vec<f64> = (1..=RANGES).filter_map(end).collect();
+    ends.dedup();
+    ends
+}
+
+/// The share of each key by a forest over the runs that obey them all.
+fn tell_shares(effects: &mut [Effect], runs: &[Run], score: &impl Fn(&Run) -> Option<f64>) {
+    let scored: Vec<(&Run, f64)> = runs
+        .iter()
+        .filter(|run| effects.iter().all(|effect| run.spec.obeys(&effect.key)))
+        .filter_map(|run| Some((run, score(run).filter(|x| x.is_finite())?)))
+        .collect();
+    let column = |effect: &Effect| {
+        let texts = || scored.iter().map(|(run, _)| run.spec.get(&effect.key).unwrap_or_default());
+        let numbers: Option<Vec<f64>> = texts().map(|text| text.parse().ok()).collect();
+        numbers.map_or_else(
+            || Column::Choice(texts().map(|text| effect.level_of(&text).unwrap_or(0)).collect()),
+            Column::Ordered,
+        )
+    };
+    let columns: Vec<Column> = effects.iter().map(column).collect();
+    let metric: Vec<f64> = scored.iter().map(|(_, score)| *score).collect();
+    let shares = importance::shares(&columns, &metric);
+    for (i, effect) in effects.iter_mut().enumerate() {
+        let share = shares.as_ref().and_then(|shares| shares.get(i));
+        effect.share = share.map(|share| share.share);
+        effect.share_sd = share.map(|share| share.sd);
+    }
 }
 
 /// Names of the rows, names of the columns, and a value for each cell that has one.
@@ -174,12 +254,13 @@ pub fn grid(report: &SweepReport, rows: usize, columns: usize) -> Grid {
     let mut sums: HashMap<(usize, usize), (f64, f64)> = HashMap::new();
     for setting in &report.settings {
         let Some(mean) = setting.score.mean else { continue };
-        let is_at = |names: &[String], axis: usize, at: usize| {
+        let is_at = |axis: usize, at: usize| {
             let value = setting.values.get(axis);
-            value.is_some_and(|v| v == IGNORED) || value == names.get(at)
+            let level = || report.effects.get(axis)?.level_of(value?);
+            value.is_some_and(|v| v == IGNORED) || level() == Some(at)
         };
-        for i in (0..row_names.len()).filter(|i| is_at(&row_names, rows, *i)) {
-            for j in (0..column_names.len()).filter(|j| is_at(&column_names, columns, *j)) {
+        for i in (0..row_names.len()).filter(|i| is_at(rows, *i)) {
+            for j in (0..column_names.len()).filter(|j| is_at(columns, *j)) {
                 let sum = sums.entry((i, j)).or_default();
                 sum.0 += mean * setting.score.n as f64;
                 sum.1 += setting.score.n as f64;
@@ -300,6 +381,32 @@ mod tests {
         assert_eq!(report.effects[0].share, None);
         let none = super::report(&[], &["lr".to_owned()], |_| None);
         assert_eq!((none.settings.len(), none.effects[0].share), (0, None));
+    }
+
+    /// 90 draws of a rate that decides and of a warm-up that does not: each value comes once.
+    #[test]
+    fn drawn_keys_are_told_apart_and_shown_in_ranges() {
+        let mut draws = crate::spec::search::Draws::new(3, 0);
+        let mut runs = Vec::new();
+        for id in 1..=90 {
+            let lr: f64 = 1e-6 * 1000_f64.powf(draws.unit());
+            let mut run = run(id, lr, 1, 0, 0.9 - 0.1 * (lr / 1e-4).ln().abs());
+            run.spec.warmup = draws.unit();
+            runs.push(run);
+        }
+        let varied = ["lr", "warmup"].map(str::to_owned);
+        let report = report(&runs, &varied, |r| r.best.get("val/acc").copied());
+        let [lr, warmup] = report.effects.as_slice() else { panic!("two keys") };
+        assert!(lr.share > Some(0.9) && warmup.share < Some(0.05), "{:?}", report.effects);
+        assert_eq!((lr.levels.len(), lr.levels.iter().map(|l| l.1.n).sum::<usize>()), (5, 90));
+        assert!(lr.levels[0].0.contains(".."), "{:?}", lr.levels);
+        assert_eq!(
+            (lr.level_of("1e-6"), lr.level_of("1e-3"), lr.level_of("x")),
+            (Some(0), None, None)
+        );
+        let (rows, columns, means) = grid(&report, 0, 1);
+        assert_eq!((rows.len(), columns.len()), (5, 5));
+        assert!(means.len() > 15);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod number;
 mod preset;
 mod run;
 pub mod schedule;
+pub mod search;
 mod state;
 mod sweep;
 

@@ -119,7 +119,8 @@ fn effects(report: &SweepReport, context: &mut Context) -> Result<(), CliError> 
     for effect in effects {
         let levels = effect.levels.iter().filter_map(|(value, s)| Some((value, s.mean?, s)));
         let best = levels.max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));
-        let share = effect.share.map(|share| format!("{:.0} %", share * 100.0));
+        let sd = effect.share_sd.map(|sd| format!(" ± {:.0}", sd * 100.0)).unwrap_or_default();
+        let share = effect.share.map(|share| format!("{:.0}{sd} %", share * 100.0));
         table.row([
             effect.key.as_str().into(),
             share.unwrap_or_else(|| NOTHING.to_owned()).into(),
@@ -130,8 +131,7 @@ fn effects(report: &SweepReport, context: &mut Context) -> Result<(), CliError> 
     }
     context.out.table(&table)?;
     if report.effects.iter().any(|e| e.share.is_none()) {
-        let why =
-            "- means that it cannot be told: scores do not vary, or no value was tried twice.";
+        let why = "- means that it cannot be told: scores do not vary, or there are too few runs.";
         context.out.line(why)?;
     }
     Ok(())
@@ -271,7 +271,7 @@ fn setting(axes: &[String], setting: &Setting) -> Value {
 fn effect(effect: &Effect) -> Value {
     let level = |(value, score): &(String, Spread)| json!({ "value": value, "score": score });
     let levels: Vec<Value> = effect.levels.iter().map(level).collect();
-    json!({ "key": effect.key, "share": effect.share, "levels": levels })
+    json!({ "key": effect.key, "share": effect.share, "share_sd": effect.share_sd, "levels": levels })
 }
 
 fn grid(report: &SweepReport) -> Value {

@@ -77,9 +77,8 @@ pub fn judge(rule: Rule, own: Mark, before: &[Mark]) -> Option<Cut> {
 impl Mark {
     /// Better marks come first.
     fn order(&self, other: &Self) -> Ordering {
-        let numbers = |a: f64, b: f64| {
-            a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-        };
+        let numbers =
+            |a: f64, b: f64| a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()));
         numbers(self.value, other.value).then_with(|| numbers(self.loss, other.loss))
     }
 }

@@ -288,7 +288,8 @@ impl Kernels {
     fn log_densities(&self, domain: &Domain, value: f64) -> Vec<f64> {
         match self {
             Self::Choice(rows) => {
-                let of = |row: &Vec<f64>| row.get(value as usize).map_or(f64::NEG_INFINITY, |p| p.ln());
+                let of =
+                    |row: &Vec<f64>| row.get(value as usize).map_or(f64::NEG_INFINITY, |p| p.ln());
                 rows.iter().map(of).collect()
             }
             Self::Normal { centres, widths } => {
@@ -390,7 +391,8 @@ mod tests {
                 };
                 Trial { point: point(&t["params"]), state }
             };
-            let history: Vec<Trial> = case["history"].as_array().unwrap().iter().map(trial).collect();
+            let history: Vec<Trial> =
+                case["history"].as_array().unwrap().iter().map(trial).collect();
             let all: Vec<&Trial> = history.iter().collect();
             let (below, above) = split(&all);
             assert_eq!(below.len() as u64, case["n_below"].as_u64().unwrap(), "{name}");

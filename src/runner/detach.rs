@@ -8,9 +8,9 @@ use std::thread;
 
 use crate::board::Board;
 
+use super::error::{Result, RunnerError};
 use super::lock::Lock;
 use super::process::own_session;
-use super::{Result, RunnerError};
 
 /// Sees to it that a runner serves the board, and returns at once. Call it after the work is in the
 /// queue: a runner that is about to leave looks there once more after it has let go of its lock.

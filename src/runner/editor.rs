@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
 
-use super::{Result, RunnerError};
+use super::error::{Result, RunnerError};
 
 /// The text as the user leaves it in `$VISUAL`, else `$EDITOR`, else `vi`; `None` if the editor did not
 /// end well. Words of the variable are its arguments; no shell is involved. `name` ends the file's name.

@@ -3,18 +3,18 @@
 //! of life. Everything else there is the trainer's.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
-use crate::spec::{Outcome, Placement, RunId, Sweep, SweepId, Wish, printable};
+use crate::spec::{Outcome, Placement, RunId, Sweep, SweepId, Wish};
 use crate::store::{Millis, NewSweep, Run};
 
+use super::clock::now;
 use super::lock::try_lock;
-use super::report::now;
-use super::sites::LOCAL;
+use super::slots::LOCAL;
 
 /// What the events file does not tell of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -159,56 +159,4 @@ fn clear(board: &Board, id: RunId) -> io::Result<()> {
         }
     }
     fs::remove_file(board.events(id))
-}
-
-/// The last lines of a log, without control characters.
-pub(super) fn last_lines(path: &Path, lines: usize) -> String {
-    const WINDOW: u64 = 16 << 10;
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW)))?;
-        let mut bytes = Vec::new();
-        file.take(WINDOW).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let clean: Vec<String> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
-    clean.get(clean.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
-}
-
-/// One line as a terminal would leave it standing: what a carriage return overwrote is gone, and so are
-/// colours and whatever else is not print.
-pub(super) fn clean(line: &str) -> String {
-    const LONGEST: usize = 500;
-    let shown = line.trim_end().rsplit('\r').next().unwrap_or_default();
-    let mut text = String::with_capacity(shown.len());
-    let mut parts = shown.split("\u{1b}[");
-    text.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        // The parameters of the sequence, up to the letter that ends it.
-        text.push_str(
-            part.trim_start_matches(|c: char| (' '..='?').contains(&c))
-                .get(1..)
-                .unwrap_or_default(),
-        );
-    }
-    printable(&text, LONGEST).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn last_lines_are_fit_for_a_terminal() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out.log");
-        let mut bytes = b"one\n".repeat(9_000);
-        bytes.extend(b"10%\r50%\r100%\n\x1b[31mred\x1b[0m\ttext\x07\n\xff\xfe\nlast");
-        fs::write(&path, bytes).unwrap();
-        assert_eq!(last_lines(&path, 5), "one\n100%\nred text\n\u{fffd}\u{fffd}\nlast");
-        assert_eq!(last_lines(Path::new("/nowhere"), 5), "");
-    }
 }

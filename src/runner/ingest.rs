@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 use crate::events::{Event, Kind, PEAK_MEMORY, Tail};
 use crate::spec::{RunId, RunState};
 
+use super::error::{Result, RunnerError};
 use super::process::{Signal, signal_group};
-use super::run::Runner;
-use super::{Result, RunnerError};
+use super::state::Runner;
 
 /// Bytes of one run's events per transaction. A run that reported gigabytes while no runner was there
 /// must not hold up the others' rows for seconds.

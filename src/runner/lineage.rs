@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use crate::spec::{Outcome, RunId, RunState, Wish, locate};
 use crate::store::Run;
 
-use super::Result;
+use super::error::Result;
 use super::plan::Waiting;
-use super::run::Runner;
-use super::sites::LOCAL;
+use super::slots::LOCAL;
+use super::state::Runner;
 
 /// What a run that goes on from another one may do by now.
 #[derive(Debug, Clone, PartialEq, Eq)]

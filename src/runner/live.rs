@@ -1,18 +1,18 @@
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Instant;
 
 use crate::spec::{Placement, RunId};
 use crate::store::{Process, Run};
 
-use super::launch::Report;
+use super::exit::Exit;
+use super::launch::Update;
+use super::slots::LOCAL;
 
 /// A run whose trainer this runner watches.
 #[derive(Debug)]
 pub(super) struct Live {
     /// As in the database; the state is kept up to date here.
     pub run: Run,
-    /// Where it sits.
+    /// Where it is.
     pub placement: Placement,
     /// Its trainer; `None` while the last runner's child has not been found yet.
     pub process: Option<Process>,
@@ -20,7 +20,7 @@ pub(super) struct Live {
     pub recorded: bool,
     /// True if a thread waits for it and will tell of its end; others are looked up in `/proc`.
     pub is_child: bool,
-    /// True once it has left its seat, though its results are still on their way here.
+    /// True once it has left its slot, though its results are still on their way here.
     pub freed: bool,
     /// Why its site will not take it.
     pub refused: Option<String>,
@@ -43,30 +43,7 @@ pub(super) struct Live {
 impl Live {
     /// True if it is at work on another machine, where its site looks after it.
     pub fn is_elsewhere(&self) -> bool {
-        self.placement.site != super::sites::LOCAL
-    }
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
-    /// By itself.
-    Code(i32),
-    /// By a signal.
-    Signal(i32),
-    /// Unseen: it was no child of ours.
-    Vanished,
-}
-
-impl From<ExitStatus> for Exit {
-    fn from(status: ExitStatus) -> Self {
-        match (status.code(), status.signal()) {
-            // A shell around the trainer tells of a signal in this way.
-            (Some(code @ 129..=159), _) => Self::Signal(code - 128),
-            (Some(code), _) => Self::Code(code),
-            (None, Some(signal)) => Self::Signal(signal),
-            (None, None) => Self::Vanished,
-        }
+        self.placement.site != LOCAL
     }
 }
 
@@ -76,7 +53,7 @@ pub(super) enum Wake {
     /// A trainer ended.
     Exited(RunId, Exit),
     /// A site has something to tell.
-    Site(String, Report),
+    Site(String, Update),
     /// The runner was asked to leave.
     Leave,
 }

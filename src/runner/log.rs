@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chrono::Utc;
 
-use super::folder::clean;
+use super::text::clean;
 
 /// The open log.
 #[derive(Debug)]

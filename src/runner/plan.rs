@@ -1,11 +1,11 @@
-//! Which queued run goes to which seat of which site. Pure: no clock, no input or output.
+//! Which queued run goes to which slot of which site. Pure: no clock, no input or output.
 
 use std::collections::BTreeSet;
 
 use crate::spec::{Placement, RunId, RunSpec};
 use crate::store::Run;
 
-use super::slots::Seat;
+use super::slots::Slot;
 
 /// What the plan has to know of a run that wants to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Waiting {
     pub site: String,
     /// `auto`, `cpu` or `cuda:N`.
     pub device: String,
-    /// 0 = as the seat has.
+    /// 0 = as the slot has.
     pub threads: u32,
 }
 
@@ -41,23 +41,23 @@ impl Waiting {
 pub struct Offer<'a> {
     /// Its name.
     pub site: &'a str,
-    /// Its seats, in the order in which they are filled; `None` while they are not known.
-    pub seats: Option<&'a [Seat]>,
+    /// Its slots, in the order in which they are filled; `None` while they are not known.
+    pub slots: Option<&'a [Slot]>,
     /// False while nothing can be started there.
     pub open: bool,
 }
 
 /// What to do with the queue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct Assignments {
     /// To be started now, in this order.
     pub start: Vec<(RunId, Placement)>,
-    /// Runs that no seat will ever take, each with its reason.
+    /// Runs that no slot will ever take, each with its reason.
     pub never: Vec<(RunId, String)>,
 }
 
-/// Gives the free seats to the queue in the order of its ids. `sites` are in the order of preference,
-/// `taken` says where live runs sit. A run that is pinned to a busy site or device waits without holding
+/// Gives the free slots to the queue in the order of its ids. `sites` are in the order of preference,
+/// `taken` says where live runs are. A run that is pinned to a busy site or device waits without holding
 /// up those behind it.
 ///
 /// A shared GPU takes a run beside others if the most memory of each, as `peak` tells it, fits in all.
@@ -67,61 +67,61 @@ pub fn plan(
     sites: &[Offer],
     taken: &[(RunId, &Placement)],
     peak: &dyn Fn(RunId) -> Option<u64>,
-) -> Plan {
+) -> Assignments {
     let mut order: Vec<&Waiting> = queue.iter().collect();
     order.sort_by_key(|run| run.id);
-    let mut free: Vec<(usize, &str, &Seat)> = Vec::new();
+    let mut free: Vec<(usize, &str, &Slot)> = Vec::new();
     for (rank, offer) in sites.iter().enumerate().filter(|(_, offer)| offer.open) {
-        let is_free = |seat: &&Seat| {
-            !taken.iter().any(|(_, at)| (at.site.as_str(), &at.slot) == (offer.site, &seat.slot))
+        let is_free = |slot: &&Slot| {
+            !taken.iter().any(|(_, at)| (at.site.as_str(), &at.slot) == (offer.site, &slot.name))
         };
-        let seats = offer.seats.unwrap_or_default().iter().filter(is_free);
-        free.extend(seats.map(|seat| (rank, offer.site, seat)));
+        let slots = offer.slots.unwrap_or_default().iter().filter(is_free);
+        free.extend(slots.map(|slot| (rank, offer.site, slot)));
     }
     let mut waited_for: BTreeSet<(&str, &str)> = BTreeSet::new();
-    let mut plan = Plan::default();
+    let mut plan = Assignments::default();
     for run in order {
         let goes = |site: &str| run.site == "any" || run.site == site;
-        let fits = |seat: &Seat| match run.device.as_str() {
-            "auto" => seat.open,
-            pinned => seat.device == pinned,
+        let fits = |slot: &Slot| match run.device.as_str() {
+            "auto" => slot.open,
+            pinned => slot.device == pinned,
         };
         let mine: Vec<&Offer> = sites.iter().filter(|offer| goes(offer.site)).collect();
-        let hope = |offer: &&Offer| offer.seats.is_none_or(|seats| seats.iter().any(fits));
+        let hope = |offer: &&Offer| offer.slots.is_none_or(|slots| slots.iter().any(fits));
         if !mine.iter().any(hope) {
-            plan.never.push((run.id, no_seat(run, &mine, sites)));
+            plan.never.push((run.id, no_slot(run, &mine, sites)));
             continue;
         }
-        // Runs beside which it would sit there; `None` if it may not.
-        let company = |site: &str, seat: &Seat| {
-            let Some(memory) = seat.shared else { return Some(0) };
-            let here = |at: &Placement| at.site == site && at.device == seat.device;
+        // How many runs it would share the device with; `None` if it may not.
+        let company = |site: &str, slot: &Slot| {
+            let Some(memory) = slot.shared else { return Some(0) };
+            let here = |at: &Placement| at.site == site && at.device == slot.device;
             let started = plan.start.iter().filter(|(_, at)| here(at)).map(|(id, _)| *id);
             let taken = taken.iter().filter(|(_, at)| here(at)).map(|(id, _)| *id);
             let others: Vec<RunId> = taken.chain(started).collect();
             let may = others.is_empty()
-                || !waited_for.contains(&(site, seat.device.as_str()))
+                || !waited_for.contains(&(site, slot.device.as_str()))
                     && fit(others.iter().copied().chain([run.id]).map(peak), memory);
             may.then_some(others.len())
         };
-        let mine = free.iter().enumerate().filter(|(_, (_, site, seat))| goes(site) && fits(seat));
+        let mine = free.iter().enumerate().filter(|(_, (_, site, slot))| goes(site) && fits(slot));
         let ranked = mine
             .clone()
-            .filter_map(|(i, (rank, site, seat))| Some((*rank, company(site, seat)?, i)));
+            .filter_map(|(i, (rank, site, slot))| Some((*rank, company(site, slot)?, i)));
         if let Some((_, _, i)) = ranked.min() {
-            let (_, site, seat) = free.remove(i);
-            let threads = if run.threads == 0 { seat.threads } else { run.threads };
+            let (_, site, slot) = free.remove(i);
+            let threads = if run.threads == 0 { slot.threads } else { run.threads };
             plan.start.push((
                 run.id,
                 Placement {
                     site: site.to_owned(),
-                    slot: seat.slot.clone(),
-                    device: seat.device.clone(),
+                    slot: slot.name.clone(),
+                    device: slot.device.clone(),
                     threads,
                 },
             ));
         } else {
-            waited_for.extend(mine.map(|(_, (_, site, seat))| (*site, seat.device.as_str())));
+            waited_for.extend(mine.map(|(_, (_, site, slot))| (*site, slot.device.as_str())));
         }
     }
     plan
@@ -136,13 +136,13 @@ fn fit(mut peaks: impl Iterator<Item = Option<u64>>, memory: u64) -> bool {
     sum.and_then(|sum| sum.checked_add((sum / 10).max(1 << 30))).is_some_and(|sum| sum <= memory)
 }
 
-fn no_seat(run: &Waiting, mine: &[&Offer], sites: &[Offer]) -> String {
+fn no_slot(run: &Waiting, mine: &[&Offer], sites: &[Offer]) -> String {
     if mine.is_empty() {
         let names: Vec<&str> = sites.iter().map(|offer| offer.site).collect();
         return format!("There is no site {}; config.toml has {}.", run.site, names.join(", "));
     }
-    let seats = mine.iter().flat_map(|offer| offer.seats.unwrap_or_default());
-    let mut devices: Vec<&str> = seats.map(|seat| seat.device.as_str()).collect();
+    let slots = mine.iter().flat_map(|offer| offer.slots.unwrap_or_default());
+    let mut devices: Vec<&str> = slots.map(|slot| slot.device.as_str()).collect();
     devices.dedup();
     let place = match run.site.as_str() {
         "local" => "on this machine; it".to_owned(),
@@ -156,18 +156,18 @@ fn no_seat(run: &Waiting, mine: &[&Offer], sites: &[Offer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runner::slots::gpu_seats;
+    use crate::runner::slots::gpu_slots;
 
-    fn seats(devices: &[&str]) -> Vec<Seat> {
+    fn slots(devices: &[&str]) -> Vec<Slot> {
         let gpus = devices.iter().any(|d| d.starts_with("cuda"));
-        let seat = |(i, device): (usize, &&str)| Seat {
-            slot: if *device == "cpu" { format!("cpu/{i}") } else { (*device).to_owned() },
+        let slot = |(i, device): (usize, &&str)| Slot {
+            name: if *device == "cpu" { format!("cpu/{i}") } else { (*device).to_owned() },
             device: (*device).to_owned(),
             threads: 4,
             open: *device != "cpu" || !gpus,
             shared: None,
         };
-        devices.iter().enumerate().map(seat).collect()
+        devices.iter().enumerate().map(slot).collect()
     }
 
     fn queue(runs: &[(u32, &str)]) -> Vec<Waiting> {
@@ -180,12 +180,12 @@ mod tests {
         runs.iter().map(run).collect()
     }
 
-    fn offer<'a>(site: &'a str, seats: &'a [Seat]) -> Offer<'a> {
-        Offer { site, seats: Some(seats), open: true }
+    fn offer<'a>(site: &'a str, slots: &'a [Slot]) -> Offer<'a> {
+        Offer { site, slots: Some(slots), open: true }
     }
 
-    /// The plan while runs sit at these sites and slots, whose memory nobody knows.
-    fn planned(queue: &[Waiting], sites: &[Offer], taken: &[(&str, &str)]) -> Plan {
+    /// The plan while runs are at these sites and slots, whose memory nobody knows.
+    fn planned(queue: &[Waiting], sites: &[Offer], taken: &[(&str, &str)]) -> Assignments {
         let taken: Vec<Placement> = taken.iter().map(|(site, slot)| placed(site, slot)).collect();
         let taken: Vec<_> = taken.iter().map(|at| (RunId(999), at)).collect();
         plan(queue, sites, &taken, &|_| None)
@@ -197,10 +197,15 @@ mod tests {
     }
 
     /// `want` lists run and slot of what is started.
-    fn check(runs: &[(u32, &str)], devices: &[&str], taken: &[&str], want: &[(u32, &str)]) -> Plan {
+    fn check(
+        runs: &[(u32, &str)],
+        devices: &[&str],
+        taken: &[&str],
+        want: &[(u32, &str)],
+    ) -> Assignments {
         let taken: Vec<_> = taken.iter().map(|slot| ("local", *slot)).collect();
-        let seats = seats(devices);
-        let plan = planned(&queue(runs), &[offer("local", &seats)], &taken);
+        let slots = slots(devices);
+        let plan = planned(&queue(runs), &[offer("local", &slots)], &taken);
         let got: Vec<(u32, &str)> =
             plan.start.iter().map(|(id, at)| (id.0, at.slot.as_str())).collect();
         assert_eq!(got, want);
@@ -218,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_seat_stays_taken() {
+    fn a_taken_slot_stays_taken() {
         check(&[(1, "auto"), (2, "auto")], &["cpu", "cpu"], &["cpu/0"], &[(1, "cpu/1")]);
         check(&[(1, "auto")], &["cpu"], &["cpu/0"], &[]);
         check(&[], &["cpu"], &[], &[]);
@@ -260,8 +265,8 @@ mod tests {
     fn threads_of_the_spec_win() {
         let spec = RunSpec { threads: 3, ..RunSpec::default() };
         let runs = [Waiting::new(RunId(1), &spec), Waiting::new(RunId(2), &RunSpec::default())];
-        let seats = seats(&["cpu", "cpu"]);
-        let plan = planned(&runs, &[offer("local", &seats)], &[]);
+        let slots = slots(&["cpu", "cpu"]);
+        let plan = planned(&runs, &[offer("local", &slots)], &[]);
         let threads: Vec<u32> = plan.start.iter().map(|(_, at)| at.threads).collect();
         assert_eq!(threads, [3, 4]);
     }
@@ -283,22 +288,22 @@ mod tests {
 
     #[test]
     fn any_fills_the_sites_in_order() {
-        let (here, there) = (seats(&["cpu"]), seats(&["cuda:0", "cuda:1", "cpu"]));
+        let (here, there) = (slots(&["cpu"]), slots(&["cuda:0", "cuda:1", "cpu"]));
         let sites = [offer("local", &here), offer("box", &there)];
         assert_eq!(
             places(&["any", "box", "any", "local"], &sites, &[]),
             ["0 local/cpu/0", "1 box/cuda:0", "2 box/cuda:1"]
         );
         assert_eq!(places(&["any"], &sites, &[("local", "cpu/0")]), ["0 box/cuda:0"]);
-        // The same slot's name on another site is another seat.
+        // The same slot's name on another site is another slot.
         assert_eq!(places(&["local"], &sites, &[("box", "cpu/0")]), ["0 local/cpu/0"]);
     }
 
     #[test]
     fn a_site_that_is_away_is_waited_for() {
-        let here = seats(&["cpu"]);
-        let away = Offer { site: "box", seats: None, open: false };
-        let closed = Offer { site: "hpc", seats: Some(&here), open: false };
+        let here = slots(&["cpu"]);
+        let away = Offer { site: "box", slots: None, open: false };
+        let closed = Offer { site: "hpc", slots: Some(&here), open: false };
         let sites = [offer("local", &here), away, closed];
         let asked = ["box", "hpc", "any", "moon"];
         assert_eq!(
@@ -309,16 +314,16 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    /// Where runs start on GPUs of 16 GiB, each with three seats. `live` has runs and where they sit;
+    /// Where runs start on GPUs of 16 GiB, each with three slots. `live` has runs and where they are;
     /// a run numbered 10 p + n has a peak of p GiB, or an unknown one for p = 0.
     fn packed(gpus: usize, live: &[(u32, &str)], runs: &[(u32, &str)]) -> Vec<(u32, String)> {
-        let seats = |i: usize| gpu_seats(format!("cuda:{i}"), Some(16 * GIB), 3, 1);
-        let seats: Vec<Seat> = (0..gpus).flat_map(seats).collect();
+        let slots = |i: usize| gpu_slots(format!("cuda:{i}"), Some(16 * GIB), 3, 1);
+        let slots: Vec<Slot> = (0..gpus).flat_map(slots).collect();
         let live: Vec<_> =
             live.iter().map(|(id, slot)| (RunId(*id), placed("local", slot))).collect();
         let taken: Vec<_> = live.iter().map(|(id, at)| (*id, at)).collect();
         let peak = |id: RunId| Some(u64::from(id.0 / 10) * GIB).filter(|bytes| *bytes > 0);
-        let plan = plan(&queue(runs), &[offer("local", &seats)], &taken, &peak);
+        let plan = plan(&queue(runs), &[offer("local", &slots)], &taken, &peak);
         plan.start.into_iter().map(|(id, at)| (id.0, at.slot)).collect()
     }
 
@@ -366,29 +371,29 @@ mod tests {
 
     #[test]
     fn a_gpu_of_unknown_size_is_never_shared_and_lies_do_no_harm() {
-        let seats = gpu_seats("cuda:0".into(), None, 3, 1);
+        let slots = gpu_slots("cuda:0".into(), None, 3, 1);
         let here = placed("local", "cuda:0");
         let plan = plan(
             &queue(&[(12, "auto")]),
-            &[offer("local", &seats)],
+            &[offer("local", &slots)],
             &[(RunId(11), &here)],
             &|_| Some(GIB),
         );
-        assert_eq!(plan, Plan::default());
+        assert_eq!(plan, Assignments::default());
         assert!(!fit([Some(u64::MAX), Some(1)].into_iter(), 16 * GIB));
     }
 
     #[test]
     fn jobs_of_a_cluster_share_nothing() {
-        let seat = |i: u32| Seat {
-            slot: format!("job/{i}"),
+        let slot = |i: u32| Slot {
+            name: format!("job/{i}"),
             device: "cuda:0".into(),
             threads: 1,
             open: true,
             shared: None,
         };
-        let seats = [seat(0), seat(1)];
-        let plan = planned(&queue(&[(1, "auto"), (2, "auto")]), &[offer("local", &seats)], &[]);
+        let slots = [slot(0), slot(1)];
+        let plan = planned(&queue(&[(1, "auto"), (2, "auto")]), &[offer("local", &slots)], &[]);
         assert_eq!(plan.start.len(), 2);
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::spec::RunId;
-use crate::store::Process;
+use crate::store::{Process, RunnerInfo};
 
 /// A signal, by its number on this system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,12 @@ pub(super) fn myself() -> Process {
 /// counts as dead.
 pub(super) fn is_alive(process: &Process) -> bool {
     identify(process.pid).as_ref() == Some(process)
+}
+
+/// True while the runner that signed on as `info` lives. A row alone proves nothing: a killed runner
+/// leaves it behind.
+pub fn alive(info: &RunnerInfo) -> bool {
+    is_alive(&info.process)
 }
 
 /// The trainer of a run whose pid was never written down, because the runner died right after starting

@@ -2,14 +2,15 @@ use std::time::{Duration, Instant};
 
 use crate::spec::{Outcome, RunId, RunState};
 
+use super::error::{Result, RunnerError};
+use super::exit::Exit;
 use super::folder::{self, Meta};
-use super::live::Exit;
 use super::process::{
     Signal, find_trainer, identify, is_alive, memory_kills, myself, signal_group,
 };
-use super::run::Runner;
+use super::state::Runner;
+use super::text::last_lines;
 use super::verdict::{End, Verdict};
-use super::{Result, RunnerError};
 
 /// So long one tick reads what a dead run has reported, at most.
 const READ: Duration = Duration::from_millis(100);
@@ -94,7 +95,7 @@ impl Runner<'_> {
         };
         let (state, why) = match verdict {
             Verdict::Over(Outcome::Failed { why, .. }) => {
-                let last_lines = folder::last_lines(&self.board.out_log(id), LAST_LINES);
+                let last_lines = last_lines(&self.board.out_log(id), LAST_LINES);
                 (RunState::Ended(Outcome::Failed { why: why.clone(), last_lines }), why)
             }
             Verdict::Over(outcome) => {

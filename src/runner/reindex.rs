@@ -9,11 +9,12 @@ use crate::events::{Ending, Tail};
 use crate::spec::{Outcome, RunId, RunSpec, RunState, Wish};
 use crate::store::{Listing, NewRun, NewSweep, Reader, Run, Store, StoreError};
 
-use super::folder::{Meta, MetaSweep, last_lines};
+use super::clock::now;
+use super::error::{Result, RunnerError};
+use super::folder::{Meta, MetaSweep};
 use super::lock::Lock;
 use super::process::find_trainer;
-use super::report::now;
-use super::{Result, RunnerError};
+use super::text::last_lines;
 
 /// What [`reindex`] did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

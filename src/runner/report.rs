@@ -1,72 +1,50 @@
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use crate::store::{Millis, RunnerInfo, SiteInfo, SlotInfo};
+use crate::store::{RunnerInfo, SlotInfo};
 
-use super::Result;
+use super::clock::now;
+use super::error::Result;
 use super::process::myself;
-use super::run::Runner;
+use super::state::Runner;
 
-/// Between two signs of life.
+/// Between two heartbeats.
 const BEAT: Duration = Duration::from_secs(2);
 
-/// What the runner last told of itself and its devices.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    signed: bool,
-    last: Option<Instant>,
-    here: Vec<SlotInfo>,
-    there: Vec<SlotInfo>,
-    sites: Vec<SiteInfo>,
-}
-
-impl Report {
-    /// The next report tells the runner's name.
-    pub(super) fn sign_on(&mut self) {
-        *self = Self::default();
-    }
-}
-
 impl Runner<'_> {
-    /// Tells, every two seconds and whenever a seat was taken or left, who serves the board and how the
-    /// devices are.
+    /// Writes who serves the board and how the devices are: every two seconds, and whenever a slot was
+    /// taken or left.
     pub(super) fn report(&mut self) -> Result<()> {
-        if !self.report.signed {
+        if !self.published.signed {
             let (process, heartbeat) = (myself(), now());
             let version = env!("CARGO_PKG_VERSION").to_owned();
             self.store.sign_on(&RunnerInfo { process, heartbeat, version })?;
-            self.report.signed = true;
+            self.published.signed = true;
         }
         let (sites, there) = self.look_at_sites();
         let here = self.live.iter().filter(|(_, live)| !live.is_elsewhere());
         let runs: BTreeMap<_, _> =
             here.map(|(id, live)| (live.placement.slot.as_str(), *id)).collect();
         let told = |info: &SlotInfo| info.run == runs.get(info.slot.as_str()).copied();
-        let due = self.report.last.is_none_or(|last| last.elapsed() >= BEAT);
-        let known = self.report.here.iter().all(told) && self.report.there == there;
-        if !due && known && self.report.sites == sites {
+        let due = self.published.last.is_none_or(|last| last.elapsed() >= BEAT);
+        let known = self.published.here.iter().all(told) && self.published.there == there;
+        if !due && known && self.published.sites == sites {
             return Ok(());
         }
-        let here = self.slots.look(&runs);
+        let here = self.machine.look(&runs);
         if due {
             self.store.beat(now())?;
-            self.report.last = Some(Instant::now());
+            self.published.last = Some(Instant::now());
         }
-        if here != self.report.here || there != self.report.there {
+        if here != self.published.here || there != self.published.there {
             let slots: Vec<SlotInfo> = here.iter().chain(&there).cloned().collect();
             self.store.set_slots(&slots)?;
-            (self.report.here, self.report.there) = (here, there);
+            (self.published.here, self.published.there) = (here, there);
         }
-        if sites != self.report.sites {
+        if sites != self.published.sites {
             self.store.set_sites(&sites)?;
-            self.report.sites = sites;
+            self.published.sites = sites;
         }
         Ok(())
     }
-}
-
-/// The clock, as the database writes it.
-pub(super) fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as Millis
 }

@@ -1,24 +1,21 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::board::{Board, Site};
-use crate::spec::{RunId, Wish};
-use crate::store::{Run, Store};
+use crate::board::Board;
+use crate::spec::Wish;
+use crate::store::Run;
 
-use super::live::{Live, Wake};
+use super::clock::milliseconds;
+use super::error::{Result, RunnerError};
+use super::live::Wake;
 use super::lock::Lock;
-use super::log::Log;
-use super::report::Report;
-use super::sites::{Place, places};
-use super::slots::Slots;
-use super::{Result, RunnerError};
+use super::state::Runner;
 
 /// How long new work, or an adopted trainer's end, may go unnoticed. A child's end wakes the runner.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,35 +45,6 @@ impl fmt::Display for Left {
             Self::Gone => "The board's folder is gone.",
         })
     }
-}
-
-/// The one runner of a board.
-#[derive(Debug)]
-pub(super) struct Runner<'b> {
-    pub board: &'b Board,
-    pub store: Store,
-    pub log: Log,
-    pub slots: Slots,
-    /// Sites elsewhere, in the order of preference.
-    pub places: Vec<(String, Place)>,
-    pub report: Report,
-    /// The head of the queue: runs that wait, by number.
-    pub queue: BTreeMap<RunId, Run>,
-    /// True if there are more of them than are kept here.
-    pub more: bool,
-    /// Queued runs that are to be stopped.
-    pub unwanted: Vec<RunId>,
-    /// Runs with a trainer.
-    pub live: BTreeMap<RunId, Live>,
-    /// The database's version when the queue was last read; `None` = read it anew.
-    pub seen: Option<i64>,
-    /// True if seats or queue have changed since the last plan.
-    pub replan: bool,
-    /// The live run whose events come first in the next tick.
-    pub left_out: Option<RunId>,
-    /// For the threads that wait for children.
-    pub waker: Sender<Wake>,
-    wakes: Receiver<Wake>,
 }
 
 /// Serves the board until nothing is left to do: starts what is queued, writes down what is reported,
@@ -113,30 +81,7 @@ pub fn run(board: &Board) -> Result<Left> {
     }
 }
 
-impl<'b> Runner<'b> {
-    fn new(board: &'b Board) -> Result<Self> {
-        let path = board.runner_log();
-        let (waker, wakes) = mpsc::channel();
-        let site = board.config.sites.get("local").cloned().unwrap_or_else(Site::default);
-        Ok(Self {
-            board,
-            store: Store::open(&board.database())?,
-            log: Log::open(&path).map_err(RunnerError::io(&path))?,
-            slots: Slots::of(&site),
-            places: places(board),
-            report: Report::default(),
-            queue: BTreeMap::new(),
-            more: false,
-            unwanted: Vec::new(),
-            live: BTreeMap::new(),
-            seen: None,
-            replan: true,
-            left_out: None,
-            waker,
-            wakes,
-        })
-    }
-
+impl Runner<'_> {
     /// SIGTERM and SIGINT mean: leave. SIGHUP means nothing: the terminal that started us may die.
     fn heed_signals(&self) -> io::Result<()> {
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
@@ -151,7 +96,7 @@ impl<'b> Runner<'b> {
 
     /// Ticks until there is nothing to do, or until asked to leave.
     fn serve(&mut self) -> Left {
-        self.report.sign_on();
+        self.published.sign_on();
         self.seen = None;
         let (patience, mut idle, mut pause) = (patience(), Instant::now(), TICK);
         loop {
@@ -186,7 +131,7 @@ impl<'b> Runner<'b> {
                         live.exit = Some(exit);
                     }
                 }
-                Ok(Wake::Site(name, report)) => self.heard(&name, report),
+                Ok(Wake::Site(name, update)) => self.heard(&name, update),
                 Ok(Wake::Leave) => return true,
                 // We hold a sender ourselves.
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
@@ -195,7 +140,7 @@ impl<'b> Runner<'b> {
         }
     }
 
-    /// True if a trainer lives or a run waits for a seat.
+    /// True if a trainer lives or a run waits for a slot.
     fn has_work(&self) -> bool {
         let wanted = |run: &Run| run.wish == Wish::Run;
         !self.live.is_empty() || !self.unwanted.is_empty() || self.queue.values().any(wanted)
@@ -207,14 +152,9 @@ impl<'b> Runner<'b> {
         let first = self.store.reader().open_runs(1)?;
         Ok(first.iter().any(|run| run.state.is_live() || run.wish != Wish::Hold))
     }
-
-    /// Writes a line to the log.
-    pub(super) fn note(&mut self, text: &str) {
-        self.log.line(text);
-    }
 }
 
 /// How long a runner without work stays, for the next command of the same user.
 fn patience() -> Duration {
-    super::milliseconds("TUNEBOARD_IDLE_MS", 3_000)
+    milliseconds("TUNEBOARD_IDLE_MS", 3_000)
 }

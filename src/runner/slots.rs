@@ -1,4 +1,4 @@
-//! The seats of this machine, and what their devices tell of themselves.
+//! Slots for runs, those of this machine, and what their devices report.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,41 +10,44 @@ use crate::store::SlotInfo;
 
 use super::gpu::{Gpu, Gpus};
 
+/// The site that is this machine.
+pub(super) const LOCAL: &str = "local";
+
 /// A place for one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seat {
+pub struct Slot {
     /// `cuda:0`, `cpu/1`.
-    pub slot: String,
+    pub name: String,
     /// `cuda:0`, `cpu`.
     pub device: String,
     /// CPU threads of a run here.
     pub threads: u32,
     /// False if only runs that ask for this device come here.
     pub open: bool,
-    /// Bytes of the GPU that this seat shares with others of the same device; `None` if it has a device to
+    /// Bytes of the GPU that this slot shares with others of the same device; `None` if it has a device to
     /// itself.
     pub shared: Option<u64>,
 }
 
-impl Seat {
+impl Slot {
     /// The number of its GPU.
     pub(super) fn gpu(&self) -> Option<usize> {
         self.device.strip_prefix("cuda:")?.parse().ok()
     }
 }
 
-/// One seat per GPU, then the CPU's: `slots` of them, or one. Where there are GPUs the CPU serves only
-/// runs with `device=cpu`. Unless the config says otherwise, seats of a kind share the cores. `gpus` has
-/// the bytes of each GPU: where they are known, up to `gpu_runs` seats share it.
-pub fn seats(site: &Site, gpus: &[Option<u64>], cores: u32) -> Vec<Seat> {
+/// One slot per GPU, then the CPU's: as many as the site's `slots`, or one. Where there are GPUs the CPU
+/// serves only runs with `device=cpu`. Unless the config says otherwise, slots of a kind share the cores.
+/// `gpus` has the bytes of each GPU: where they are known, up to `gpu_runs` slots share it.
+pub fn slots(site: &Site, gpus: &[Option<u64>], cores: u32) -> Vec<Slot> {
     let cpus = site.slots.max(1);
     let runs = |memory: &Option<u64>| if memory.is_some() { site.gpu_runs.max(1) } else { 1 };
     let threads = site.share(gpus.iter().map(runs).sum(), cores);
     let gpu = |(i, memory): (usize, &Option<u64>)| {
-        gpu_seats(format!("cuda:{i}"), *memory, site.gpu_runs, threads)
+        gpu_slots(format!("cuda:{i}"), *memory, site.gpu_runs, threads)
     };
-    let cpu = |i: u32| Seat {
-        slot: format!("cpu/{i}"),
+    let cpu = |i: u32| Slot {
+        name: format!("cpu/{i}"),
         device: "cpu".to_owned(),
         threads: site.share(cpus, cores),
         open: gpus.is_empty(),
@@ -53,31 +56,31 @@ pub fn seats(site: &Site, gpus: &[Option<u64>], cores: u32) -> Vec<Seat> {
     gpus.iter().enumerate().flat_map(gpu).chain((0..cpus).map(cpu)).collect()
 }
 
-/// The seats of one GPU: `cuda:0`, and where `runs` may share it `cuda:0/1` and so on.
-pub(super) fn gpu_seats(device: String, memory: Option<u64>, runs: u32, threads: u32) -> Vec<Seat> {
+/// The slots of one GPU: `cuda:0`, and where `runs` may share it `cuda:0/1` and so on.
+pub(super) fn gpu_slots(device: String, memory: Option<u64>, runs: u32, threads: u32) -> Vec<Slot> {
     let shared = memory.filter(|_| runs > 1);
-    let seat = |n: u32| Seat {
-        slot: if n == 0 { device.clone() } else { format!("{device}/{n}") },
+    let slot = |n: u32| Slot {
+        name: if n == 0 { device.clone() } else { format!("{device}/{n}") },
         device: device.clone(),
         threads,
         open: true,
         shared,
     };
-    (0..shared.map_or(1, |_| runs)).map(seat).collect()
+    (0..shared.map_or(1, |_| runs)).map(slot).collect()
 }
 
-/// The machine's seats and the instruments that watch them.
+/// The slots of this machine and the instruments that watch them.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct Machine {
     /// In the order in which they are filled.
-    pub seats: Vec<Seat>,
+    pub slots: Vec<Slot>,
     gpus: Gpus,
     processor: String,
     /// Busy and total time of all cores at the last look.
     ticks: (u64, u64),
 }
 
-impl Slots {
+impl Machine {
     /// Looks at the machine.
     pub(super) fn of(site: &Site) -> Self {
         let gpus = Gpus::open();
@@ -85,14 +88,14 @@ impl Slots {
         let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
         let model = first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "CPU".to_owned());
         Self {
-            seats: seats(site, &memory, cores),
+            slots: slots(site, &memory, cores),
             gpus,
             processor: format!("{model}, {cores} threads"),
             ticks: processor_ticks(),
         }
     }
 
-    /// What every seat looks like now; `runs` says who sits where.
+    /// What every slot looks like now; `runs` says which run is where.
     pub(super) fn look(&mut self, runs: &BTreeMap<&str, RunId>) -> Vec<SlotInfo> {
         let before = self.ticks;
         self.ticks = processor_ticks();
@@ -107,20 +110,20 @@ impl Slots {
             temperature: None,
         };
         let gpus = self.gpus.look();
-        let info = |seat: &Seat| {
-            let device = seat.gpu().and_then(|n| gpus.get(n)).unwrap_or(&cpu);
+        let info = |slot: &Slot| {
+            let device = slot.gpu().and_then(|n| gpus.get(n)).unwrap_or(&cpu);
             SlotInfo {
-                site: super::sites::LOCAL.to_owned(),
-                slot: seat.slot.clone(),
+                site: LOCAL.to_owned(),
+                slot: slot.name.clone(),
                 label: device.name.clone(),
-                run: runs.get(seat.slot.as_str()).copied(),
+                run: runs.get(slot.name.as_str()).copied(),
                 memory_used: device.memory_used,
                 memory_total: device.memory_total,
                 busy: device.busy,
                 temperature: device.temperature,
             }
         };
-        self.seats.iter().map(info).collect()
+        self.slots.iter().map(info).collect()
     }
 }
 
@@ -156,16 +159,16 @@ fn first_value(file: &str, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn check(slots: u32, threads: u32, gpus: usize, want: &[(&str, u32, bool)]) {
-        let site = Site { slots, threads, ..Site::default() };
-        let seats = seats(&site, &vec![Some(1 << 34); gpus], 16);
+    fn check(count: u32, threads: u32, gpus: usize, want: &[(&str, u32, bool)]) {
+        let site = Site { slots: count, threads, ..Site::default() };
+        let slots = slots(&site, &vec![Some(1 << 34); gpus], 16);
         let got: Vec<(&str, u32, bool)> =
-            seats.iter().map(|s| (s.slot.as_str(), s.threads, s.open)).collect();
+            slots.iter().map(|s| (s.name.as_str(), s.threads, s.open)).collect();
         assert_eq!(got, want);
     }
 
     #[test]
-    fn seats_follow_the_machine_and_the_config() {
+    fn slots_follow_the_machine_and_the_config() {
         check(0, 0, 0, &[("cpu/0", 16, true)]);
         check(3, 0, 0, &[("cpu/0", 5, true), ("cpu/1", 5, true), ("cpu/2", 5, true)]);
         check(2, 3, 0, &[("cpu/0", 3, true), ("cpu/1", 3, true)]);
@@ -173,27 +176,27 @@ mod tests {
     }
 
     #[test]
-    fn more_seats_than_cores_still_have_a_thread_each() {
+    fn more_slots_than_cores_still_have_a_thread_each() {
         let site = Site { slots: 40, ..Site::default() };
-        assert!(seats(&site, &[], 16).iter().all(|seat| seat.threads == 1));
+        assert!(slots(&site, &[], 16).iter().all(|slot| slot.threads == 1));
     }
 
     #[test]
-    fn a_gpu_has_several_seats_if_the_config_says_so_and_its_memory_is_known() {
+    fn a_gpu_has_several_slots_if_the_config_says_so_and_its_memory_is_known() {
         let site = Site { gpu_runs: 3, ..Site::default() };
-        let seats = seats(&site, &[Some(1 << 34), None], 16);
-        let got: Vec<_> = seats.iter().map(|s| (s.slot.as_str(), s.threads, s.shared)).collect();
+        let slots = slots(&site, &[Some(1 << 34), None], 16);
+        let got: Vec<_> = slots.iter().map(|s| (s.name.as_str(), s.threads, s.shared)).collect();
         let all = Some(1 << 34);
-        let shared = ["cuda:0", "cuda:0/1", "cuda:0/2"].map(|slot| (slot, 4, all));
+        let shared = ["cuda:0", "cuda:0/1", "cuda:0/2"].map(|name| (name, 4, all));
         assert_eq!(got, [&shared[..], &[("cuda:1", 4, None), ("cpu/0", 16, None)]].concat());
-        assert!(seats.iter().take(3).all(|seat| seat.gpu() == Some(0)));
+        assert!(slots.iter().take(3).all(|slot| slot.gpu() == Some(0)));
     }
 
     #[test]
-    fn this_machine_tells_of_itself() {
-        let mut slots = Slots::of(&Site::default());
-        let infos = slots.look(&BTreeMap::from([("cpu/0", RunId(4))]));
-        assert_eq!(infos.len(), slots.seats.len());
+    fn this_machine_reports_itself() {
+        let mut machine = Machine::of(&Site::default());
+        let infos = machine.look(&BTreeMap::from([("cpu/0", RunId(4))]));
+        assert_eq!(infos.len(), machine.slots.len());
         let cpu = infos.last().unwrap();
         assert_eq!((cpu.slot.as_str(), cpu.run), ("cpu/0", Some(RunId(4))));
         assert!(cpu.memory_used.unwrap() < cpu.memory_total.unwrap());

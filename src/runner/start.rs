@@ -6,29 +6,31 @@ use std::thread;
 use crate::spec::{Outcome, Placement, RunId, RunState};
 use crate::store::Run;
 
+use super::error::{Result, RunnerError};
+use super::exit::Exit;
 use super::folder::{self, MetaSweep};
-use super::live::{Exit, Live, Wake};
-use super::plan::{Plan, plan};
+use super::launch::{self, trainer_command};
+use super::live::{Live, Wake};
+use super::plan::{Assignments, plan};
 use super::process::{find_trainer, identify, memory_kills};
-use super::run::Runner;
-use super::sites::LOCAL;
-use super::{Result, RunnerError, launch, trainer_command};
+use super::slots::LOCAL;
+use super::state::Runner;
 
 impl Runner<'_> {
-    /// Gives free seats to waiting runs.
+    /// Gives free slots to waiting runs.
     pub(super) fn start(&mut self) -> Result<()> {
         if !self.replan {
             return Ok(());
         }
         let waiting = self.in_turn()?;
         let sites: Vec<String> = waiting.iter().map(|run| run.site.clone()).collect();
-        self.open_desks(&sites);
+        self.connect(&sites);
         let taken = self.live.iter().filter(|(_, live)| !live.freed);
         let taken: Vec<_> = taken.map(|(id, live)| (*id, &live.placement)).collect();
         // Where the answer fails, nobody shares.
         let peak = |id| self.store.reader().alike_peak(id).ok().flatten();
         let plan = plan(&waiting, &self.offers(), &taken, &peak);
-        let moved = plan != Plan::default();
+        let moved = plan != Assignments::default();
         for (id, why) in plan.never {
             self.fail(id, why)?;
         }

@@ -2,9 +2,10 @@ use std::time::{Duration, Instant};
 
 use crate::spec::{Outcome, RunId, RunState, Wish};
 
-use super::Result;
+use super::clock::milliseconds;
+use super::error::Result;
 use super::process::{Signal, is_alive, signal_group};
-use super::run::Runner;
+use super::state::Runner;
 
 impl Runner<'_> {
     /// Ends queued runs that are to be stopped, and asks live ones that are no longer wanted to save
@@ -16,7 +17,7 @@ impl Runner<'_> {
             self.queue.remove(&id);
             self.note(&format!("{id}: stopped before it started"));
         }
-        let grace = super::milliseconds("TUNEBOARD_GRACE_MS", 60_000);
+        let grace = milliseconds("TUNEBOARD_GRACE_MS", 60_000);
         self.each_live(|runner, id| runner.stop_live(id, grace))
     }
 

@@ -1,11 +1,11 @@
 use crate::spec::{RunId, RunState, Wish};
 use crate::store::Run;
 
-use super::Result;
+use super::error::Result;
 use super::live::Live;
 use super::process::{find_trainer, memory_kills};
-use super::run::Runner;
-use super::sites::LOCAL;
+use super::slots::LOCAL;
+use super::state::Runner;
 
 /// How much of the queue is kept in memory: reading 100,000 runs at every change of a wish would take
 /// seconds. So many runs that wait for one busy device do keep those behind them waiting.
@@ -56,7 +56,7 @@ impl Runner<'_> {
         let recorded = known.is_some();
         let process =
             known.or_else(|| find_trainer(self.board.root(), run.id)).filter(|_| !elsewhere);
-        // A live run without a placement cannot be; one that claims no seat does no harm.
+        // A live run without a placement cannot be; one that takes no slot does no harm.
         let placement = run.placement.clone().unwrap_or(crate::spec::Placement {
             site: LOCAL.to_owned(),
             slot: String::new(),

@@ -3,7 +3,7 @@
 use crate::events::Ending;
 use crate::spec::{Outcome, Wish};
 
-use super::live::Exit;
+use super::exit::Exit;
 use super::process::{is_crash, signal_name};
 
 /// A run that was resumed this often and has not completed another epoch is given up. Many, because who

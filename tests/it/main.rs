@@ -51,6 +51,8 @@ mod shell;
 #[cfg(test)]
 mod sites;
 #[cfg(test)]
+mod slurm;
+#[cfg(test)]
 mod store_file;
 #[cfg(test)]
 mod store_ingest;

@@ -25,7 +25,7 @@ struct Probe {
 pub fn run(name: &str, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     board.site(name)?;
-    let checks = match runner::visit(&board, name) {
+    let checks = match runner::check_site(&board, name) {
         Ok(visit) => checks(name, &visit),
         Err(error) => vec![Check::fail(
             "connection",
@@ -36,7 +36,7 @@ pub fn run(name: &str, context: &mut Context) -> Result<u8, CliError> {
     doctor::conclude(&checks, context)
 }
 
-fn checks(name: &str, visit: &runner::Visit) -> Vec<Check> {
+fn checks(name: &str, visit: &runner::SiteCheck) -> Vec<Check> {
     let host = format!(
         "{}, {}, {}; answers in {} ms",
         visit.fact("host"),
@@ -61,7 +61,7 @@ fn checks(name: &str, visit: &runner::Visit) -> Vec<Check> {
     checks
 }
 
-fn folder(visit: &runner::Visit) -> Check {
+fn folder(visit: &runner::SiteCheck) -> Check {
     let free = visit.fact("disk").parse::<u64>().map_or(0, |kib| kib << 10);
     let found = format!("{}, {} free", visit.fact("folder"), figures::bytes(free));
     match visit.fact("writable") {
@@ -71,7 +71,7 @@ fn folder(visit: &runner::Visit) -> Check {
     }
 }
 
-fn trainer(name: &str, visit: &runner::Visit) -> Vec<Check> {
+fn trainer(name: &str, visit: &runner::SiteCheck) -> Vec<Check> {
     let install = format!("`tuneboard sites install {name}`, or name its `trainer`");
     if visit.fact("trainer").is_empty() {
         return vec![Check::fail("trainer", "there is none", install)];

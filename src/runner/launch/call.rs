@@ -1,4 +1,4 @@
-//! One bounded conversation with a host: what we say, what comes back, how long and how much at most.
+//! One bounded exchange with a program: what is written to it, what it answers, how long it may take.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -9,61 +9,69 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::runner::folder::clean;
+use crate::runner::text::clean;
 
-/// Why a conversation did not come to its end.
+/// Why a call to a host failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::runner) enum Trouble {
+pub(in crate::runner) enum CallError {
     /// No connection, or one that went silent. What runs there may well go on.
-    Away(String),
+    Unreachable(String),
     /// It answers, but not as it should.
-    Odd(String),
+    Unexpected(String),
     /// Something of this machine: a full disk, a file that cannot be read.
-    Here(String),
+    Local(String),
 }
 
-impl Trouble {
+/// What is said of a host that was waited for in vain.
+const SILENCE: &str = "It does not answer.";
+
+impl CallError {
+    /// True if the host was waited for in vain.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable(why) if why == SILENCE)
+    }
+
     /// One sentence, fit for a terminal.
     pub(in crate::runner) fn why(&self) -> &str {
         match self {
-            Self::Away(why) | Self::Odd(why) | Self::Here(why) => why,
+            Self::Unreachable(why) | Self::Unexpected(why) | Self::Local(why) => why,
         }
     }
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for CallError {
     fn from(error: io::Error) -> Self {
-        Self::Here(format!("{error}."))
+        Self::Local(format!("{error}."))
     }
 }
 
-/// How much patience a conversation deserves.
+/// How long an exchange may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     /// Seconds without a byte in either direction.
     pub silent: Duration,
     /// Seconds in all.
     pub whole: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// For questions that are answered at once.
-    pub(super) const SHORT: Self =
+    pub(super) const QUESTION: Self =
         Self { silent: Duration::from_secs(25), whole: Duration::from_mins(1) };
     /// For copies, which take as long as they take.
-    pub(super) const LONG: Self =
+    pub(super) const COPY: Self =
         Self { silent: Duration::from_mins(1), whole: Duration::from_hours(24) };
 
-    /// True if it is worth more than a question is.
+    /// True if they are longer than those of a question.
     pub(super) fn is_for_copies(self) -> bool {
-        self.silent > Self::SHORT.silent
+        self.silent > Self::QUESTION.silent
     }
 }
 
-/// What is written to the host, until it returns.
-pub(super) type Say<'a> = dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'a;
-/// What is done with the answer.
-pub(super) type Hear<'a> = dyn FnOnce(&mut dyn Read) -> Result<(), Trouble> + 'a;
+/// Writes to the host until it returns.
+pub(super) type WriteRequest<'a> = dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'a;
+/// Reads the answer.
+pub(super) type ReadAnswer<'a> = dyn FnOnce(&mut dyn Read) -> Result<(), CallError> + 'a;
 
 /// Counts bytes, so that a watcher can tell a slow peer from a dead one.
 struct Counted<T> {
@@ -90,31 +98,31 @@ impl<T: Read> Read for Counted<T> {
     }
 }
 
-/// Runs `command`, says and hears, and sees to it that it ends in time. `hear` bounds what it reads;
-/// when it returns early the command is ended.
-pub(super) fn converse(
+/// Runs `command` with `write` and `read` at its standard streams, and ends it when its time is over.
+/// `read` bounds what it reads; when it returns early the command is ended.
+pub(super) fn exchange(
     mut command: Command,
-    patience: Patience,
-    say: Box<Say>,
-    hear: Box<Hear>,
-) -> Result<(), Trouble> {
+    timeouts: Timeouts,
+    write: Box<WriteRequest>,
+    read: Box<ReadAnswer>,
+) -> Result<(), CallError> {
     let program = command.get_program().to_string_lossy().into_owned();
     // A group of its own: whatever it started and left holding our pipes ends with it.
     command.process_group(0);
     let spawned =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = spawned.map_err(|e| Trouble::Here(format!("{program}: {e}.")))?;
+    let mut child = spawned.map_err(|e| CallError::Local(format!("{program}: {e}.")))?;
     let bytes = Arc::new(AtomicU64::new(0));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
-        return Err(Trouble::Here(format!("{program} has no pipes.")));
+        return Err(CallError::Local(format!("{program} has no pipes.")));
     };
     let complaints = complaints(stderr);
     let over = AtomicBool::new(false);
     let late = AtomicBool::new(false);
-    let (heard, said, status) = thread::scope(|scope| {
+    let (answered, written, status) = thread::scope(|scope| {
         let mut to = Counted { inner: stdin, bytes: Arc::clone(&bytes) };
-        let writer = scope.spawn(move || say(&mut to));
+        let writer = scope.spawn(move || write(&mut to));
         let pid = child.id();
         let watch = (&over, &late, Arc::clone(&bytes));
         let watcher = scope.spawn(move || {
@@ -125,7 +133,7 @@ pub(super) fn converse(
                 if now != seen {
                     (seen, moved) = (now, Instant::now());
                 }
-                if moved.elapsed() > patience.silent || start.elapsed() > patience.whole {
+                if moved.elapsed() > timeouts.silent || start.elapsed() > timeouts.whole {
                     late.store(true, Ordering::Release);
                     end(pid);
                     return;
@@ -134,31 +142,36 @@ pub(super) fn converse(
             }
         });
         let mut from = Counted { inner: stdout, bytes: Arc::clone(&bytes) };
-        let heard = hear(&mut from);
+        let answered = read(&mut from);
         drop(from);
-        if heard.is_err() {
+        if answered.is_err() {
             end(pid);
         }
-        let said = writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer panicked")));
-        let status = wait(&mut child, patience, &late);
+        let written =
+            writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer panicked")));
+        let status = wait(&mut child, timeouts, &late);
         over.store(true, Ordering::Release);
         watcher.thread().unpark();
-        (heard, said, status)
+        (answered, written, status)
     });
     let complaint = complaints.recv_timeout(Duration::from_millis(500)).unwrap_or_default();
     if late.load(Ordering::Acquire) {
-        return Err(Trouble::Away("It does not answer.".to_owned()));
+        return Err(CallError::Unreachable(SILENCE.to_owned()));
     }
     let code = status.as_ref().ok().and_then(std::process::ExitStatus::code);
-    match (code, heard) {
-        (Some(0), heard) => heard,
+    match (code, answered) {
+        (Some(0), answered) => answered,
         // Whatever the connection broke on, that is the reason.
-        (Some(255), _) => Err(Trouble::Away(or(complaint, "The connection broke."))),
-        (_, Err(trouble @ (Trouble::Odd(_) | Trouble::Here(_)))) if said.is_ok() => Err(trouble),
-        (Some(code), _) => {
-            Err(Trouble::Odd(or(complaint, &format!("It ended with exit code {code}."))))
+        (Some(255), _) => Err(CallError::Unreachable(or(complaint, "The connection broke."))),
+        (_, Err(error @ (CallError::Unexpected(_) | CallError::Local(_)))) if written.is_ok() => {
+            Err(error)
         }
-        (None, heard) => heard.and(Err(Trouble::Away("The connection was ended.".to_owned()))),
+        (Some(code), _) => {
+            Err(CallError::Unexpected(or(complaint, &format!("It ended with exit code {code}."))))
+        }
+        (None, answered) => {
+            answered.and(Err(CallError::Unreachable("The connection was ended.".to_owned())))
+        }
     }
 }
 
@@ -169,7 +182,7 @@ fn or(text: String, otherwise: &str) -> String {
 /// Waits for a child whose output has ended, but not longer than is fit.
 fn wait(
     child: &mut Child,
-    patience: Patience,
+    timeouts: Timeouts,
     late: &AtomicBool,
 ) -> io::Result<std::process::ExitStatus> {
     let start = Instant::now();
@@ -177,7 +190,7 @@ fn wait(
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        if late.load(Ordering::Acquire) || start.elapsed() > patience.silent {
+        if late.load(Ordering::Acquire) || start.elapsed() > timeouts.silent {
             end(child.id());
             return child.wait();
         }
@@ -217,18 +230,18 @@ fn complaints(mut stderr: impl Read + Send + 'static) -> mpsc::Receiver<String> 
 mod tests {
     use super::*;
 
-    const QUICK: Patience =
-        Patience { silent: Duration::from_millis(600), whole: Duration::from_secs(20) };
+    const QUICK: Timeouts =
+        Timeouts { silent: Duration::from_millis(600), whole: Duration::from_secs(20) };
 
-    fn shell(script: &str, most: u64) -> Result<Vec<u8>, Trouble> {
+    fn shell(script: &str, most: u64) -> Result<Vec<u8>, CallError> {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let mut answer = Vec::new();
-        let hear: Box<Hear> = Box::new(|from| {
+        let hear: Box<ReadAnswer> = Box::new(|from| {
             let read = from.take(most + 1).read_to_end(&mut answer)? as u64;
-            if read > most { Err(Trouble::Odd("too much".into())) } else { Ok(()) }
+            if read > most { Err(CallError::Unexpected("too much".into())) } else { Ok(()) }
         });
-        converse(command, QUICK, Box::new(|to| to.write_all(b"hello\n")), hear)?;
+        exchange(command, QUICK, Box::new(|to| to.write_all(b"hello\n")), hear)?;
         Ok(answer)
     }
 
@@ -240,14 +253,20 @@ mod tests {
 
     #[test]
     fn a_peer_that_hangs_floods_or_breaks_is_left() {
-        assert_eq!(shell("sleep 600", 9), Err(Trouble::Away("It does not answer.".into())));
+        assert_eq!(
+            shell("sleep 600", 9),
+            Err(CallError::Unreachable("It does not answer.".into()))
+        );
         // A child of its own holds the pipe.
-        let away = Err(Trouble::Away("It does not answer.".into()));
+        let away = Err(CallError::Unreachable("It does not answer.".into()));
         assert_eq!(shell("sleep 600; exit 3", 9), away);
-        assert_eq!(shell("yes", 1 << 20), Err(Trouble::Odd("too much".into())));
+        assert_eq!(shell("yes", 1 << 20), Err(CallError::Unexpected("too much".into())));
         let away = shell("printf '\\033[31mno route\\033[0m\\n' >&2; exit 255", 9);
-        assert_eq!(away, Err(Trouble::Away("no route".into())));
-        assert_eq!(shell("exit 92", 9), Err(Trouble::Odd("It ended with exit code 92.".into())));
+        assert_eq!(away, Err(CallError::Unreachable("no route".into())));
+        assert_eq!(
+            shell("exit 92", 9),
+            Err(CallError::Unexpected("It ended with exit code 92.".into()))
+        );
         // Endless complaints are read and forgotten.
         assert!(shell("yes >&2 & sleep 0.2; kill $!; exit 255", 9).is_err());
     }

@@ -1,9 +1,9 @@
-//! What a site is told of a run, and what it tells of it.
+//! What a host is told of a run, and what it answers.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::runner::live::Exit;
+use crate::runner::exit::Exit;
 use crate::spec::{Placement, RunId, RunSpec};
 use crate::store::Millis;
 
@@ -22,7 +22,7 @@ pub(in crate::runner) struct Job {
     pub attempt: u32,
     /// True if this runner has made the ticket: nobody can have submitted it before.
     pub new: bool,
-    /// Its seat.
+    /// Its slot.
     pub placement: Placement,
     /// As queued.
     pub spec: RunSpec,
@@ -30,7 +30,7 @@ pub(in crate::runner) struct Job {
 
 /// A job that can be submitted: its inputs lie there.
 #[derive(Debug, Clone)]
-pub(super) struct Ready {
+pub(super) struct ReadyJob {
     /// Which.
     pub job: Job,
     /// Its spec as it is read there.
@@ -41,9 +41,9 @@ pub(super) struct Ready {
     pub trainer: String,
 }
 
-/// What a host says to a submission.
+/// What a host answers to a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum SubmitAnswer {
     /// It runs, or has run, under this ticket.
     Started,
     /// These contents are not there (any more).
@@ -54,7 +54,7 @@ pub(super) enum Answer {
     Refused(String),
 }
 
-/// A job that is looked after.
+/// A job that is polled.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     /// Its run.
@@ -73,53 +73,53 @@ pub(super) struct Watch {
 
 /// What a job is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum JobState {
     /// It never heard of this ticket.
     Unknown,
     /// Submitted; no process has been seen yet.
     Starting,
-    /// With a cluster, under this number; what it does there is for the queue to say.
+    /// With a scheduler of its own, under this number; that one's queue says what it does there.
     Away(String),
     /// It waits for its turn, and why.
     Waiting(String),
     /// At work.
     Alive,
-    /// Said to be at work, but it has given no sign of life since then.
+    /// Said to be at work, but without a heartbeat since then.
     Silent(Millis),
     /// The host wrote down how it ended.
     Ended(Exit),
-    /// Its process is gone and nobody wrote down how, with the host's own word for it.
+    /// Its process is gone and nobody wrote down how it ended; the scheduler's word for it, if it has one.
     Lost(String),
 }
 
-/// One look at a job.
+/// What one poll finds of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sight {
+pub(super) struct JobStatus {
     /// What it is doing.
-    pub doing: Doing,
+    pub state: JobState,
     /// Bytes of events and log that the host has.
     pub sizes: (u64, u64),
     /// New bytes of events, from where the watch said.
     pub events: Vec<u8>,
     /// New bytes of the log.
     pub log: Vec<u8>,
-    /// How often the cluster has started it again by itself.
+    /// How often the scheduler has started it again by itself.
     pub restarts: u32,
-    /// Its last sign of life, where it gives any.
-    pub beat: Option<Beat>,
+    /// Its last heartbeat, where it has any.
+    pub beat: Option<Heartbeat>,
 }
 
-/// A sign of life that a job leaves on the shared disk: another one every ten seconds. Only that it
-/// changes means something; no clock is compared with another.
+/// A heartbeat that a job leaves on the shared disk, another one every ten seconds. Only its change means
+/// something; no clock is compared with another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Beat {
-    /// Of which start by the cluster, 0 for the first.
+pub(super) struct Heartbeat {
+    /// Of which start by the scheduler, 0 for the first.
     pub restart: u32,
     /// Counts from 1; 0 until the trainer has been started.
     pub count: u64,
 }
 
-impl Beat {
+impl Heartbeat {
     /// From `RESTART.COUNT`.
     pub fn parse(text: &str) -> Option<Self> {
         let (restart, count) = text.split_once('.')?;
@@ -127,7 +127,7 @@ impl Beat {
     }
 }
 
-impl fmt::Display for Beat {
+impl fmt::Display for Heartbeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.restart, self.count)
     }
@@ -148,7 +148,7 @@ pub(in crate::runner) struct Device {
 
 /// What a host is and has.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(in crate::runner) struct Look {
+pub(in crate::runner) struct HostInfo {
     /// Facts by name, as the script gives them; cleaned.
     pub facts: BTreeMap<String, String>,
     /// Tools that were found.
@@ -157,7 +157,7 @@ pub(in crate::runner) struct Look {
     pub gpus: Vec<Device>,
 }
 
-impl Look {
+impl HostInfo {
     /// One fact; empty if it is not known.
     pub fn fact(&self, name: &str) -> &str {
         self.facts.get(name).map_or("", String::as_str)

@@ -6,11 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use crate::board::Board;
+use crate::runner::error::{Result, RunnerError};
+use crate::runner::process::{own_session, trainer_argument};
+use crate::runner::text::clean;
 use crate::spec::{Placement, RunId};
-
-use super::super::folder::clean;
-use super::super::process::{own_session, trainer_argument};
-use super::super::{Result, RunnerError};
 
 /// The trainer's name, beside `tuneboard` and on `PATH`.
 const TRAINER: &str = "tuneboard-train";
@@ -80,7 +79,7 @@ pub(in crate::runner) fn start(
         // Opening the driver would cost time, and memory on a GPU that another run is using.
         command.env("CUDA_VISIBLE_DEVICES", "");
     } else if env::var_os("CUDA_DEVICE_ORDER").is_none() {
-        // The driver's order, which is the one the seats are numbered in; CUDA's own is by speed.
+        // The driver's order, in which the slots are numbered; CUDA's own is by speed.
         command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
     }
     own_session(&mut command);

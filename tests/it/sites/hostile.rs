@@ -17,7 +17,7 @@ const EVIL: &str = r"\033]0;gotcha\007\033[2J\033[31mgotcha";
 /// Takes in what every call begins with, and answers as a host should, so far.
 const POLITE: &str = r#"#!/bin/sh
 dd ibs=1 obs=65536 count="${SSH_ORIGINAL_COMMAND##* }" >/dev/null 2>&1
-read -r nonce; read -r kind; read -r folder; read -r op
+read -r nonce; read -r folder; read -r op
 printf '\n%s\n' "$nonce"
 "#;
 

@@ -24,10 +24,10 @@ impl Bench {
     /// The trainer is this script, and the pause between two signs so many seconds.
     fn new(trainer: &str, pause: &str) -> Self {
         let bench = Self { dir: tempfile::tempdir().unwrap(), jobs: Vec::new() };
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/launch/script.sh");
-        let source = fs::read_to_string(source).unwrap();
-        let (_, job) = source.split_once("job_script() {\n  cat <<'END'\n").unwrap();
-        let (job, _) = job.split_once("\nEND\n").unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/launch/script");
+        let read = |name: &str| fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        // As the host puts them together.
+        let job = read("slurm_job.sh") + &read("job.sh");
         let quick = job.replace("sleep 10 &", &format!("sleep {pause} &"));
         assert_ne!(job, quick);
         let short = quick.replace("|| sleep 15", "|| sleep 1");

@@ -1,71 +1,70 @@
 use std::time::Instant;
 
 use super::tracked::Stage;
-use super::{Clerk, PAUSES};
+use super::{PAUSES, Worker};
 use crate::board::Fetch;
-use crate::runner::launch::call::Trouble;
-use crate::runner::launch::desk::Report;
-use crate::runner::launch::freight::{Cargo, Delivered};
-use crate::runner::live::Exit;
+use crate::runner::exit::Exit;
+use crate::runner::launch::call::CallError;
+use crate::runner::launch::transfer::{Transfer, Transferred};
+use crate::runner::launch::update::Update;
 use crate::spec::RunId;
 
+/// How often a transfer is tried that fails for a reason of its own.
+const TRIES: u32 = 3;
+
 /// What is copied: inputs on their way there, results on their way back.
-impl Clerk {
-    /// Takes in what has become of a copy.
-    pub(super) fn delivered(&mut self, delivered: Delivered) {
-        match delivered {
-            Delivered::Progress(id, text) => self.remark(id, &text),
-            Delivered::Refused(id, why) => self.refuse(id, why),
-            Delivered::Ready(ready) => {
+impl Worker {
+    /// Takes in what has become of a transfer.
+    pub(super) fn transferred(&mut self, result: Transferred) {
+        match result {
+            Transferred::Progress(id, text) => self.status(id, &text),
+            Transferred::Refused(id, why) => self.refuse(id, why),
+            Transferred::Ready(ready) => {
                 let id = ready.job.id;
                 if let Some(tracked) = self.jobs.get_mut(&id) {
                     tracked.enter(Stage::Ready(ready));
-                    self.remark(id, "");
+                    self.status(id, "");
                 }
             }
-            Delivered::Fetched(id) => {
+            Transferred::Fetched(id) => {
                 if let Some(Stage::Fetching(exit)) = self.jobs.get(&id).map(|job| &job.stage) {
                     self.ended(id, *exit);
                 }
             }
-            Delivered::Failed(cargo, trouble) => self.undelivered(cargo, &trouble),
+            Transferred::Failed(transfer, error) => self.transfer_failed(transfer, &error),
         }
     }
 
-    pub(super) fn carry(&mut self, id: RunId, cargo: Cargo) {
-        if self.cargo.send(cargo).is_err() {
+    pub(super) fn transfer(&mut self, id: RunId, transfer: Transfer) {
+        if self.transfers.send(transfer).is_err() {
             self.refuse(id, "The thread that copies files is gone.".to_owned());
         }
     }
 
-    /// A copy did not go through. While the host is away it waits with everything else.
-    fn undelivered(&mut self, cargo: Box<Cargo>, trouble: &Trouble) {
-        let id = match &*cargo {
-            Cargo::Inputs(job, _) | Cargo::Results(job, _) => job.id,
-        };
+    /// A transfer did not go through. While the host is away it waits with everything else.
+    fn transfer_failed(&mut self, transfer: Box<Transfer>, error: &CallError) {
+        let id = transfer.id();
         let Some(tracked) = self.jobs.get_mut(&id) else { return };
-        if let Trouble::Away(_) = trouble {
-            tracked.again = Some(cargo);
-            self.is_in_trouble(trouble);
+        if let CallError::Unreachable(_) = error {
+            tracked.retry = Some(transfer);
+            self.is_down(error);
             return;
         }
-        tracked.vain += 1;
-        if tracked.vain < 3 {
-            tracked.again = Some(cargo);
+        tracked.failures += 1;
+        if tracked.failures < TRIES {
+            tracked.retry = Some(transfer);
             self.pause = Some((PAUSES.0, Instant::now() + PAUSES.0));
         } else if let Stage::Fetching(exit) = tracked.stage {
             let note = format!(
                 "{id}: its results stay on {} for now: {} `tuneboard sites fetch {id}` fetches them.",
                 self.name,
-                trouble.why()
+                error.why()
             );
-            self.tell(Report::Note(note));
+            self.tell(Update::Note(note));
             self.ended(id, exit);
         } else {
-            self.refuse(
-                id,
-                format!("Its inputs cannot be copied to {}: {}", self.name, trouble.why()),
-            );
+            let why = format!("Its inputs cannot be copied to {}: {}", self.name, error.why());
+            self.refuse(id, why);
         }
     }
 
@@ -85,9 +84,9 @@ impl Clerk {
         }
         tracked.enter(Stage::Fetching(exit));
         let job = Box::new(tracked.job.clone());
-        self.tell(Report::Freed(id));
-        self.remark(id, "fetching results");
+        self.tell(Update::Freed(id));
+        self.status(id, "fetching results");
         let folders = folders.iter().map(|f| (*f).to_owned()).collect();
-        self.carry(id, Cargo::Results(job, folders));
+        self.transfer(id, Transfer::Results(job, folders));
     }
 }

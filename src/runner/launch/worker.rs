@@ -1,87 +1,86 @@
-//! The thread that serves one site: submits, polls, appends what is new to the run's files here, and
-//! keeps calm while the host is away.
+//! The thread that serves one site: it submits, polls, appends what is new to the run's files here, and
+//! waits while the host is away.
 
-mod carry;
-mod copy;
+mod append;
 mod tracked;
+mod transfers;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::board::{Board, Fetch};
-use crate::runner::live::{Exit, Wake};
-use crate::runner::milliseconds;
-use crate::runner::report::now;
+use crate::runner::clock::{milliseconds, now};
+use crate::runner::exit::Exit;
 use crate::spec::RunId;
 use crate::store::{Millis, SiteState, unreachable};
 
-use super::Launcher;
-use super::call::Trouble;
-use super::desk::Report;
-use super::freight::{Cargo, Delivered};
-use super::job::{Answer, Doing, Job, Ready, Sight, Watch};
-use copy::{MOST_EVENTS, MOST_LOG, append, wanted};
+use super::call::CallError;
+use super::job::{Job, JobState, JobStatus, ReadyJob, SubmitAnswer, Watch};
+use super::scheduler::Scheduler;
+use super::transfer::{Transfer, Transferred};
+use super::update::Update;
+use append::{MOST_EVENTS, MOST_LOG, append, wanted};
 use tracked::{Stage, Tracked};
 
 /// How often a host is asked what it is and has.
 const LOOK: Duration = Duration::from_secs(15);
 /// The pauses while a host is away: first and longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-/// Where jobs that are ready together are submitted together: how long none has come when it is time, and
-/// how long the first of them waits at most.
+/// Jobs that are ready together are submitted together: once no further one has come for so long, and at
+/// the latest when the first of them has waited so long.
 const GATHER: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(10));
-/// A job that was submitted and shows no process for so long is lost.
+/// A job that was submitted and has no process after so long is lost.
 const START: Duration = Duration::from_mins(1);
 /// The pause after a site said: not now.
 const LATER: Duration = Duration::from_secs(10);
 
-/// What reaches the clerk.
+/// What reaches a worker.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum Request {
     Submit(Box<Job>),
     End(RunId),
-    Delivered(Delivered),
+    Transferred(Transferred),
     Close,
 }
 
 /// Serves one site.
-pub(super) struct Clerk {
+pub(super) struct Worker {
     board: Board,
     name: String,
     fetch: Fetch,
-    launcher: Box<dyn Launcher>,
-    cargo: Sender<Cargo>,
-    out: Sender<Wake>,
+    scheduler: Box<dyn Scheduler>,
+    transfers: Sender<Transfer>,
+    tell: Box<dyn Fn(Update) + Send>,
     jobs: BTreeMap<RunId, Tracked>,
     looked: Option<Instant>,
     polled: Option<Instant>,
     seen: Option<Millis>,
     state: SiteState,
     why: String,
-    /// The pause after the last trouble, and when it is over.
+    /// The pause after the last error, and when it is over.
     pause: Option<(Duration, Instant)>,
     interval: Duration,
     grace: Duration,
     open: bool,
 }
 
-impl Clerk {
+impl Worker {
     pub(super) fn new(
         board: Board,
         name: &str,
         fetch: Fetch,
-        launcher: Box<dyn Launcher>,
-        cargo: Sender<Cargo>,
-        out: Sender<Wake>,
+        scheduler: Box<dyn Scheduler>,
+        transfers: Sender<Transfer>,
+        tell: Box<dyn Fn(Update) + Send>,
     ) -> Self {
         Self {
             board,
             name: name.to_owned(),
             fetch,
-            launcher,
-            cargo,
-            out,
+            scheduler,
+            transfers,
+            tell,
             jobs: BTreeMap::new(),
             looked: None,
             polled: None,
@@ -95,23 +94,23 @@ impl Clerk {
         }
     }
 
-    /// Works until the desk is closed.
-    pub(super) fn serve(mut self, inbox: Receiver<Order>) {
+    /// Works until the connection is closed.
+    pub(super) fn serve(mut self, inbox: Receiver<Request>) {
         while self.open {
             if !self.is_pausing() {
                 match self.round() {
                     Ok(()) => self.is_up(),
-                    Err(trouble) => self.is_in_trouble(&trouble),
+                    Err(error) => self.is_down(&error),
                 }
             }
-            let mut order = inbox.recv_timeout(self.nap());
+            let mut request = inbox.recv_timeout(self.nap());
             loop {
-                match order {
-                    Ok(order) => self.heed(order),
+                match request {
+                    Ok(request) => self.heed(request),
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
-                order = inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+                request = inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
             }
         }
     }
@@ -120,7 +119,7 @@ impl Clerk {
         self.pause.is_some_and(|(_, over)| Instant::now() < over)
     }
 
-    /// How long nothing needs to be done, unless an order comes.
+    /// How long nothing needs to be done, unless a request comes.
     fn nap(&self) -> Duration {
         if let Some((_, over)) = self.pause {
             return over.saturating_duration_since(Instant::now());
@@ -147,11 +146,11 @@ impl Clerk {
         let (Some(youngest), Some(oldest)) = (ages.clone().min(), ages.max()) else {
             return Duration::ZERO;
         };
-        if !self.launcher.gathers() {
+        if !self.scheduler.gathers() {
             return Duration::ZERO;
         }
         let comes =
-            |job: &Tracked| matches!(job.stage, Stage::Packing) && !job.end && job.again.is_none();
+            |job: &Tracked| matches!(job.stage, Stage::Copying) && !job.end && job.retry.is_none();
         let left = GATHER.1.saturating_sub(oldest);
         if self.jobs.values().any(comes) {
             left
@@ -160,50 +159,51 @@ impl Clerk {
         }
     }
 
-    fn tell(&self, report: Report) {
-        let _ = self.out.send(Wake::Site(self.name.clone(), report));
+    fn tell(&self, update: Update) {
+        (self.tell)(update);
     }
 
-    fn remark(&mut self, id: RunId, text: &str) {
+    /// What lists are to say of a run; empty = nothing.
+    fn status(&mut self, id: RunId, text: &str) {
         if let Some(tracked) = self.jobs.get_mut(&id)
-            && tracked.remark != text
+            && tracked.status != text
         {
-            text.clone_into(&mut tracked.remark);
-            self.tell(Report::Remark(id, text.to_owned()));
+            text.clone_into(&mut tracked.status);
+            self.tell(Update::Status(id, text.to_owned()));
         }
     }
 
-    fn heed(&mut self, order: Order) {
-        match order {
-            Order::Close => self.open = false,
-            Order::Submit(job) => {
+    fn heed(&mut self, request: Request) {
+        match request {
+            Request::Close => self.open = false,
+            Request::Submit(job) => {
                 let id = job.id;
                 self.jobs.insert(id, Tracked::new((*job).clone()));
-                self.carry(id, Cargo::Inputs(job, Vec::new()));
+                self.transfer(id, Transfer::Inputs(job, Vec::new()));
             }
-            Order::End(id) => {
+            Request::End(id) => {
                 let Some(tracked) = self.jobs.get_mut(&id) else { return };
                 tracked.end = true;
-                let waits = matches!(tracked.stage, Stage::Packing | Stage::Ready(_));
+                let waits = matches!(tracked.stage, Stage::Copying | Stage::Ready(_));
                 if waits && tracked.job.new && !tracked.tried {
                     // The host has never heard of it.
                     self.ended(id, Exit::Vanished);
                 }
                 self.polled = None;
             }
-            Order::Delivered(delivered) => self.delivered(delivered),
+            Request::Transferred(result) => self.transferred(result),
         }
     }
 
     fn refuse(&mut self, id: RunId, why: String) {
         if self.jobs.remove(&id).is_some() {
-            self.tell(Report::Refused(id, why));
+            self.tell(Update::Refused(id, why));
         }
     }
 
     fn ended(&mut self, id: RunId, exit: Exit) {
         if self.jobs.remove(&id).is_some() {
-            self.tell(Report::Ended(id, exit));
+            self.tell(Update::Ended(id, exit));
         }
     }
 
@@ -213,34 +213,34 @@ impl Clerk {
         if back {
             self.state = SiteState::Up;
             self.why.clear();
-            self.tell(Report::State(SiteState::Up, self.seen, String::new()));
+            self.tell(Update::State(SiteState::Up, self.seen, String::new()));
         }
-        let again: Vec<(RunId, Box<Cargo>)> =
-            self.jobs.iter_mut().filter_map(|(id, job)| Some((*id, job.again.take()?))).collect();
-        for (id, cargo) in again {
-            self.carry(id, *cargo);
+        let retries: Vec<(RunId, Box<Transfer>)> =
+            self.jobs.iter_mut().filter_map(|(id, job)| Some((*id, job.retry.take()?))).collect();
+        for (id, transfer) in retries {
+            self.transfer(id, *transfer);
         }
     }
 
     /// Waits longer each time. What runs there is not touched: unreachable is not dead.
-    fn is_in_trouble(&mut self, trouble: &Trouble) {
+    fn is_down(&mut self, error: &CallError) {
         let pause = self.pause.map_or(PAUSES.0, |(last, _)| (last * 2).min(PAUSES.1));
         self.pause = Some((pause, Instant::now() + pause));
-        if self.state != SiteState::Unreachable || self.why != trouble.why() {
+        if self.state != SiteState::Unreachable || self.why != error.why() {
             self.state = SiteState::Unreachable;
-            trouble.why().clone_into(&mut self.why);
-            self.tell(Report::State(SiteState::Unreachable, self.seen, self.why.clone()));
+            error.why().clone_into(&mut self.why);
+            self.tell(Update::State(SiteState::Unreachable, self.seen, self.why.clone()));
         }
     }
 
     /// One round of calls, each only if it is due.
-    fn round(&mut self) -> Result<(), Trouble> {
+    fn round(&mut self) -> Result<(), CallError> {
         if self.looked.is_none_or(|last| last.elapsed() >= LOOK) {
-            let look = self.launcher.look()?;
+            let info = self.scheduler.info()?;
             self.looked = Some(Instant::now());
             self.seen = Some(now());
-            self.tell(Report::Look(look));
-            self.tell(Report::State(SiteState::Up, self.seen, String::new()));
+            self.tell(Update::Info(info));
+            self.tell(Update::State(SiteState::Up, self.seen, String::new()));
         }
         self.submit()?;
         let due = self.polled.is_none_or(|last| last.elapsed() >= self.interval);
@@ -250,7 +250,7 @@ impl Clerk {
         Ok(())
     }
 
-    fn submit(&mut self) -> Result<(), Trouble> {
+    fn submit(&mut self) -> Result<(), CallError> {
         if !self.gathering().is_zero() {
             return Ok(());
         }
@@ -260,7 +260,7 @@ impl Clerk {
                 Stage::Ready(ready) => Some((**ready).clone()),
                 _ => None,
             });
-            let batch: Vec<Ready> = ready.take(self.launcher.together()).collect();
+            let batch: Vec<ReadyJob> = ready.take(self.scheduler.batch_size()).collect();
             if batch.is_empty() {
                 return Ok(());
             }
@@ -269,57 +269,57 @@ impl Clerk {
                     tracked.tried = true;
                 }
             }
-            let answers = self.launcher.submit(&batch)?;
+            let answers = self.scheduler.submit(&batch)?;
             self.seen = Some(now());
             for (ready, answer) in batch.into_iter().zip(answers) {
                 let id = ready.job.id;
                 match answer {
-                    Answer::Started => {
+                    SubmitAnswer::Started => {
                         if let Some(tracked) = self.jobs.get_mut(&id) {
                             tracked.enter(Stage::Submitted);
                         }
                         self.polled = None;
                     }
-                    Answer::Missing(hashes) => {
+                    SubmitAnswer::Missing(hashes) => {
                         if let Some(tracked) = self.jobs.get_mut(&id) {
-                            tracked.enter(Stage::Packing);
+                            tracked.enter(Stage::Copying);
                         }
-                        self.carry(id, Cargo::Inputs(Box::new(ready.job), hashes));
+                        self.transfer(id, Transfer::Inputs(Box::new(ready.job), hashes));
                     }
-                    Answer::Refused(why) => self.refuse(id, why),
-                    Answer::Later(why) => {
+                    SubmitAnswer::Refused(why) => self.refuse(id, why),
+                    SubmitAnswer::Later(why) => {
                         if let Some(tracked) = self.jobs.get_mut(&id) {
                             tracked.not_before = Some(Instant::now() + LATER);
                         }
-                        self.remark(id, &format!("waiting: {why}"));
+                        self.status(id, &format!("waiting: {why}"));
                     }
                 }
             }
         }
     }
 
-    fn poll(&mut self) -> Result<(), Trouble> {
+    fn poll(&mut self) -> Result<(), CallError> {
         let watched = self.jobs.values().filter(|job| matches!(job.stage, Stage::Submitted));
         let watches: Vec<Watch> = watched.map(|tracked| self.watch(tracked)).collect();
-        let sights = self.launcher.poll(&watches)?;
+        let statuses = self.scheduler.poll(&watches)?;
         self.polled = Some(Instant::now());
         self.seen = Some(now());
-        for (watch, sight) in watches.iter().zip(sights) {
+        for (watch, status) in watches.iter().zip(statuses) {
             if watch.signal != "-"
                 && let Some(tracked) = self.jobs.get_mut(&watch.id)
             {
-                tracked.told = tracked.told.or(Some(Instant::now()));
+                tracked.asked = tracked.asked.or(Some(Instant::now()));
             }
-            self.take(watch, sight)?;
+            self.take(watch, status)?;
         }
         Ok(())
     }
 
     fn watch(&self, tracked: &Tracked) -> Watch {
         let id = tracked.job.id;
-        let signal = match tracked.told {
+        let signal = match tracked.asked {
             _ if !tracked.end => "-",
-            Some(told) if told.elapsed() >= self.grace => "KILL",
+            Some(asked) if asked.elapsed() >= self.grace => "KILL",
             _ => "TERM",
         };
         Watch {
@@ -333,47 +333,47 @@ impl Clerk {
     }
 
     /// Writes down what is new of one job and decides what follows.
-    fn take(&mut self, watch: &Watch, sight: Sight) -> Result<(), Trouble> {
+    fn take(&mut self, watch: &Watch, status: JobStatus) -> Result<(), CallError> {
         let id = watch.id;
         if let Some(tracked) = self.jobs.get_mut(&id)
-            && sight.restarts > tracked.restarts
+            && status.restarts > tracked.restarts
         {
             // Told before the new attempt's events can be read.
-            tracked.restarts = sight.restarts;
-            self.tell(Report::Restarts(id, sight.restarts));
+            tracked.restarts = status.restarts;
+            self.tell(Update::Restarts(id, status.restarts));
         }
-        let events = append(&self.board.events(id), &sight.events, sight.sizes.0, MOST_EVENTS)?;
-        let log = append(&self.board.out_log(id), &sight.log, sight.sizes.1, MOST_LOG)?;
+        let events = append(&self.board.events(id), &status.events, status.sizes.0, MOST_EVENTS)?;
+        let log = append(&self.board.out_log(id), &status.log, status.sizes.1, MOST_LOG)?;
         let whole = events && log;
         if !whole {
             self.polled = None;
         }
         let Some(tracked) = self.jobs.get_mut(&id) else { return Ok(()) };
-        tracked.lost = if matches!(sight.doing, Doing::Lost(_)) { tracked.lost + 1 } else { 0 };
-        match sight.doing {
+        tracked.lost = if matches!(status.state, JobState::Lost(_)) { tracked.lost + 1 } else { 0 };
+        match status.state {
             // The answer to the submission was lost before it arrived, or the disk was wiped.
-            Doing::Unknown => {
-                tracked.enter(Stage::Packing);
+            JobState::Unknown => {
+                tracked.enter(Stage::Copying);
                 let job = Box::new(tracked.job.clone());
-                self.carry(id, Cargo::Inputs(job, Vec::new()));
+                self.transfer(id, Transfer::Inputs(job, Vec::new()));
             }
-            Doing::Starting if tracked.since.elapsed() >= START && whole => {
+            JobState::Starting if tracked.since.elapsed() >= START && whole => {
                 self.ended(id, Exit::Vanished);
             }
-            Doing::Alive | Doing::Away(_) => self.remark(id, ""),
-            Doing::Waiting(why) => self.remark(id, &why),
-            Doing::Silent(seen) => {
+            JobState::Alive | JobState::Away(_) => self.status(id, ""),
+            JobState::Waiting(why) => self.status(id, &why),
+            JobState::Silent(seen) => {
                 let away = unreachable(Some(seen));
-                self.remark(id, &format!("{away}: its node gives no sign of life"));
+                self.status(id, &format!("{away}: its node sends no heartbeat"));
             }
-            Doing::Lost(why) if whole && tracked.is_gone(&why) => {
+            JobState::Lost(why) if whole && tracked.is_gone(&why) => {
                 if !why.is_empty() {
-                    self.tell(Report::Note(format!("{id}: {why}")));
+                    self.tell(Update::Note(format!("{id}: {why}")));
                 }
                 self.ended(id, Exit::Vanished);
             }
-            Doing::Ended(exit) if whole => self.fetch(id, exit),
-            Doing::Starting | Doing::Lost(_) | Doing::Ended(_) => {}
+            JobState::Ended(exit) if whole => self.fetch(id, exit),
+            JobState::Starting | JobState::Lost(_) | JobState::Ended(_) => {}
         }
         Ok(())
     }

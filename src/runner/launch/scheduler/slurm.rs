@@ -6,28 +6,41 @@ use std::time::{Duration, Instant};
 use chrono::{Local, NaiveDateTime};
 
 use crate::board::{Board, Site};
-use crate::runner::folder::clean;
+use crate::runner::clock::milliseconds;
+use crate::runner::launch::call::CallError;
+use crate::runner::launch::host::Host;
+use crate::runner::launch::job::{HostInfo, JobState, JobStatus, ReadyJob, SubmitAnswer, Watch};
+use crate::runner::launch::protocol;
+use crate::runner::slots::Slot;
+use crate::runner::text::clean;
 
-use super::call::Trouble;
-use super::host::Host;
-use super::job::{Answer, Doing, Look, Ready, Sight, Watch};
-use super::pulse::{Pulses, Sign, Word, weigh};
-use super::{Launcher, ssh, wire};
+use super::heartbeat::{self, Heartbeats, LastBeat, QueueState};
+use super::{Queue, Scheduler, SchedulerKind, Script};
 
-/// How often the queue is read: clusters dislike to be asked more often.
-const QUEUE: Duration = Duration::from_secs(10);
-/// How long a look at the jobs waits for the queue: a controller that is down keeps `squeue` for 20 s, in
-/// which nobody would see who still lives.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Jobs of a Slurm cluster, whose commands run on the host. Accounting is not needed.
+pub(in crate::runner::launch) const KIND: SchedulerKind = SchedulerKind {
+    script: Script {
+        calls: include_str!("../script/slurm.sh"),
+        job: include_str!("../script/slurm_job.sh"),
+    },
+    tools: &["tar", "sbatch", "squeue", "scancel"],
+    queue: Some(Queue { slots, label: |site| site.partition.clone() }),
+    open: |board, host, site| Box::new(Slurm::new(board, host, site)),
+};
+
+/// Milliseconds between two readings of the queue: clusters dislike to be asked more often.
+const QUEUE: u64 = 10_000;
+/// How long a poll waits for the queue: a controller that is down keeps `squeue` for 20 s, in which nobody
+/// would see which jobs still live.
+const WAIT: Duration = Duration::from_secs(2);
 /// The longest answer of `squeue` that is read: some 20,000 jobs.
 const LONGEST: u64 = 4 << 20;
 /// Jobs of one array, where the cluster does not say.
 const ARRAY: usize = 1_000;
 
-/// Jobs of a Slurm cluster. What counts, in this order: the exit code that the job wrote, the queue's
-/// word, the job's signs of life.
+/// What counts, in this order: the exit code that the job wrote, the queue's word, the job's heartbeats.
 #[derive(Debug)]
-pub(super) struct Slurm {
+struct Slurm {
     host: Host,
     site: Site,
     /// Tasks that one array may have; `None` when the cluster is to be asked.
@@ -36,8 +49,10 @@ pub(super) struct Slurm {
     queue: BTreeMap<String, Entry>,
     read: Option<Instant>,
     /// A reading that is under way.
-    reading: Option<Receiver<Result<Vec<u8>, Trouble>>>,
-    pulses: Pulses,
+    reading: Option<Receiver<Result<Vec<u8>, CallError>>>,
+    /// Between two readings.
+    interval: Duration,
+    heartbeats: Heartbeats,
     /// Why it could not be read; empty if it could.
     silent: String,
 }
@@ -53,7 +68,7 @@ struct Entry {
 }
 
 impl Slurm {
-    pub(super) fn new(board: Board, host: Host, site: &Site) -> Self {
+    fn new(board: Board, host: Host, site: &Site) -> Self {
         Self {
             host,
             site: site.clone(),
@@ -61,16 +76,17 @@ impl Slurm {
             queue: BTreeMap::new(),
             read: None,
             reading: None,
-            pulses: Pulses::new(board),
+            interval: milliseconds("TUNEBOARD_QUEUE_MS", QUEUE),
+            heartbeats: Heartbeats::new(board),
             silent: String::new(),
         }
     }
 
     /// Reads the queue if that is due. A controller that is down is not the site's end: jobs go on, and
     /// what they write still comes.
-    fn refresh(&mut self) -> Result<(), Trouble> {
+    fn refresh(&mut self) -> Result<(), CallError> {
         if self.reading.is_none() {
-            if self.read.is_some_and(|read| read.elapsed() < QUEUE) {
+            if self.read.is_some_and(|read| read.elapsed() < self.interval) {
                 return Ok(());
             }
             let (host, (answer, reading)) = (self.host.clone(), mpsc::channel());
@@ -79,11 +95,11 @@ impl Slurm {
             self.reading = Some(reading);
         }
         let Some(reading) = &self.reading else { return Ok(()) };
-        let answer = match reading.recv_timeout(PATIENCE) {
+        let answer = match reading.recv_timeout(WAIT) {
             // What was read before still counts.
             Err(RecvTimeoutError::Timeout) => return Ok(()),
             Err(RecvTimeoutError::Disconnected) => {
-                Err(Trouble::Here("The queue's reader broke off.".to_owned()))
+                Err(CallError::Local("The queue's reader broke off.".to_owned()))
             }
             Ok(answer) => answer,
         };
@@ -93,65 +109,67 @@ impl Slurm {
                 self.queue = entries(&text)?;
                 self.silent.clear();
             }
-            Err(Trouble::Odd(why)) => self.silent = why,
-            Err(trouble) => return Err(trouble),
+            Err(CallError::Unexpected(why)) => self.silent = why,
+            Err(error) => return Err(error),
         }
         self.read = Some(Instant::now());
         Ok(())
     }
 
     /// What the queue says of a job that has not written its exit code.
-    fn word(&self, key: &str) -> Word {
+    fn queued(&self, key: &str) -> QueueState {
         if !self.silent.is_empty() {
-            return Word::Nothing(format!("Slurm does not answer: {}", self.silent));
+            return QueueState::Unknown(format!("Slurm does not answer: {}", self.silent));
         }
         let Some(entry) = self.queue.get(key) else {
             // A job that was just submitted is in no answer to an earlier question.
             return match self.read {
-                Some(_) => Word::Over("Slurm no longer knows it".to_owned()),
-                None => Word::Nothing("Slurm has not answered yet".to_owned()),
+                Some(_) => QueueState::Over("Slurm no longer knows it".to_owned()),
+                None => QueueState::Unknown("Slurm has not answered yet".to_owned()),
             };
         };
         match entry.state.as_str() {
-            "PENDING" => Word::Waits(entry.waiting()),
-            // Its processes are stopped: no sign of life is to be expected.
-            "SUSPENDED" | "STOPPED" => Word::Waits("waiting: suspended by the cluster".to_owned()),
+            "PENDING" => QueueState::Pending(entry.waiting()),
+            // Its processes are stopped: no heartbeat is to be expected.
+            "SUSPENDED" | "STOPPED" => {
+                QueueState::Pending("waiting: suspended by the cluster".to_owned())
+            }
             "RUNNING" | "CONFIGURING" | "COMPLETING" | "REQUEUED" | "REQUEUE_HOLD" | "RESIZING"
-            | "SIGNALING" | "STAGE_OUT" => Word::Runs(entry.restarts),
-            state => Word::Over(format!("Slurm ended it: {state}, {}", entry.reason)),
+            | "SIGNALING" | "STAGE_OUT" => QueueState::Running(entry.restarts),
+            state => QueueState::Over(format!("Slurm ended it: {state}, {}", entry.reason)),
         }
     }
 
-    fn submit_array(&self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
+    fn submit_array(&self, jobs: &[ReadyJob]) -> Result<Vec<SubmitAnswer>, CallError> {
         let options = options(&self.site);
         let Some(first) = jobs.first() else { return Ok(Vec::new()) };
         let label = format!("{}-{}", first.job.name, first.job.ticket);
-        let answer = self.host.ask("batch", 1 << 20, |to| {
-            wire::put(to, &[&label, &options.len().to_string()])?;
-            options.iter().try_for_each(|option| wire::put(to, &[option]))?;
-            wire::put_jobs(to, jobs)
+        let answer = self.host.ask("submit", 1 << 20, |to| {
+            protocol::put(to, &[&label, &options.len().to_string()])?;
+            options.iter().try_for_each(|option| protocol::put(to, &[option]))?;
+            protocol::put_jobs(to, jobs)
         })?;
-        wire::answers(&answer, jobs)
+        protocol::answers(&answer, jobs)
     }
 }
 
-impl Launcher for Slurm {
-    fn look(&mut self) -> Result<Look, Trouble> {
+impl Scheduler for Slurm {
+    fn info(&mut self) -> Result<HostInfo, CallError> {
         let extent = if self.array.is_none() { "whole" } else { "brief" };
-        let look = ssh::look(&self.host, extent)?;
-        if !look.tools.iter().any(|tool| tool == "sbatch") {
-            return Err(Trouble::Odd(
+        let info = protocol::look(&self.host, extent)?;
+        if !info.tools.iter().any(|tool| tool == "sbatch") {
+            return Err(CallError::Unexpected(
                 "There is no `sbatch` there: it is no login node.".to_owned(),
             ));
         }
-        let told = look.number("array").map(|n| n.max(1) as usize);
-        self.array = self.array.or(told).or(Some(ARRAY));
-        Ok(look)
+        let most = info.number("array").map(|n| n.max(1) as usize);
+        self.array = self.array.or(most).or(Some(ARRAY));
+        Ok(info)
     }
 
-    fn submit(&mut self, jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
+    fn submit(&mut self, jobs: &[ReadyJob]) -> Result<Vec<SubmitAnswer>, CallError> {
         let answers = self.submit_array(jobs)?;
-        if answers.iter().any(|answer| matches!(answer, Answer::Later(_))) {
+        if answers.iter().any(|answer| matches!(answer, SubmitAnswer::Later(_))) {
             // The array may have been too long for this cluster.
             self.array = None;
         }
@@ -161,7 +179,7 @@ impl Launcher for Slurm {
     }
 
     /// The longest array that the cluster takes, and that is prepared there in a few seconds.
-    fn together(&self) -> usize {
+    fn batch_size(&self) -> usize {
         self.array.unwrap_or(ARRAY).min(200)
     }
 
@@ -170,29 +188,29 @@ impl Launcher for Slurm {
         true
     }
 
-    fn poll(&mut self, watches: &[Watch]) -> Result<Vec<Sight>, Trouble> {
-        let mut sights = ssh::poll(&self.host, watches)?;
-        let seen = sights.iter().zip(watches);
-        let signs: Vec<Option<Sign>> =
-            seen.map(|(sight, watch)| self.pulses.sign(watch, sight.beat)).collect();
-        if sights.iter().any(|sight| matches!(sight.doing, Doing::Away(_))) {
+    fn poll(&mut self, watches: &[Watch]) -> Result<Vec<JobStatus>, CallError> {
+        let mut statuses = protocol::poll(&self.host, watches)?;
+        let seen = statuses.iter().zip(watches);
+        let beats: Vec<Option<LastBeat>> =
+            seen.map(|(status, watch)| self.heartbeats.last(watch, status.beat)).collect();
+        if statuses.iter().any(|status| matches!(status.state, JobState::Away(_))) {
             self.refresh()?;
         }
-        self.pulses.keep(watches);
-        for ((sight, watch), sign) in sights.iter_mut().zip(watches).zip(signs) {
-            let Doing::Away(key) = &sight.doing else { continue };
+        self.heartbeats.keep(watches);
+        for ((status, watch), beat) in statuses.iter_mut().zip(watches).zip(beats) {
+            let JobState::Away(key) = &status.state else { continue };
             if key == "-" {
-                sight.doing = Doing::Starting;
+                status.state = JobState::Starting;
                 continue;
             }
             let restarts = self.queue.get(key).map_or(0, |entry| entry.restarts);
-            sight.restarts = sight.restarts.max(restarts);
-            let word = self.word(key);
-            // Who is to end, and has ended for Slurm, is not waited for.
-            let is_over = watch.signal != "-" && matches!(word, Word::Over(_));
-            sight.doing = weigh(word, sign.filter(|_| !is_over));
+            status.restarts = status.restarts.max(restarts);
+            let queued = self.queued(key);
+            // A job that is to end, and has ended for Slurm, is not waited for.
+            let is_over = watch.signal != "-" && matches!(queued, QueueState::Over(_));
+            status.state = heartbeat::state(queued, beat.filter(|_| !is_over));
         }
-        Ok(sights)
+        Ok(statuses)
     }
 }
 
@@ -212,6 +230,19 @@ impl Entry {
     }
 }
 
+/// One slot for each job that may be with the cluster at once. Each job has GPUs of its own.
+fn slots(site: &Site) -> Vec<Slot> {
+    let device = if site.gres.contains("gpu") { "cuda:0" } else { "cpu" };
+    let slot = |i| Slot {
+        name: format!("job/{i}"),
+        device: device.to_owned(),
+        threads: site.threads.max(site.cpus).max(1),
+        open: true,
+        shared: None,
+    };
+    (0..site.max_jobs).map(slot).collect()
+}
+
 /// The options of a job, each one word of sbatch's command line.
 fn options(site: &Site) -> Vec<String> {
     let named = [
@@ -227,10 +258,10 @@ fn options(site: &Site) -> Vec<String> {
 }
 
 /// The queue by job number: `22` or, for a task of an array, `22_3`.
-fn entries(text: &[u8]) -> Result<BTreeMap<String, Entry>, Trouble> {
+fn entries(text: &[u8]) -> Result<BTreeMap<String, Entry>, CallError> {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().collect();
-    wire::finished(lines.last().copied())?;
+    protocol::finished(lines.last().copied())?;
     let mut entries = BTreeMap::new();
     for line in lines {
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
@@ -255,6 +286,7 @@ fn entries(text: &[u8]) -> Result<BTreeMap<String, Entry>, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runner::launch::kinds;
 
     /// As Slurm 22.05 prints it.
     const QUEUE: &[u8] = b"1|0|2|RUNNING|0|2026-11-24T15:48:09|None|\n\
@@ -280,21 +312,30 @@ mod tests {
         std::fs::write(dir.path().join("config.toml"), "").unwrap();
         let board = Board::open(dir.path()).unwrap();
         let site = Site::default();
-        let mut slurm = Slurm::new(board, Host::of(&site).unwrap(), &site);
-        let not_yet = Word::Nothing("Slurm has not answered yet".into());
-        assert_eq!(slurm.word("1_0"), not_yet);
+        let mut slurm = Slurm::new(board, kinds::host(&site).unwrap(), &site);
+        let not_yet = QueueState::Unknown("Slurm has not answered yet".into());
+        assert_eq!(slurm.queued("1_0"), not_yet);
         slurm.queue = entries(QUEUE).unwrap();
-        assert_eq!(slurm.word("6"), not_yet, "submitted since the queue was read");
+        assert_eq!(slurm.queued("6"), not_yet, "submitted since the queue was read");
         slurm.read = Some(Instant::now());
-        assert_eq!(slurm.word("6"), Word::Over("Slurm no longer knows it".into()));
-        assert_eq!(slurm.word("1_0"), Word::Runs(0));
-        assert_eq!(slurm.word("1_1"), Word::Waits("waiting: BeginTime".into()));
-        assert_eq!(slurm.word("5"), Word::Over("Slurm ended it: NODE_FAIL, NodeDown".into()));
-        // Stopped processes give no signs of life.
+        assert_eq!(slurm.queued("6"), QueueState::Over("Slurm no longer knows it".into()));
+        assert_eq!(slurm.queued("1_0"), QueueState::Running(0));
+        assert_eq!(slurm.queued("1_1"), QueueState::Pending("waiting: BeginTime".into()));
+        assert_eq!(
+            slurm.queued("5"),
+            QueueState::Over("Slurm ended it: NODE_FAIL, NodeDown".into())
+        );
+        // Stopped processes have no heartbeat.
         slurm.queue.get_mut("1_0").unwrap().state = "SUSPENDED".into();
-        assert_eq!(slurm.word("1_0"), Word::Waits("waiting: suspended by the cluster".into()));
+        assert_eq!(
+            slurm.queued("1_0"),
+            QueueState::Pending("waiting: suspended by the cluster".into())
+        );
         slurm.silent = "no route".into();
-        assert_eq!(slurm.word("1_0"), Word::Nothing("Slurm does not answer: no route".into()));
+        assert_eq!(
+            slurm.queued("1_0"),
+            QueueState::Unknown("Slurm does not answer: no route".into())
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use crate::runner::launch::call::Trouble;
+use crate::runner::launch::call::CallError;
 
 /// Bytes of one run's events that are taken from a host. Honest runs stay far below.
 pub(super) const MOST_EVENTS: u64 = 1 << 30;
@@ -23,9 +23,9 @@ pub(super) fn wanted(path: &Path, most: u64) -> u64 {
 
 /// Adds new bytes to a file that is a copy of one with `size` bytes. True if the copy is complete, or as
 /// long as it may get.
-pub(super) fn append(path: &Path, new: &[u8], size: u64, most: u64) -> Result<bool, Trouble> {
+pub(super) fn append(path: &Path, new: &[u8], size: u64, most: u64) -> Result<bool, CallError> {
     let here = length(path);
-    let wrong = |e| Trouble::Here(format!("{}: {e}.", path.display()));
+    let wrong = |e| CallError::Local(format!("{}: {e}.", path.display()));
     if size < here && here <= most {
         // A power cut took bytes that had been sent. The host's file is the truth.
         let file = OpenOptions::new().write(true).open(path).map_err(wrong)?;

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::runner::folder::clean;
-use crate::runner::live::Exit;
+use crate::runner::exit::Exit;
+use crate::runner::text::clean;
 
-use super::call::Trouble;
-use super::job::{Answer, Beat, Device, Doing, Look, Ready, Sight, Watch};
+use super::call::CallError;
+use super::host::Host;
+use super::job::{Device, Heartbeat, HostInfo, JobState, JobStatus, ReadyJob, SubmitAnswer, Watch};
 
 /// New bytes of events and of log that one look at one job brings at most.
-pub(super) const PIECE: u64 = 1 << 20;
+const PIECE: u64 = 1 << 20;
 
 /// One value per line; a line break in one would begin the next.
 pub(super) fn put(to: &mut dyn Write, values: &[&str]) -> io::Result<()> {
@@ -25,12 +26,12 @@ pub(super) fn put(to: &mut dyn Write, values: &[&str]) -> io::Result<()> {
 }
 
 /// The body of `submit`.
-pub(super) fn put_jobs(to: &mut dyn Write, jobs: &[Ready]) -> io::Result<()> {
+pub(super) fn put_jobs(to: &mut dyn Write, jobs: &[ReadyJob]) -> io::Result<()> {
     put(to, &[&jobs.len().to_string()])?;
     jobs.iter().try_for_each(|ready| put_job(to, ready))
 }
 
-fn put_job(to: &mut dyn Write, ready: &Ready) -> io::Result<()> {
+fn put_job(to: &mut dyn Write, ready: &ReadyJob) -> io::Result<()> {
     let (job, at) = (&ready.job, &ready.job.placement);
     let (attempt, threads) = (job.attempt.to_string(), at.threads.to_string());
     let fresh = if job.attempt == 1 { "1" } else { "0" };
@@ -46,8 +47,8 @@ fn put_job(to: &mut dyn Write, ready: &Ready) -> io::Result<()> {
     put(to, &[&format!("end {}", job.name)])
 }
 
-/// The answer to `submit` and `batch`: one for each job.
-pub(super) fn answers(text: &[u8], jobs: &[Ready]) -> Result<Vec<Answer>, Trouble> {
+/// The answer to `submit`: one for each job.
+pub(super) fn answers(text: &[u8], jobs: &[ReadyJob]) -> Result<Vec<SubmitAnswer>, CallError> {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines();
     let mut told = BTreeMap::new();
@@ -57,14 +58,14 @@ pub(super) fn answers(text: &[u8], jobs: &[Ready]) -> Result<Vec<Answer>, Troubl
         told.insert(name, verdict);
     }
     finished(lines.next())?;
-    let answer = |ready: &Ready| {
+    let answer = |ready: &ReadyJob| {
         let verdict = told.get(ready.job.name.as_str()).copied().unwrap_or_default();
         let (word, rest) = verdict.split_once(' ').unwrap_or((verdict, ""));
         Ok(match word {
-            "ready" | "known" => Answer::Started,
-            "missing" => Answer::Missing(rest.split(' ').map(str::to_owned).collect()),
-            "later" => Answer::Later(clean(rest)),
-            "trainer" => Answer::Refused(format!(
+            "ready" | "known" => SubmitAnswer::Started,
+            "missing" => SubmitAnswer::Missing(rest.split(' ').map(str::to_owned).collect()),
+            "later" => SubmitAnswer::Later(clean(rest)),
+            "trainer" => SubmitAnswer::Refused(format!(
                 "There is no trainer {} there; `tuneboard sites install {}` brings one.",
                 clean(rest),
                 ready.job.placement.site
@@ -76,7 +77,7 @@ pub(super) fn answers(text: &[u8], jobs: &[Ready]) -> Result<Vec<Answer>, Troubl
 }
 
 /// The body of `poll`.
-pub(super) fn put_watches(to: &mut dyn Write, watches: &[Watch]) -> io::Result<()> {
+fn put_watches(to: &mut dyn Write, watches: &[Watch]) -> io::Result<()> {
     put(to, &[&watches.len().to_string(), &PIECE.to_string()])?;
     for watch in watches {
         let (run, events, log) =
@@ -87,13 +88,13 @@ pub(super) fn put_watches(to: &mut dyn Write, watches: &[Watch]) -> io::Result<(
 }
 
 /// The longest answer to `poll` that is read.
-pub(super) fn longest_poll(watches: usize) -> u64 {
+fn longest_poll(watches: usize) -> u64 {
     (watches as u64 + 1) * (2 * PIECE + 512)
 }
 
 /// The answer to `poll`: one for each job, in order.
-pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, Trouble> {
-    let mut sights = Vec::with_capacity(watches.len());
+fn statuses(mut text: &[u8], watches: &[Watch]) -> Result<Vec<JobStatus>, CallError> {
+    let mut statuses = Vec::with_capacity(watches.len());
     for watch in watches {
         let line = first_line(&mut text);
         let words: Vec<&str> = line.split(' ').collect();
@@ -110,26 +111,26 @@ pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, T
         if *send > PIECE || *log_send > PIECE {
             return Err(odd(&line));
         }
-        let doing = match *state {
-            "unknown" => Doing::Unknown,
-            "starting" => Doing::Starting,
-            "alive" => Doing::Alive,
+        let state = match *state {
+            "unknown" => JobState::Unknown,
+            "starting" => JobState::Starting,
+            "alive" => JobState::Alive,
             // Whether it waits or works is for the queue to say.
-            "away" => Doing::Away(clean(key)),
-            "lost" => Doing::Lost(String::new()),
+            "away" => JobState::Away(clean(key)),
+            "lost" => JobState::Lost(String::new()),
             "ended" => match code.parse::<i32>() {
-                Ok(code @ 129..=159) => Doing::Ended(Exit::Signal(code - 128)),
-                Ok(code) => Doing::Ended(Exit::Code(code)),
-                Err(_) => Doing::Lost(String::new()),
+                Ok(code @ 129..=159) => JobState::Ended(Exit::Signal(code - 128)),
+                Ok(code) => JobState::Ended(Exit::Code(code)),
+                Err(_) => JobState::Lost(String::new()),
             },
             _ => return Err(odd(&line)),
         };
         let beat = match *beat {
             "-" => None,
-            beat => Some(Beat::parse(beat).ok_or_else(|| odd(&line))?),
+            beat => Some(Heartbeat::parse(beat).ok_or_else(|| odd(&line))?),
         };
-        sights.push(Sight {
-            doing,
+        statuses.push(JobStatus {
+            state,
             beat,
             sizes: (*events, *log),
             events: bytes(&mut text, *send)?,
@@ -138,15 +139,27 @@ pub(super) fn sights(mut text: &[u8], watches: &[Watch]) -> Result<Vec<Sight>, T
         });
     }
     finished(Some(&first_line(&mut text)))?;
-    Ok(sights)
+    Ok(statuses)
 }
 
-/// The answer to `look`.
-pub(super) fn look(text: &[u8]) -> Result<Look, Trouble> {
+/// Asks what the host is and has; a `whole` look asks its scheduler as well, which takes its time while it
+/// is down, a `brief` one does not.
+pub(super) fn look(host: &Host, extent: &str) -> Result<HostInfo, CallError> {
+    info(&host.ask("look", 64 << 10, |to| put(to, &[host.trainer(), extent]))?)
+}
+
+/// One call for all jobs: signals go, states and new bytes come.
+pub(super) fn poll(host: &Host, watches: &[Watch]) -> Result<Vec<JobStatus>, CallError> {
+    let most = longest_poll(watches.len());
+    statuses(&host.ask("poll", most, |to| put_watches(to, watches))?, watches)
+}
+
+/// The answer to `look` and `probe`.
+pub(super) fn info(text: &[u8]) -> Result<HostInfo, CallError> {
     /// No machine has more GPUs than this, and no honest answer more lines.
     const MOST: usize = 64;
     let text = String::from_utf8_lossy(text);
-    let mut look = Look { facts: BTreeMap::new(), tools: Vec::new(), gpus: Vec::new() };
+    let mut look = HostInfo { facts: BTreeMap::new(), tools: Vec::new(), gpus: Vec::new() };
     let mut ended = None;
     for line in text.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
@@ -179,7 +192,7 @@ fn device(fields: &str) -> Device {
 }
 
 /// The answer to `need`: those hashes of ours that are not there.
-pub(super) fn needed(text: &[u8], asked: &[String]) -> Result<Vec<String>, Trouble> {
+pub(super) fn needed(text: &[u8], asked: &[String]) -> Result<Vec<String>, CallError> {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().collect();
     finished(lines.last().copied())?;
@@ -188,17 +201,19 @@ pub(super) fn needed(text: &[u8], asked: &[String]) -> Result<Vec<String>, Troub
 }
 
 /// An answer is whole only with its last line.
-pub(super) fn finished(line: Option<&str>) -> Result<(), Trouble> {
+pub(super) fn finished(line: Option<&str>) -> Result<(), CallError> {
     match line {
         Some("end") => Ok(()),
         Some(line) if !line.is_empty() => Err(odd(line)),
-        _ => Err(Trouble::Away("The connection broke in the middle of an answer.".to_owned())),
+        _ => Err(CallError::Unreachable(
+            "The connection broke in the middle of an answer.".to_owned(),
+        )),
     }
 }
 
-fn odd(line: &str) -> Trouble {
+fn odd(line: &str) -> CallError {
     let line: String = line.chars().take(80).collect();
-    Trouble::Odd(format!("It answers what was not asked: `{}`.", clean(&line)))
+    CallError::Unexpected(format!("It answers what was not asked: `{}`.", clean(&line)))
 }
 
 fn first_line(text: &mut &[u8]) -> String {
@@ -208,10 +223,12 @@ fn first_line(text: &mut &[u8]) -> String {
     line
 }
 
-fn bytes(text: &mut &[u8], n: u64) -> Result<Vec<u8>, Trouble> {
+fn bytes(text: &mut &[u8], n: u64) -> Result<Vec<u8>, CallError> {
     let n = n as usize;
     let Some((bytes, rest)) = text.split_at_checked(n) else {
-        return Err(Trouble::Away("The connection broke in the middle of an answer.".to_owned()));
+        return Err(CallError::Unreachable(
+            "The connection broke in the middle of an answer.".to_owned(),
+        ));
     };
     *text = rest;
     Ok(bytes.to_vec())
@@ -238,17 +255,17 @@ mod tests {
     fn a_look_at_jobs_brings_states_and_bytes() {
         let text = b"run a alive - 9 2 3 2 0 - -\n{}\nokrun b ended 143 0 0 0 0 2 22_1 -\n\
             run c away - 0 0 0 0 1 22_2 1.17\nend\n";
-        let sights = sights(text, &[watch("a"), watch("b"), watch("c")]).unwrap();
-        assert_eq!(sights[0].doing, Doing::Alive);
+        let statuses = statuses(text, &[watch("a"), watch("b"), watch("c")]).unwrap();
+        assert_eq!(statuses[0].state, JobState::Alive);
         assert_eq!(
-            (sights[0].events.as_slice(), sights[0].log.as_slice()),
+            (statuses[0].events.as_slice(), statuses[0].log.as_slice()),
             (&b"{}\n"[..], &b"ok"[..])
         );
-        assert_eq!(sights[0].sizes, (9, 2));
-        assert_eq!(sights[1].doing, Doing::Ended(Exit::Signal(15)));
-        assert_eq!((sights[1].restarts, sights[1].beat), (2, None));
-        assert_eq!(sights[2].doing, Doing::Away("22_2".into()));
-        assert_eq!(sights[2].beat, Some(Beat { restart: 1, count: 17 }));
+        assert_eq!(statuses[0].sizes, (9, 2));
+        assert_eq!(statuses[1].state, JobState::Ended(Exit::Signal(15)));
+        assert_eq!((statuses[1].restarts, statuses[1].beat), (2, None));
+        assert_eq!(statuses[2].state, JobState::Away("22_2".into()));
+        assert_eq!(statuses[2].beat, Some(Heartbeat { restart: 1, count: 17 }));
     }
 
     #[test]
@@ -268,17 +285,17 @@ mod tests {
             b"\x1b]0;gotcha\x07\n",
             b"{\"run\": true}\nend\n",
         ] {
-            let Err(trouble) = sights(text, &[watch("a")]) else { panic!("{text:?}") };
-            assert!(!trouble.why().chars().any(char::is_control), "{trouble:?}");
+            let Err(error) = statuses(text, &[watch("a")]) else { panic!("{text:?}") };
+            assert!(!error.why().chars().any(char::is_control), "{error:?}");
         }
-        assert!(look(&b"gpu A100, 1, 2, 3, 4\n".repeat(1000)).is_err());
-        assert!(look(b"host a\n").is_err());
+        assert!(info(&b"gpu A100, 1, 2, 3, 4\n".repeat(1000)).is_err());
+        assert!(info(b"host a\n").is_err());
     }
 
     #[test]
     fn a_host_tells_what_it_has() {
         let text = b"host box\ncores 8\ntool tar\ngpu A100-SXM4, 512, 81920, 37, [N/A]\nend\n";
-        let look = look(text).unwrap();
+        let look = info(text).unwrap();
         assert_eq!((look.fact("host"), look.number("cores")), ("box", Some(8)));
         let gpu = &look.gpus[0];
         assert_eq!(

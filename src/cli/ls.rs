@@ -7,9 +7,10 @@ use super::figures;
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use crate::board::Board;
+use crate::runner::Doubts;
 use crate::spec::keys::{KEYS, nearest};
 use crate::spec::{RunState, SweepId};
-use crate::store::{Listing, Reader, Run, SiteInfo, Sort};
+use crate::store::{Listing, Reader, Run, Sort};
 
 /// List runs
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -68,6 +69,10 @@ const STATES: [&str; 12] = [
 /// The words of `--sort` that are neither keys nor metrics.
 const ORDERS: [&str; 4] = ["id", "name", "state", "time"];
 
+/// What is said of runs that are `lost?`.
+pub const LOST: &str = "The trainer of a run that is lost? is dead, and no runner is at work to notice; \
+                        `tuneboard runner` starts one, which resumes the run.";
+
 /// `tuneboard ls`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
@@ -96,7 +101,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     } else if runs.is_empty() {
         context.out.line(empty(&reader, filtered)?)?;
     } else {
-        context.out.table(&table(&runs, &reader.sites()?))?;
+        let doubts = Doubts::read(&reader)?;
+        context.out.table(&table(&runs, &doubts))?;
+        if runs.iter().any(|run| doubts.of(run) == Some("lost?")) {
+            context.out.aside(LOST)?;
+        }
     }
     Ok(exit::OK)
 }
@@ -150,8 +159,8 @@ fn sort(word: &str) -> Result<Sort, CliError> {
     })
 }
 
-/// Runs as a table for people; `sites` says whose state is in doubt.
-pub fn table(runs: &[Run], sites: &[SiteInfo]) -> Table {
+/// Runs as a table for people; `doubts` says whose state is in doubt.
+fn table(runs: &[Run], doubts: &Doubts) -> Table {
     let mut table = Table::new(&[
         "id",
         "state",
@@ -167,7 +176,7 @@ pub fn table(runs: &[Run], sites: &[SiteInfo]) -> Table {
         let best = |metric: &str| figures::maybe(run.best.get(metric).copied());
         table.row([
             run.id.to_string().into(),
-            run.doubt(sites).map_or_else(|| state(run), |word| Cell::toned(word, Tone::Plain)),
+            doubts.of(run).map_or_else(|| state(run), |word| Cell::toned(word, Tone::Plain)),
             run.name.as_str().into(),
             figures::epochs(run.epoch, run.spec.planned_epochs()).into(),
             best("val/acc").into(),

@@ -11,9 +11,10 @@ use super::verb::{self, Context, one};
 use super::{exit, ls};
 use crate::board::{Board, BoardError};
 use crate::events::{Level, Split};
+use crate::runner::Doubts;
 use crate::spec::keys::{KEYS, Key, Kind};
 use crate::spec::{Init, Outcome, RunSpec, RunState, short};
-use crate::store::{Curve, Reader, Run, SiteInfo, higher_is_better};
+use crate::store::{Curve, Reader, Run, higher_is_better};
 
 /// Show everything about a run; without an id, all keys of a run and their defaults
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         let detail = RunDetail::new(&run, &curves, &board.config.defaults, &kin);
         context.out.json(&detail.with_classes(tested.as_ref()))?;
     } else {
-        head(&run, &reader.sites()?, context)?;
+        head(&run, &Doubts::read(&reader)?, context)?;
         kin(&Kin::of(&reader, &run)?, context)?;
         settings(&run, &board, context)?;
         figures(&run, &curves, context)?;
@@ -71,14 +72,14 @@ fn curves(reader: &Reader, run: &Run) -> Result<Vec<(String, Curve)>, CliError> 
     names.into_iter().map(|name| Ok((name.clone(), reader.curve(run.id, &name, 0)?))).collect()
 }
 
-fn head(run: &Run, sites: &[SiteInfo], context: &mut Context) -> Result<(), CliError> {
+fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliError> {
     let out = &mut context.out;
     let sweep = run.sweep.map(|s| format!("  of sweep {s}")).unwrap_or_default();
     out.line(format!(
         "{}  {}  {}{sweep}",
         run.id,
         super::out::one_line(&run.name),
-        run.doubt(sites).map_or_else(|| ls::state(run).text, str::to_owned)
+        doubts.of(run).map_or_else(|| ls::state(run).text, str::to_owned)
     ))?;
     let epochs = figures::epochs(run.epoch, run.spec.planned_epochs());
     let mut facts = vec![format!("epoch {epochs}"), format!("step {}", figures::count(run.step))];

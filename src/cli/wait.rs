@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::CliError;
 use super::figures::{self, counted};
@@ -11,9 +11,11 @@ use super::{exit, ls};
 use crate::board::Board;
 use crate::runner;
 use crate::spec::{Outcome, RunId, RunState, Wish};
-use crate::store::Run;
+use crate::store::{Curve, Reader, Run};
 
 const POLL: Duration = Duration::from_millis(150);
+/// After so long without a runner it is said who keeps one away, and again after as long.
+const ALONE: Duration = Duration::from_secs(10);
 /// As many runs as get a bar of their own; a sweep may have thousands.
 const BARS: usize = 12;
 
@@ -24,6 +26,7 @@ pub fn wait(board: &Board, ids: &[RunId], context: &mut Context) -> Result<u8, C
     let animated = context.out.tty && !context.json;
     let mut told = Told::default();
     let mut version = None;
+    let mut alone = Instant::now();
     loop {
         let now = reader.data_version()?;
         let runs = if version == Some(now) { None } else { Some(reader.runs(ids)?) };
@@ -32,7 +35,7 @@ pub fn wait(board: &Board, ids: &[RunId], context: &mut Context) -> Result<u8, C
             if animated {
                 context.out.redraw(&bars(&runs))?;
             } else if !context.json {
-                for line in told.news(&runs) {
+                for line in told.news(&reader, &runs)? {
                     context.out.line(line)?;
                 }
             }
@@ -46,8 +49,19 @@ pub fn wait(board: &Board, ids: &[RunId], context: &mut Context) -> Result<u8, C
             return Ok(exit::FAILED);
         }
         // A runner that was killed leaves runs behind; the next one takes them over.
-        if !reader.runner()?.is_some_and(|info| runner::alive(&info)) {
+        if reader.runner()?.is_some_and(|info| runner::alive(&info)) {
+            alone = Instant::now();
+        } else {
             runner::ensure(board)?;
+            if alone.elapsed() > ALONE {
+                alone = Instant::now();
+                let holder = runner::lock_holder(board);
+                let holder = holder.as_deref().unwrap_or("nobody on this machine");
+                context.out.aside(format!(
+                    "No runner serves this board: its lock {} is held by {holder}.",
+                    board.runner_lock().display()
+                ))?;
+            }
         }
         thread::sleep(POLL);
     }
@@ -73,25 +87,36 @@ fn conclude(runs: &[Run], context: &mut Context) -> Result<u8, CliError> {
 /// What was told already, so that each epoch and each end is told once.
 #[derive(Debug, Default)]
 struct Told {
-    seen: BTreeMap<RunId, (String, u32)>,
+    seen: BTreeMap<RunId, Seen>,
+}
+
+/// What was told of one run.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    state: String,
+    step: u64,
+    epoch: f64,
+    /// The last evaluation that was told.
+    evaluated: f64,
 }
 
 impl Told {
-    fn news(&mut self, runs: &[Run]) -> Vec<String> {
+    fn news(&mut self, reader: &Reader, runs: &[Run]) -> Result<Vec<String>, CliError> {
         let mut lines = Vec::new();
         for run in runs {
             let state = ls::state(run).text;
-            let epoch = run.epoch.floor() as u32;
-            let (old_state, old_epoch) =
-                self.seen.insert(run.id, (state.clone(), epoch)).unwrap_or_default();
-            if epoch > old_epoch {
-                lines.push(format!(
-                    "{} epoch {epoch}/{}{}",
-                    run.id,
-                    run.spec.planned_epochs(),
-                    measured(run, &["train/loss", "train/acc", "val/loss", "val/acc"])
-                ));
+            let seen = self.seen.entry(run.id).or_default();
+            let changed = (seen.step, seen.epoch) != (run.step, run.epoch) || seen.state != state;
+            (seen.step, seen.epoch) = (run.step, run.epoch);
+            if changed && run.epoch > 0.0 {
+                let told = seen.evaluated;
+                for (epoch, figures) in evaluations(reader, run.id, told)? {
+                    let of = run.spec.planned_epochs();
+                    lines.push(format!("{} epoch {epoch}/{of}{figures}", run.id));
+                    seen.evaluated = epoch;
+                }
             }
+            let old_state = std::mem::replace(&mut seen.state, state.clone());
             if state != old_state {
                 lines.push(match run.state.outcome() {
                     None => format!("{} {state}", run.id),
@@ -103,8 +128,30 @@ impl Told {
                 });
             }
         }
-        lines
+        Ok(lines)
     }
+}
+
+/// The evaluations after `told`, each with its own figures. An epoch has ended only once it was judged: its
+/// steps are reported before that.
+fn evaluations(reader: &Reader, id: RunId, told: f64) -> Result<Vec<(f64, String)>, CliError> {
+    let mut curves: Vec<(&str, Curve)> = Vec::new();
+    for metric in ["train/loss", "train/acc", "val/loss", "val/acc"] {
+        curves.push((metric, reader.curve(id, metric, 0)?));
+    }
+    let judged = curves.iter().filter(|(name, _)| name.starts_with("val/"));
+    let mut epochs: Vec<f64> =
+        judged.flat_map(|(_, curve)| curve.epoch.iter().copied()).filter(|e| *e > told).collect();
+    epochs.sort_by(f64::total_cmp);
+    epochs.dedup();
+    let figures = |epoch: f64| {
+        let words = curves.iter().filter_map(|(name, curve)| {
+            let at = curve.epoch.iter().rposition(|e| *e == epoch)?;
+            Some(format!("  {name} {}", figures::value(*curve.value.get(at)?)))
+        });
+        words.collect::<String>()
+    };
+    Ok(epochs.into_iter().map(|epoch| (epoch, figures(epoch))).collect())
 }
 
 fn measured(run: &Run, metrics: &[&str]) -> String {

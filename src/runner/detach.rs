@@ -1,7 +1,6 @@
 //! Starting a runner that outlives whoever starts it.
 
 use std::env;
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -9,7 +8,7 @@ use std::thread;
 use crate::board::Board;
 
 use super::error::{Result, RunnerError};
-use super::lock::Lock;
+use super::lock::{Lock, holder, open_private};
 use super::process::own_session;
 
 /// Sees to it that a runner serves the board, and returns at once. Call it after the work is in the
@@ -34,8 +33,7 @@ pub fn ensure_with(board: &Board, tuneboard: &Path) -> Result<()> {
         return Ok(());
     }
     let path = board.runner_log();
-    let log = OpenOptions::new().create(true).append(true).open(&path);
-    let log = log.map_err(RunnerError::io(&path))?;
+    let log = open_private(&path).map_err(RunnerError::io(&path))?;
     let mut command = Command::new(tuneboard);
     command
         .arg("runner")
@@ -50,4 +48,9 @@ pub fn ensure_with(board: &Board, tuneboard: &Path) -> Result<()> {
     // A dashboard may live longer than the runner, and must not keep its zombie.
     let _ = thread::Builder::new().spawn(move || child.wait());
     Ok(())
+}
+
+/// Who keeps other runners from serving the board, in words: the process that holds its lock.
+pub fn lock_holder(board: &Board) -> Option<String> {
+    holder(&board.runner_lock())
 }

@@ -93,7 +93,11 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// Makes the folder ready for the next attempt of `run` and gives its locked `out.log`; `None` if a
+/// Why a run does not take over what is at work in its folder.
+const FOREIGN: &str = "a trainer works there for a run that this board no longer has; end that process, \
+                       then retry";
+
+/// Makes the folder ready for the next attempt of `run` and gives its locked `out.log`; `None` if its
 /// trainer is still at work in there. The lock goes to the trainer with its stdout, so it ends with it.
 pub(super) fn prepare(
     board: &Board,
@@ -103,8 +107,23 @@ pub(super) fn prepare(
 ) -> io::Result<Option<File>> {
     let folder = board.run(run.id);
     fs::create_dir_all(&folder)?;
-    let Some(mut log) = try_lock(&board.out_log(run.id))? else { return Ok(None) };
+    let locked = try_lock(&board.out_log(run.id))?;
     let old = Meta::read(board, run.id);
+    // Another board's run of this number, left by a database that is gone.
+    let has_meta = old.created != 0;
+    let has_left = has_meta || run.attempt == 0 && fs::exists(board.events(run.id))?;
+    let is_foreign = has_left && old.created != run.created;
+    let mut log = match locked {
+        Some(log) => log,
+        None if is_foreign => return Err(io::Error::other(FOREIGN)),
+        None => return Ok(None),
+    };
+    if is_foreign {
+        // Not ours to delete.
+        fs::rename(&folder, board.runs().join(format!("{}.old-{}", run.id, old.created)))?;
+        drop(log);
+        return prepare(board, run, placement, sweep);
+    }
     let mut meta = Meta {
         name: run.name.clone(),
         tags: run.tags.clone(),
@@ -118,13 +137,6 @@ pub(super) fn prepare(
         meta.resumes = old.resumes;
         meta.resumed_at = old.resumed_at;
     } else if fs::exists(board.events(run.id))? {
-        if old.created != run.created {
-            // Another board's run of this number, left by a database that is gone: not ours to delete.
-            let aside = board.runs().join(format!("{}.old-{}", run.id, old.created));
-            fs::rename(&folder, aside)?;
-            drop(log);
-            return prepare(board, run, placement, meta.sweep);
-        }
         clear(board, run.id)?;
         log.set_len(0)?;
     }

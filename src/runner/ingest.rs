@@ -2,7 +2,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::events::{Event, Kind, PEAK_MEMORY, Tail};
-use crate::spec::{RunId, RunState};
+use crate::spec::{Outcome, RunId, RunState};
 
 use super::error::{Result, RunnerError};
 use super::process::{Signal, signal_group};
@@ -83,12 +83,12 @@ impl Runner<'_> {
 
     /// Ends a run whose events file is no longer one. A site that will not end it does not keep it
     /// alive here.
-    pub(super) fn end_flood(&mut self, id: RunId) -> Result<()> {
-        let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
-        let Some(why) = live.flood.clone() else { return Ok(()) };
+    pub(super) fn end_flood(&mut self, id: RunId) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        let Some(why) = live.flood.clone() else { return };
         if live.is_elsewhere() {
             let placement = live.placement.clone();
-            live.refused = Some(why);
+            live.outcome = Some(Outcome::Failed { why, last_lines: String::new() });
             self.end_elsewhere(id, &placement);
         } else if !live.killed && live.exit.is_none() {
             if let Some(process) = &live.process {
@@ -97,7 +97,6 @@ impl Runner<'_> {
             live.killed = true;
             self.note(&format!("{id}: killed: {why}"));
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use crate::spec::{Placement, RunId};
+use crate::spec::{Outcome, Placement, RunId};
 use crate::store::{Process, Run};
 
 use super::exit::Exit;
@@ -22,8 +22,8 @@ pub(super) struct Live {
     pub is_child: bool,
     /// True once it has left its slot, though its results are still on their way here.
     pub freed: bool,
-    /// Why its site will not take it.
-    pub refused: Option<String>,
+    /// How it ended, where that is not for its trainer to say: its site will not take it, or is gone.
+    pub outcome: Option<Outcome>,
     /// Where its events were read to.
     pub offset: u64,
     /// Lines of its events file, since it was first seen, that are no events.

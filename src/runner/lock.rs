@@ -2,9 +2,12 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::spec::printable;
 
 use super::process::identify;
 
@@ -57,10 +60,21 @@ impl Lock {
     }
 }
 
+/// Opens a file for appending that is its owner's alone: whoever can open a lock file can hold the lock.
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let permissions = file.metadata()?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        // Of an earlier version. It may be somebody else's, whose business its mode is.
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+    }
+    Ok(file)
+}
+
 /// Opens the file for appending and locks it; `None` if somebody else has. The lock belongs to the
 /// open file, so a child that inherits it keeps it, even when its parent dies.
 pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let file = open_private(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -68,9 +82,45 @@ pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Who holds the lock on a file, as far as this machine knows: `process 4711 (tuneboard)`; `None` if nobody
+/// here does.
+pub(super) fn holder(path: &Path) -> Option<String> {
+    let inode = fs::metadata(path).ok()?.ino();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    // `1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF`
+    let of_file = |line: &&str| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let is_flock = fields.get(1) == Some(&"FLOCK");
+        let file = fields.get(5).and_then(|file| file.rsplit(':').next()?.parse::<u64>().ok());
+        is_flock && file == Some(inode)
+    };
+    let line = locks.lines().find(of_file)?;
+    // 0 and below: a process of another container.
+    let pid: u32 = line.split_ascii_whitespace().nth(4)?.parse().ok().filter(|pid| *pid > 0)?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("process {pid} ({})", printable(name.trim(), 40)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_its_owners_alone_and_says_who_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(holder(&path), None);
+        let _lock = Lock::take(&path).unwrap().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        let holder = holder(&path).unwrap();
+        assert!(holder.starts_with(&format!("process {} (", std::process::id())), "{holder}");
+        let new = dir.path().join("new");
+        open_private(&new).unwrap();
+        assert_eq!(mode(&new), 0o600);
+    }
 
     #[test]
     fn one_at_a_time() {

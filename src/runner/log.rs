@@ -1,11 +1,12 @@
 //! `runs/runner.log`: one line per thing done, for whoever asks why.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
 use chrono::Utc;
 
+use super::lock::open_private;
 use super::text::clean;
 
 /// The open log.
@@ -17,7 +18,7 @@ pub(super) struct Log {
 impl Log {
     /// Opens it for appending.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: OpenOptions::new().create(true).append(true).open(path)? })
+        Ok(Self { file: open_private(path)? })
     }
 
     /// Adds a line. A log that cannot be written must not stop the work it tells of.

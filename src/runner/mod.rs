@@ -12,6 +12,7 @@
 
 mod clock;
 mod detach;
+mod doubts;
 mod editor;
 mod error;
 mod exit;
@@ -40,7 +41,8 @@ mod text;
 mod tick;
 mod verdict;
 
-pub use detach::{ensure, ensure_with};
+pub use detach::{ensure, ensure_with, lock_holder};
+pub use doubts::Doubts;
 pub use editor::edit;
 pub use error::RunnerError;
 pub use interrupt::interrupted;

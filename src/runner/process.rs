@@ -1,5 +1,6 @@
 //! Processes by their identity. A pid alone says little: it is given away again, and a reboot starts
-//! the count anew. So a process is its pid, its start time, the kernel's boot id and the machine.
+//! the count anew. So a process is its pid, its start time and the kernel's boot id, which no two machines
+//! and no two boots share. The machine's name is kept for people only: it changes with the network.
 
 use std::fs;
 use std::io;
@@ -41,7 +42,12 @@ pub(super) fn myself() -> Process {
 /// True while that very process lives. One of another machine or an earlier boot cannot be asked, and
 /// counts as dead.
 pub(super) fn is_alive(process: &Process) -> bool {
-    identify(process.pid).as_ref() == Some(process)
+    is_here(process) && identify(process.pid).is_some_and(|known| known.start == process.start)
+}
+
+/// True if the process was started since this machine booted, where its pid means something to us.
+pub(super) fn is_here(process: &Process) -> bool {
+    process.boot_id == boot_id()
 }
 
 /// True while the runner that signed on as `info` lives. A row alone proves nothing: a killed runner
@@ -150,8 +156,21 @@ fn group_of(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
 }
 
+/// Names this boot of this machine, and in a container the numbering of its processes too: containers
+/// share the kernel, but a pid of one means nothing in another.
 fn boot_id() -> String {
-    kernel_word("random/boot_id")
+    /// The number of the first such numbering, that of the machine itself (`PROC_PID_INIT_INO`).
+    const FIRST: &str = "pid:[4026531836]";
+    let boot = kernel_word("random/boot_id");
+    // Where the kernel does not tell, a machine is known by its installation.
+    let machine = || fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().to_owned();
+    let id = if boot.is_empty() { machine() } else { boot };
+    match fs::read_link("/proc/self/ns/pid") {
+        Ok(namespace) if namespace != Path::new(FIRST) => {
+            format!("{id} {}", namespace.display())
+        }
+        _ => id,
+    }
 }
 
 fn host() -> String {
@@ -180,7 +199,8 @@ mod tests {
         assert!(is_alive(&me));
         assert!(!is_alive(&Process { start: me.start + 1, ..me.clone() }));
         assert!(!is_alive(&Process { boot_id: "earlier".into(), ..me.clone() }));
-        assert!(!is_alive(&Process { host: "elsewhere".into(), ..me }));
+        // The machine's name comes from the network and may change while a process lives.
+        assert!(is_alive(&Process { host: "elsewhere".into(), ..me }));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::error::{Result, RunnerError};
 use super::exit::Exit;
 use super::folder::{self, Meta};
 use super::process::{
-    Signal, find_trainer, identify, is_alive, memory_kills, myself, signal_group,
+    Signal, find_trainer, identify, is_alive, is_here, memory_kills, signal_group,
 };
 use super::state::Runner;
 use super::text::last_lines;
@@ -22,8 +22,8 @@ impl Runner<'_> {
     pub(super) fn reap(&mut self) -> Result<()> {
         self.each_live(|runner, id| {
             runner.look_after(id)?;
-            runner.end_flood(id)?;
-            runner.settle_refused(id)?;
+            runner.end_flood(id);
+            runner.settle_decided(id)?;
             match runner.live.get(&id).and_then(|live| live.exit) {
                 Some(exit) => runner.settle(id, exit),
                 None => Ok(()),
@@ -43,8 +43,8 @@ impl Runner<'_> {
                 live.process = find_trainer(self.board.root(), id);
             }
             let alive = match &live.process {
-                Some(process) if process.host == myself().host => is_alive(process),
-                // Another machine's, or one that has not become the trainer yet: it holds the log.
+                Some(process) if is_here(process) => is_alive(process),
+                // Of another machine or boot, or not found yet: a living one holds the log.
                 _ => folder::is_in_use(self.board, id),
             };
             if !alive {
@@ -132,7 +132,7 @@ impl Runner<'_> {
     fn end_leftovers(&self, id: RunId) {
         let leader = self.live.get(&id).and_then(|live| live.process.as_ref());
         if let Some(leader) = leader
-            && leader.host == myself().host
+            && is_here(leader)
             && identify(leader.pid).is_none()
             && folder::is_in_use(self.board, id)
         {

@@ -43,6 +43,11 @@ pub fn reindex(board: &Board) -> Result<Reindexed> {
     let Some(_lock) = Lock::take(&path).map_err(RunnerError::io(&path))? else {
         return Err(RunnerError::Busy(board.root().to_path_buf()));
     };
+    rebuild(board)
+}
+
+/// [`reindex`] by whoever holds the runner's lock.
+pub(super) fn rebuild(board: &Board) -> Result<Reindexed> {
     let known = remembered(&board.database());
     let fresh = board.runs().join("board.db.new");
     for file in files(&fresh) {

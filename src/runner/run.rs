@@ -15,6 +15,7 @@ use super::clock::milliseconds;
 use super::error::{Result, RunnerError};
 use super::live::Wake;
 use super::lock::Lock;
+use super::reindex::rebuild;
 use super::state::Runner;
 
 /// How long new work, or an adopted trainer's end, may go unnoticed. A child's end wakes the runner.
@@ -62,7 +63,17 @@ pub fn run(board: &Board) -> Result<Left> {
     runner.heed_signals().map_err(RunnerError::io(&path))?;
     loop {
         runner.note("signs on");
-        let left = runner.serve();
+        let Some(left) = runner.serve() else {
+            runner.note("board.db was deleted or replaced; starts over from what is there");
+            drop(runner);
+            if !board.database().exists() {
+                // What the folders hold; a run that had never started has none.
+                rebuild(board)?;
+            }
+            runner = Runner::new(board)?;
+            runner.heed_signals().map_err(RunnerError::io(&path))?;
+            continue;
+        };
         runner.note(&left.to_string());
         // Before the lock is free, lest it wipes out the next runner's name.
         if let Err(e) = runner.store.sign_off() {
@@ -94,8 +105,9 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Ticks until there is nothing to do, or until asked to leave.
-    fn serve(&mut self) -> Left {
+    /// Ticks until there is nothing to do, or until asked to leave; `None` once another database, or none,
+    /// lies in the place of the one that was opened: its runs are not those that this runner knows.
+    fn serve(&mut self) -> Option<Left> {
         self.published.sign_on();
         self.seen = None;
         let (patience, mut idle, mut pause) = (patience(), Instant::now(), TICK);
@@ -103,7 +115,8 @@ impl Runner<'_> {
             match self.tick() {
                 Ok(()) => pause = TICK,
                 // Not to be waited for: a folder of this name would be another board.
-                Err(_) if !self.board.runs().is_dir() => return Left::Gone,
+                Err(_) if !self.board.runs().is_dir() => return Some(Left::Gone),
+                Err(_) if self.store.reader().is_replaced() => return None,
                 Err(e) => {
                     pause = (pause * 2).clamp(PAUSES.0, PAUSES.1);
                     self.seen = None;
@@ -113,10 +126,10 @@ impl Runner<'_> {
             if self.has_work() || pause > TICK {
                 idle = Instant::now();
             } else if idle.elapsed() >= patience {
-                return Left::Idle;
+                return Some(Left::Idle);
             }
             if self.sleep(pause) {
-                return Left::Asked;
+                return Some(Left::Asked);
             }
         }
     }

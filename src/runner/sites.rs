@@ -48,7 +48,7 @@ impl Runner<'_> {
     }
 
     /// Hands an attempt of a run over to its site. A site that is no longer in the config cannot be
-    /// asked: its runs stay as they are until it is back.
+    /// asked: its runs stay as they are until it is back, or until they are stopped.
     pub(super) fn hand_over(&mut self, id: RunId, new: bool) {
         let Some(live) = self.live.get(&id) else { return };
         let placement = live.placement.clone();
@@ -69,10 +69,20 @@ impl Runner<'_> {
         }
     }
 
-    /// Passes on that a run elsewhere is to end.
+    /// Passes on that a run elsewhere is to end. Where nobody can be asked, as its site was taken out of the
+    /// config, it ends here and now.
     pub(super) fn end_elsewhere(&mut self, id: RunId, placement: &Placement) {
-        if let Some(connection) = self.connection(&placement.site) {
+        let name = &placement.site;
+        if let Some(connection) = self.connection(name) {
             connection.end(id);
+        } else if !self.remote.iter().any(|(known, _)| known == name)
+            && let Some(live) = self.live.get_mut(&id)
+        {
+            let why = format!(
+                "Its site {name} is not in config.toml, so it cannot be asked to end; it may still \
+                 run there."
+            );
+            live.outcome = Some(Outcome::Lost { why });
         }
     }
 
@@ -113,10 +123,10 @@ impl Runner<'_> {
                     live.exit = Some(exit);
                 }
             }
-            Update::Refused(id, why) => {
+            Update::Over(id, outcome) => {
                 site.info.runs.remove(&id);
                 if let Some(live) = self.live.get_mut(&id) {
-                    live.refused = Some(why);
+                    live.outcome = Some(outcome);
                 }
             }
             Update::Restarts(id, restarts) => {
@@ -141,20 +151,23 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Ends runs that their site will not take.
-    pub(super) fn settle_refused(&mut self, id: RunId) -> Result<()> {
-        let Some(why) = self.live.get(&id).and_then(|live| live.refused.clone()) else {
+    /// Ends runs whose end is not for their trainer to say.
+    pub(super) fn settle_decided(&mut self, id: RunId) -> Result<()> {
+        let Some(mut outcome) = self.live.get(&id).and_then(|live| live.outcome.clone()) else {
             return Ok(());
         };
-        let last_lines = last_lines(&self.board.out_log(id), 20);
-        let outcome = Outcome::Failed { why: why.clone(), last_lines };
+        if let Outcome::Failed { last_lines: lines, .. } = &mut outcome {
+            *lines = last_lines(&self.board.out_log(id), 20);
+        }
+        let why = outcome.why().unwrap_or_default();
         let mut meta = Meta::read(self.board, id);
         meta.outcome = Some(outcome.clone());
         meta.write(self.board, id).map_err(RunnerError::io(&self.board.run(id)))?;
-        self.store.set_state(id, &RunState::Ended(outcome))?;
+        let state = RunState::Ended(outcome);
+        self.store.set_state(id, &state)?;
         self.live.remove(&id);
         self.replan = true;
-        self.note(&format!("{id}: cannot be started there: {why}"));
+        self.note(&format!("{id}: now {state}: {why}"));
         Ok(())
     }
 

@@ -31,6 +31,7 @@ impl Runner<'_> {
         let peak = |id| self.store.reader().alike_peak(id).ok().flatten();
         let plan = plan(&waiting, &self.offers(), &taken, &peak);
         let moved = plan != Assignments::default();
+        let mut again = false;
         for (id, why) in plan.never {
             self.fail(id, why)?;
         }
@@ -46,9 +47,11 @@ impl Runner<'_> {
                     return Err(e);
                 }
                 self.fail(id, e.to_string())?;
+                // Its slot is free for another one.
+                again = true;
             }
         }
-        self.replan = false;
+        self.replan = again;
         if moved && self.more {
             // Fill up the head of the queue.
             self.seen = None;
@@ -83,7 +86,7 @@ impl Runner<'_> {
             recorded: false,
             is_child: false,
             freed: false,
-            refused: None,
+            outcome: None,
             offset,
             junk: 0,
             flood: None,

@@ -65,9 +65,11 @@ impl<'b> Runner<'b> {
         let path = board.runner_log();
         let (waker, wakes) = mpsc::channel();
         let site = board.config.sites.get("local").cloned().unwrap_or_else(Site::default);
+        let mut store = Store::open(&board.database())?;
+        store.pin();
         Ok(Self {
             board,
-            store: Store::open(&board.database())?,
+            store,
             log: Log::open(&path).map_err(RunnerError::io(&path))?,
             machine: Machine::of(&site),
             remote: remote_sites(board),

@@ -15,6 +15,7 @@ impl Runner<'_> {
     /// One round. Every step does what it finds to do and can be repeated at will: what an error, or
     /// the runner's death, leaves undone is done by the next round, or the next runner.
     pub(super) fn tick(&mut self) -> Result<()> {
+        self.store.reader().check_in_place()?;
         self.refresh()?;
         let steps = [self.ingest(), self.reap(), self.stop(), self.start(), self.report()];
         steps.into_iter().collect()
@@ -74,7 +75,7 @@ impl Runner<'_> {
             recorded,
             is_child: false,
             freed: false,
-            refused: None,
+            outcome: None,
             offset: self.store.offset(run.id)?,
             junk: 0,
             flood: None,

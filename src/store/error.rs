@@ -45,6 +45,9 @@ pub enum StoreError {
     /// Another program has kept the database to itself for longer than [`super::open::PATIENCE`].
     #[error("Another program has been holding {} for a minute; see who has it open.", .0.display())]
     Busy(PathBuf),
+    /// Another database lies where this one was, or none does.
+    #[error("{} was deleted or replaced.", .0.display())]
+    Replaced(PathBuf),
     /// A sweep that cannot be walked.
     #[error(transparent)]
     Spec(#[from] SpecError),

@@ -20,6 +20,16 @@ impl Reader {
         Ok(ending.and_then(|word| word.parse().ok()).map(|ending| (ending, why)))
     }
 
+    /// The process that a live run was last seen as.
+    pub fn process(&self, id: RunId) -> super::Result<Option<Process>> {
+        let row = self.ask(|db| {
+            db.prepare_cached("SELECT process FROM run WHERE id = ?1")?
+                .query_row([id.0], |r| rows::json(r, "process"))
+                .optional()
+        })?;
+        row.ok_or(StoreError::NoRun(id))
+    }
+
     /// Every run that has not ended, and every stopped one whose wish is to run (it was resumed while
     /// it was stopping): live ones first, then the queue in order. At most `limit` of those that wait.
     pub fn open_runs(&self, limit: usize) -> super::Result<Vec<Run>> {
@@ -97,14 +107,9 @@ impl Store {
         })
     }
 
-    /// The process that a live run was last seen as.
+    /// The process that a live run was last seen as; see [`Reader::process`].
     pub fn process(&self, id: RunId) -> super::Result<Option<Process>> {
-        let row = self.reader.ask(|db| {
-            db.prepare_cached("SELECT process FROM run WHERE id = ?1")?
-                .query_row([id.0], |r| rows::json(r, "process"))
-                .optional()
-        })?;
-        row.ok_or(StoreError::NoRun(id))
+        self.reader.process(id)
     }
 
     /// What a run is doing now. An ended run's time of ending is that of its last event, so that a

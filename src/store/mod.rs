@@ -53,6 +53,8 @@ pub struct Reader {
 #[derive(Debug)]
 pub struct Store {
     reader: Reader,
+    /// True if it serves this one file only.
+    pinned: bool,
 }
 
 impl Reader {

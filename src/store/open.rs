@@ -1,5 +1,5 @@
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -59,6 +59,11 @@ impl Reader {
         file_id(&self.path) != self.file
     }
 
+    /// [`StoreError::Replaced`] once another database, or none, lies at this one's path.
+    pub fn check_in_place(&self) -> Result<()> {
+        if self.is_replaced() { Err(StoreError::Replaced(self.path.clone())) } else { Ok(()) }
+    }
+
     /// The database's version, if it is ours and not newer than this build.
     fn checked_version(&self) -> Result<i64> {
         let damaged = |why: &str| StoreError::Damaged { path: self.path.clone(), why: why.into() };
@@ -94,6 +99,7 @@ impl Store {
     /// # Errors
     /// A database that is newer, damaged or not ours is left untouched.
     pub fn open(database: &Path) -> Result<Self> {
+        make_private(database);
         let db = patiently(database, || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE
@@ -118,17 +124,25 @@ impl Store {
             db.pragma_update_and_check(None, "journal_size_limit", 32 << 20, |_| Ok(()))?;
             migrations::migrate(db)
         })?;
-        Ok(Self { reader })
+        Ok(Self { reader, pinned: false })
+    }
+
+    /// From now on a change fails with [`StoreError::Replaced`] where another database lies in the place of
+    /// this one: what the runner knows is true of this one alone.
+    pub fn pin(&mut self) {
+        self.pinned = true;
     }
 
     /// Runs a change in one transaction that takes the write lock at once: a transaction that reads
     /// first and locks later may find that it has to start again. What would go into a database that
-    /// has been replaced goes into the one in its place.
+    /// has been replaced goes into the one in its place, unless this store is pinned.
     pub(super) fn change<T>(
         &mut self,
         f: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        if self.reader.is_replaced() {
+        if self.pinned {
+            self.reader.check_in_place()?;
+        } else if self.reader.is_replaced() {
             *self = Self::open(&self.reader.path.clone())?;
         }
         patiently(&self.reader.path, || {
@@ -137,6 +151,16 @@ impl Store {
             tx.commit()?;
             Ok(answer)
         })
+    }
+}
+
+/// Makes the file its owner's alone, as SQLite's own beside it will be then: whoever can open a database can
+/// hold a lock on it. Where that fails, opening it says why.
+fn make_private(database: &Path) {
+    // An existing one is not opened: closing it would let go of every lock that SQLite holds on it here.
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(database);
+    if fs::metadata(database).is_ok_and(|data| data.mode() & 0o077 != 0) {
+        let _ = fs::set_permissions(database, fs::Permissions::from_mode(0o600));
     }
 }
 

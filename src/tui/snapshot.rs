@@ -1,7 +1,7 @@
 //! Everything a screen draws from. The loader thread makes snapshots; the UI thread swaps them in
 //! whole. Parts are shared, so that a new snapshot costs what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::background::Answers;
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Whether anybody starts queued runs.
     pub runner: RunnerState,
+    /// Live runs whose trainer is dead while no runner is at work.
+    pub lost: Arc<BTreeSet<RunId>>,
     /// Devices, and the job slots of clusters.
     pub slots: Arc<Vec<SlotInfo>>,
     /// The sites of the config, with what is known of those elsewhere.

@@ -449,6 +449,19 @@ fn waiting_ends_with_the_worst_news() {
 }
 
 #[test]
+fn waiting_tells_each_epoch_with_its_own_figures() {
+    let shell = Shell::board();
+    let out = shell.ok(&[&RUN[..], &["epochs=3", "--wait"]].concat());
+    // The fake trainer's accuracy after epoch n is n / (n + 1).
+    let told: Vec<&str> = out.lines().filter(|line| line.starts_with("r1 epoch ")).collect();
+    assert_eq!(told.len(), 3, "{out}");
+    for (line, (epoch, accuracy)) in told.iter().zip([(1, "0.5"), (2, "0.666"), (3, "0.75")]) {
+        assert!(line.starts_with(&format!("r1 epoch {epoch}/3  train/loss ")), "{line}");
+        assert!(line.contains(&format!("  val/acc {accuracy}")), "{line}");
+    }
+}
+
+#[test]
 fn ctrl_c_stops_waiting_and_nothing_else() {
     let shell = Shell::board();
     let mut waiting = shell

@@ -164,6 +164,8 @@ fn the_runner_has_few_doors() {
         "install",
         "fetch",
         "alive",
+        "Doubts",
+        "lock_holder",
         "interrupted",
         "RunnerError",
         "Left",

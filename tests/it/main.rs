@@ -45,6 +45,8 @@ mod rig;
 #[cfg(test)]
 mod runner;
 #[cfg(test)]
+mod runner_faults;
+#[cfg(test)]
 mod schedules;
 #[cfg(test)]
 mod shell;

@@ -1,5 +1,6 @@
 //! Runs on a Slurm cluster that is a script: the same scheduler, script and jobs as on a real one, without
-//! daemons and without root. What only a real cluster can show is in `sites.rs`.
+//! daemons and without root. What only a real cluster can show is in `sites.rs`. Epochs take a second, so
+//! that on a busy machine a run is still at work when something happens to it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -151,7 +152,7 @@ fn a_job_that_waits_says_so_and_stop_takes_it_out_of_the_queue() {
     let cluster = Cluster::start();
     fs::write(cluster.file("cpus"), "1").unwrap();
     let mut rig = cluster.rig("");
-    let ids = queue(&mut rig, 40, &["epoch_ms=200", "epoch_ms=201"]);
+    let ids = queue(&mut rig, 60, &["epoch_ms=1000", "epoch_ms=1001"]);
     cluster.runner(&mut rig);
     rig.wait(ids[0], "at work", |run| run.step >= 5);
     until("the other one waits", || status(&rig, ids[1]) == "waiting: Priority");
@@ -160,7 +161,7 @@ fn a_job_that_waits_says_so_and_stop_takes_it_out_of_the_queue() {
         assert_eq!(rig.ended(*id).state, RunState::Ended(Outcome::Stopped));
     }
     assert_eq!(rig.run(ids[1]).step, 0);
-    assert!(rig.run(ids[0]).step < 400, "it was asked, and saved");
+    assert!(rig.run(ids[0]).step < 600, "it was asked, and saved");
     assert!(cluster.calls("scancel --full --signal=TERM") >= 1);
 }
 
@@ -168,10 +169,10 @@ fn a_job_that_waits_says_so_and_stop_takes_it_out_of_the_queue() {
 fn hold_and_resume_go_on_and_a_deaf_trainer_is_killed() {
     let cluster = Cluster::start();
     let mut rig = cluster.rig("");
-    let ids = queue(&mut rig, 12, &["epoch_ms=200", "deaf epoch_ms=200"]);
+    let ids = queue(&mut rig, 12, &["epoch_ms=1000", "deaf epoch_ms=2000"]);
     cluster.runner(&mut rig);
     for id in &ids {
-        rig.wait(*id, "at work", |run| run.step >= 12);
+        rig.wait(*id, "at work", |run| run.step >= 5);
     }
     rig.store.set_wish(&ids[..1], Wish::Hold).unwrap();
     rig.store.set_wish(&ids[1..], Wish::Stop).unwrap();
@@ -188,10 +189,10 @@ fn hold_and_resume_go_on_and_a_deaf_trainer_is_killed() {
 fn the_time_limit_and_a_crashed_node_are_further_attempts_of_the_same_run() {
     let cluster = Cluster::start();
     let mut rig = cluster.rig("");
-    let ids = queue(&mut rig, 12, &["epoch_ms=200", "epoch_ms=201"]);
+    let ids = queue(&mut rig, 12, &["epoch_ms=1000", "epoch_ms=1001"]);
     cluster.runner(&mut rig);
     for id in &ids {
-        rig.wait(*id, "at work", |run| run.step >= 12);
+        rig.wait(*id, "at work", |run| run.step >= 5);
     }
     cluster.does("warn", &cluster.job(&rig.run(ids[0])));
     cluster.does("crash", &cluster.job(&rig.run(ids[1])));
@@ -210,7 +211,7 @@ fn the_time_limit_and_a_crashed_node_are_further_attempts_of_the_same_run() {
 fn jobs_go_on_while_the_controller_is_down() {
     let cluster = Cluster::start();
     let mut rig = cluster.rig("");
-    let ids = queue(&mut rig, 10, &["epoch_ms=300"]);
+    let ids = queue(&mut rig, 12, &["epoch_ms=1000"]);
     cluster.runner(&mut rig);
     rig.wait(ids[0], "at work", |run| run.step >= 5);
     fs::write(cluster.file("down"), "").unwrap();
@@ -223,7 +224,7 @@ fn jobs_go_on_while_the_controller_is_down() {
     let run = rig.ended(ids[0]);
     assert_done(&run);
     assert_eq!(run.attempt, 1);
-    rig.assert_whole(ids[0], 10);
+    rig.assert_whole(ids[0], 12);
 }
 
 #[test]
@@ -243,14 +244,14 @@ fn a_refused_submission_is_tried_again() {
 fn a_job_that_the_cluster_forgot_is_lost_and_goes_on() {
     let cluster = Cluster::start();
     let mut rig = cluster.rig("");
-    let ids = queue(&mut rig, 8, &["epoch_ms=200"]);
+    let ids = queue(&mut rig, 12, &["epoch_ms=1000"]);
     cluster.runner(&mut rig);
     rig.wait(ids[0], "at work", |run| run.step >= 12);
     cluster.does("forget", &cluster.job(&rig.run(ids[0])));
     let run = rig.ended(ids[0]);
     assert_done(&run);
     assert_eq!(run.attempt, 2);
-    rig.assert_whole(ids[0], 8);
+    rig.assert_whole(ids[0], 12);
     let log = fs::read_to_string(rig.board.runner_log()).unwrap();
     assert!(log.contains("Slurm no longer knows it"), "{log}");
 }
@@ -259,7 +260,7 @@ fn a_job_that_the_cluster_forgot_is_lost_and_goes_on() {
 fn another_runner_finds_the_jobs_of_the_last_one() {
     let cluster = Cluster::start();
     let mut rig = cluster.rig("");
-    let ids = queue(&mut rig, 8, &["epoch_ms=200", "epoch_ms=201"]);
+    let ids = queue(&mut rig, 8, &["epoch_ms=1000", "epoch_ms=1001"]);
     let runner = cluster.runner(&mut rig);
     for id in &ids {
         rig.wait(*id, "at work", |run| run.step >= 5);
@@ -274,6 +275,55 @@ fn another_runner_finds_the_jobs_of_the_last_one() {
         rig.assert_whole(*id, 8);
     }
     assert_eq!(cluster.calls("sbatch "), 1, "nothing is submitted twice");
+}
+
+#[test]
+fn a_run_that_its_host_will_not_end_can_be_ended_removed_and_retried() {
+    let cluster = Cluster::start();
+    let mut rig = cluster.rig("");
+    let ids = queue(&mut rig, 60, &["epoch_ms=1000"]);
+    cluster.runner(&mut rig);
+    rig.wait(ids[0], "at work", |run| run.step >= 5);
+    // Whatever is cancelled there goes on, and is said to.
+    fs::remove_file(cluster.file("bin/scancel")).unwrap();
+    fs::write(cluster.file("bin/scancel"), "#!/bin/sh\nexit 0\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(cluster.file("bin/scancel"), mode).unwrap();
+    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    let why = match rig.ended(ids[0]).state {
+        RunState::Ended(Outcome::Lost { why }) => why,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why, "hpc was asked to end it and did not; it may still run there.");
+    rig.store.requeue(&ids, false).unwrap();
+    assert_eq!(rig.run(ids[0]).state, RunState::Queued);
+    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.ended(ids[0]);
+    rig.store.trash(&ids).unwrap();
+}
+
+#[test]
+fn a_run_whose_site_was_taken_out_of_the_config_can_be_ended() {
+    let cluster = Cluster::start();
+    let mut rig = cluster.rig("");
+    let ids = queue(&mut rig, 60, &["epoch_ms=1000"]);
+    let runner = cluster.runner(&mut rig);
+    rig.wait(ids[0], "at work", |run| run.step >= 5);
+    kill(runner as i32, libc::SIGKILL);
+    until("the runner is dead", || !lives(runner));
+    fs::write(rig.board.root().join("config.toml"), "[sites.local]\nslots = 1\n").unwrap();
+    cluster.runner(&mut rig);
+    until("the run is not forgotten", || {
+        let log = fs::read_to_string(rig.board.runner_log()).unwrap();
+        log.contains("r1: its site hpc is not in config.toml")
+    });
+    assert!(rig.run(ids[0]).state.is_live());
+    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    let why = match rig.ended(ids[0]).state {
+        RunState::Ended(Outcome::Lost { why }) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(why.ends_with("so it cannot be asked to end; it may still run there."), "{why}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::runner::exit::Exit;
-use crate::spec::RunId;
+use crate::spec::{Outcome, RunId};
 use crate::store::{Millis, SiteState};
 
 use super::job::HostInfo;
@@ -17,8 +17,8 @@ pub(in crate::runner) enum Update {
     Freed(RunId),
     /// The run has ended there, and all that is to be fetched is here.
     Ended(RunId, Exit),
-    /// The run cannot be started there, and why.
-    Refused(RunId, String),
+    /// The run is over, and not for its trainer to say how: it cannot be started there, or does not end.
+    Over(RunId, Outcome),
     /// The scheduler has started it again by itself, so often.
     Restarts(RunId, u32),
     /// A line for the runner's log.

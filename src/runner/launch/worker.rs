@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::board::{Board, Fetch};
 use crate::runner::clock::{milliseconds, now};
 use crate::runner::exit::Exit;
-use crate::spec::RunId;
+use crate::spec::{Outcome, RunId};
 use crate::store::{Millis, SiteState, unreachable};
 
 use super::call::CallError;
@@ -32,6 +32,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_min
 const GATHER: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(10));
 /// A job that was submitted and has no process after so long is lost.
 const START: Duration = Duration::from_mins(1);
+/// A job that is to end, and is said to be at work after so many graces, is not waited for any longer:
+/// its host may be wrong, or lie. One grace after it was asked it is killed.
+const GIVE_UP: u32 = 10;
 /// The pause after a site said: not now.
 const LATER: Duration = Duration::from_secs(10);
 
@@ -197,13 +200,23 @@ impl Worker {
 
     fn refuse(&mut self, id: RunId, why: String) {
         if self.jobs.remove(&id).is_some() {
-            self.tell(Update::Refused(id, why));
+            let outcome = Outcome::Failed { why, last_lines: String::new() };
+            self.tell(Update::Over(id, outcome));
         }
     }
 
     fn ended(&mut self, id: RunId, exit: Exit) {
         if self.jobs.remove(&id).is_some() {
             self.tell(Update::Ended(id, exit));
+        }
+    }
+
+    /// Gives up a job that its host does not end.
+    fn abandon(&mut self, id: RunId) {
+        if self.jobs.remove(&id).is_some() {
+            let why =
+                format!("{} was asked to end it and did not; it may still run there.", self.name);
+            self.tell(Update::Over(id, Outcome::Lost { why }));
         }
     }
 
@@ -349,6 +362,11 @@ impl Worker {
             self.polled = None;
         }
         let Some(tracked) = self.jobs.get_mut(&id) else { return Ok(()) };
+        let is_over = matches!(status.state, JobState::Lost(_) | JobState::Ended(_));
+        if !is_over && tracked.asked.is_some_and(|asked| asked.elapsed() >= self.grace * GIVE_UP) {
+            self.abandon(id);
+            return Ok(());
+        }
         tracked.lost = if matches!(status.state, JobState::Lost(_)) { tracked.lost + 1 } else { 0 };
         match status.state {
             // The answer to the submission was lost before it arrived, or the disk was wiped.

@@ -27,7 +27,8 @@ pub fn progress(id: RunId, snap: &Snapshot) -> Option<&str> {
 
 /// Glyph, word and colour of a run: its state, unless that is in doubt.
 pub fn run_state(run: &Run, snap: &Snapshot, theme: &Theme) -> (char, &'static str, Style) {
-    match run.doubt(&snap.sites) {
+    let lost = run.state.is_live() && snap.lost.contains(&run.id);
+    match lost.then_some("lost?").or_else(|| run.doubt(&snap.sites)) {
         Some(word) => ('◌', word, theme.warn),
         None => state::label(run, theme),
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -44,6 +45,11 @@ pub fn read(
     let mut differs = false;
     // A runner that is killed changes nothing in the database: it has to be looked for.
     differs |= put(&mut snap.runner, runner_state(reader.runner()?.as_ref()));
+    let lost = match snap.runner {
+        RunnerState::Alive => BTreeSet::new(),
+        _ => runner::Doubts::read(reader)?.lost().clone(),
+    };
+    differs |= put(&mut snap.lost, Arc::new(lost));
     if changed {
         differs |= put(&mut snap.counts, reader.counts()?);
         differs |= put(&mut snap.slots, Arc::new(reader.slots()?));

@@ -1,27 +1,27 @@
 //! The board: one folder with `config.toml`, `data/`, `models/` and `runs/`. This module finds it,
 //! reads its config and names every path in it; nothing else builds paths under a board.
 
+mod config;
 mod model;
+mod paths;
 mod save;
 mod site;
 mod stages;
 mod trust;
 mod within;
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use thiserror::Error;
 
-use crate::query::Query;
-use crate::spec::keys::{nearest, toml_text};
-use crate::spec::{BuiltIn, RunId, RunSpec, SpecError, locate};
+use crate::spec::keys::nearest;
+use crate::spec::{BuiltIn, SpecError, locate};
 
+pub use config::{Config, Tui};
 pub use model::Model;
 pub use site::{Fetch, Site, SiteKind};
 pub use stages::Stage;
@@ -36,41 +36,6 @@ pub struct Board {
     distrust: Option<String>,
     /// What its `config.toml` says.
     pub config: Config,
-}
-
-/// `config.toml`, checked.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    /// `[defaults]`: keys of every run that does not give them.
-    pub defaults: RunSpec,
-    /// `[sites.NAME]`.
-    pub sites: BTreeMap<String, Site>,
-    /// `[sweeps.NAME]`: pairs as on the command line.
-    pub sweeps: BTreeMap<String, Vec<(String, String)>>,
-    /// `[sweeps.NAME]` with stages.
-    pub staged: BTreeMap<String, Vec<Stage>>,
-    /// `[views]`: queries by name.
-    pub views: BTreeMap<String, String>,
-    /// `[tui]`.
-    pub tui: Tui,
-}
-
-/// How the dashboard looks.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tui {
-    /// `auto`, `dark` or `light`.
-    pub theme: String,
-    /// Whether the mouse is used at start.
-    pub mouse: bool,
-    /// Other keys for actions: `stop = "x"`.
-    pub keys: BTreeMap<String, String>,
-}
-
-impl Default for Tui {
-    fn default() -> Self {
-        Self { theme: "auto".into(), mouse: true, keys: BTreeMap::new() }
-    }
 }
 
 /// Why a board cannot be used.
@@ -230,77 +195,6 @@ impl Board {
         Self::open(root)
     }
 
-    /// The folder itself, absolute.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-    /// The user's config.
-    pub fn config_file(&self) -> PathBuf {
-        self.root.join("config.toml")
-    }
-    /// `runs/`.
-    pub fn runs(&self) -> PathBuf {
-        self.root.join("runs")
-    }
-    /// `models/`.
-    pub fn models(&self) -> PathBuf {
-        self.root.join("models")
-    }
-    /// `exports/`: pictures and tables that the dashboard wrote.
-    pub fn exports(&self) -> PathBuf {
-        self.root.join("exports")
-    }
-    /// The database.
-    pub fn database(&self) -> PathBuf {
-        self.runs().join("board.db")
-    }
-    /// What trainers keep for each other: token ids, vectors of frozen trunks. May be deleted at any
-    /// time.
-    pub fn cache(&self) -> PathBuf {
-        self.runs().join(".cache")
-    }
-    /// Held by the one runner of this board.
-    pub fn runner_lock(&self) -> PathBuf {
-        self.runs().join("runner.lock")
-    }
-    /// What the runner prints.
-    pub fn runner_log(&self) -> PathBuf {
-        self.runs().join("runner.log")
-    }
-    /// The folder of one run.
-    pub fn run(&self, id: RunId) -> PathBuf {
-        self.runs().join(id.to_string())
-    }
-    /// The spec the trainer reads.
-    pub fn spec_file(&self, id: RunId) -> PathBuf {
-        self.run(id).join("spec.toml")
-    }
-    /// What happened.
-    pub fn events(&self, id: RunId) -> PathBuf {
-        self.run(id).join("events.jsonl")
-    }
-    /// The trainer's stdout and stderr.
-    pub fn out_log(&self, id: RunId) -> PathBuf {
-        self.run(id).join("out.log")
-    }
-    /// The last sign of life that came from a cluster; the file's own time says when.
-    pub fn beat(&self, id: RunId) -> PathBuf {
-        self.run(id).join("beat")
-    }
-    /// `checkpoints/{last,best}`.
-    pub fn checkpoints(&self, id: RunId) -> PathBuf {
-        self.run(id).join("checkpoints")
-    }
-    /// Parquet files with the predictions of one pass.
-    pub fn predictions(&self, id: RunId) -> PathBuf {
-        self.run(id).join("predictions")
-    }
-
-    /// The predictions of one pass: of the rows of a split, after an epoch.
-    pub fn predictions_of(&self, id: RunId, split: impl std::fmt::Display, epoch: u32) -> PathBuf {
-        self.predictions(id).join(format!("{split}-{epoch:04}.parquet"))
-    }
-
     /// Whether `model=name` can be trained: a built-in model, or a checkpoint folder.
     ///
     /// # Errors
@@ -402,96 +296,4 @@ fn is_model(folder: &Path) -> bool {
 
 fn is_board(folder: &Path) -> bool {
     folder.join("config.toml").is_file() && folder.join("runs").is_dir()
-}
-
-impl Config {
-    /// Reads the text of a `config.toml`; `path` is named in errors.
-    ///
-    /// # Errors
-    /// TOML that does not parse, tables and keys that do not exist, values that keys do not take.
-    pub fn read(text: &str, path: &Path) -> Result<Self, BoardError> {
-        let bad = |why: String| BoardError::Config { path: path.to_path_buf(), why };
-        let spec_error = |section: &str| {
-            let section = section.to_owned();
-            move |source| BoardError::Spec { path: path.to_path_buf(), section, source }
-        };
-        let table: toml::Table =
-            text.parse().map_err(|e: toml::de::Error| bad(e.to_string().trim_end().to_owned()))?;
-        let mut config = Self::default();
-        for (name, value) in table {
-            let section = match (name.as_str(), value) {
-                (
-                    "defaults" | "sites" | "sweeps" | "views" | "tui",
-                    toml::Value::Table(section),
-                ) => section,
-                ("defaults" | "sites" | "sweeps" | "views" | "tui", _) => {
-                    return Err(bad(format!("`{name}` must be a table, written [{name}].")));
-                }
-                (other, _) => {
-                    let near =
-                        nearest(other, ["defaults", "sites", "sweeps", "views", "tui"].into_iter());
-                    let near =
-                        near.unwrap_or_else(|| "defaults, sites, sweeps, views or tui".into());
-                    return Err(bad(format!("there is no `{other}`; did you mean {near}?")));
-                }
-            };
-            match name.as_str() {
-                "defaults" => {
-                    for (key, value) in &section {
-                        let text = toml_text(key, value).map_err(spec_error("defaults"))?;
-                        config.defaults.set(key, &text).map_err(spec_error("defaults"))?;
-                    }
-                }
-                "sites" => {
-                    for (site, value) in section {
-                        let toml::Value::Table(keys) = value else {
-                            return Err(bad(format!("`sites.{site}` must be a table.")));
-                        };
-                        let read = Site::read(&site, &keys)
-                            .map_err(|why| bad(format!("[sites.{site}]: {why}")))?;
-                        config.sites.insert(site, read);
-                    }
-                }
-                "sweeps" => {
-                    for (sweep, value) in section {
-                        let section = format!("sweeps.{sweep}");
-                        let toml::Value::Table(mut keys) = value else {
-                            return Err(bad(format!("`{section}` must be a table.")));
-                        };
-                        let stages = keys.remove("stages");
-                        let pairs = keys
-                            .iter()
-                            .map(|(key, value)| Ok((key.clone(), toml_text(key, value)?)))
-                            .collect::<Result<Vec<_>, _>>()
-                            .map_err(spec_error(&section))?;
-                        if let Some(stages) = stages {
-                            let stages = stages::read(&pairs, &stages)
-                                .map_err(|why| bad(format!("[{section}]: {why}")))?;
-                            config.staged.insert(sweep, stages);
-                        } else {
-                            config.sweeps.insert(sweep, pairs);
-                        }
-                    }
-                }
-                "views" => {
-                    for (view, value) in section {
-                        let toml::Value::String(text) = value else {
-                            return Err(bad(format!("[views]: `{view}` must be a text, a query.")));
-                        };
-                        Query::parse(&text).map_err(|e| bad(format!("[views], {view}: {e}")))?;
-                        config.views.insert(view, text);
-                    }
-                }
-                _ => {
-                    config.tui = toml::Value::Table(section)
-                        .try_into()
-                        .map_err(|e| bad(format!("[tui]: {}.", e.to_string().trim_end())))?;
-                    if !["auto", "dark", "light"].contains(&config.tui.theme.as_str()) {
-                        return Err(bad("[tui]: theme takes auto, dark or light.".into()));
-                    }
-                }
-            }
-        }
-        Ok(config)
-    }
 }

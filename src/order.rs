@@ -20,9 +20,9 @@ pub enum OrderError {
     Board(#[from] BoardError),
     /// A data file that cannot be read, or not as asked.
     Data(#[from] DataError),
-    /// The database that knows the run to go on from.
+    /// The database with the run to start from.
     Store(#[from] StoreError),
-    /// A run that cannot be gone on from.
+    /// A run that no other can start from.
     Parent(#[from] ParentError),
 }
 
@@ -30,9 +30,7 @@ pub enum OrderError {
 #[derive(Debug, Error)]
 pub enum ParentError {
     /// It will never have a checkpoint.
-    #[error(
-        "init={id}: that run is {state}; only a run that is done, or will be, can be gone on from."
-    )]
+    #[error("init={id}: that run is {state}; a run starts only from one that is done or will be.")]
     Ended {
         /// The run.
         id: RunId,
@@ -48,7 +46,7 @@ pub enum ParentError {
         place: String,
     },
     /// Its weights are those of another model.
-    #[error("init={id} goes on from a run of model={had}, not of model={given}; leave model= out.")]
+    #[error("init={id} starts from a run of model={had}, not of model={given}; leave model= out.")]
     Model {
         /// The run.
         id: RunId,
@@ -71,7 +69,7 @@ pub fn check_inputs<'a>(
     for spec in specs {
         spec.check()?;
         board.site(&spec.site)?;
-        // What goes on from a run needs no folder of its own.
+        // A run that starts from another one needs no model folder.
         if spec.init.parent().is_none() && seen.insert(vec![spec.model.clone()]) {
             board.check_model(&spec.model)?;
         }
@@ -125,7 +123,7 @@ fn parent(board: &Board, id: RunId) -> Result<Run, OrderError> {
     Ok(run.ok_or(StoreError::NoRun(id))?)
 }
 
-/// Gives a sweep that goes on from a run the model of that run, unless it names one.
+/// Gives a sweep that starts from a run the model of that run, unless it names one.
 ///
 /// # Errors
 /// No such run.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::dataset::Dataset;
 use crate::dataset::predictions::Predictions;
 
-/// One row with its text and what each run made of it. Text and class names are as in the file: make
+/// One row with its text and each run's prediction. Text and class names are as in the file: make
 /// them printable before they reach a terminal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Case<'a> {
@@ -27,7 +27,7 @@ pub struct Case<'a> {
     pub verdicts: Vec<Verdict<'a>>,
 }
 
-/// What one run made of one row.
+/// One run's prediction of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Verdict<'a> {
     /// The predicted class.

@@ -1,16 +1,17 @@
-//! What a run will take, from what runs of the same model took.
+//! Forecasts time and memory of a run from past runs of the same model.
 
 use std::cmp::Reverse;
 
+use crate::spec::metrics::train;
 use crate::spec::{Outcome, RunId, RunSpec, RunState};
 use crate::store::{Millis, Run};
 
 /// Time and memory of one run, as its nearest neighbours among the past runs suggest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {
-    /// Milliseconds from start to end; `None` if no neighbour tells its rows or times.
+    /// Milliseconds from start to end; `None` if no neighbour has rows and times.
     pub millis: Option<Millis>,
-    /// Bytes at the peak of a step, of the nearest neighbour that tells it.
+    /// Peak memory in bytes, of the nearest neighbour that has it.
     pub memory: Option<f64>,
     /// Past runs it was made from.
     pub runs: usize,
@@ -74,7 +75,7 @@ fn per_row(run: &Run) -> Option<f64> {
 }
 
 fn memory(run: &Run) -> Option<f64> {
-    if let Some(peak) = run.last.get("train/peak_memory_bytes") {
+    if let Some(peak) = run.last.get(train::PEAK_MEMORY) {
         return Some(*peak);
     }
     // An older trainer's run.

@@ -78,7 +78,7 @@ pub fn fold<T, K: Clone + Eq + std::hash::Hash>(
 }
 
 /// Folds runs over their seeds: a group's runs have the same [`seedless_hash`]. `value` picks the figure,
-/// as in `|run| run.last.get("test/acc").copied()`.
+/// as in `Run::score`.
 pub fn over_seeds(runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> Vec<Group<String>> {
     fold(runs, |run| seedless_hash(&run.spec), value)
 }

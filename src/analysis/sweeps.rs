@@ -1,5 +1,5 @@
-//! What a sweep says as a whole: which settings are best with their seeds folded, how much each varied key
-//! matters, what it cost, and which settings no other beats at a lower price.
+//! A sweep as a whole: the best settings (averaged over seeds), how much each varied key matters, the cost, and
+//! the Pareto front of score and cost.
 
 mod read;
 
@@ -13,7 +13,7 @@ use crate::store::{Millis, Run};
 
 pub use read::{SCORE, SweepFacts, read, score};
 
-/// A sweep, looked at as a whole.
+/// The analysis of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepReport {
     /// The varied keys but `seed`, in the order in which the sweep names them.
@@ -78,7 +78,7 @@ const RANGES: usize = 5;
 /// More values than a third of the runs have were drawn, not listed.
 const RUNS_A_LEVEL: usize = 3;
 
-/// Milliseconds a run was under way so far.
+/// Milliseconds that a run has taken so far.
 pub fn cost(run: &Run) -> Option<Millis> {
     let until = run.ended.or(run.last_event)?;
     Some((until - run.started?).max(0))

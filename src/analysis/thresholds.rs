@@ -1,4 +1,4 @@
-//! What a classifier of two classes does when it asks for another certainty than one half.
+//! The figures of a binary classifier at decision thresholds other than one half.
 
 use serde::Serialize;
 

@@ -3,7 +3,7 @@ use std::fs;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
 use super::{Board, BoardError, Config};
-use crate::spec::keys::{self, Kind};
+use crate::spec::keys::{self, ValueKind};
 
 impl Board {
     /// Adds a table `[sweeps.NAME]` with these pairs to `config.toml`.
@@ -79,16 +79,16 @@ fn value(key: &str, words: &str) -> Value {
     let kind = keys::find(key).map(|k| k.kind);
     let one = |word: &str| -> Value {
         match kind {
-            Ok(Kind::Int(..)) => match word.parse::<i64>() {
+            Ok(ValueKind::Int(..)) => match word.parse::<i64>() {
                 Ok(n) => n.into(),
                 Err(_) => word.into(),
             },
             // As typed: 2e-5 stays 2e-5.
-            Ok(Kind::Float(..)) => match word.parse::<Value>() {
+            Ok(ValueKind::Float(..)) => match word.parse::<Value>() {
                 Ok(value) if value.is_float() || value.is_integer() => value,
                 _ => word.into(),
             },
-            Ok(Kind::Flag) => match word {
+            Ok(ValueKind::Flag) => match word {
                 "true" => true.into(),
                 "false" => false.into(),
                 _ => word.into(),
@@ -100,7 +100,7 @@ fn value(key: &str, words: &str) -> Value {
     };
     let is_list = words.contains(',') && !words.contains(['\\', '(']);
     match kind {
-        Ok(Kind::Split) => words.into(),
+        Ok(ValueKind::Split) => words.into(),
         _ if is_list => Value::Array(words.split(',').map(|w| one(w.trim())).collect::<Array>()),
         _ => one(words),
     }

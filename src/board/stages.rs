@@ -1,8 +1,8 @@
 //! A sweep of several stages: `[sweeps.NAME]` with one `[[sweeps.NAME.stages]]` for each. Keys above the
-//! stages hold for all of them. A stage whose `init` names an earlier stage goes on from each of its runs.
+//! stages hold for all of them. A stage whose `init` names an earlier stage starts from each of its runs.
 
-use crate::spec::keys::{nearest, toml_text};
-use crate::spec::{Init, SpecError};
+use crate::spec::keys::toml_text;
+use crate::spec::{Init, SpecError, or_one_of};
 
 /// One stage of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +66,12 @@ pub(super) fn read(
 
 fn no_stage(stage: &str, init: &str, before: &[Stage]) -> String {
     let names = before.iter().map(|stage| stage.name.as_str());
-    let hint = match (nearest(init, names.clone()), names.len()) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, 0) => "there is no stage before it.".to_owned(),
-        (None, _) => format!("before it there is {}.", names.collect::<Vec<_>>().join(", ")),
+    let hint = if before.is_empty() {
+        "; there is no stage before it.".to_owned()
+    } else {
+        or_one_of(init, names, "before it there is")
     };
-    format!("the stage `{stage}` goes on from `{init}`, which is no earlier stage; {hint}")
+    format!("the stage `{stage}` starts from `{init}`, which is no earlier stage{hint}")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use super::error::CliError;
 use super::queue;
 use super::verb::{self, Context};
 use crate::order::{check_inputs, name_in, name_of_clone};
+use crate::spec::metrics::test::ACC;
 use crate::spec::{RunSpec, Sweep, keys};
 use crate::store::{NewSweep, Reader};
 
@@ -74,7 +75,7 @@ fn tell(
         let twins = reader.same_spec(&spec.hash())?;
         let twin = twins.first().map(|id| reader.run(*id)).transpose()?.flatten();
         let already = twin.map(|run| {
-            let acc = run.last.get("test/acc").map(|x| format!(", test/acc {x:.4}"));
+            let acc = run.last.get(ACC).map(|x| format!(", {ACC} {x:.4}"));
             format!("; already run: {} ({}{})", run.id, run.state, acc.unwrap_or_default())
         });
         context.out.aside(format!("{name}: {changes}{}", already.unwrap_or_default()))?;

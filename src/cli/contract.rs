@@ -64,11 +64,11 @@ impl<'a> RunObject<'a> {
 /// Where a run comes from and what came of it.
 #[derive(Debug, Default)]
 pub struct Kin {
-    /// The run it goes on from, and how that is.
+    /// The run it starts from, and its state.
     pub parent: Option<(RunId, String)>,
     /// True as long as it waits for that run to be done.
     pub waits: bool,
-    /// The runs that go on from it.
+    /// The runs that start from it.
     pub children: Vec<RunId>,
 }
 
@@ -92,11 +92,11 @@ impl Kin {
 pub struct RunDetail<'a> {
     #[serde(flatten)]
     run: RunObject<'a>,
-    /// The run it goes on from (`init=rN`).
+    /// The run it starts from (`init=rN`).
     parent: Option<String>,
     /// The same, as long as it waits for that run to be done.
     waits_for: Option<String>,
-    /// The runs that go on from it.
+    /// The runs that start from it.
     children: Vec<String>,
     /// Keys that differ from the config's defaults.
     differs: Vec<&'static str>,

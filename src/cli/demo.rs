@@ -13,6 +13,7 @@ use super::exit;
 use super::verb::{self, Context};
 use crate::board::Board;
 use crate::runner;
+use crate::spec::metrics::val;
 use crate::spec::{Outcome, RunState, SweepId};
 use crate::store::{Listing, Run, Sort};
 
@@ -174,7 +175,7 @@ fn agreed(context: &mut Context) -> Result<bool, CliError> {
 /// The table of the runs and the confusion matrix of the best.
 fn conclude(board: &Board, sweep: SweepId, context: &mut Context) -> Result<u8, CliError> {
     let word = sweep.to_string();
-    let table = ["ls", "--sweep", word.as_str(), "--sort", "val/acc", "--desc"];
+    let table = ["ls", "--sweep", word.as_str(), "--sort", val::ACC, "--desc"];
     if context.json {
         return say(&table, context);
     }
@@ -183,7 +184,7 @@ fn conclude(board: &Board, sweep: SweepId, context: &mut Context) -> Result<u8, 
     let reader = verb::reader(board)?;
     let listing = Listing {
         sweep: Some(sweep),
-        sort: Sort::Best("val/acc".into()),
+        sort: Sort::Best(val::ACC.into()),
         descending: true,
         ..Listing::default()
     };

@@ -13,8 +13,7 @@ use crate::analysis::errors::{Case, Cell, cases, texts};
 use crate::analysis::export::{self, Format};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
-use crate::spec::RunId;
-use crate::spec::keys::nearest;
+use crate::spec::{RunId, or_one_of};
 use crate::store::Run;
 
 /// Show the texts that runs get wrong, the surest mistakes first
@@ -176,13 +175,8 @@ pub fn class(run: RunId, p: &Predictions, name: &str) -> Result<u32, CliError> {
         return Ok(at as u32);
     }
     let names = p.label_names.iter().map(String::as_str);
-    let hint = if let Some(near) = nearest(name, names) {
-        format!("did you mean `{near}`?")
-    } else {
-        let some: Vec<&str> = p.label_names.iter().take(20).map(String::as_str).collect();
-        format!("it has {}.", some.join(", "))
-    };
-    Err(CliError::Usage(format!("{run} has no class `{name}`; {hint}")))
+    let hint = or_one_of(name, names, "it has");
+    Err(CliError::Usage(format!("{run} has no class `{name}`{hint}")))
 }
 
 fn object(case: &Case<'_>, runs: &[&Run]) -> Value {

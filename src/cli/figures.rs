@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 
+use crate::spec::metrics::{self, Unit};
 use crate::store::Millis;
 
-/// What stands where there is nothing.
+/// Stands for a missing value.
 pub const NOTHING: &str = "-";
 
 /// A point in time, where the reader lives.
@@ -26,7 +27,7 @@ pub fn now() -> Millis {
     Utc::now().timestamp_millis()
 }
 
-/// A stretch of time, in the two units that matter.
+/// A duration, in its two largest units.
 pub fn duration(millis: Millis) -> String {
     let seconds = millis.max(0) / 1000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -49,6 +50,11 @@ pub fn value(x: f64) -> String {
         size if size < 1e7 => format!("{x:.0}"),
         _ => format!("{x:.3e}"),
     }
+}
+
+/// A figure's value, in its unit.
+pub fn of(metric: &str, x: f64) -> String {
+    if metrics::unit(metric) == Unit::Bytes { bytes(x as u64) } else { value(x) }
 }
 
 /// A value that may not be there yet.

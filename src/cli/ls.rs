@@ -9,6 +9,7 @@ use super::verb::{self, Context};
 use crate::board::Board;
 use crate::runner::Doubts;
 use crate::spec::keys::{KEYS, nearest};
+use crate::spec::metrics::{test, val};
 use crate::spec::{RunState, SweepId};
 use crate::store::{Listing, Reader, Run, Sort};
 
@@ -150,8 +151,8 @@ fn sort(word: &str) -> Result<Sort, CliError> {
         key if KEYS.iter().any(|k| k.name == key) => Sort::Key(key.to_owned()),
         other => {
             let known = ORDERS.iter().copied().chain(KEYS.iter().map(|k| k.name));
-            let near = nearest(other, known.chain(["val/acc", "val/loss", "test/acc"]));
-            let near = near.unwrap_or_else(|| "val/acc".to_owned());
+            let near = nearest(other, known.chain([val::ACC, val::LOSS, test::ACC]));
+            let near = near.unwrap_or_else(|| val::ACC.to_owned());
             return Err(CliError::Usage(format!(
                 "Runs cannot be sorted by `{other}`; did you mean `{near}`?"
             )));
@@ -179,9 +180,9 @@ fn table(runs: &[Run], doubts: &Doubts) -> Table {
             doubts.of(run).map_or_else(|| state(run), |word| Cell::toned(word, Tone::Plain)),
             run.name.as_str().into(),
             figures::epochs(run.epoch, run.spec.planned_epochs()).into(),
-            best("val/acc").into(),
-            best("val/loss").into(),
-            figures::maybe(run.last.get("test/acc").copied()).into(),
+            best(val::ACC).into(),
+            best(val::LOSS).into(),
+            figures::maybe(run.last.get(test::ACC).copied()).into(),
             elapsed(run).into(),
             run.tags.join(" ").into(),
         ]);

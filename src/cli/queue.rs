@@ -69,7 +69,7 @@ impl Args {
         if self.wait { wait::wait(board, &ids, context) } else { Ok(exit::OK) }
     }
 
-    /// Queues sweeps of which some go on from the runs of others, tells about it, and waits if asked to.
+    /// Queues sweeps of which some start from the runs of others, reports them, and waits if asked to.
     pub fn queue_stages(
         self,
         board: &Board,

@@ -4,7 +4,7 @@ use super::wait::wait;
 use super::wish::{Step, apply};
 use crate::spec::Wish;
 
-/// Let held, stopped or failed runs go on from their last checkpoint
+/// Resume held, stopped or failed runs from their last checkpoint
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ use super::wish::{Step, apply};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  tuneboard retry r12                goes on from the last checkpoint, if there is one
+  tuneboard retry r12                resumes from the last checkpoint, if there is one
   tuneboard retry --from-start r12   forgets what was trained and reported")]
 pub struct Args {
     /// Runs, or sweeps as s3

@@ -27,10 +27,10 @@ pub struct Args {
     /// Runs, sweeps as s3, or a query
     #[arg(value_name = "ID|QUERY", required_unless_present = "empty")]
     ids: Vec<String>,
-    /// Delete them for ever, with their files
+    /// Delete them for good, with their files
     #[arg(long)]
     purge: bool,
-    /// Delete everything in the trash for ever
+    /// Delete everything in the trash for good
     #[arg(long, conflicts_with_all = ["ids", "purge"])]
     empty: bool,
 }

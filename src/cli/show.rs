@@ -12,9 +12,10 @@ use super::{exit, ls};
 use crate::board::{Board, BoardError};
 use crate::events::{Level, Split};
 use crate::runner::Doubts;
-use crate::spec::keys::{KEYS, Key, Kind};
+use crate::spec::keys::{KEYS, Key, ValueKind};
+use crate::spec::metrics::{self, Better};
 use crate::spec::{Init, Outcome, RunSpec, RunState, short};
-use crate::store::{Curve, Reader, Run, higher_is_better};
+use crate::store::{Curve, Reader, Run};
 
 /// Show everything about a run; without an id, all keys of a run and their defaults
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
             context.out.line("\nThe test rows by class")?;
             context.out.table(&classes::table(tested))?;
         }
-        remarks(&reader, &run, context)?;
+        trainer_notes(&reader, &run, context)?;
         last_words(&run, context)?;
     }
     Ok(exit::OK)
@@ -117,15 +118,15 @@ fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliErro
     Ok(())
 }
 
-/// What it goes on from, what it waits for, what goes on from it.
+/// The run it starts from, whether it waits for it, and the runs that start from it.
 fn kin(kin: &Kin, context: &mut Context) -> Result<(), CliError> {
     if let Some((parent, state)) = &kin.parent {
         let waits = if kin.waits { ", which it waits for" } else { "" };
-        context.out.line(format!("goes on from {parent} ({state}){waits}"))?;
+        context.out.line(format!("starts from {parent} ({state}){waits}"))?;
     }
     if !kin.children.is_empty() {
         let words: Vec<String> = kin.children.iter().map(ToString::to_string).collect();
-        context.out.line(format!("gone on from by {}", words.join(", ")))?;
+        context.out.line(format!("runs that start from it: {}", words.join(", ")))?;
     }
     Ok(())
 }
@@ -155,11 +156,11 @@ fn figures(run: &Run, curves: &[(String, Curve)], context: &mut Context) -> Resu
     let mut table = Table::new(&["metric", ">last", ">best", ">epoch", "curve"]);
     for (metric, last) in &run.last {
         let curve = curves.iter().find(|(name, _)| name == metric).map(|(_, curve)| curve);
-        let best = run.best.get(metric).copied();
+        let has_best = metrics::better(metric) != Better::Neither;
+        let best = run.best.get(metric).copied().filter(|_| has_best);
         let at = curve.and_then(|c| best_epoch(metric, c));
         let spark = curve.map(|c| figures::sparkline(thin(&c.value), context.out.utf8));
-        let is_memory = metric.ends_with("_bytes");
-        let value = |x| if is_memory { figures::bytes(x as u64) } else { figures::value(x) };
+        let value = |x| figures::of(metric, x);
         table.row([
             metric.as_str().into(),
             value(*last).into(),
@@ -175,9 +176,13 @@ fn figures(run: &Run, curves: &[(String, Curve)], context: &mut Context) -> Resu
     Ok(())
 }
 
-/// Where a curve is at its best; None for one that never was a number.
+/// Where a curve is at its best; `None` for one that never was a number, or of which no value is better.
 fn best_epoch(metric: &str, curve: &Curve) -> Option<f64> {
-    let sign = if higher_is_better(metric) { -1.0 } else { 1.0 };
+    let sign = match metrics::better(metric) {
+        Better::High => -1.0,
+        Better::Low => 1.0,
+        Better::Neither => return None,
+    };
     let points = curve.epoch.iter().zip(&curve.value).filter(|(_, v)| v.is_finite());
     points.min_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1))).map(|(epoch, _)| *epoch)
 }
@@ -192,18 +197,18 @@ fn thin(values: &[f64]) -> Vec<f64> {
     (1..=WIDTH).filter_map(|i| values.get(i * n / WIDTH - 1).copied()).collect()
 }
 
-/// What the trainer wanted a person to know, and what of its events could not be read.
-fn remarks(reader: &Reader, run: &Run, context: &mut Context) -> Result<(), CliError> {
-    let remarks = reader.remarks(run.id)?;
-    if !remarks.is_empty() {
+/// The trainer's notes, and how many of its events could not be read.
+fn trainer_notes(reader: &Reader, run: &Run, context: &mut Context) -> Result<(), CliError> {
+    let notes = reader.trainer_notes(run.id)?;
+    if !notes.is_empty() {
         context.out.line("")?;
     }
-    for remark in remarks {
-        let level = if remark.level == Level::Warning { "warning: " } else { "" };
-        let text = super::out::one_line(&remark.text);
-        context.out.line(format!("step {}: {level}{text}", figures::count(remark.step)))?;
+    for note in notes {
+        let level = if note.level == Level::Warning { "warning: " } else { "" };
+        let text = super::out::one_line(&note.text);
+        context.out.line(format!("step {}: {level}{text}", figures::count(note.step)))?;
     }
-    if let (lines @ 1.., why) = reader.strays(run.id)? {
+    if let (lines @ 1.., why) = reader.unread_lines(run.id)? {
         let lines = figures::counted(lines as usize, "line");
         let why = why.map(|why| format!(", the last: {}", super::out::one_line(&why)));
         context.out.line(format!(
@@ -262,16 +267,16 @@ fn keys(context: &mut Context) -> Result<u8, CliError> {
 
 fn takes(key: &Key) -> String {
     match key.kind {
-        Kind::Text if key.name == "device" => "auto, cpu, cuda:N".to_owned(),
-        Kind::Text if key.name == "init" => Init::WORDS.to_owned(),
-        Kind::Text => "text".to_owned(),
-        Kind::Path => "path".to_owned(),
-        Kind::Flag => "true, false".to_owned(),
-        Kind::Int(low, high) if high >= u64::from(u32::MAX) => format!("{low} or more"),
-        Kind::Int(low, high) => format!("{low} to {high}"),
-        Kind::Float(low, high) => format!("{} to {}", short(low), short(high)),
-        Kind::Choice(words) => words.join(", "),
-        Kind::Split => "three shares".to_owned(),
+        ValueKind::Text if key.name == "device" => "auto, cpu, cuda:N".to_owned(),
+        ValueKind::Text if key.name == "init" => Init::WORDS.to_owned(),
+        ValueKind::Text => "text".to_owned(),
+        ValueKind::Path => "path".to_owned(),
+        ValueKind::Flag => "true, false".to_owned(),
+        ValueKind::Int(low, high) if high >= u64::from(u32::MAX) => format!("{low} or more"),
+        ValueKind::Int(low, high) => format!("{low} to {high}"),
+        ValueKind::Float(low, high) => format!("{} to {}", short(low), short(high)),
+        ValueKind::Choice(words) => words.join(", "),
+        ValueKind::Split => "three shares".to_owned(),
     }
 }
 
@@ -288,6 +293,8 @@ mod tests {
         };
         assert_eq!(best_epoch("val/loss", &curve), Some(1.0));
         assert_eq!(best_epoch("val/acc", &curve), Some(3.0));
+        assert_eq!(best_epoch("train/peak_memory_bytes", &curve), Some(1.0));
+        assert_eq!(best_epoch("train/step_lr", &curve), None);
         let lost = Curve { epoch: vec![1.0], value: vec![f64::NAN], ..Curve::default() };
         assert_eq!(best_epoch("val/loss", &lost), None);
     }

@@ -169,7 +169,7 @@ fn rows(board: &Board) -> Result<Vec<(Site, SiteInfo)>, CliError> {
             info.devices = mine.iter().map(|slot| slot.label.clone()).collect();
             info.state = SiteState::Up;
         } else if !serves {
-            // Nobody holds seats there on this board's behalf that can be told of.
+            // This board holds no slots there that could be listed.
             info.runs.clear();
         }
         info.name = name;

@@ -22,7 +22,7 @@ use crate::store::{NewSweep, Reader};
 Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
 lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \\,
 NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
-which one goes on from the runs of another (docs/huggingface.md).
+which one starts from the runs of another (docs/huggingface.md).
 
 Examples:
   tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
@@ -67,7 +67,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     args.queue.queue(&board, Some(NewSweep { name, sweep }), &runs, context)
 }
 
-/// Defaults, then `[sweeps.NAME]`, then the command line; the last word on a key counts.
+/// Defaults, then `[sweeps.NAME]`, then the command line; the last value of a key counts.
 fn parse(words: &[String], board: &Board) -> Result<(Option<String>, Sweep), CliError> {
     let (name, typed) = match words.split_first() {
         Some((first, rest)) if !first.contains('=') => (Some(first), rest),
@@ -181,7 +181,6 @@ pub(super) fn twins(board: &Board, specs: &[RunSpec]) -> Result<HashMap<usize, T
 fn twin(reader: &Reader, spec: &RunSpec) -> Result<Option<Twin>, CliError> {
     let Some(id) = reader.same_spec(&spec.hash())?.first().copied() else { return Ok(None) };
     let Some(run) = reader.run(id)? else { return Ok(None) };
-    let score = run.last.get("test/acc").or_else(|| run.best.get("val/acc"));
-    let score = score.map_or_else(|| run.state.to_string(), |x| value(*x));
+    let score = run.score().map_or_else(|| run.state.to_string(), value);
     Ok(Some(Twin { id, score }))
 }

@@ -10,6 +10,7 @@ use super::verb::{self, Context};
 use super::{exit, ls};
 use crate::board::Board;
 use crate::runner;
+use crate::spec::metrics::{test, train, val};
 use crate::spec::{Outcome, RunId, RunState, Wish};
 use crate::store::{Curve, Reader, Run};
 
@@ -84,7 +85,7 @@ fn conclude(runs: &[Run], context: &mut Context) -> Result<u8, CliError> {
     Ok(exit::FAILED)
 }
 
-/// What was told already, so that each epoch and each end is told once.
+/// What was reported already, so that each epoch and each end is reported once.
 #[derive(Debug, Default)]
 struct Told {
     seen: BTreeMap<RunId, Seen>,
@@ -122,7 +123,7 @@ impl Told {
                     None => format!("{} {state}", run.id),
                     Some(outcome) => {
                         let why = outcome.why().map(|w| format!(": {w}")).unwrap_or_default();
-                        let figures = measured(run, &["test/loss", "test/acc", "test/f1"]);
+                        let figures = measured(run, &[test::LOSS, test::ACC, test::F1]);
                         format!("{} {state} in {}{figures}{why}", run.id, ls::elapsed(run))
                     }
                 });
@@ -136,7 +137,7 @@ impl Told {
 /// steps are reported before that.
 fn evaluations(reader: &Reader, id: RunId, told: f64) -> Result<Vec<(f64, String)>, CliError> {
     let mut curves: Vec<(&str, Curve)> = Vec::new();
-    for metric in ["train/loss", "train/acc", "val/loss", "val/acc"] {
+    for metric in [train::LOSS, train::ACC, val::LOSS, val::ACC] {
         curves.push((metric, reader.curve(id, metric, 0)?));
     }
     let judged = curves.iter().filter(|(name, _)| name.starts_with("val/"));
@@ -188,8 +189,8 @@ fn bar(run: &Run) -> String {
     let share = (run.epoch / f64::from(run.spec.planned_epochs().max(1))).clamp(0.0, 1.0);
     let full = (share * WIDTH as f64) as usize;
     let metrics = match run.state {
-        RunState::Ended(_) => measured(run, &["test/loss", "test/acc"]),
-        _ => measured(run, &["train/step_loss", "val/loss", "val/acc"]),
+        RunState::Ended(_) => measured(run, &[test::LOSS, test::ACC]),
+        _ => measured(run, &[train::STEP_LOSS, val::LOSS, val::ACC]),
     };
     format!(
         "{:<5} {:<8} [{}{}] {:>7}  {:>7}  {}{metrics}",

@@ -1,7 +1,7 @@
 use super::error::{DataError, first_few, quoted};
 use super::source::Source;
+use crate::spec::RunSpec;
 use crate::spec::keys::nearest;
-use crate::spec::{RunSpec, Task};
 
 /// Names that a column of texts goes by, likeliest first.
 const TEXT_NAMES: &[&str] = &[
@@ -97,7 +97,7 @@ pub(super) fn find(source: &Source, spec: &RunSpec) -> Result<Found, DataError> 
 
 /// A language model learns from texts alone; labels only count if the split is to keep their shares.
 fn needs_labels(spec: &RunSpec) -> bool {
-    spec.task != Task::Lm || spec.stratify
+    spec.task.needs_labels() || spec.stratify
 }
 
 /// The same columns in a second file, by name.

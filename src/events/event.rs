@@ -6,16 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Number;
 
-/// Short name of the train figure that tells the most bytes a run has held: of a GPU in libtorch's
-/// allocator, else resident.
-pub const PEAK_MEMORY: &str = "peak_memory_bytes";
-
-/// Whether a figure tells of the machine and the moment, not of what was learnt: of two equal runs it
-/// differs.
-pub fn is_of_machine(name: &str) -> bool {
-    name.ends_with("_per_s") || name.ends_with("_bytes")
-}
-
 /// The version that this build writes. It grows when a reader must know of a change; a reader takes
 /// every version up to its own and skips, with a count, lines it cannot read.
 pub const VERSION: u16 = 1;

@@ -9,9 +9,8 @@ mod number;
 mod tail;
 mod write;
 
-pub use event::{
-    Ending, Event, Kind, Level, PEAK_MEMORY, Saved, Split, Started, VERSION, is_of_machine,
-};
+pub use crate::spec::metrics::{PEAK_MEMORY, is_of_machine};
+pub use event::{Ending, Event, Kind, Level, Saved, Split, Started, VERSION};
 pub use number::Number;
 pub use tail::{Batch, Foreign, KEPT, Tail};
 pub use write::EventWriter;

@@ -1,22 +1,22 @@
-//! How a query that is being typed may go on.
+//! Completion of a query that is being typed.
 
 use super::fields::{NAMES, SHORT, STATES};
 use super::term::quoted;
-use crate::spec::keys::{KEYS, Kind};
+use crate::spec::keys::{KEYS, ValueKind};
 
-/// One way to go on.
+/// One completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What takes the place of the part that was typed: a key with its operator, or a value.
+    /// What replaces the part that was typed: a key with its operator, or a value.
     pub text: String,
     /// What it is, in a few words; may be empty.
     pub help: String,
 }
 
-/// The ways to go on at a place.
+/// The completions at a place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Completion {
-    /// Where the part begins that a candidate takes the place of, in characters from 0.
+    /// Where the part begins that a candidate replaces, in characters from 0.
     pub start: usize,
     /// In the order in which they are proposed.
     pub candidates: Vec<Candidate>,
@@ -54,7 +54,8 @@ fn keys(prefix: &str, known: &dyn Fn(&str) -> Vec<String>) -> Vec<Candidate> {
         with(name, sign, help)
     });
     let keys = KEYS.iter().map(|key| {
-        let sign = if matches!(key.kind, Kind::Int(..) | Kind::Float(..)) { '=' } else { ':' };
+        let sign =
+            if matches!(key.kind, ValueKind::Int(..) | ValueKind::Float(..)) { '=' } else { ':' };
         with(key.name, sign, key.help)
     });
     let metrics = known("metric");
@@ -69,8 +70,8 @@ fn values(key: &str, prefix: &str, known: &dyn Fn(&str) -> Vec<String>) -> Vec<C
         "archived" => &["yes", "no", "any"],
         "since" | "before" => &["1h", "1d", "7d", "30d"],
         key => match KEYS.iter().find(|k| k.name == key).map(|k| k.kind) {
-            Some(Kind::Choice(words)) => words,
-            Some(Kind::Flag) => &["true", "false"],
+            Some(ValueKind::Choice(words)) => words,
+            Some(ValueKind::Flag) => &["true", "false"],
             _ => &[],
         },
     };

@@ -1,6 +1,7 @@
 //! The names that may stand before an operator.
 
-use crate::spec::keys::{KEYS, Kind, nearest};
+use crate::spec::keys::{KEYS, ValueKind, nearest};
+use crate::spec::metrics::val;
 
 use super::term::{Number, Text};
 
@@ -12,7 +13,7 @@ pub const STATES: [&str; 12] = [
 
 /// Short names of the metrics that are asked for most.
 pub(super) const SHORT: [(&str, &str); 3] =
-    [("acc", "val/acc"), ("f1", "val/f1"), ("loss", "val/loss")];
+    [("acc", val::ACC), ("f1", val::F1), ("loss", val::LOSS)];
 
 /// Names that are neither keys of a run nor metrics, with what they mean.
 pub(super) const NAMES: [(&str, &str); 13] = [
@@ -75,7 +76,7 @@ pub(super) fn find(name: &str) -> Result<Field, Option<String>> {
         "archived" => Field::Archived,
         "view" => Field::View,
         key => match KEYS.iter().find(|k| k.name == key) {
-            Some(key) if matches!(key.kind, Kind::Int(..) | Kind::Float(..)) => {
+            Some(key) if matches!(key.kind, ValueKind::Int(..) | ValueKind::Float(..)) => {
                 Field::Number(Number::Key(key.name))
             }
             Some(key) => Field::Text(Text::Key(key.name)),

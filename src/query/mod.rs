@@ -1,8 +1,8 @@
 //! Which runs are meant: `acc>0.9 lr<3e-5 model:minilm tag:best -state:failed since:7d "free text"`.
 //!
 //! One language for `ls`, `tag`, `archive`, `rm`, `export` and the dashboard's filter; docs/query.md has the
-//! grammar. This module is pure: it reads and writes queries and proposes how one may go on. The store
-//! answers them.
+//! grammar. This module is pure: it reads, writes and completes queries. The store answers
+//! them.
 
 mod complete;
 mod error;

@@ -1,11 +1,11 @@
-//! From text to [`Query`]: one cursor over the characters, so that every complaint knows its column.
+//! From text to [`Query`]: one cursor over the characters, so that every error has its column.
 
 use super::fields::{self, Field, STATES};
 use super::term::{Number, Op, Query, Term, Test};
 use super::when::seconds;
 use super::{QueryError, When};
-use crate::spec::keys::{self, Kind, nearest};
-use crate::spec::{RunId, SweepId};
+use crate::spec::keys::{self, ValueKind};
+use crate::spec::{RunId, SweepId, or_nearest, or_one_of};
 
 impl Query {
     /// Reads a query without saved views.
@@ -115,7 +115,7 @@ fn term(
         return Err(error(key_at, "a key is missing before the operator, as `lr` in lr<3e-5."));
     }
     let field = fields::find(&key).map_err(|near| {
-        let near = near.map_or_else(|| ".".into(), |n| format!("; did you mean `{n}`?"));
+        let near = or_nearest(near.as_deref());
         error(key_at, format!("there is no key `{key}`{near} Text to look for stands in quotes."))
     })?;
     let value_at = cursor.at;
@@ -213,11 +213,11 @@ fn test(
             let exact = sign != Sign::Colon;
             let mut any = words();
             let kind = keys::find(key).ok().map(|k| k.kind);
-            if kind == Some(Kind::Split) {
+            if kind == Some(ValueKind::Split) {
                 // Its commas are its own.
                 any = vec![any.join(",")];
             }
-            if let (Some(Kind::Choice(known)), true) = (kind, exact) {
+            if let (Some(ValueKind::Choice(known)), true) = (kind, exact) {
                 each(&|v| one_of(v, known))?;
             }
             Test::Text { field, exact, any }
@@ -286,10 +286,7 @@ fn one_of(word: &str, known: &[&str]) -> Result<(), String> {
     if known.contains(&word) {
         return Ok(());
     }
-    Err(match nearest(word, known.iter().copied()) {
-        Some(near) => format!("there is no `{word}`; did you mean `{near}`?"),
-        None => format!("there is no `{word}`; it takes {}.", known.join(", ")),
-    })
+    Err(format!("there is no `{word}`{}", or_one_of(word, known.iter().copied(), "it takes")))
 }
 
 /// The terms of a saved query.

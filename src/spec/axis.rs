@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::keys::{self, Kind};
+use super::keys::{self, ValueKind};
 use super::{RunSpec, SpecError, short};
 
 /// One varied key of a sweep.
@@ -24,11 +24,11 @@ pub enum Values {
     Log(f64, f64),
 }
 
-/// More values than this on one axis is a slip of the finger.
+/// More values than this on one axis are taken for a typing error.
 const MAX_VALUES: u64 = 10_000;
 
 impl Axis {
-    /// Reads what stands behind `key=`: one value, `a,b,c`, `0..2` (both ends included),
+    /// Reads what follows `key=`: one value, `a,b,c`, `0..2` (both ends included),
     /// `log(low,high)` or `uniform(low,high)`. `None` if it is a single value, hence no axis.
     ///
     /// A comma inside a path or a column name is written `\,`.
@@ -37,8 +37,8 @@ impl Axis {
     /// An unknown key or a value that the key does not take.
     pub fn parse(key: &str, text: &str) -> Result<Option<Self>, SpecError> {
         let known = keys::find(key)?;
-        // The commas of a split are its own.
-        if known.kind == Kind::Split {
+        // The commas of a split do not separate values.
+        if known.kind == ValueKind::Split {
             return Ok(None);
         }
         let bad = |why: &str| SpecError::BadValue {
@@ -50,7 +50,7 @@ impl Axis {
             let (Ok(low), Ok(high)) = (low.parse::<f64>(), high.parse::<f64>()) else {
                 return Err(bad("two numbers are expected, as in log(1e-6,1e-3)"));
             };
-            if !matches!(known.kind, Kind::Float(..) | Kind::Int(..)) {
+            if !matches!(known.kind, ValueKind::Float(..) | ValueKind::Int(..)) {
                 return Err(bad("only keys that take numbers can be drawn at random"));
             }
             if !(low < high && low.is_finite() && high.is_finite()) || (name == "log" && low <= 0.0)
@@ -58,7 +58,8 @@ impl Axis {
                 return Err(bad("the lower bound must be below the upper, and above 0 for log"));
             }
             if name == "log" { Values::Log(low, high) } else { Values::Uniform(low, high) }
-        } else if let (Kind::Int(..), Some((low, high))) = (known.kind, text.split_once("..")) {
+        } else if let (ValueKind::Int(..), Some((low, high))) = (known.kind, text.split_once(".."))
+        {
             let (Ok(low), Ok(high)) = (low.trim().parse::<u64>(), high.trim().parse::<u64>())
             else {
                 return Err(bad("a range is written 0..2, both ends included"));

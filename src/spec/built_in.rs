@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::choice::choice;
 
 choice! {
-    /// Models that are fitted to the train rows in one go.
+    /// Models that are fitted to the train rows at once.
     Baseline {
         /// Always the most frequent class of the train rows.
         Majority = "majority",
@@ -24,7 +24,7 @@ choice! {
 /// The names are reserved. A folder of the same name is reached by its path, `models/majority`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuiltIn {
-    /// Fitted in one go: it has one epoch, whatever `epochs` says.
+    /// Fitted at once: it has one epoch, whatever `epochs` says.
     Baseline(Baseline),
     /// A recurrent network that starts from random weights and is trained like any other.
     Gru,

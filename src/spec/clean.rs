@@ -4,9 +4,9 @@ use std::borrow::Cow;
 /// a table or an error sentence.
 ///
 /// Line breaks and tabs become single spaces; every other control character goes, and so do the
-/// characters that turn the direction of writing, which can make a line read as what it is not.
-/// Text of more than `max` characters is cut to `max - 1` and an ellipsis. Costs nothing but the
-/// look when there is nothing to change.
+/// characters that change the direction of writing, with which a line can be made to look like another.
+/// Text of more than `max` characters is cut to `max - 1` and an ellipsis. Text that needs no
+/// change is borrowed.
 pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
     let mut fits = 0;
     for c in text.chars() {

@@ -1,6 +1,6 @@
 /// Where a form shows a key: what decides most comes first, the rest is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Group {
+pub enum KeyGroup {
     /// What nearly every experiment sets.
     Experiment,
     /// Columns and splits.
@@ -13,7 +13,7 @@ pub enum Group {
     Machine,
 }
 
-impl Group {
+impl KeyGroup {
     /// In the order of forms.
     pub const ALL: [Self; 5] =
         [Self::Experiment, Self::Data, Self::Model, Self::Training, Self::Machine];
@@ -37,12 +37,12 @@ mod tests {
 
     #[test]
     fn every_group_has_keys_and_the_important_ones_come_first() {
-        for group in Group::ALL {
-            assert!(KEYS.iter().any(|k| k.group() == group), "{group:?}");
+        for group in KeyGroup::ALL {
+            assert!(KEYS.iter().any(|k| k.group == group), "{group:?}");
         }
         for name in ["model", "data", "lr", "epochs", "batch_size", "seed"] {
             let key = KEYS.iter().find(|k| k.name == name).unwrap();
-            assert_eq!(key.group(), Group::Experiment, "{name}");
+            assert_eq!(key.group, KeyGroup::Experiment, "{name}");
         }
     }
 }

@@ -13,7 +13,7 @@ pub enum Init {
     Pretrained,
     /// Random weights of the checkpoint's shape, drawn from `seed`.
     Random,
-    /// Those of the best epoch of another run, which takes the place of the checkpoint.
+    /// The weights of the best epoch of another run, instead of the checkpoint's.
     Run(RunId),
 }
 
@@ -21,7 +21,7 @@ impl Init {
     /// What it can be, for people.
     pub const WORDS: &'static str = "pretrained, random or a run as r12";
 
-    /// The run that this one goes on from.
+    /// The run that this one starts from.
     pub fn parent(self) -> Option<RunId> {
         match self {
             Self::Run(id) => Some(id),
@@ -48,7 +48,7 @@ impl FromStr for Init {
             "pretrained" => Ok(Self::Pretrained),
             "random" => Ok(Self::Random),
             _ => match text.parse() {
-                // A number alone is more likely a slip than a run.
+                // A number alone is more likely a typing error than a run.
                 Ok(id) if text.starts_with('r') => Ok(Self::Run(id)),
                 _ => Err(format!("it takes {}", Self::WORDS)),
             },

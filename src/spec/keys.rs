@@ -9,7 +9,7 @@ mod table;
 pub(crate) mod tests;
 mod values;
 
-use super::{Group, RunSpec, SpecError, Task, short};
+use super::{KeyGroup, RunSpec, SpecError, Task, short};
 pub use table::KEYS;
 
 /// One key of [`RunSpec`].
@@ -20,11 +20,11 @@ pub struct Key {
     /// One line for help and forms.
     pub help: &'static str,
     /// What values it takes.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// False for keys that do not belong to the experiment's identity (see [`RunSpec::hash`]).
     pub decides: bool,
     /// Where forms show it.
-    pub group: Group,
+    pub group: KeyGroup,
     /// What else it takes part in.
     pub roles: &'static [Role],
     /// The tasks that obey it; empty for all.
@@ -49,7 +49,7 @@ pub enum Role {
     Rows,
     /// It decides how much memory a run takes.
     Memory,
-    /// A baseline obeys it: a baseline reads whole texts, and is fitted in one go without anything random.
+    /// A baseline obeys it: a baseline reads whole texts, and is fitted at once without anything random.
     Baseline,
 }
 
@@ -63,16 +63,11 @@ impl Key {
     pub fn is_for(&self, task: Task) -> bool {
         self.tasks.is_empty() || self.tasks.contains(&task)
     }
-
-    /// Where forms show it.
-    pub fn group(&self) -> Group {
-        self.group
-    }
 }
 
 /// The type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum ValueKind {
     /// Any text.
     Text,
     /// A file or folder.
@@ -100,7 +95,7 @@ pub fn find(name: &str) -> Result<&'static Key, SpecError> {
     })
 }
 
-/// The candidate that a typing error most likely meant, if any is close.
+/// The candidate nearest to a misspelt word, if any is close.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     let word = word.to_lowercase();
     candidates

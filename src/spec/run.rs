@@ -184,9 +184,7 @@ impl RunSpec {
         if self.data.is_empty() {
             return missing("data", "give data=FILE, a CSV, TSV, JSON Lines or Parquet file");
         }
-        if self.task == Task::Lm
-            && let Some(BuiltIn::Baseline(_) | BuiltIn::Gru) = BuiltIn::named(&self.model)
-        {
+        if BuiltIn::named(&self.model).is_some_and(|model| !model.can_learn(self.task)) {
             return Err(SpecError::BadValue {
                 key: "task".into(),
                 value: self.task.to_string(),
@@ -203,7 +201,7 @@ impl RunSpec {
             return Err(SpecError::BadValue {
                 key: "init".into(),
                 value: parent.to_string(),
-                why: format!("model={model} is fitted anew each time and goes on from nothing"),
+                why: format!("model={model} is fitted anew each time and starts from no other run"),
             });
         }
         if self.split_column.is_some() && (self.val.is_some() || self.test.is_some()) {
@@ -239,7 +237,7 @@ impl RunSpec {
         Ok(spec)
     }
 
-    /// Reads keys (the `[defaults]` of a config) over `self`.
+    /// Reads the keys of a TOML text over `self`.
     ///
     /// # Errors
     /// TOML that does not parse (with line and column), unknown keys, bad values.
@@ -247,7 +245,14 @@ impl RunSpec {
         let table: toml::Table = text
             .parse()
             .map_err(|e: toml::de::Error| SpecError::Toml(e.to_string().trim_end().to_owned()))?;
-        // A preset comes first: it would override what stands before it.
+        self.read_table(&table)
+    }
+
+    /// Reads the keys of a TOML table over `self`, a preset first: it would override what stands before it.
+    ///
+    /// # Errors
+    /// Unknown keys, bad values.
+    pub fn read_table(&mut self, table: &toml::Table) -> Result<(), SpecError> {
         for pass in [true, false] {
             for (key, value) in table.iter().filter(|(key, _)| (*key == "preset") == pass) {
                 self.set(key, &keys::toml_text(key, value)?)?;

@@ -3,23 +3,23 @@
 
 use super::{RunSpec, Schedule, Unfreeze};
 
-/// The learning rates of one fit: up from nothing, then down.
+/// A learning-rate schedule: warm-up, then decay.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plan {
+pub struct LrSchedule {
     /// After warm-up, before decay.
     pub peak: f64,
     /// Warm-up: below 1 a share of all steps, from 1 a number of steps.
     pub warmup: f64,
     /// Optimiser steps in all.
     pub total: u64,
-    /// How it falls.
+    /// How it decays.
     pub shape: Schedule,
 }
 
 /// How much lower than its peak the slanted triangular rate starts and ends (Howard & Ruder 2018).
 const RATIO: f64 = 32.0;
 
-impl Plan {
+impl LrSchedule {
     /// The learning rate of step `step`, counted from 0. Formulas: transformers'
     /// `get_{linear,cosine,constant}_schedule_with_warmup`, and [`slanted_triangular`], which is held
     /// at its lowest where the paper's formula would go on below it, even below 0.
@@ -87,7 +87,7 @@ pub fn slanted_triangular(step: u64, total: u64, cut_frac: f64, ratio: f64) -> f
 /// schedule starts over, and so does the optimiser.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
-    plan: Plan,
+    schedule: LrSchedule,
     per_epoch: u64,
     groups: u32,
     layer_decay: f64,
@@ -109,14 +109,15 @@ impl Rates {
     /// The rates of a run with `per_epoch` optimiser steps an epoch and a model of `groups` groups.
     pub fn new(spec: &RunSpec, per_epoch: u64, groups: u32) -> Self {
         let total = per_epoch * u64::from(spec.epochs);
-        let plan = Plan { peak: spec.lr, warmup: spec.warmup, total, shape: spec.schedule };
+        let schedule =
+            LrSchedule { peak: spec.lr, warmup: spec.warmup, total, shape: spec.schedule };
         let groups = groups.max(1);
-        Self { plan, per_epoch, groups, layer_decay: spec.layer_decay, unfreeze: spec.unfreeze }
+        Self { schedule, per_epoch, groups, layer_decay: spec.layer_decay, unfreeze: spec.unfreeze }
     }
 
     /// Optimiser steps of the whole run.
     pub fn total(&self) -> u64 {
-        self.plan.total
+        self.schedule.total
     }
 
     /// Groups of the model, frozen ones included.
@@ -126,18 +127,18 @@ impl Rates {
 
     /// The stage that step `step` belongs to. Steps beyond the end belong to the last one.
     pub fn stage(&self, step: u64) -> Stage {
-        let whole = |groups| Stage { first: 0, steps: self.plan.total, groups };
+        let whole = |groups| Stage { first: 0, steps: self.schedule.total, groups };
         match self.unfreeze {
             Unfreeze::Auto | Unfreeze::All => whole(self.groups),
             Unfreeze::Head => whole(1),
             Unfreeze::Gradual => {
                 let per_epoch = self.per_epoch.max(1);
-                let last_epoch = (self.plan.total / per_epoch).saturating_sub(1);
+                let last_epoch = (self.schedule.total / per_epoch).saturating_sub(1);
                 let epoch = (step / per_epoch).min(last_epoch);
                 let stage = epoch.min(u64::from(self.groups) - 1);
                 let first = stage * per_epoch;
                 let is_last = stage + 1 == u64::from(self.groups);
-                let steps = if is_last { self.plan.total - first } else { per_epoch };
+                let steps = if is_last { self.schedule.total - first } else { per_epoch };
                 Stage { first, steps, groups: stage as u32 + 1 }
             }
         }
@@ -146,7 +147,7 @@ impl Rates {
     /// The learning rate of the head at step `step`.
     pub fn lr(&self, step: u64) -> f64 {
         let stage = self.stage(step);
-        Plan { total: stage.steps, ..self.plan }.lr(step - stage.first)
+        LrSchedule { total: stage.steps, ..self.schedule }.lr(step - stage.first)
     }
 
     /// The learning rate of a group at step `step`; 0 while it is frozen.
@@ -158,7 +159,7 @@ impl Rates {
         }
     }
 
-    /// True where groups differ, so that one rate does not tell it all.
+    /// True if groups have different rates.
     pub fn differ(&self) -> bool {
         self.groups > 1 && (self.layer_decay != 1.0 || self.unfreeze == Unfreeze::Gradual)
     }
@@ -166,12 +167,14 @@ impl Rates {
     /// Groups that never learn because the run has too few epochs to reach them.
     pub fn never_reached(&self) -> u32 {
         match self.unfreeze {
-            Unfreeze::Gradual => self.groups - self.stage(self.plan.total.saturating_sub(1)).groups,
+            Unfreeze::Gradual => {
+                self.groups - self.stage(self.schedule.total.saturating_sub(1)).groups
+            }
             Unfreeze::Auto | Unfreeze::All | Unfreeze::Head => 0,
         }
     }
 
-    /// What a group is called in curves: `head`, `layer_11` .. `layer_0`, `embeddings`.
+    /// The name of a group in curves: `head`, `layer_11` .. `layer_0`, `embeddings`.
     pub fn name(&self, group: u32) -> String {
         match group {
             0 => "head".into(),
@@ -181,7 +184,7 @@ impl Rates {
     }
 }
 
-/// What the learning rate of group `group` is multiplied with.
+/// The factor on the learning rate of group `group`.
 pub fn layer_factor(layer_decay: f64, group: u32) -> f64 {
     let power = layer_decay.powi(group as i32);
     if layer_decay > 1.0 { 1.0 / power } else { power }
@@ -215,7 +218,7 @@ mod tests {
             let (peak, total) = (case["eta_max"].as_f64().unwrap(), case["T"].as_u64().unwrap());
             let cut = shape["cut_frac"].as_f64().unwrap();
             let ratio = shape["ratio"].as_f64().unwrap();
-            let plan = Plan { peak, warmup: cut, total, shape: Schedule::Slanted };
+            let plan = LrSchedule { peak, warmup: cut, total, shape: Schedule::Slanted };
             for (step, want) in numbers(&case["lr"]).into_iter().enumerate() {
                 let got = peak * slanted_triangular(step as u64, total, cut, ratio);
                 assert!((got - want).abs() < 1e-15, "step {step} of {total}: {got} {want}");
@@ -242,8 +245,8 @@ mod tests {
         }
     }
 
-    fn plan(shape: Schedule, warmup: f64, total: u64) -> Plan {
-        Plan { peak: 2.0, warmup, total, shape }
+    fn plan(shape: Schedule, warmup: f64, total: u64) -> LrSchedule {
+        LrSchedule { peak: 2.0, warmup, total, shape }
     }
 
     #[test]

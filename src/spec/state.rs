@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What the user wants of a run. Written by clients only.
+/// The desired state of a run. Only clients write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
@@ -15,11 +15,11 @@ pub enum Wish {
     Stop,
 }
 
-/// What a run is doing. Written by the runner only.
+/// The state of a run. Only the runner writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Waits for a slot.
+    /// It waits for a slot.
     Queued,
     /// The trainer's process exists and has written no event yet.
     Starting,
@@ -37,7 +37,7 @@ pub enum RunState {
 pub enum Outcome {
     /// Trained and tested to the end.
     Done,
-    /// The trainer said why, or its exit did; with the last lines it printed.
+    /// It failed for the reason that the trainer gave, or that its exit shows.
     Failed {
         /// One sentence.
         why: String,
@@ -53,7 +53,7 @@ pub enum Outcome {
         /// The value it had to reach.
         threshold: String,
     },
-    /// The process vanished without a word (killed, machine rebooted).
+    /// The process disappeared without an `ended` event (killed, machine rebooted).
     Lost {
         /// One sentence.
         why: String,
@@ -142,12 +142,12 @@ impl FromStr for Wish {
     }
 }
 
-/// Where a run was put.
+/// Where a run is placed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Placement {
     /// A site's name in `config.toml`.
     pub site: String,
-    /// The seat there: `cuda:0`, `cpu/1`.
+    /// The slot there: `cuda:0`, `cpu/1`.
     pub slot: String,
     /// What the trainer gets as `device`: `cpu` or `cuda:N`.
     pub device: String,

@@ -2,21 +2,21 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::keys::{self, Kind};
+use super::keys::{self, ValueKind};
 use super::{Axis, Init, RunId, RunSpec, SpecError, Values, short};
 
-/// A base spec, axes, and how the axes are walked.
+/// A base spec, axes, and the strategy that combines them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sweep {
     /// What all runs share.
     pub base: RunSpec,
     /// The varied keys, in the order they were written.
     pub axes: Vec<Axis>,
-    /// How.
+    /// How values of the axes are combined.
     pub strategy: Strategy,
 }
 
-/// How a sweep walks its axes.
+/// How a sweep combines the values of its axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
@@ -98,14 +98,14 @@ impl Sweep {
         }
     }
 
-    /// The same sweep over runs that it goes on from: each of its runs once for each of these.
+    /// The same sweep with `init` as one more axis: each of its runs once for each of these parents.
     ///
     /// # Errors
     /// Too many runs; no runs.
     pub fn going_on_from(&self, parents: &[RunId]) -> Result<Self, SpecError> {
         let mut sweep = self.clone();
         match parents {
-            [] => return Err(SpecError::Sweep("there is no run to go on from".into())),
+            [] => return Err(SpecError::Sweep("there is no run to start from".into())),
             [only] => sweep.base.init = Init::Run(*only),
             [first, ..] => {
                 sweep.base.init = Init::Run(*first);
@@ -136,10 +136,10 @@ impl Sweep {
         self.axes.iter().map(|a| a.key.as_str())
     }
 
-    /// The spec of run number `index`: pure, so any run can be made again from the sweep alone.
+    /// The spec of run number `index`: pure, so that any run can be derived from the sweep alone.
     ///
     /// # Errors
-    /// A value that its key refuses; `parse` has checked them, a hand-made sweep may not have been.
+    /// A value that its key refuses; `parse` checks values, but a sweep may be built without it.
     pub fn next(&self, index: usize) -> Result<RunSpec, SpecError> {
         let mut spec = self.base.clone();
         let mut rest = index;
@@ -194,7 +194,7 @@ impl Sweep {
         for kind in kinds {
             let mut spec = RunSpec::default();
             for (key, value) in KINDS.iter().zip(kind) {
-                // A hand-made sweep may hold a value that `next` refuses.
+                // `next` reports a value that its key refuses.
                 let _ = spec.set(key, value);
             }
             let (obeyed, not): (Vec<_>, Vec<_>) =
@@ -235,7 +235,7 @@ fn draw(values: &Values, u: f64, key: &str) -> Result<String, SpecError> {
         Values::Log(low, high) => (low.ln() + u * (high.ln() - low.ln())).exp(),
     };
     Ok(match keys::find(key)?.kind {
-        Kind::Int(..) => short(x.round()),
+        ValueKind::Int(..) => short(x.round()),
         // Three digits are as many as a person wants to read in a table.
         _ => format!("{x:.2e}"),
     })

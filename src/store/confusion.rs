@@ -10,12 +10,12 @@ use super::{Confusion, Reader};
 use crate::events::{Split, Started};
 use crate::spec::RunId;
 
-/// More classes than this fit no screen and few memories.
+/// A matrix of more classes fits no screen, and hardly memory.
 const MAX_CLASSES: usize = 4096;
 
 const SPLITS: [Split; 3] = [Split::Train, Split::Val, Split::Test];
 
-/// Keeps the counts of one pass in place of what was known of it; false if they are no square.
+/// Stores the counts of one pass and replaces older ones; false if they are not square.
 pub(super) fn keep(
     db: &Connection,
     id: RunId,
@@ -33,7 +33,7 @@ pub(super) fn keep(
     Ok(true)
 }
 
-/// Voids the passes behind an epoch.
+/// Removes the passes after an epoch.
 pub(super) fn void_after(db: &Connection, id: RunId, epoch: u32) -> Result<()> {
     db.prepare_cached("DELETE FROM confusion WHERE run = ?1 AND epoch > ?2")?
         .execute((id.0, epoch))?;

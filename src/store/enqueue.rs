@@ -20,7 +20,7 @@ impl Store {
         sweep: Option<&NewSweep>,
         runs: &[NewRun],
     ) -> super::Result<(Option<SweepId>, Vec<RunId>)> {
-        // Made before the lock is taken: a hash and two texts for each of 100,000 runs take a while.
+        // Hashes and texts of 100,000 runs take a while: they are made before the lock is taken.
         let rows: Vec<Row> = runs.iter().map(Row::of).collect();
         let now = now();
         self.change(|tx| {
@@ -30,10 +30,10 @@ impl Store {
         })
     }
 
-    /// Queues sweeps that go on from each other's runs, all or none. `name` makes the name of a run.
+    /// Queues sweeps that start from each other's runs, all or none. `name` makes the name of a run.
     ///
     /// # Errors
-    /// What SQLite refuses, or a sweep that cannot be walked; nothing was queued then.
+    /// What SQLite refuses, or a sweep that cannot be expanded; nothing was queued then.
     pub fn enqueue_stages(
         &mut self,
         stages: &[NewStage],

@@ -36,19 +36,19 @@ pub enum StoreError {
         /// What was found.
         why: String,
     },
-    /// SQLite could not write for want of room.
+    /// The disk is full.
     #[error("The disk of {} is full; free some room and try again.", .0.display())]
     Full(PathBuf),
     /// No permission, or a read-only disk.
     #[error("{} may not be written; check its owner and permissions.", .0.display())]
     ReadOnly(PathBuf),
-    /// Another program has kept the database to itself for longer than [`super::open::PATIENCE`].
+    /// Another program has held the lock for longer than [`super::open::PATIENCE`].
     #[error("Another program has been holding {} for a minute; see who has it open.", .0.display())]
     Busy(PathBuf),
     /// Another database lies where this one was, or none does.
     #[error("{} was deleted or replaced.", .0.display())]
     Replaced(PathBuf),
-    /// A sweep that cannot be walked.
+    /// A sweep that cannot be expanded.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// No such run.
@@ -92,7 +92,7 @@ impl StoreError {
     }
 }
 
-/// True for refusals that pass when another connection has done its work. The busy handler takes
+/// True for errors that pass once another connection has finished. The busy handler takes
 /// care of most; some (a race for the switch to WAL, recovery after a crash) come without asking it.
 pub(super) fn passes(error: &rusqlite::Error) -> bool {
     matches!(

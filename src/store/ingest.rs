@@ -7,9 +7,10 @@ use super::points::{Point, settle_epoch};
 use super::series::{self, metric_id};
 use super::{Curve, Reader, SPARK, Store, confusion, peak};
 use crate::events::{Batch, Event, Kind, PEAK_MEMORY, Split, Started};
+use crate::spec::metrics::{train, val};
 use crate::spec::{RunId, printable};
 
-/// Longest name of a metric, text of a remark, and number of remarks that are kept of a run.
+/// The longest metric name, the longest note of a trainer, and how many notes of a run are stored.
 const NAME: usize = 200;
 const REMARK: usize = 2000;
 const REMARKS: i64 = 200;
@@ -21,8 +22,8 @@ impl Store {
     /// prefix twice equals once.
     ///
     /// # Errors
-    /// [`super::StoreError::NoRun`], and what SQLite refuses. Lines that say nothing we know are
-    /// counted, never an error.
+    /// [`super::StoreError::NoRun`], and what SQLite refuses. A line that cannot be read is counted; it is
+    /// never an error.
     pub fn ingest(&mut self, id: RunId, from: u64, batch: &Batch) -> super::Result<()> {
         let known = self.change(|tx| {
             let position = tx
@@ -104,7 +105,7 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
                     event.t
                 ])?;
             }
-            // The folder itself tells what is in it.
+            // The run's folder shows which files it has.
             Kind::Saved { .. } => {}
         }
     }
@@ -157,7 +158,7 @@ impl Progress {
     }
 }
 
-/// What a batch touched that other columns are made from.
+/// What a batch changed that other columns are derived from.
 #[derive(Default)]
 struct Changed {
     val: bool,
@@ -207,7 +208,7 @@ impl<'a> Pending<'a> {
                 Some(split) => format!("{split}/{short}"),
                 None => short.clone().into_owned(),
             };
-            changed.val |= name == "val/loss";
+            changed.val |= name == val::LOSS;
             changed.train |= TRAIN_LOSS.contains(&name.as_str());
             if short.trim().is_empty() || !series::append(db, id, &name, &points)? {
                 changed.stray("a metric without a name, or more metrics than are kept");
@@ -218,7 +219,7 @@ impl<'a> Pending<'a> {
 }
 
 /// Stand in for val loss before the first pass over the validation rows.
-const TRAIN_LOSS: [&str; 2] = ["train/loss", "train/step_loss"];
+const TRAIN_LOSS: [&str; 2] = [train::LOSS, train::STEP_LOSS];
 
 fn begin(db: &Connection, id: RunId, event: &Event, started: &Started) -> Result<()> {
     let facts = serde_json::to_string(started).unwrap_or_default();
@@ -229,7 +230,7 @@ fn begin(db: &Connection, id: RunId, event: &Event, started: &Started) -> Result
     go_on(db, id, started.attempt)
 }
 
-/// An attempt is alive: what an earlier one said of its end no longer holds.
+/// An attempt is alive: how an earlier one ended no longer counts.
 fn go_on(db: &Connection, id: RunId, attempt: u32) -> Result<()> {
     db.prepare_cached(
         "UPDATE run SET attempt = max(attempt, ?2), ending = NULL, ending_why = NULL,
@@ -256,8 +257,8 @@ fn remark(db: &Connection, id: RunId, event: &Event, level: &str, text: &str) ->
     Ok(())
 }
 
-/// Makes the sparkline and the best epoch again, from the whole curve, so that they depend on what
-/// the curve holds and not on how it came.
+/// Derives the sparkline and the best epoch from the whole curve, so that they do not depend on how its
+/// points arrived.
 fn derive(db: &Connection, id: RunId) -> Result<()> {
     let whole = |name: &str| -> Result<Curve> {
         match metric_id(db, name)? {
@@ -265,7 +266,7 @@ fn derive(db: &Connection, id: RunId) -> Result<()> {
             None => Ok(Curve::default()),
         }
     };
-    let mut loss = whole("val/loss")?;
+    let mut loss = whole(val::LOSS)?;
     let lowest = loss.value.iter().enumerate().filter(|(_, v)| v.is_finite());
     let best_epoch = lowest
         .min_by(|a, b| a.1.total_cmp(b.1))
@@ -295,9 +296,8 @@ fn spark(values: &[f64]) -> Vec<f32> {
 }
 
 impl Reader {
-    /// How many lines of the run's events file said nothing we know, and what was wrong with the
-    /// last.
-    pub fn strays(&self, id: RunId) -> super::Result<(u64, Option<String>)> {
+    /// How many lines of the run's events file could not be read, and what was wrong with the last.
+    pub fn unread_lines(&self, id: RunId) -> super::Result<(u64, Option<String>)> {
         let row = self.ask(|db| {
             db.prepare_cached("SELECT strays, last_stray FROM run WHERE id = ?1")?
                 .query_row([id.0], |r| Ok((r.get::<_, i64>(0)? as u64, r.get(1)?)))
@@ -306,14 +306,14 @@ impl Reader {
         row.ok_or(super::StoreError::NoRun(id))
     }
 
-    /// What the trainer had to say to people, oldest first; at most 200 remarks of a run are kept.
-    pub fn remarks(&self, id: RunId) -> super::Result<Vec<super::Remark>> {
+    /// The trainer's notes to people, oldest first; at most 200 of a run are stored.
+    pub fn trainer_notes(&self, id: RunId) -> super::Result<Vec<super::TrainerNote>> {
         self.ask(|db| {
             let mut query = db.prepare_cached(
                 "SELECT time, step, level, text FROM remark WHERE run = ?1 ORDER BY number",
             )?;
             let rows = query.query_map([id.0], |r| {
-                Ok(super::Remark {
+                Ok(super::TrainerNote {
                     time: r.get(0)?,
                     step: r.get::<_, i64>(1)? as u64,
                     level: r.get::<_, String>(2)?.parse().unwrap_or(crate::events::Level::Warning),

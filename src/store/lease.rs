@@ -8,8 +8,8 @@ use crate::events::Ending;
 use crate::spec::{Placement, RunId, RunState};
 
 impl Reader {
-    /// The trainer's own word on how its last attempt ended, and why; `None` while an attempt is
-    /// alive or if it vanished without a word.
+    /// How the last attempt ended, and why, as the trainer reported it; `None` while an attempt is alive, or
+    /// if it vanished before it could report.
     pub fn ending(&self, id: RunId) -> super::Result<Option<(Ending, String)>> {
         let row = self.ask(|db| {
             db.prepare_cached("SELECT ending, coalesce(ending_why, '') FROM run WHERE id = ?1")?
@@ -75,13 +75,13 @@ impl Store {
         self.reader.open_runs(usize::MAX)
     }
 
-    /// The trainer's own word; see [`Reader::ending`].
+    /// As [`Reader::ending`].
     pub fn ending(&self, id: RunId) -> super::Result<Option<(Ending, String)>> {
         self.reader.ending(id)
     }
 
-    /// Starting: the placement, attempt number and, once known, the process. What an earlier attempt
-    /// said of its end is dropped; a trainer of this attempt that has already spoken stays `Running`.
+    /// Starting: the placement, attempt number and, once known, the process. How an earlier
+    /// attempt ended is dropped; if this attempt has already reported events, the run stays `Running`.
     pub fn lease(
         &mut self,
         id: RunId,
@@ -112,8 +112,8 @@ impl Store {
         self.reader.process(id)
     }
 
-    /// What a run is doing now. An ended run's time of ending is that of its last event, so that a
-    /// rebuilt database says the same; only a run that never reported anything ended just now.
+    /// Sets what a run is doing. The end time is the time of its last event, so that a rebuilt database holds
+    /// the same; a run that never reported anything ends now.
     pub fn set_state(&mut self, id: RunId, state: &RunState) -> super::Result<()> {
         let (word, outcome) = rows::state_columns(state);
         let ended = matches!(state, RunState::Ended(_)).then(now);

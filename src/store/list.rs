@@ -3,11 +3,11 @@ use std::cmp::Ordering;
 use rusqlite::{Connection, Result, Row, Rows, params_from_iter};
 
 use super::enqueue::now;
-use super::search::Plan;
+use super::search::Conditions;
 use super::series::metric_id;
 use super::{Counts, Listing, Reader, Sort, words};
 use crate::spec::RunId;
-use crate::spec::keys::{self, Kind};
+use crate::spec::keys::{self, ValueKind};
 
 impl Reader {
     /// Runs by what they do; archived ones are not counted.
@@ -48,31 +48,31 @@ pub(super) fn add(counts: &mut Counts, class: i64, runs: i64) {
     *count += runs.max(0) as u64;
 }
 
-/// What is known of a run before its row is read.
+/// What the index holds of a run.
 pub(super) struct Candidate {
     id: u32,
     class: i64,
     started: Option<i64>,
     ended: Option<i64>,
     state: String,
-    /// What the last test of a metric saw.
+    /// The value that the last test of a metric read.
     pub(super) metric: Option<f64>,
 }
 
 fn list(db: &Connection, listing: &Listing, limit: usize) -> Result<Vec<RunId>> {
     let query = listing.terms();
-    let plan = Plan::of(&query, listing, now());
-    // As the first `limit` rows are the answer, nothing behind them is read.
-    let in_order = listing.sort == Sort::Id && !plan.has_metrics();
+    let conditions = Conditions::of(&query, listing, now());
+    // The first `limit` rows are the answer: nothing after them is read.
+    let in_order = listing.sort == Sort::Id && !conditions.has_metrics();
     let mut found = if in_order {
-        by_number(db, &plan, listing.descending, limit)?
+        by_number(db, &conditions, listing.descending, limit)?
     } else {
-        let mut found = by_number(db, &plan, false, usize::MAX)?;
-        plan.keep_by_metric(db, &mut found)?;
-        if plan.has_metrics() && plan.has_texts() {
-            keep_by_text(db, &plan, &mut found)?;
+        let mut found = by_number(db, &conditions, false, usize::MAX)?;
+        conditions.keep_by_metric(db, &mut found)?;
+        if conditions.has_metrics() && conditions.has_texts() {
+            keep_by_text(db, &conditions, &mut found)?;
         }
-        sort(db, listing, plan.seen(), &mut found)?;
+        sort(db, listing, conditions.seen(), &mut found)?;
         found
     };
     found.truncate(limit);
@@ -83,18 +83,18 @@ fn list(db: &Connection, listing: &Listing, limit: usize) -> Result<Vec<RunId>> 
 /// index, so that a first page costs no more than a page. Texts wait for the metrics if there are any.
 fn by_number(
     db: &Connection,
-    plan: &Plan<'_>,
+    conditions: &Conditions<'_>,
     descending: bool,
     limit: usize,
 ) -> Result<Vec<Candidate>> {
     let order = if descending { "DESC" } else { "ASC" };
-    let with_text = plan.has_texts() && !plan.has_metrics();
+    let with_text = conditions.has_texts() && !conditions.has_metrics();
     let (text, join) =
         if with_text { ("w.text", "CROSS JOIN words w ON w.run = r.id") } else { ("NULL", "") };
-    let (conditions, values) = plan.conditions();
+    let (sql, values) = conditions.sql();
     let mut query = db.prepare_cached(&format!(
         "SELECT r.id, r.class, r.state, r.started, r.ended, {text}
-         FROM run r INDEXED BY run_list {join} WHERE {conditions} ORDER BY r.id {order}"
+         FROM run r INDEXED BY run_list {join} WHERE {sql} ORDER BY r.id {order}"
     ))?;
     let mut rows = query.query(params_from_iter(values))?;
     let mut found = Vec::new();
@@ -103,24 +103,28 @@ fn by_number(
     {
         let id: u32 = row.get(0)?;
         let state = row.get_ref(2)?.as_str()?;
-        if with_text && !plan.is_met_by_text(id, state, row.get_ref(5)?.as_str()?) {
+        if with_text && !conditions.is_met_by_text(id, state, row.get_ref(5)?.as_str()?) {
             continue;
         }
         let (class, started, ended) = (row.get(1)?, row.get(3)?, row.get(4)?);
         // Only a text that is still to be tested asks for it.
-        let state = if plan.has_texts() { state.to_owned() } else { String::new() };
+        let state = if conditions.has_texts() { state.to_owned() } else { String::new() };
         found.push(Candidate { id, class, started, ended, state, metric: None });
     }
     Ok(found)
 }
 
-fn keep_by_text(db: &Connection, plan: &Plan<'_>, found: &mut Vec<Candidate>) -> Result<()> {
+fn keep_by_text(
+    db: &Connection,
+    conditions: &Conditions<'_>,
+    found: &mut Vec<Candidate>,
+) -> Result<()> {
     let mut query = db.prepare_cached("SELECT text FROM words WHERE run = ?1")?;
     let mut kept = Vec::with_capacity(found.len());
     for candidate in found.drain(..) {
         let mut rows = query.query([candidate.id])?;
         if let Some(row) = rows.next()?
-            && plan.is_met_by_text(candidate.id, &candidate.state, row.get_ref(0)?.as_str()?)
+            && conditions.is_met_by_text(candidate.id, &candidate.state, row.get_ref(0)?.as_str()?)
         {
             kept.push(candidate);
         }
@@ -169,8 +173,8 @@ fn sort(
             by_text(db, found, |text| text.split('\n').next().map(|n| SortKey::Text(n.into())))?
         }
         Sort::Key(key) => {
-            let numeric =
-                keys::find(key).is_ok_and(|k| matches!(k.kind, Kind::Int(..) | Kind::Float(..)));
+            let numeric = keys::find(key)
+                .is_ok_and(|k| matches!(k.kind, ValueKind::Int(..) | ValueKind::Float(..)));
             let prefix = format!("{key}=");
             by_text(db, found, |text| {
                 let value = words::value(text, &prefix)?;
@@ -199,7 +203,7 @@ fn sort(
     Ok(())
 }
 
-/// Keys made from the texts that words are looked for in.
+/// Sort keys from the texts that words are searched in.
 fn by_text(
     db: &Connection,
     found: &[Candidate],

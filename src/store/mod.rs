@@ -1,4 +1,4 @@
-//! The one SQLite file: what is known of every run. Only this module names rusqlite.
+//! The SQLite file: everything the board knows of its runs. Only this module uses rusqlite.
 //!
 //! [`Reader`] never writes and never waits for a writer; [`Store`] is what clients (specs, wishes,
 //! tags, notes) and the runner (states, metrics, offsets) write through. All calls block: the
@@ -36,8 +36,8 @@ pub use crate::events::Split;
 use error::Result;
 pub use error::StoreError;
 pub use run::{
-    Confusion, Counts, Curve, Listing, Millis, Process, Remark, Run, RunnerInfo, SPARK, SiteInfo,
-    SiteState, SlotInfo, Sort, SweepRow, higher_is_better, unreachable,
+    Confusion, Counts, Curve, Listing, Millis, Process, Run, RunnerInfo, SPARK, SiteInfo,
+    SiteState, SlotInfo, Sort, SweepRow, TrainerNote, unreachable,
 };
 
 /// A read-only connection.
@@ -58,14 +58,14 @@ pub struct Store {
 }
 
 impl Reader {
-    /// Changes when anybody else has committed; costs microseconds.
+    /// Changes when another connection has committed; costs microseconds.
     pub fn data_version(&self) -> Result<i64> {
         open::patiently(&self.path, || {
             self.db.pragma_query_value(None, "data_version", |row| row.get(0))
         })
     }
 
-    /// What SQLite finds wrong with the file; empty if nothing. Reads all of it.
+    /// The problems that SQLite finds in the file. Reads all of it.
     pub fn integrity(&self) -> Result<Vec<String>> {
         self.ask(|db| {
             let mut query = db.prepare("PRAGMA integrity_check")?;
@@ -94,12 +94,12 @@ pub struct NewRun {
     pub wish: Wish,
 }
 
-/// A sweep that may go on from the runs of another one that is queued with it.
+/// A sweep that may start from the runs of another one that is queued with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewStage {
-    /// The sweep, without what it goes on from.
+    /// The sweep, without the runs that it starts from.
     pub sweep: NewSweep,
-    /// Which of the stages before it gives the runs to go on from.
+    /// The earlier stage whose runs it starts from.
     pub from: Option<usize>,
 }
 

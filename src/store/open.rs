@@ -10,8 +10,8 @@ use super::error::{Result, StoreError, passes};
 use super::migrations::{self, APPLICATION, NEWEST};
 use super::{Reader, Store};
 
-/// How long a call waits for other writers before it gives up. A write takes milliseconds, so a
-/// minute means that somebody sits on the lock.
+/// How long a call waits for other writers before it gives up. A write takes milliseconds: after a
+/// minute another program holds the lock for good.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Measured (docs/benchmarks.md): of 4, 8 and 16 KiB the one at which neither boards of many short
@@ -186,7 +186,7 @@ fn prepare(db: &mut Connection) -> rusqlite::Result<()> {
     db.busy_handler(Some(wait))?;
     db.set_prepared_statement_cache_capacity(64);
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // The header is read here, so that a file that is no database is told at once.
+    // This reads the header, so that a file that is no database is refused at once.
     db.pragma_query_value(None, "schema_version", |_| Ok(()))
 }
 
@@ -200,8 +200,7 @@ fn wait(tries: i32) -> bool {
     (tries as u128) < PATIENCE.as_millis() / u128::from(LONGEST_MS / 2)
 }
 
-/// Repeats what was refused because of another connection, and puts the refusals that don't pass
-/// into words.
+/// Repeats what another connection blocked; other errors become a [`StoreError`].
 pub(super) fn patiently<T>(path: &Path, mut f: impl FnMut() -> rusqlite::Result<T>) -> Result<T> {
     let start = Instant::now();
     loop {

@@ -1,11 +1,11 @@
-//! The most memory that runs took on a GPU, and what it tells of runs like them.
+//! The peak GPU memory of runs, and what it predicts for runs like them.
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::Reader;
 use crate::spec::RunId;
 
-/// Keeps the most that a run on a GPU has told; resident memory of the CPU says nothing of one.
+/// Stores the peak that a run on a GPU reports; resident memory on a CPU predicts nothing for a GPU.
 pub(super) fn keep(db: &Connection, id: RunId, bytes: f64) -> Result<()> {
     if bytes.is_finite() && bytes > 0.0 {
         db.prepare_cached(
@@ -24,8 +24,8 @@ WHERE a.id = ?1 AND b.peak IS NOT NULL
 ORDER BY b.peak DESC LIMIT 1";
 
 impl Reader {
-    /// The most bytes of a GPU that this run, or one with the same keys that decide about memory, has taken.
-    /// With `unfreeze=gradual` memory grows from epoch to epoch, so only runs to their end count.
+    /// The peak GPU memory, in bytes, of this run or of one with the same [`crate::spec::RunSpec::memory_hash`].
+    /// With `unfreeze=gradual` memory grows from epoch to epoch, so that only finished runs count.
     pub fn alike_peak(&self, id: RunId) -> super::Result<Option<u64>> {
         let found: Option<i64> = self
             .ask(|db| db.prepare_cached(ALIKE)?.query_row([id.0], |row| row.get(0)).optional())?;

@@ -28,7 +28,7 @@ impl Reader {
         self.ask(|db| read(db, id))
     }
 
-    /// The runs that go on from this one, in order.
+    /// The runs that start from this one, in order.
     pub fn children(&self, id: RunId) -> super::Result<Vec<RunId>> {
         self.ask(|db| {
             db.prepare_cached(

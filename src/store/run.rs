@@ -26,7 +26,7 @@ pub struct Run {
     pub sweep: Option<SweepId>,
     /// What the user wants.
     pub wish: Wish,
-    /// What is.
+    /// What the run is doing.
     pub state: RunState,
     /// Where it runs or ran.
     pub placement: Option<Placement>,
@@ -65,16 +65,7 @@ pub struct Run {
 /// The length of a run's sparkline.
 pub const SPARK: usize = 32;
 
-/// True if a higher value of the metric is better; losses, times and memory are better low.
-pub fn higher_is_better(metric: &str) -> bool {
-    let name = metric.rsplit('/').next().unwrap_or(metric);
-    !(name.contains("loss")
-        || name == "ppl"
-        || name.contains("perplexity")
-        || name.ends_with("_bytes"))
-}
-
-/// Runs by what they do.
+/// Numbers of runs by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// In the queue with the wish to run.
@@ -108,7 +99,7 @@ pub struct Listing {
     pub trash: bool,
     /// The order.
     pub sort: Sort,
-    /// Turned round.
+    /// In descending order.
     pub descending: bool,
 }
 
@@ -185,11 +176,11 @@ pub struct SweepRow {
     pub varied: Vec<String>,
     /// When it was queued.
     pub created: Millis,
-    /// Its runs by what they do.
+    /// Its runs by state.
     pub counts: Counts,
 }
 
-/// A process, so named that a reboot or a reused pid is noticed.
+/// A process, identified so that a reboot or a reused pid is noticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Process id, also its process group.
@@ -202,18 +193,18 @@ pub struct Process {
     pub host: String,
 }
 
-/// The runner, as it last signed on.
+/// The runner of a board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerInfo {
     /// Its process.
     pub process: Process,
-    /// When it last signed.
+    /// Its last heartbeat.
     pub heartbeat: Millis,
     /// Version of tuneboard.
     pub version: String,
 }
 
-/// A seat for one run, with what the device tells of itself.
+/// A slot for one run, with its device's figures.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SlotInfo {
     /// A site of the config.
@@ -234,7 +225,7 @@ pub struct SlotInfo {
     pub temperature: Option<u32>,
 }
 
-/// What the runner last heard of a site. Kept when the runner leaves: then it is the last word.
+/// What the runner last knew of a site. It stays when the runner exits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SiteInfo {
@@ -248,18 +239,24 @@ pub struct SiteInfo {
     pub why: String,
     /// Devices, for people.
     pub devices: Vec<String>,
-    /// Seats in all; 0 = not known yet.
+    /// Slots in all; 0 = not known yet.
     pub slots: u32,
-    /// Seats without a run.
+    /// Slots without a run.
     pub free: u32,
-    /// What is to be said of runs there: what they wait for, how far a copy is.
+    /// Remarks about runs there: what they wait for, how far a transfer is.
     pub runs: BTreeMap<RunId, String>,
 }
 
 impl Run {
-    /// What a live run is called while nobody can say that it is at work: `away` while its host does not
-    /// answer or its node gives no sign of life, `waiting` once its cluster has taken it off a node.
-    /// `None` if its state may be believed.
+    /// The figure that tells how good it is ([`crate::spec::Task::score`]): of the test rows, else the best of the
+    /// validation rows.
+    pub fn score(&self) -> Option<f64> {
+        let [val, test] = self.spec.task.score();
+        self.last.get(test).or_else(|| self.best.get(val)).copied()
+    }
+
+    /// The word for a live run whose state cannot be confirmed: `away` while its host does not answer or its
+    /// node sends no heartbeat, `waiting` once its cluster has taken it off a node; else `None`.
     pub fn doubt(&self, sites: &[SiteInfo]) -> Option<&'static str> {
         let place = self.placement.as_ref().filter(|_| self.state.is_live())?;
         let site = sites.iter().find(|site| site.name == place.site)?;
@@ -272,7 +269,7 @@ impl Run {
     }
 }
 
-/// What is said of a host, or of a run, that cannot be reached begins so.
+/// How remarks about a host, or a run, that cannot be reached begin.
 const UNREACHABLE: &str = "unreachable";
 
 /// `unreachable, last seen 14:02`; of another day with its date.
@@ -296,7 +293,7 @@ pub enum SiteState {
     Unasked,
     /// It answers.
     Up,
-    /// It does not; what runs there may well go on.
+    /// It does not answer; its runs may go on.
     Unreachable,
 }
 
@@ -311,9 +308,9 @@ impl SiteState {
     }
 }
 
-/// Something the trainer had to say to people.
+/// A note of the trainer to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
+pub struct TrainerNote {
     /// When.
     pub time: Millis,
     /// Optimiser steps taken by then.

@@ -1,11 +1,11 @@
-//! Who runs this board, and on which seats.
+//! The runner of a board, its slots and sites.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{Millis, Process, Reader, RunnerInfo, SiteInfo, SlotInfo, Store};
 
 impl Reader {
-    /// The runner, as it last signed on; whether it is alive is for the caller to judge.
+    /// The runner that registered last; the caller judges whether it is alive.
     pub fn runner(&self) -> super::Result<Option<RunnerInfo>> {
         self.ask(|db| {
             let row = db
@@ -30,7 +30,7 @@ impl Reader {
         })
     }
 
-    /// The seats, in the order the runner gave them.
+    /// The slots, in the order the runner gave them.
     pub fn slots(&self) -> super::Result<Vec<SlotInfo>> {
         self.ask(|db| {
             let mut query = db.prepare_cached("SELECT slot FROM slot ORDER BY number")?;
@@ -41,7 +41,7 @@ impl Reader {
 }
 
 impl Store {
-    /// The runner of this board is this one.
+    /// Registers the runner.
     pub fn sign_on(&mut self, runner: &RunnerInfo) -> super::Result<()> {
         let process = serde_json::to_string(&runner.process).unwrap_or_default();
         self.change(|tx| {
@@ -53,18 +53,18 @@ impl Store {
         Ok(())
     }
 
-    /// The runner is alive.
+    /// Writes the runner's heartbeat.
     pub fn beat(&mut self, now: Millis) -> super::Result<()> {
         self.change(|tx| tx.prepare_cached("UPDATE runner SET heartbeat = ?1")?.execute([now]))?;
         Ok(())
     }
 
-    /// The runner leaves, and its seats with it.
+    /// Removes the runner and its slots.
     pub fn sign_off(&mut self) -> super::Result<()> {
         self.change(|tx| tx.execute_batch("DELETE FROM runner; DELETE FROM slot"))
     }
 
-    /// What is known of the sites. Writes only what is new.
+    /// Stores what is known of the sites. Writes only changes.
     pub fn set_sites(&mut self, sites: &[SiteInfo]) -> super::Result<()> {
         if self.reader.sites()? == sites {
             return Ok(());
@@ -81,7 +81,7 @@ impl Store {
         })
     }
 
-    /// The seats and what they are doing. Writes only what is new, so that an idle board stays still.
+    /// Stores the slots and their runs. Writes only changes, so that an idle board causes no writes.
     pub fn set_slots(&mut self, slots: &[SlotInfo]) -> super::Result<()> {
         if self.reader.slots()? == slots {
             return Ok(());

@@ -12,7 +12,7 @@ use crate::spec::keys::KEYS;
 
 /// A query in three parts, cheapest first.
 #[derive(Default)]
-pub(super) struct Plan<'a> {
+pub(super) struct Conditions<'a> {
     /// Conditions on `run r`, each with `?` for its values.
     conditions: Vec<String>,
     values: Vec<Value>,
@@ -20,7 +20,7 @@ pub(super) struct Plan<'a> {
     texts: Vec<&'a Term>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Conditions<'a> {
     pub(super) fn of(query: &'a Query, listing: &Listing, now: i64) -> Self {
         let mut plan = Self::default();
         let shelf = query.terms.iter().rev().find_map(|term| match (&term.test, term.negated) {
@@ -83,7 +83,7 @@ impl<'a> Plan<'a> {
             }
             Test::Archived(_) => return,
         };
-        // What is not known is no reason to show a run, but one to show it when turned round.
+        // A missing value never matches, and matches the negated test.
         let not = if term.negated { "NOT " } else { "" };
         self.conditions.push(format!("{not}coalesce({}, 0)", format_args!("({sql})")));
         self.values.extend(values);
@@ -97,7 +97,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The conditions of one `WHERE`, and the values for it.
-    pub(super) fn conditions(&self) -> (String, &[Value]) {
+    pub(super) fn sql(&self) -> (String, &[Value]) {
         (self.conditions.join(" AND "), &self.values)
     }
 
@@ -111,8 +111,8 @@ impl<'a> Plan<'a> {
         !self.metrics.is_empty()
     }
 
-    /// The metric that [`Self::keep_by_metric`] looked at last, and whether at its last value: what stands in
-    /// [`Candidate::metric`] then.
+    /// The metric that [`Self::keep_by_metric`] tested last, and whether its last value: [`Candidate::metric`]
+    /// holds that value then.
     pub(super) fn seen(&self) -> Option<(&str, bool)> {
         match &self.metrics.last()?.test {
             Test::Number { field: Number::Metric { name, last }, .. }
@@ -121,7 +121,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Drops the candidates, in rising order of their numbers, whose metrics are others.
+    /// Keeps the candidates (in ascending order of id) whose metrics match.
     pub(super) fn keep_by_metric(&self, db: &Connection, found: &mut Vec<Candidate>) -> Result<()> {
         for term in &self.metrics {
             let (Test::Number { field, .. } | Test::Range { field, .. }) = &term.test else {

@@ -1,13 +1,12 @@
-//! The curves of one run, written: appending points, voiding them, and what is kept of each curve
-//! beside its points (how many, the last value, the best).
+//! Writes the curves of a run: appends and voids points, and keeps count, last and best value of each.
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::curve::outline;
-use super::higher_is_better;
 use super::points::{Point, Points};
 use crate::spec::RunId;
+use crate::spec::metrics::higher_is_better;
 
 /// Points of a full chunk: about 6 KB, so that rewriting the last one at every batch stays cheap.
 const FULL: usize = 512;
@@ -24,14 +23,14 @@ const MAX_CHUNKS: i64 = 1 << 18;
 /// Metric names that one run may bring.
 const MAX_SERIES: i64 = 512;
 
-/// The number of a metric that is known.
+/// The id of a metric that the board has.
 pub(super) fn metric_id(db: &Connection, name: &str) -> Result<Option<i64>> {
     db.prepare_cached("SELECT id FROM metric WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
         .optional()
 }
 
-/// The number of a metric that a run reports; `None` if the run or the board has too many already.
+/// The id of a metric that a run reports; `None` if the run or the board has too many already.
 fn intern(db: &Connection, run: RunId, name: &str) -> Result<Option<i64>> {
     let count = |sql, run: &[&dyn rusqlite::ToSql]| -> Result<i64> {
         db.prepare_cached(sql)?.query_row(run, |r| r.get(0))
@@ -57,7 +56,7 @@ pub(super) fn add_points(row: &Row, column: usize, points: &mut Points) -> Resul
     })
 }
 
-/// One curve under change. Nothing is written before [`Series::finish`] but full chunks.
+/// One curve that is being changed. Only full chunks are written before [`Series::finish`].
 struct Series<'a> {
     db: &'a Connection,
     run: RunId,
@@ -68,7 +67,7 @@ struct Series<'a> {
     number: i64,
     tail: Points,
     best: Option<f64>,
-    /// Points were taken away, so the best must be looked for again.
+    /// Points were removed, so that the best must be searched again.
     voided: bool,
 }
 
@@ -123,7 +122,7 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    /// Takes points off the end while the condition holds.
+    /// Removes points from the end while the condition holds.
     fn void_while(&mut self, mut condition: impl FnMut(&Point) -> bool) -> Result<()> {
         while self.tail.last().is_some_and(|last| condition(&last)) {
             self.tail.pop();
@@ -138,8 +137,8 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    /// Appends a point. Steps of a curve only go up: an attempt that goes over the same steps again
-    /// replaces what was said of them.
+    /// Appends a point. Steps of a curve only go up: an attempt that repeats steps replaces
+    /// their points.
     fn push(&mut self, p: Point) -> Result<()> {
         self.void_while(|last| (last.step, last.epoch) >= (p.step, p.epoch))?;
         if self.tail.len() >= FULL {
@@ -185,7 +184,7 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    /// The best of what is left; outlines know it of full chunks.
+    /// The best of the points that are left; outlines hold it for full chunks.
     fn search_best(&self) -> Result<Option<f64>> {
         let mut query = self.db.prepare_cached(
             "SELECT coalesce(outline, points) FROM chunk WHERE id BETWEEN ?1 AND ?2",
@@ -200,7 +199,7 @@ impl<'a> Series<'a> {
     }
 }
 
-/// The better of two; what is not finite is no candidate.
+/// The better of two values; only finite ones count.
 fn better(best: Option<f64>, value: f64, higher: bool) -> Option<f64> {
     match best {
         _ if !value.is_finite() => best,
@@ -228,7 +227,7 @@ pub(super) fn append(db: &Connection, run: RunId, name: &str, points: &[Point]) 
     Ok(true)
 }
 
-/// Voids every point of a run behind `step`.
+/// Removes every point of a run after `step`.
 pub(super) fn void_after(db: &Connection, run: RunId, step: u64) -> Result<()> {
     let names: Vec<(i64, String)> = db
         .prepare_cached(

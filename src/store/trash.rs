@@ -1,4 +1,4 @@
-//! Runs thrown away: hidden from every list, and brought back as they were, until they are purged.
+//! The trash: runs that are hidden from every list and can be restored until they are purged.
 //!
 //! The column `archived` has two bits: 1 for archived, 2 for thrown away.
 
@@ -8,7 +8,7 @@ use super::{Reader, Store, series};
 use crate::spec::RunId;
 
 impl Reader {
-    /// Those of these runs that lie in the trash.
+    /// Which of these runs are in the trash.
     pub fn trashed(&self, ids: &[RunId]) -> super::Result<Vec<RunId>> {
         self.ask(|db| {
             let mut query =
@@ -25,8 +25,8 @@ impl Reader {
 }
 
 impl Store {
-    /// Throws runs away. Only runs that have ended for good can be; the ids of the others come back, and
-    /// nothing was changed then.
+    /// Moves runs to the trash. Only runs that have ended for good can go there; if others are among them,
+    /// their ids are returned and nothing changes.
     pub fn trash(&mut self, ids: &[RunId]) -> super::Result<Vec<RunId>> {
         self.if_over(ids, |store| {
             store.change_runs(ids, |tx, id| {
@@ -36,7 +36,7 @@ impl Store {
         })
     }
 
-    /// Brings runs back from the trash, archived if they were.
+    /// Restores runs from the trash, archived if they were.
     pub fn restore(&mut self, ids: &[RunId]) -> super::Result<()> {
         self.change_runs(ids, |tx, id| {
             tx.prepare_cached("UPDATE run SET archived = archived & 1 WHERE id = ?1")?
@@ -44,8 +44,8 @@ impl Store {
         })
     }
 
-    /// Forgets runs for ever; their numbers are not given again while the database lives. As [`Store::trash`], only those that
-    /// have ended. Their folders are the caller's to remove, before: else `reindex` finds them again.
+    /// Deletes runs for good; their numbers are never used again. As [`Store::trash`], only those that
+    /// have ended. The caller removes their folders first: else `reindex` finds them again.
     pub fn purge(&mut self, ids: &[RunId]) -> super::Result<Vec<RunId>> {
         self.if_over(ids, |store| {
             store.change_runs(ids, |tx, id| {
@@ -58,7 +58,7 @@ impl Store {
         })
     }
 
-    /// Which of these have not ended for good: a stopped run that is to go on has not.
+    /// Which of these have not ended for good: a stopped run that is to resume has not.
     pub fn not_over(&self, ids: &[RunId]) -> super::Result<Vec<RunId>> {
         self.reader().ask(|db| {
             let mut query = db.prepare_cached(

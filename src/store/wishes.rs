@@ -1,4 +1,4 @@
-//! What people write: wishes, names, tags, notes.
+//! What people set: the desired state, names, tags, notes.
 
 use rusqlite::{Connection, Result, Transaction, params};
 
@@ -6,7 +6,7 @@ use super::{Store, StoreError, series, words};
 use crate::spec::{RunId, Wish, printable};
 
 impl Store {
-    /// What the user wants of these runs.
+    /// Sets the desired state of these runs.
     ///
     /// # Errors
     /// [`StoreError::NoRun`] for the first that does not exist; nothing was changed then.
@@ -17,12 +17,12 @@ impl Store {
         })
     }
 
-    /// Puts ended runs back into the queue: their state is `Queued` at once, their wish `Run`. A run
-    /// that has not ended only gets the wish.
+    /// Puts ended runs back into the queue: their state becomes `Queued` at once, their desired state `Run`. Of
+    /// a run that has not ended only the desired state changes.
     ///
     /// `from_start` also forgets everything that was reported, the attempts included: the runner
-    /// clears the folder of a run before it starts its first attempt. Otherwise the next attempt goes
-    /// on from the last checkpoint.
+    /// clears the folder of a run before it starts its first attempt. Otherwise the next attempt resumes
+    /// from the last checkpoint.
     pub fn requeue(&mut self, ids: &[RunId], from_start: bool) -> super::Result<()> {
         self.change_runs(ids, |tx, id| {
             tx.prepare_cached("UPDATE run SET wish = 'run' WHERE id = ?1")?.execute([id.0])?;
@@ -69,7 +69,7 @@ impl Store {
         })
     }
 
-    /// Replaces what the user wrote about a run; line breaks stay.
+    /// Replaces the user's note on a run; line breaks stay.
     pub fn set_note(&mut self, id: RunId, note: &str) -> super::Result<()> {
         let clean: Vec<_> = note.lines().map(|line| printable(line, usize::MAX)).collect();
         let clean = clean.join("\n");
@@ -87,7 +87,7 @@ impl Store {
         })
     }
 
-    /// One change to each of some runs, all or none.
+    /// Makes one change to each of some runs, all or none.
     pub(super) fn change_runs(
         &mut self,
         ids: &[RunId],

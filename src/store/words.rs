@@ -1,12 +1,11 @@
-//! What a filter's words are looked for in: one text per run, in lower case, one part per line:
-//! the name, the tags, every key that has a value as `key=value`, the note.
+//! The text that filters search: one per run, in lower case, one part per line: the name, the tags, every key that has a value as `key=value`, the note.
 
 use rusqlite::{Connection, Result};
 
 use crate::spec::keys::KEYS;
 use crate::spec::{RunId, RunSpec, printable};
 
-/// Longest name, tag and note that are kept.
+/// The longest name and tag that are stored.
 pub(super) const NAME: usize = 200;
 pub(super) const TAG: usize = 60;
 
@@ -29,7 +28,7 @@ pub(super) fn value<'a>(text: &'a str, key_equals: &str) -> Option<&'a str> {
     text.split('\n').skip(1).find_map(|line| line.strip_prefix(key_equals))
 }
 
-/// Writes the text of a run whose name, tags or note were changed.
+/// Updates the text of a run after its name, tags or note changed.
 pub(super) fn renew(db: &Connection, id: RunId) -> Result<usize> {
     let (name, spec, tags, note) = db
         .prepare_cached("SELECT name, spec, tags, note FROM run WHERE id = ?1")?

@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tuneboard::events::{Ending, Kind, Level, Split, Started, is_of_machine};
+use tuneboard::spec::metrics::{self, train};
 use tuneboard::spec::printable;
 
 /// The most characters of one line.
@@ -51,9 +52,9 @@ impl Console {
                 let get = |name: &str| values.get(name).map_or(f64::NAN, |n| n.0);
                 bar.set_message(format!(
                     "loss {:.4}  lr {:.2e}  {:.0} examples/s",
-                    get("train/step_loss"),
-                    get("train/step_lr"),
-                    get("train/step_examples_per_s"),
+                    get(train::STEP_LOSS),
+                    get(train::STEP_LR),
+                    get(train::STEP_EXAMPLES_PER_S),
                 ));
             }
             Kind::Eval { split, epoch, values } => {
@@ -63,7 +64,7 @@ impl Console {
                 for (name, value) in values.iter().filter(|(name, _)| !is_of_machine(name)) {
                     let _ = write!(self.line, "  {split}/{name} {:.4}", value.0);
                 }
-                if let Some(rate) = values.get("examples_per_s") {
+                if let Some(rate) = values.get(metrics::EXAMPLES_PER_S) {
                     let _ = write!(self.line, "  {:.0} examples/s", rate.0);
                 }
                 if *split != Split::Train {

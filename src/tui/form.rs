@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::spec::keys::{KEYS, Key, Kind};
-use crate::spec::{Axis, Group, RunId, RunSpec, SpecError, Sweep, Values};
+use crate::spec::keys::{KEYS, Key, ValueKind};
+use crate::spec::{Axis, KeyGroup, RunId, RunSpec, SpecError, Sweep, Values};
 use crate::store::Run;
 
 /// What is typed so far. It outlives the screen: leaving loses nothing.
@@ -18,7 +18,7 @@ pub struct Form {
     /// Draws of a random search; empty for a grid.
     trials: String,
     /// Groups whose keys are shown.
-    pub open: BTreeSet<Group>,
+    pub open: BTreeSet<KeyGroup>,
     /// An index into [`Form::rows`].
     pub cursor: usize,
 }
@@ -27,7 +27,7 @@ pub struct Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
     /// The heading of a group; folds it.
-    Group(Group),
+    Group(KeyGroup),
     /// A key, by its place in [`KEYS`].
     Key(usize),
     /// How many draws a random search makes.
@@ -60,7 +60,7 @@ impl Form {
     /// A form with the board's defaults.
     pub fn new(defaults: &RunSpec) -> Self {
         let texts: Vec<String> = KEYS.iter().map(|key| text(key, defaults)).collect();
-        let open = [Group::Experiment].into();
+        let open = [KeyGroup::Experiment].into();
         Self { from: None, first: texts.clone(), texts, trials: String::new(), open, cursor: 1 }
     }
 
@@ -76,13 +76,13 @@ impl Form {
     /// The lines in view, from top to bottom.
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::with_capacity(KEYS.len() + 8);
-        for group in Group::ALL {
+        for group in KeyGroup::ALL {
             rows.push(Row::Group(group));
             if self.open.contains(&group) {
-                let of_group = |(_, key): &(usize, &Key)| key.group() == group;
+                let of_group = |(_, key): &(usize, &Key)| key.group == group;
                 rows.extend(KEYS.iter().enumerate().filter(of_group).map(|(i, _)| Row::Key(i)));
             }
-            if group == Group::Experiment && (self.draws() || !self.trials.is_empty()) {
+            if group == KeyGroup::Experiment && (self.draws() || !self.trials.is_empty()) {
                 rows.push(Row::Trials);
             }
         }
@@ -140,7 +140,7 @@ impl Form {
             Row::Group(group) => KEYS
                 .iter()
                 .enumerate()
-                .any(|(i, key)| key.group() == group && self.is_changed(Row::Key(i))),
+                .any(|(i, key)| key.group == group && self.is_changed(Row::Key(i))),
             Row::Launch => false,
         }
     }
@@ -160,13 +160,13 @@ impl Form {
         let Some(key) = KEYS.get(i) else { return };
         let now = self.text(row).to_owned();
         let next = match key.kind {
-            Kind::Choice(words) => round(words, &now, up).map(str::to_owned),
-            Kind::Flag => round(&["false", "true"], &now, up).map(str::to_owned),
-            Kind::Float(low, high) => now.parse::<f64>().ok().map(|x| {
+            ValueKind::Choice(words) => round(words, &now, up).map(str::to_owned),
+            ValueKind::Flag => round(&["false", "true"], &now, up).map(str::to_owned),
+            ValueKind::Float(low, high) => now.parse::<f64>().ok().map(|x| {
                 let next = if up { x * 2.0 } else { x / 2.0 };
                 crate::spec::short(next.clamp(low, high))
             }),
-            Kind::Int(low, high) => now.parse::<u64>().ok().map(|n| {
+            ValueKind::Int(low, high) => now.parse::<u64>().ok().map(|n| {
                 let next = match (n.is_power_of_two() && n >= 16, up) {
                     (true, true) => n.saturating_mul(2),
                     (true, false) => n / 2,
@@ -175,7 +175,7 @@ impl Form {
                 };
                 next.clamp(low, high).to_string()
             }),
-            Kind::Text | Kind::Path | Kind::Split => None,
+            ValueKind::Text | ValueKind::Path | ValueKind::Split => None,
         };
         if let Some(next) = next {
             self.set(row, &next);
@@ -250,7 +250,7 @@ impl Form {
 fn text(key: &Key, spec: &RunSpec) -> String {
     let value = (key.get)(spec);
     match key.kind {
-        Kind::Text | Kind::Path => value.replace(',', "\\,"),
+        ValueKind::Text | ValueKind::Path => value.replace(',', "\\,"),
         _ => value,
     }
 }
@@ -289,7 +289,7 @@ mod tests {
         let sweep = form.check(None).sweep.unwrap();
         assert_eq!((sweep.len(), sweep.next(0).unwrap()), (1, run.spec));
         assert_eq!(form.row(), key("lr"));
-        assert!(!Group::ALL.iter().any(|g| form.is_changed(Row::Group(*g))));
+        assert!(!KeyGroup::ALL.iter().any(|g| form.is_changed(Row::Group(*g))));
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
         let mut form = Form::of(&queued(1));
         form.step(key("lr"), false);
         assert_eq!(form.text(key("lr")), "1e-5");
-        assert!(form.is_changed(key("lr")) && form.is_changed(Row::Group(Group::Experiment)));
+        assert!(form.is_changed(key("lr")) && form.is_changed(Row::Group(KeyGroup::Experiment)));
         form.step(key("epochs"), true);
         form.step(key("batch_size"), false);
         form.step(key("schedule"), true);

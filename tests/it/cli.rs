@@ -583,7 +583,7 @@ fn help_teaches() {
       logs         Show what a run's trainer printed
       stop         Save runs and end them
       hold         Keep runs waiting in the queue
-      resume       Let held, stopped or failed runs go on from their last checkpoint
+      resume       Resume held, stopped or failed runs from their last checkpoint
       retry        Put ended runs back into the queue
       clone        Queue a run like another one, with some keys changed
       compare      Put runs side by side and say whether they differ by more than chance
@@ -651,7 +651,7 @@ fn help_teaches() {
     Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
     lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \,
     NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
-    which one goes on from the runs of another (docs/huggingface.md).
+    which one starts from the runs of another (docs/huggingface.md).
 
     Examples:
       tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run

@@ -268,3 +268,22 @@ fn files_stay_readable() {
     let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > 600).collect();
     assert!(long.is_empty(), "{long:?}");
 }
+
+#[test]
+fn figures_are_named_in_one_table() {
+    let names: Vec<String> = tuneboard::spec::metrics::METRICS
+        .iter()
+        .flat_map(|metric| ["train", "val", "test"].map(|s| format!("\"{s}/{}\"", metric.name)))
+        .collect();
+    let is_test = |path: &Path| {
+        let path = path.to_string_lossy();
+        ["/tests", "fixtures.rs", "parity"].iter().any(|part| path.contains(part))
+    };
+    let mut wrong = Vec::new();
+    for (path, text) in source().iter().filter(|(path, _)| !is_test(path)) {
+        let code = code(text);
+        let written = names.iter().filter(|name| code.contains(*name));
+        wrong.extend(written.map(|name| format!("{} writes {name}", path.display())));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -1,4 +1,4 @@
-//! `init=rN`: a run goes on from another one's best checkpoint, waits for it, and says so.
+//! `init=rN`: a run starts from another one's best checkpoint, waits for it, and says so.
 
 use serde_json::{Value, json};
 
@@ -56,9 +56,9 @@ fn a_language_model_is_adapted_and_carries_classifiers_in_one_sweep() {
     let child = shell.json(&["show", "r3"]);
     assert_eq!((&child["parent"], &child["waits_for"]), (&json!("r1"), &Value::Null));
     let told = remarks(&shell, "r3");
-    assert!(told.contains("goes on from r1 (done)"), "{told}");
+    assert!(told.contains("starts from r1 (done)"), "{told}");
     assert!(told.contains("the classification head is new, for r1 is a language model"), "{told}");
-    assert!(remarks(&shell, "r1").contains("gone on from by r3, r4"));
+    assert!(remarks(&shell, "r1").contains("runs that start from it: r3, r4"));
     // The database is made again from the folders, lineage and all.
     shell.ok(&["reindex"]);
     assert_eq!(shell.json(&["show", "r1"])["children"], json!(["r3", "r4"]));
@@ -96,18 +96,18 @@ fn a_run_waits_for_its_parent_and_ends_with_a_parent_that_fails() {
     shell.refuses(
         &["run", "init=r1", "model=fake", "data=data/mail.csv"],
         2,
-        "goes on from a run of model=fake epoch_ms=20 fail, not of model=fake",
+        "starts from a run of model=fake epoch_ms=20 fail, not of model=fake",
     );
     shell.refuses(&["run", "init=r", "model=fake", "data=data/mail.csv"], 2, "a run as r12");
     shell.refuses(
         &["run", "init=r1", "model=majority", "data=data/mail.csv"],
         2,
-        "goes on from nothing",
+        "starts from no other run",
     );
     shell.ok(&["run", "init=r1", "data=data/mail.csv"]);
     let child = shell.json(&["show", "r2"]);
     assert_eq!((&child["state"], &child["waits_for"]), (&json!("queued"), &json!("r1")));
-    assert!(shell.ok(&["show", "r2"]).contains("goes on from r1 (queued), which it waits for"));
+    assert!(shell.ok(&["show", "r2"]).contains("starts from r1 (queued), which it waits for"));
 
     let ended = |id: &str| shell.json(&["show", id])["state"] == json!("ended");
     shell.ok(&["resume", "r1"]);

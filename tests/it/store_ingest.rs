@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tuneboard::events::{Ending, Event, Kind, Level, Number, Split, Started, Tail, VERSION};
 use tuneboard::spec::{RunId, RunSpec, Wish};
-use tuneboard::store::{Confusion, Curve, NewRun, Remark, Run, Store};
+use tuneboard::store::{Confusion, Curve, NewRun, Run, Store, TrainerNote};
 
 fn store(dir: &Path) -> (Store, RunId) {
     let mut store = Store::open(&dir.join("board.db")).unwrap();
@@ -65,7 +65,7 @@ struct Told {
     run: String,
     curves: Vec<(String, Vec<Bits>, usize)>,
     confusions: Vec<Confusion>,
-    remarks: Vec<Remark>,
+    remarks: Vec<TrainerNote>,
     ending: Option<(Ending, String)>,
     strays: u64,
     offset: u64,
@@ -95,9 +95,9 @@ fn told(store: &Store, id: RunId) -> Told {
             .into_iter()
             .map(|(split, epoch)| reader.confusion(id, split, Some(epoch)).unwrap().unwrap())
             .collect(),
-        remarks: reader.remarks(id).unwrap(),
+        remarks: reader.trainer_notes(id).unwrap(),
         ending: reader.ending(id).unwrap(),
-        strays: reader.strays(id).unwrap().0,
+        strays: reader.unread_lines(id).unwrap().0,
         offset: store.offset(id).unwrap(),
     }
 }
@@ -163,7 +163,7 @@ fn an_eval_is_one_point_an_epoch_under_the_name_of_its_split() {
     assert_eq!(confusion.labels, ["ham", "spam"]);
     assert_eq!(confusion.counts, [[3, 0], [1, 9]]);
     assert_eq!(reader.ending(id).unwrap(), Some((Ending::Done, String::new())));
-    assert_eq!(reader.remarks(id).unwrap()[0].text, "[31mred");
+    assert_eq!(reader.trainer_notes(id).unwrap()[0].text, "[31mred");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn absurd_names_and_counts_are_kept_within_limits() {
     assert!(metrics.contains(&"[2Jloss ".to_owned()));
     assert!(metrics.iter().all(|m| m.chars().count() <= 200 && !m.contains('\u{1b}')));
     // 12,000 + 2 names are told of, 2 nameless ones and a matrix that is none.
-    let (strays, why) = store.reader().strays(id).unwrap();
+    let (strays, why) = store.reader().unread_lines(id).unwrap();
     assert_eq!(strays, 12_000 + 2 - 512 + 2 + 1);
     assert!(why.unwrap().contains("metric"));
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Entry;
-use crate::store::{Curve, higher_is_better};
+use crate::spec::metrics::{self, Better};
+use crate::store::Curve;
 
 /// A value and where it was reached.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,17 +82,15 @@ fn figures(name: &str, curve: &Curve) -> Option<Figures> {
         min = min.filter(|m| m.value <= *value).or(Some(here));
         max = max.filter(|m| m.value >= *value).or(Some(here));
     }
-    let best = if higher_is_better(name) { max } else { min };
+    let best = if metrics::higher_is_better(name) { max } else { min };
     Some(Figures { last, best, min, max, delta: None, change: None })
 }
 
 fn change(name: &str, delta: f64) -> Option<Change> {
-    if name.rsplit(['/', '_']).next() == Some("lr") {
-        return None;
+    match (metrics::better(name), delta) {
+        (Better::Neither, _) => None,
+        (_, 0.0) => Some(Change::Same),
+        (better, d) if (d > 0.0) == (better == Better::High) => Some(Change::Better),
+        _ => Some(Change::Worse),
     }
-    Some(match delta {
-        0.0 => Change::Same,
-        d if (d > 0.0) == higher_is_better(name) => Change::Better,
-        _ => Change::Worse,
-    })
 }

@@ -8,7 +8,7 @@ use polars::prelude::*;
 use crate::analysis::errors::{Case, Verdict};
 use crate::dataset::predictions::Predictions;
 use crate::spec::RunId;
-use crate::spec::keys::{KEYS, Kind};
+use crate::spec::keys::{KEYS, ValueKind};
 use crate::store::{Confusion, Curve, Millis, Run};
 
 /// Columns `row`, `text`, `label`, `characters`, `words`, and for each run `rN_predicted`,
@@ -76,7 +76,9 @@ pub fn runs(runs: &[Run]) -> Result<DataFrame, String> {
         let taken = columns.iter().any(|c| c.name().as_str() == key.name);
         let name = if taken { format!("spec.{}", key.name) } else { key.name.to_owned() };
         columns.push(match key.kind {
-            Kind::Int(..) | Kind::Float(..) => numbers(&name, &|run| text(run)?.parse().ok()),
+            ValueKind::Int(..) | ValueKind::Float(..) => {
+                numbers(&name, &|run| text(run)?.parse().ok())
+            }
             _ => texts(&name, &text),
         });
     }

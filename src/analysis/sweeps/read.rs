@@ -1,5 +1,6 @@
 use super::{SweepReport, report};
 use crate::spec::SweepId;
+use crate::spec::metrics::val;
 use crate::store::{Listing, Reader, Run, StoreError};
 
 /// A sweep with its runs, read from the board.
@@ -9,22 +10,22 @@ pub struct SweepFacts {
     pub name: String,
     /// Its runs, newest first.
     pub runs: Vec<Run>,
-    /// What they say together.
+    /// Their analysis.
     pub report: SweepReport,
 }
 
 /// The metric that runs of a sweep are ranked by.
-pub const SCORE: &str = "val/acc";
+pub const SCORE: &str = val::ACC;
 
 /// Runs read of one sweep at most, the newest.
 const MOST: usize = 20_000;
 
-/// What a run is ranked by: the best of [`SCORE`], since test rows are for one last look.
+/// What a run is ranked by: the best of [`SCORE`], since test rows must not choose the winner.
 pub fn score(run: &Run) -> Option<f64> {
     run.best.get(SCORE).copied()
 }
 
-/// Looks at a sweep as a whole; `None` if there is none of that number.
+/// Reads and analyses a sweep; `None` if it does not exist.
 ///
 /// # Errors
 /// What the store says.

@@ -1,4 +1,4 @@
-//! `tuneboard doctor`: is everything here that training needs, and how is it mended if not?
+//! `tuneboard doctor`: checks everything that training needs and says how to mend it.
 
 mod place;
 mod screen;
@@ -25,7 +25,7 @@ Examples:
   tuneboard doctor --json | jq '.[] | select(.level != \"ok\")'")]
 pub struct Args {}
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::cli) enum Level {
@@ -34,7 +34,7 @@ pub(in crate::cli) enum Level {
     Fail,
 }
 
-/// One line of the doctor.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::cli) struct Check {
     name: &'static str,

@@ -8,7 +8,7 @@ use crate::board::{Board, Site};
 use crate::runner;
 use crate::store::{Reader, Store};
 
-/// What the board's folder and file system must give.
+/// Checks the board's folder and file system.
 pub fn checks(board: &Board) -> Vec<Check> {
     let site = board.config.sites.get("local").cloned().unwrap_or_default();
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
@@ -23,7 +23,7 @@ pub fn checks(board: &Board) -> Vec<Check> {
     ]
 }
 
-/// Threads that wait for a core spin, and cost the others more than they do themselves.
+/// Threads that wait for a core spin, and slow the others down.
 fn seats(site: &Site, cores: u32) -> Check {
     let name = "CPU runs";
     let slots = site.slots.max(1);
@@ -106,7 +106,7 @@ fn clock(board: &Board) -> Check {
     Check::ok(name, found)
 }
 
-/// One runner per board rests on this.
+/// File locks keep it to one runner a board.
 fn locks(board: &Board) -> Check {
     let name = "file locks";
     let scratch = Scratch::new(board, "lock");
@@ -157,7 +157,7 @@ fn database(board: &Board) -> Check {
     }
 }
 
-/// Unfinished runs want a runner that lives.
+/// Unfinished runs need a live runner.
 fn served(board: &Board) -> Check {
     let name = "runner";
     if !board.database().exists() {
@@ -172,7 +172,7 @@ fn served(board: &Board) -> Check {
         Ok(Some(info)) if runner::alive(&info) => {
             let age = now() - info.heartbeat;
             let found = format!("at work, process {}", info.process.pid);
-            // It signs every second; a minute means that it hangs.
+            // Its heartbeat comes every second; after a minute without one it hangs.
             if age > 60_000 {
                 let mend = format!("kill {}; the next one takes its runs over", info.process.pid);
                 return Check::warn(name, format!("{found}, silent for {}", duration(age)), mend);

@@ -11,12 +11,13 @@ use crate::cli::error::CliError;
 use crate::cli::exit;
 use crate::cli::figures::counted;
 use crate::cli::verb::Context;
-use crate::spec::RunId;
 use crate::spec::keys::nearest;
+use crate::spec::metrics::{train, val};
+use crate::spec::{RunId, or_nearest};
 use crate::store::{Confusion, Reader, Run};
 
 /// Plotted unless `--metric` says otherwise.
-const METRICS: [&str; 4] = ["train/loss", "val/loss", "train/acc", "val/acc"];
+const METRICS: [&str; 4] = [train::LOSS, val::LOSS, train::ACC, val::ACC];
 /// Points of a curve at most: more than a printer can show.
 const BUCKETS: usize = 1000;
 
@@ -45,7 +46,7 @@ pub fn curves(reader: &Reader, runs: &[Run], metric: Option<&str>) -> Result<Str
     }
     if let Some(metric) = metric.filter(|m| !known.iter().any(|k| k == m)) {
         let near = nearest(metric, known.iter().map(String::as_str));
-        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let hint = or_nearest(near.as_deref());
         return Err(CliError::Usage(format!("None of these runs has a metric `{metric}`{hint}")));
     }
     let place = |name: &str| METRICS.iter().position(|m| *m == name).unwrap_or(METRICS.len());

@@ -14,7 +14,7 @@ use crate::cli::figures::counted;
 use crate::cli::verb::{self, Context};
 use crate::cli::{errors, exit};
 use crate::events::Split;
-use crate::spec::keys::nearest;
+use crate::spec::or_one_of;
 use crate::store::{Listing, Reader, Run};
 
 /// Options of tables.
@@ -57,8 +57,7 @@ pub fn run(
     context: &mut Context,
 ) -> Result<u8, CliError> {
     if !WHAT.contains(&what) {
-        let hint = nearest(what, WHAT.into_iter()).map(|near| format!("; did you mean `{near}`?"));
-        let hint = hint.unwrap_or_else(|| format!("; it takes {}.", WHAT.join(", ")));
+        let hint = or_one_of(what, WHAT.into_iter(), "it takes");
         let model = if what.parse::<crate::spec::RunId>().is_ok() {
             format!(" A model is exported by `tuneboard export {what} --to DIR`.")
         } else {

@@ -15,6 +15,7 @@ use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::verb::{Context, sweep_runs};
 use crate::cli::{exit, ls};
 use crate::spec::SweepId;
+use crate::spec::metrics::test;
 use crate::store::{Millis, Reader, Run};
 
 /// Rows of settings and of runs that are shown; all of them are in the JSON.
@@ -179,7 +180,7 @@ fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
             ls::state(run),
             run.name.as_str().into(),
             figures::maybe(score(run)).into(),
-            figures::maybe(run.last.get("test/acc").copied()).into(),
+            figures::maybe(run.last.get(test::ACC).copied()).into(),
             time.map_or_else(|| NOTHING.to_owned(), duration).into(),
             time.map_or_else(|| NOTHING.to_owned(), |t| format!("{:.3}", in_hours(t))).into(),
             device.into(),

@@ -16,7 +16,7 @@ struct Ready {
     name: String,
     sweep: Sweep,
     from: Option<usize>,
-    /// Its runs. What they go on from are numbers within the earlier stage, as long as that is not queued.
+    /// Its runs. The runs they start from are numbers within the earlier stage until that is queued.
     specs: Vec<RunSpec>,
     varied: Vec<String>,
 }
@@ -32,7 +32,7 @@ pub fn run(
 ) -> Result<u8, CliError> {
     if typed.iter().any(|(key, _)| *key == "init") {
         return Err(CliError::Usage(format!(
-            "[sweeps.{name}] says what each stage goes on from; leave init= out."
+            "[sweeps.{name}] says what each stage starts from; leave init= out."
         )));
     }
     let mut ready: Vec<Ready> = Vec::new();
@@ -40,7 +40,7 @@ pub fn run(
         let stored = stage.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let typed = typed.iter().copied();
         let sweep = Sweep::parse(board.config.defaults.clone(), stored.chain(typed))?;
-        // But for what they go on from, the runs are checked as any others.
+        // Apart from what they start from, the runs are checked as any others.
         let alone = sweep.expand()?;
         check_inputs(board, &alone)?;
         let parent = stage.from.and_then(|from| ready.get(from));

@@ -1,14 +1,14 @@
 //! How a row of the table is written: what most keys share is left out.
 
-use super::{Key, Kind, Role};
-use crate::spec::{Group, RunSpec, Task};
+use super::{Key, Role, ValueKind};
+use crate::spec::{KeyGroup, RunSpec, Task};
 
 impl Key {
     /// A key that belongs to the experiment's identity since the first tuneboard.
     pub(super) const fn new(
         name: &'static str,
         help: &'static str,
-        kind: Kind,
+        kind: ValueKind,
         get: fn(&RunSpec) -> String,
         set: fn(&mut RunSpec, &str) -> Result<(), String>,
     ) -> Self {
@@ -17,7 +17,7 @@ impl Key {
             help,
             kind,
             decides: true,
-            group: Group::Training,
+            group: KeyGroup::Training,
             roles: &[],
             tasks: &[],
             since: 0,
@@ -29,7 +29,7 @@ impl Key {
     }
 
     /// Shown elsewhere than with the rest of the optimisation.
-    pub(super) const fn group_in(self, group: Group) -> Self {
+    pub(super) const fn group_in(self, group: KeyGroup) -> Self {
         Self { group, ..self }
     }
 
@@ -62,7 +62,7 @@ macro_rules! word {
         Key::new(
             stringify!($field),
             $help,
-            Kind::Choice($type::WORDS),
+            ValueKind::Choice($type::WORDS),
             |s| s.$field.to_string(),
             |s, v| values::choice::<$type>(v, $type::WORDS).map(|x| s.$field = x),
         )
@@ -73,7 +73,7 @@ macro_rules! int {
         Key::new(
             stringify!($field),
             $help,
-            Kind::Int($min, $max),
+            ValueKind::Int($min, $max),
             |s| s.$field.to_string(),
             |s, v| values::int(v, $min, $max).map(|x| s.$field = x as _),
         )
@@ -84,7 +84,7 @@ macro_rules! float {
         Key::new(
             stringify!($field),
             $help,
-            Kind::Float($min, $max),
+            ValueKind::Float($min, $max),
             |s| short(s.$field),
             |s, v| values::float(v, $min, $max).map(|x| s.$field = x),
         )
@@ -95,7 +95,7 @@ macro_rules! flag {
         Key::new(
             stringify!($field),
             $help,
-            Kind::Flag,
+            ValueKind::Flag,
             |s| s.$field.to_string(),
             |s, v| values::flag(v).map(|x| s.$field = x),
         )

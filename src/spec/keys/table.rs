@@ -1,8 +1,9 @@
 use super::Role::{Baseline, Memory, Rows};
 use super::row::{flag, float, int, required, text, word};
-use super::{Key, Kind, values};
+use super::{Key, ValueKind, values};
 use crate::spec::{
-    ClassWeights, Group, Init, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze, short,
+    ClassWeights, Init, KeyGroup, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze,
+    short,
 };
 
 /// TOML integers are signed.
@@ -13,87 +14,87 @@ pub static KEYS: &[Key] = &[
     Key::new(
         "preset",
         "a named set of values, which the other keys override: docs/notebook.md",
-        Kind::Choice(Preset::WORDS),
+        ValueKind::Choice(Preset::WORDS),
         |s| if s.preset == Preset::None { String::new() } else { s.preset.to_string() },
         |s, v| {
             let word = if v.is_empty() { "none" } else { v };
             values::choice::<Preset>(word, Preset::WORDS).map(|preset| preset.apply(s))
         },
     )
-    .group_in(Group::Model)
+    .group_in(KeyGroup::Model)
     .roles(&[Baseline])
     .aside()
     .later(2, ""),
     word!(task: Task, "what is learnt")
-        .group_in(Group::Model)
+        .group_in(KeyGroup::Model)
         .roles(&[Rows, Memory, Baseline])
         .notebook("classify"),
-    required!(model, Kind::Path, "a folder under models/, or a path to a checkpoint folder")
-        .group_in(Group::Experiment)
+    required!(model, ValueKind::Path, "a folder under models/, or a path to a checkpoint folder")
+        .group_in(KeyGroup::Experiment)
         .roles(&[Memory, Baseline]),
     Key::new(
         "init",
         "where the weights come from: pretrained, random, or the best checkpoint of a run, as r12",
-        Kind::Text,
+        ValueKind::Text,
         |s| s.init.to_string(),
         |s, v| v.parse().map(|init: Init| s.init = init),
     )
-    .group_in(Group::Model)
+    .group_in(KeyGroup::Model)
     .notebook("pretrained"),
     word!(pool: Pool, "how token vectors become one text vector")
-        .group_in(Group::Model)
+        .group_in(KeyGroup::Model)
         .roles(&[Memory])
         .only(&[Task::Classify])
         .notebook("flatten"),
-    required!(data, Kind::Path, "a CSV, TSV, JSON Lines or Parquet file")
-        .group_in(Group::Experiment)
+    required!(data, ValueKind::Path, "a CSV, TSV, JSON Lines or Parquet file")
+        .group_in(KeyGroup::Experiment)
         .roles(&[Rows, Memory, Baseline]),
-    text!(val, Kind::Path, "a file with the validation rows, instead of a share of data")
-        .group_in(Group::Data)
+    text!(val, ValueKind::Path, "a file with the validation rows, instead of a share of data")
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    text!(test, Kind::Path, "a file with the test rows, instead of a share of data")
-        .group_in(Group::Data)
+    text!(test, ValueKind::Path, "a file with the test rows, instead of a share of data")
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    text!(text, Kind::Text, "the column with the texts; found by its name if not given")
-        .group_in(Group::Data)
+    text!(text, ValueKind::Text, "the column with the texts; found by its name if not given")
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    text!(label, Kind::Text, "the column with the labels; found by its name if not given")
-        .group_in(Group::Data)
+    text!(label, ValueKind::Text, "the column with the labels; found by its name if not given")
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Baseline]),
     Key::new(
         "split",
         "shares of train, validation and test rows",
-        Kind::Split,
+        ValueKind::Split,
         |s| s.split.map(short).join(","),
         |s, v| values::split(v).map(|x| s.split = x),
     )
-    .group_in(Group::Data)
+    .group_in(KeyGroup::Data)
     .roles(&[Rows, Baseline])
     .notebook("0.8,0.1,0.1"),
-    text!(split_column, Kind::Text, "a column that says train, val or test per row")
-        .group_in(Group::Data)
+    text!(split_column, ValueKind::Text, "a column that says train, val or test per row")
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Baseline]),
     int!(split_seed, 0, MAX_SEED, "the seed of the shuffle before the split")
-        .group_in(Group::Data)
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Baseline])
         .notebook("35"),
     flag!(stratify, "keep the class shares equal in all three splits")
-        .group_in(Group::Data)
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Baseline])
         .notebook("false"),
     int!(max_length, 4, 8192, "tokens per text, specials included; longer texts are cut")
-        .group_in(Group::Experiment)
+        .group_in(KeyGroup::Experiment)
         .roles(&[Memory])
         .notebook("128"),
     int!(limit, 0, u32::MAX as u64, "use only that many rows, after the shuffle; 0 = all")
-        .group_in(Group::Data)
+        .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    float!(lr, 0.0, 10.0, "the peak learning rate").group_in(Group::Experiment).notebook("1e-5"),
+    float!(lr, 0.0, 10.0, "the peak learning rate").group_in(KeyGroup::Experiment).notebook("1e-5"),
     int!(epochs, 1, 100_000, "passes over the training rows")
-        .group_in(Group::Experiment)
+        .group_in(KeyGroup::Experiment)
         .notebook("1"),
     int!(batch_size, 1, 65_536, "texts per forward and backward pass")
-        .group_in(Group::Experiment)
+        .group_in(KeyGroup::Experiment)
         .roles(&[Memory])
         .notebook("2"),
     int!(accumulate, 1, 65_536, "batches per optimiser step").roles(&[Memory]).notebook("1"),
@@ -114,10 +115,10 @@ pub static KEYS: &[Key] = &[
     flag!(decay_all, "decay biases and the weights of normalisations as well, as plain AdamW does")
         .later(2, "false"),
     word!(schedule: Schedule, "the learning rate after warm-up")
-        .group_in(Group::Experiment)
+        .group_in(KeyGroup::Experiment)
         .notebook("constant"),
     float!(warmup, 0.0, 1e9, "warm-up: below 1 a share of all steps, from 1 a number of steps")
-        .group_in(Group::Experiment)
+        .group_in(KeyGroup::Experiment)
         .notebook("0"),
     float!(
         layer_decay,
@@ -127,28 +128,28 @@ pub static KEYS: &[Key] = &[
     )
     .notebook("1"),
     word!(unfreeze: Unfreeze, "which weights learn")
-        .group_in(Group::Model)
+        .group_in(KeyGroup::Model)
         .roles(&[Memory])
         .notebook("all"),
     Key::new(
         "dropout",
         "dropout of the encoder and the head; not given = as the checkpoint's config says",
-        Kind::Float(0.0, 0.95),
+        ValueKind::Float(0.0, 0.95),
         |s| s.dropout.map(short).unwrap_or_default(),
         |s, v| {
             s.dropout = if v.is_empty() { None } else { Some(values::float(v, 0.0, 0.95)?) };
             Ok(())
         },
     )
-    .group_in(Group::Model)
+    .group_in(KeyGroup::Model)
     .roles(&[Memory])
     .notebook("0"),
     flag!(stateful, "ELMo: a batch goes on from the state of the one before")
-        .group_in(Group::Model)
+        .group_in(KeyGroup::Model)
         .roles(&[Memory])
         .later(3, "false"),
     flag!(layer_norm, "ELMo: layers are normalised before they are mixed")
-        .group_in(Group::Model)
+        .group_in(KeyGroup::Model)
         .roles(&[Memory])
         .later(3, "false"),
     float!(clip, 0.0, 1e9, "largest gradient norm; 0 = no clipping").notebook("0"),
@@ -158,26 +159,26 @@ pub static KEYS: &[Key] = &[
         .only(&[Task::Classify])
         .notebook("none"),
     word!(precision: Precision, "number format of the matrix products")
-        .group_in(Group::Machine)
+        .group_in(KeyGroup::Machine)
         .roles(&[Memory])
         .notebook("fp32"),
     int!(seed, 0, MAX_SEED, "seed of the head, the dropout and the batch order")
-        .group_in(Group::Experiment),
+        .group_in(KeyGroup::Experiment),
     int!(early_stop, 0, 100_000, "epochs without a better val loss before stopping; 0 = never")
         .notebook("0"),
     Key::new(
         "device",
         "auto, cpu or cuda:N",
-        Kind::Text,
+        ValueKind::Text,
         |s| s.device.clone(),
         |s, v| values::device(v).map(|x| s.device = x),
     )
-    .group_in(Group::Machine)
+    .group_in(KeyGroup::Machine)
     .aside(),
     int!(threads, 0, 1024, "CPU threads of the trainer; 0 = as the slot has")
-        .group_in(Group::Machine)
+        .group_in(KeyGroup::Machine)
         .aside(),
-    required!(site, Kind::Text, "where it runs: local, any, or a [sites.NAME] of config.toml")
+    required!(site, ValueKind::Text, "where it runs: local, any, or a [sites.NAME] of config.toml")
         .roles(&[Baseline])
         .aside()
         .later(1, "local"),

@@ -12,16 +12,16 @@ pub(crate) fn other_values(key: &Key) -> Vec<String> {
     match (key.name, key.kind) {
         ("init", _) => text(&["random", "r12"]),
         ("device", _) => text(&["cpu", "cuda:1"]),
-        (_, Kind::Text) => text(&["a b", "Größe, in \"cm\""]),
-        (_, Kind::Path) => text(&["data/x y.csv", "/tmp/ü.csv"]),
-        (_, Kind::Flag) => vec![((key.get)(&base()) != "true").to_string()],
-        (_, Kind::Int(low, high)) => [low + 1, high].map(|n| n.to_string()).into(),
-        (_, Kind::Float(low, high)) => [0.75 * low + 0.25 * high, high].map(short).into(),
-        (_, Kind::Choice(words)) => {
+        (_, ValueKind::Text) => text(&["a b", "Größe, in \"cm\""]),
+        (_, ValueKind::Path) => text(&["data/x y.csv", "/tmp/ü.csv"]),
+        (_, ValueKind::Flag) => vec![((key.get)(&base()) != "true").to_string()],
+        (_, ValueKind::Int(low, high)) => [low + 1, high].map(|n| n.to_string()).into(),
+        (_, ValueKind::Float(low, high)) => [0.75 * low + 0.25 * high, high].map(short).into(),
+        (_, ValueKind::Choice(words)) => {
             let other = |word: &&&str| **word != (key.get)(&base()) && **word != "none";
             text(&words.iter().filter(other).copied().collect::<Vec<_>>())
         }
-        (_, Kind::Split) => text(&["0.7,0.2,0.1"]),
+        (_, ValueKind::Split) => text(&["0.7,0.2,0.1"]),
     }
 }
 

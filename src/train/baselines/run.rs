@@ -7,7 +7,7 @@ use std::time::Instant;
 use tch::Device;
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Ending, Kind, Level, Number, Saved, Split, Started};
-use tuneboard::spec::{Baseline, RunSpec};
+use tuneboard::spec::{Baseline, RunSpec, metrics};
 
 use super::fitted::{Examples, Fitted};
 use super::vocabulary::Vocabulary;
@@ -67,10 +67,10 @@ pub fn run(
     let scores = judge(&learnt.fitted, &data, Split::Train);
     let rate = |count: usize| Number(count as f64 / seconds);
     let mut train = BTreeMap::from([
-        ("loss".to_owned(), Number(scores.loss())),
-        ("acc".to_owned(), Number(scores.accuracy())),
-        ("examples_per_s".to_owned(), rate(data.train.len())),
-        ("tokens_per_s".to_owned(), rate(learnt.words as usize)),
+        (metrics::LOSS.to_owned(), Number(scores.loss())),
+        (metrics::ACC.to_owned(), Number(scores.accuracy())),
+        (metrics::EXAMPLES_PER_S.to_owned(), rate(data.train.len())),
+        (metrics::TOKENS_PER_S.to_owned(), rate(learnt.words as usize)),
     ]);
     let val = outcome(&learnt.fitted, &data, Split::Val);
     train.extend(device::peak_memory(Device::Cpu));

@@ -14,7 +14,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
-use tuneboard::spec::{Optimizer as Rule, Plan, Pool, RunSpec, Schedule};
+use tuneboard::spec::{LrSchedule, Optimizer as Rule, Pool, RunSpec, Schedule};
 
 use super::*;
 use crate::optim::{self, Optimizer};
@@ -112,7 +112,13 @@ fn check_gradients(model: &Loaded, name: &str) {
 }
 
 /// The losses of 20 batches, each before its update.
-fn train_on(model: &Loaded, name: &str, spec: &RunSpec, plan: &Plan, groups: u32) -> Vec<f64> {
+fn train_on(
+    model: &Loaded,
+    name: &str,
+    spec: &RunSpec,
+    plan: &LrSchedule,
+    groups: u32,
+) -> Vec<f64> {
     let batches = expected(&format!("{name}_curve.safetensors"));
     let mut optimizer = Optimizer::new(spec, &model.parameters, groups).unwrap();
     let losses = (0..20).map(|step| {
@@ -165,14 +171,14 @@ fn check_curve(model: &Loaded, name: &str, run: &str) {
 }
 
 /// What the runs of the fixtures' curves are.
-fn recipe(run: &str) -> (RunSpec, Plan) {
-    let constant = |lr| Plan { peak: lr, warmup: 0.0, total: 20, shape: Schedule::Constant };
+fn recipe(run: &str) -> (RunSpec, LrSchedule) {
+    let constant = |lr| LrSchedule { peak: lr, warmup: 0.0, total: 20, shape: Schedule::Constant };
     let plain = RunSpec { clip: 0.0, weight_decay: 0.01, ..RunSpec::default() };
     match run {
         "adamw" => (RunSpec { decay_all: true, ..plain }, constant(1e-3)),
         "adam" => (RunSpec { optimizer: Rule::Adam, ..plain }, constant(1e-3)),
         "adamw_hf" => {
-            let plan = Plan { peak: 1e-3, warmup: 4.0, total: 20, shape: Schedule::Linear };
+            let plan = LrSchedule { peak: 1e-3, warmup: 4.0, total: 20, shape: Schedule::Linear };
             (RunSpec { clip: 1.0, ..plain }, plan)
         }
         "sgd" => {

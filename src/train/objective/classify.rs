@@ -8,7 +8,7 @@ use tuneboard::analysis::metrics::macro_f1;
 use tuneboard::dataset::Dataset;
 use tuneboard::dataset::predictions::Predictions;
 use tuneboard::events::{Number, Split};
-use tuneboard::spec::{Init, Preset, RunId, printable};
+use tuneboard::spec::{Init, Preset, RunId, metrics, printable};
 
 use super::encoded::{Encoded, Head};
 use super::loss::{self, Loss};
@@ -124,10 +124,10 @@ impl Objective for Classify {
     fn train_values(&self, tally: &Tally) -> BTreeMap<String, Number> {
         let rows = tally.rows as f64;
         let mut values = BTreeMap::from([
-            ("loss".to_owned(), Number(tally.loss / rows)),
-            ("acc".to_owned(), Number(tally.right as f64 / rows)),
-            ("examples_per_s".to_owned(), Number(rows / tally.seconds)),
-            ("tokens_per_s".to_owned(), Number(tally.tokens as f64 / tally.seconds)),
+            (metrics::LOSS.to_owned(), Number(tally.loss / rows)),
+            (metrics::ACC.to_owned(), Number(tally.right as f64 / rows)),
+            (metrics::EXAMPLES_PER_S.to_owned(), Number(rows / tally.seconds)),
+            (metrics::TOKENS_PER_S.to_owned(), Number(tally.tokens as f64 / tally.seconds)),
         ]);
         if self.is_notebook {
             values.extend([notebook_loss(tally.step_losses, tally.rows as usize)]);
@@ -153,8 +153,12 @@ pub fn outcome(data: &Dataset, split: Split, scores: Scores) -> Outcome {
     let classes = data.label_names.len();
     let confusion = scores.confusion(classes);
     let loss = scores.loss();
-    let values = [("loss", loss), ("acc", scores.accuracy()), ("f1", macro_f1(&confusion))]
-        .map(|(name, value)| (name.to_owned(), Number(value)));
+    let values = [
+        (metrics::LOSS, loss),
+        (metrics::ACC, scores.accuracy()),
+        (metrics::F1, macro_f1(&confusion)),
+    ]
+    .map(|(name, value)| (name.to_owned(), Number(value)));
     let rows = splits::rows(data, split);
     let predictions = Predictions {
         rows: rows.iter().filter_map(|r| data.rows.get(*r as usize).copied()).collect(),
@@ -173,7 +177,7 @@ pub fn outcome(data: &Dataset, split: Split, scores: Scores) -> Outcome {
 /// The notebook's average: mean losses of batches, summed, over the number of rows
 /// (docs/notebook.md).
 fn notebook_loss(batch_losses: f64, rows: usize) -> (String, Number) {
-    ("notebook_loss".to_owned(), Number(batch_losses / rows as f64))
+    (metrics::NOTEBOOK_LOSS.to_owned(), Number(batch_losses / rows as f64))
 }
 
 /// Whether a checkpoint's head can be one for these labels. It is known only of our own checkpoints what

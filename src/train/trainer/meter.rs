@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use tuneboard::events::{Kind, Number};
 use tuneboard::spec::Rates;
+use tuneboard::spec::metrics::train;
 
 use super::Trainer;
 use crate::error::TrainError;
@@ -130,17 +131,17 @@ impl Trainer<'_> {
         let seconds = self.meter.told.elapsed().as_secs_f64();
         let rate = |count: u64| Number(count as f64 / seconds.max(1e-9));
         let mut values = BTreeMap::from([
-            ("train/step_loss".to_owned(), Number(self.state.smooth.value())),
-            ("train/step_lr".to_owned(), Number(self.meter.lr)),
-            ("train/step_tokens_per_s".to_owned(), rate(self.meter.tokens)),
+            (train::STEP_LOSS.to_owned(), Number(self.state.smooth.value())),
+            (train::STEP_LR.to_owned(), Number(self.meter.lr)),
+            (train::STEP_TOKENS_PER_S.to_owned(), rate(self.meter.tokens)),
         ]);
         if self.objective.has_examples() {
-            values.insert("train/step_examples_per_s".to_owned(), rate(self.meter.targets));
+            values.insert(train::STEP_EXAMPLES_PER_S.to_owned(), rate(self.meter.targets));
         }
         // The step that `step_lr` belongs to: the last one that was read.
         values.extend(group_rates(&self.rates, self.state.step.saturating_sub(1)));
         if let Some(bytes) = self.place.memory() {
-            values.insert("train/step_memory_bytes".to_owned(), Number(bytes as f64));
+            values.insert(train::STEP_MEMORY.to_owned(), Number(bytes as f64));
         }
         let epoch = self.epoch();
         self.meter.reset();

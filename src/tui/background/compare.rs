@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use crate::analysis::compare::{Comparison, Entry, compare};
 use crate::board::Board;
 use crate::spec::RunId;
+use crate::spec::metrics::{train, val};
 use crate::store::{Curve, Reader, Run, StoreError};
 
 /// Which runs are set against each other.
@@ -28,7 +29,7 @@ pub struct Compared {
 }
 
 /// Metrics whose curves are drawn.
-const DRAWN: [&str; 4] = ["val/loss", "val/acc", "train/loss", "val/f1"];
+const DRAWN: [&str; 4] = [val::LOSS, val::ACC, train::LOSS, val::F1];
 
 /// Sets runs against each other; an error is one sentence.
 pub fn compared(board: &Board, question: &CompareQuestion) -> Result<Compared, String> {

@@ -117,7 +117,7 @@ fn twins(reader: &Reader, specs: &[RunSpec]) -> Vec<Twin> {
         .iter()
         .map(|run| Twin {
             id: run.id,
-            score: run.last.get("test/acc").or_else(|| run.best.get("val/acc")).copied(),
+            score: run.score(),
             state: run.state.to_string(),
             is_over: run.state.outcome().is_some(),
             when: day(run.ended.unwrap_or(run.created), Local::now()),

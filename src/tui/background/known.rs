@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::board::Board;
-use crate::spec::keys::{KEYS, Kind};
+use crate::spec::keys::{KEYS, ValueKind};
 use crate::store::{Listing, Reader, StoreError};
 
 /// Values that the board holds, by key; for `metric` the names of metrics.
@@ -31,7 +31,7 @@ fn read(board: &Board) -> Result<Known, StoreError> {
         run.tags.iter().for_each(|tag| add("tag", tag.clone()));
         run.sweep.iter().for_each(|sweep| add("sweep", sweep.to_string()));
         run.last.keys().for_each(|metric| add("metric", metric.clone()));
-        for key in KEYS.iter().filter(|k| matches!(k.kind, Kind::Text | Kind::Path)) {
+        for key in KEYS.iter().filter(|k| matches!(k.kind, ValueKind::Text | ValueKind::Path)) {
             add(key.name, (key.get)(&run.spec));
         }
     }

@@ -2,6 +2,7 @@
 
 use ratatui::style::Style;
 
+use crate::spec::metrics::train;
 use crate::spec::{Outcome, RunState, Wish};
 use crate::store::{Counts, Millis, Run};
 use crate::tui::theme::Theme;
@@ -67,7 +68,7 @@ pub fn eta(run: &Run) -> Option<Millis> {
     }
     let left = f64::from(epochs(run)) - run.epoch;
     let rows = run.facts.as_ref().map_or(0, |f| f.rows[0]);
-    if let Some(speed) = run.last.get("train/examples_per_s").filter(|s| **s > 0.0 && rows > 0) {
+    if let Some(speed) = run.last.get(train::EXAMPLES_PER_S).filter(|s| **s > 0.0 && rows > 0) {
         return Some((left * rows as f64 / speed * 1000.0) as Millis);
     }
     let took = (run.last_event? - run.started?) as f64;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::analysis::groups::seedless_hash;
 use crate::spec::keys::KEYS;
+use crate::spec::metrics::{test, val};
 use crate::spec::{IGNORED, Outcome, RunId, RunState, Wish};
 use crate::store::{Counts, Reader, Run, StoreError};
 use crate::tui::query::Query;
@@ -198,10 +199,10 @@ impl Fold {
             (RunState::Ended(Outcome::Stopped | Outcome::Pruned { .. }), _) => c.stopped += 1,
         }
         for (name, value) in [
-            ("val/acc", run.best.get("val/acc")),
-            ("val/f1", run.best.get("val/f1")),
-            ("val/loss", run.best.get("val/loss")),
-            ("test/acc", run.last.get("test/acc")),
+            (val::ACC, run.best.get(val::ACC)),
+            (val::F1, run.best.get(val::F1)),
+            (val::LOSS, run.best.get(val::LOSS)),
+            (test::ACC, run.last.get(test::ACC)),
         ] {
             if let Some(x) = value {
                 self.figures.entry(name).or_default().add(*x);

@@ -3,8 +3,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{HUES, INK, PALE};
+use crate::spec::metrics::higher_is_better;
 use crate::spec::{RunId, printable, short};
-use crate::store::{Curve, higher_is_better};
+use crate::store::Curve;
 
 /// A curve that is plotted: its run, its metric, its points.
 pub type Plotted = (RunId, String, Curve);

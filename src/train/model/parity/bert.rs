@@ -65,7 +65,7 @@ fn training_follows_pytorch_and_transformers_for_20_steps() {
 fn a_frozen_trunk_stays_and_the_head_learns() {
     let spec = RunSpec { clip: 0.0, ..RunSpec::default() };
     let before = open(&model_folder("tiny-bert-seqcls"), 3, Pool::Cls);
-    let plan = Plan { peak: 1e-2, warmup: 0.0, total: 20, shape: Schedule::Constant };
+    let plan = LrSchedule { peak: 1e-2, warmup: 0.0, total: 20, shape: Schedule::Constant };
     let after = open(&model_folder("tiny-bert-seqcls"), 3, Pool::Cls);
     let losses = train_on(&after, "tiny-bert-seqcls", &spec, &plan, 1);
     assert!(losses.iter().all(|l| l.is_finite()));

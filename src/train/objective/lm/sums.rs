@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use tuneboard::events::Number;
+use tuneboard::spec::metrics;
 
 use crate::outcome::Outcome;
 use crate::state::Tally;
@@ -38,9 +39,9 @@ impl Sums {
     /// `exp(loss)`.
     pub fn values(&self) -> BTreeMap<String, Number> {
         BTreeMap::from([
-            ("loss".to_owned(), Number(self.mean())),
-            ("acc".to_owned(), Number(self.right as f64 / self.targets as f64)),
-            ("ppl".to_owned(), Number(self.mean().exp())),
+            (metrics::LOSS.to_owned(), Number(self.mean())),
+            (metrics::ACC.to_owned(), Number(self.right as f64 / self.targets as f64)),
+            (metrics::PPL.to_owned(), Number(self.mean().exp())),
         ])
     }
 
@@ -53,7 +54,7 @@ impl Sums {
     pub fn train_values(tally: &Tally) -> BTreeMap<String, Number> {
         let mut values = Self::of(tally).values();
         let rate = Number(tally.tokens as f64 / tally.seconds);
-        values.insert("tokens_per_s".to_owned(), rate);
+        values.insert(metrics::TOKENS_PER_S.to_owned(), rate);
         values
     }
 }

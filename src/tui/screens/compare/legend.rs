@@ -39,17 +39,15 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
         canvas.put(area.x + 1, y, 3, &format!("{digit}●"), style);
         canvas.put(id_at, y, 6, &run.id.to_string(), theme.dim);
         canvas.put(name_at, y, names, &run.name, theme.text);
-        let score =
-            |run: &Run| run.last.get("test/acc").or_else(|| run.best.get("val/acc")).copied();
         let words =
-            score(run).map_or_else(|| state::label(run, theme).1.to_owned(), figures::metric);
+            run.score().map_or_else(|| state::label(run, theme).1.to_owned(), figures::metric);
         canvas.put_right(score_at, y, 8, &words, theme.strong);
         let room = area.right().saturating_sub(badge_at);
         if i == 0 {
             canvas.put(badge_at, y, room, "baseline", theme.dim);
             continue;
         }
-        let delta = score(run).zip(compared.runs.first().and_then(score)).map(|(a, b)| a - b);
+        let delta = run.score().zip(compared.runs.first().and_then(Run::score)).map(|(a, b)| a - b);
         if let Some(delta) = delta {
             let (glyph, style) = direction(delta, true, theme);
             let words = format!("{glyph}{:.4}", delta.abs());

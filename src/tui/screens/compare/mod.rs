@@ -21,6 +21,7 @@ pub use self::marked::compared;
 use self::marked::{here, question};
 use crate::analysis::compare::MAX_RUNS;
 use crate::spec::RunId;
+use crate::spec::metrics::val;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::{Keymap, OPEN};
@@ -105,10 +106,10 @@ fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     if charts.height >= 16 {
         let [above, below] =
             Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(charts);
-        curves::draw(canvas, above, compared, "val/loss", view);
-        curves::draw(canvas, below, compared, "val/acc", view);
+        curves::draw(canvas, above, compared, val::LOSS, view);
+        curves::draw(canvas, below, compared, val::ACC, view);
     } else {
-        curves::draw(canvas, charts, compared, "val/loss", view);
+        curves::draw(canvas, charts, compared, val::LOSS, view);
     }
     tables::draw(canvas, table, compared, view);
 }

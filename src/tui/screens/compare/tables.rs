@@ -4,7 +4,7 @@ use ratatui::style::Style;
 use super::ink::{WIDE, direction, ink};
 use super::keys::NEXT_PANEL;
 use crate::analysis::compare::{Change, Figures};
-use crate::store::higher_is_better;
+use crate::spec::metrics::higher_is_better;
 use crate::tui::background::Compared;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;

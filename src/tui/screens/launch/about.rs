@@ -1,6 +1,6 @@
 use ratatui::layout::Rect;
 
-use crate::spec::keys::{KEYS, Kind};
+use crate::spec::keys::{KEYS, ValueKind};
 use crate::spec::short;
 use crate::tui::canvas::Canvas;
 use crate::tui::form::{Checked, Form, Row};
@@ -57,20 +57,20 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, form: &Form, check
     }
 }
 
-fn takes(kind: Kind) -> String {
+fn takes(kind: ValueKind) -> String {
     match kind {
-        Kind::Choice(words) => words.join(", "),
-        Kind::Flag => "true, false".to_owned(),
-        Kind::Int(low, high) if high > u64::from(u32::MAX) => {
+        ValueKind::Choice(words) => words.join(", "),
+        ValueKind::Flag => "true, false".to_owned(),
+        ValueKind::Int(low, high) if high > u64::from(u32::MAX) => {
             format!("a whole number from {low}; 1,2,3 or 0..4 vary it")
         }
-        Kind::Int(low, high) => format!("{low} to {high}; 1,2,3 or 0..4 vary it"),
-        Kind::Float(low, high) => {
+        ValueKind::Int(low, high) => format!("{low} to {high}; 1,2,3 or 0..4 vary it"),
+        ValueKind::Float(low, high) => {
             format!("{} to {}; a,b,c or log(low,high) vary it", short(low), short(high))
         }
-        Kind::Split => "three shares that sum to 1".to_owned(),
-        Kind::Path => "enter shows what there is".to_owned(),
-        Kind::Text => String::new(),
+        ValueKind::Split => "three shares that sum to 1".to_owned(),
+        ValueKind::Path => "enter shows what there is".to_owned(),
+        ValueKind::Text => String::new(),
     }
 }
 

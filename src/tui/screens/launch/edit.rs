@@ -1,4 +1,4 @@
-use crate::spec::keys::{KEYS, Kind};
+use crate::spec::keys::{KEYS, ValueKind};
 use crate::tui::background::Which;
 use crate::tui::command::{Command, Effect, Order};
 use crate::tui::form::{Row, round};
@@ -16,7 +16,7 @@ pub fn edit(view: &mut View, snap: &Snapshot) -> Option<Effect> {
     match row {
         Row::Group(_) => unfold(view),
         Row::Launch => return launch(view, snap),
-        Row::Key(i) if KEYS.get(i).is_some_and(|k| k.kind == Kind::Path) => {
+        Row::Key(i) if KEYS.get(i).is_some_and(|k| k.kind == ValueKind::Path) => {
             let is_model = KEYS.get(i).is_some_and(|k| k.name == "model");
             let which = if is_model { Which::Models } else { Which::Data };
             view.popup = Some(Popup::Pick(Pick { row, which, line: Line::default(), at: 0 }));
@@ -78,7 +78,7 @@ pub fn launch(view: &mut View, snap: &Snapshot) -> Option<Effect> {
             if let Row::Key(i) = row
                 && let Some(key) = KEYS.get(*i)
             {
-                form.open.insert(key.group());
+                form.open.insert(key.group);
             }
             form.cursor = form.rows().iter().position(|r| r == row).unwrap_or(form.cursor);
             view.refuse(why);

@@ -48,7 +48,7 @@ fn group(canvas: &mut Canvas, at: Rect, form: &Form, row: Row, checked: &Checked
         return;
     }
     // What is folded away must still be seen to be wrong or changed.
-    let of_group = |i: &usize| KEYS.get(*i).is_some_and(|k| k.group() == group);
+    let of_group = |i: &usize| KEYS.get(*i).is_some_and(|k| k.group == group);
     let keys: Vec<usize> = (0..KEYS.len()).filter(of_group).collect();
     let wrong = keys.iter().filter(|i| checked.error(Row::Key(**i)).is_some()).count();
     let changed: Vec<&str> = keys

@@ -2,6 +2,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::axis::{edge, nearest, position, settings, start, x_label, xs};
+use crate::spec::metrics::{train, val};
 use crate::store::Curve;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -16,15 +17,12 @@ type Line = (&'static str, &'static str, fn(&Theme) -> Style);
 
 /// The loss of the steps runs behind the others: it moves before the first epoch is over.
 const LOSS: [Line; 3] = [
-    ("train/step_loss", "step", |t| t.faded(t.train)),
-    ("train/loss", "train", |t| t.train),
-    ("val/loss", "val", |t| t.val),
+    (train::STEP_LOSS, "step", |t| t.faded(t.train)),
+    (train::LOSS, "train", |t| t.train),
+    (val::LOSS, "val", |t| t.val),
 ];
-const ACCURACY: [Line; 3] = [
-    ("train/acc", "train", |t| t.train),
-    ("val/f1", "f1", |t| t.test),
-    ("val/acc", "val", |t| t.val),
-];
+const ACCURACY: [Line; 3] =
+    [(train::ACC, "train", |t| t.train), (val::F1, "f1", |t| t.test), (val::ACC, "val", |t| t.val)];
 
 /// Draws the losses.
 pub fn loss(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail, view: &View) {
@@ -96,7 +94,7 @@ fn chart(
         if let Some(value) = shown {
             legend.push((format!("{word} {}", figures::metric(value)), style));
         }
-        if metric.starts_with("val/") && *metric != "val/f1" {
+        if metric.starts_with("val/") && *metric != val::F1 {
             chart.best = best(detail, curve, &points);
         }
         // Few points, one an epoch, are each worth a mark.

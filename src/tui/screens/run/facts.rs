@@ -2,6 +2,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use crate::spec::keys::KEYS;
+use crate::spec::metrics::{test, train};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::labels::{site, state};
@@ -60,23 +61,21 @@ fn figures_of(detail: &Detail) -> Vec<(String, &'static str)> {
             name => (format!("{name} {}", place.slot), ""),
         });
     }
-    for (metric, unit) in
-        [("train/examples_per_s", "examples/s"), ("train/tokens_per_s", "tokens/s")]
+    for (metric, unit) in [(train::EXAMPLES_PER_S, "examples/s"), (train::TOKENS_PER_S, "tokens/s")]
     {
         if let Some(x) = run.last.get(metric) {
             out.push((figures::count(*x), unit));
         }
     }
-    let memory =
-        [("train/peak_memory_bytes", "peak memory"), ("train/step_memory_bytes", "memory")];
+    let memory = [(train::PEAK_MEMORY, "peak memory"), (train::STEP_MEMORY, "memory")];
     let known = |(metric, unit)| Some((run.last.get(metric)?, unit));
     if let Some((bytes, unit)) = memory.into_iter().find_map(known) {
         out.push((figures::bytes(*bytes), unit));
     }
-    if let Some(lr) = run.last.get("train/lr").filter(|_| run.state.is_live()) {
+    if let Some(lr) = run.last.get(train::LR).filter(|_| run.state.is_live()) {
         out.push((figures::metric(*lr), "lr now"));
     }
-    for (metric, unit) in [("test/acc", "test acc"), ("test/f1", "test f1")] {
+    for (metric, unit) in [(test::ACC, "test acc"), (test::F1, "test f1")] {
         if let Some(x) = run.last.get(metric) {
             out.push((figures::metric(*x), unit));
         }

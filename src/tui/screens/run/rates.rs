@@ -2,6 +2,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::axis::{edge, nearest, position, settings, start, x_label, xs};
+use crate::spec::metrics::train;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::snapshot::Detail;
@@ -9,7 +10,7 @@ use crate::tui::view::View;
 use crate::tui::widgets::curve::{Chart, Series};
 
 /// The learning rate of the head; with a group behind it, of that group.
-const METRIC: &str = "train/step_lr";
+const METRIC: &str = train::STEP_LR;
 
 /// Draws the learning rates over the steps: one curve, or one for each group of layers from the head down
 /// where they differ.

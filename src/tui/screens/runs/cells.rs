@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 
 use crate::spec::keys::{self, KEYS};
+use crate::spec::metrics::{test, train, val};
 use crate::spec::{IGNORED, RunState};
 use crate::store::{Run, SPARK, Sort};
 use crate::tui::canvas::Canvas;
@@ -99,7 +100,7 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
         });
         let width = width.max(key.len() as u16);
         // Paths are long and often told by the name: shorter columns stay before them.
-        let path = matches!(known.kind, keys::Kind::Path);
+        let path = matches!(known.kind, keys::ValueKind::Path);
         let rank = 8 + i as u8 + if path { 12 } else { 0 };
         columns.push(fixed(Kind::Key(key), key, width, number, rank));
     }
@@ -112,22 +113,22 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
     };
     columns.push(fixed(Kind::Epoch, "epoch", epoch_width, false, 2));
     let has = |metric: &str| rows.iter().any(|r| r.last.contains_key(metric));
-    if live && has("train/step_loss") {
+    if live && has(train::STEP_LOSS) {
         // What moves while the first epoch is still under way.
-        columns.push(fixed(Kind::Last("train/step_loss"), "train loss", 10, true, 9));
+        columns.push(fixed(Kind::Last(train::STEP_LOSS), "train loss", 10, true, 9));
     }
-    if has("val/acc") {
-        columns.push(fixed(Kind::Last("val/acc"), "val acc", 7, true, 6));
-        columns.push(fixed(Kind::Best("val/acc"), "best acc", 8, true, 3));
+    if has(val::ACC) {
+        columns.push(fixed(Kind::Last(val::ACC), "val acc", 7, true, 6));
+        columns.push(fixed(Kind::Best(val::ACC), "best acc", 8, true, 3));
     }
-    if has("val/loss") {
-        columns.push(fixed(Kind::Last("val/loss"), "val loss", 8, true, 4));
+    if has(val::LOSS) {
+        columns.push(fixed(Kind::Last(val::LOSS), "val loss", 8, true, 4));
         let mut spark = fixed(Kind::Spark, "", if wide { 14 } else { 5 }, false, 4);
         spark.most = SPARK as u16;
         columns.push(spark);
     }
-    if has("test/acc") {
-        columns.push(fixed(Kind::Last("test/acc"), "test acc", 8, true, 5));
+    if has(test::ACC) {
+        columns.push(fixed(Kind::Last(test::ACC), "test acc", 8, true, 5));
     }
     columns.push(fixed(Kind::Time, "time", 5, true, 7));
     let tags = widest(&|r| text::width(&tags_and_note(r))).min(40);
@@ -144,7 +145,7 @@ fn key_text(key: &str, run: &Run) -> String {
     let known = KEYS.iter().find(|k| k.name == key);
     let value = run.spec.shown(key);
     match known.map(|k| &k.kind) {
-        Some(keys::Kind::Path) => value.rsplit('/').next().unwrap_or_default().to_owned(),
+        Some(keys::ValueKind::Path) => value.rsplit('/').next().unwrap_or_default().to_owned(),
         _ => value,
     }
 }

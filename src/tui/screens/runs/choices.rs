@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::spec::keys::KEYS;
-use crate::store::{Sort, higher_is_better};
+use crate::spec::metrics::{heading, higher_is_better, test, val};
+use crate::store::Sort;
 use crate::tui::snapshot::{GroupBy, Snapshot};
 use crate::tui::view::View;
 
@@ -13,15 +14,14 @@ pub fn sort_choices(snap: &Snapshot) -> Vec<(String, Sort)> {
         ("newest".into(), Sort::Id),
         ("state".into(), Sort::State),
         ("name".into(), Sort::Name),
-        ("best val acc".into(), Sort::Best("val/acc".into())),
-        ("best val f1".into(), Sort::Best("val/f1".into())),
-        ("best val loss".into(), Sort::Best("val/loss".into())),
-        ("last val acc".into(), Sort::Last("val/acc".into())),
-        ("last val loss".into(), Sort::Last("val/loss".into())),
-        ("test acc".into(), Sort::Last("test/acc".into())),
-        ("test f1".into(), Sort::Last("test/f1".into())),
-        ("time".into(), Sort::Duration),
     ];
+    let best = |name: &str| (format!("best {}", heading(name)), Sort::Best(name.into()));
+    choices.extend([val::ACC, val::F1, val::LOSS].map(best));
+    let last = |name: &str| (format!("last {}", heading(name)), Sort::Last(name.into()));
+    choices.extend([val::ACC, val::LOSS].map(last));
+    let test = |name: &str| (heading(name), Sort::Last(name.into()));
+    choices.extend([test::ACC, test::F1].map(test));
+    choices.push(("time".into(), Sort::Duration));
     let rest = KEYS.iter().map(|k| k.name).filter(|key| !snap.list.varied.contains(key));
     let keys = snap.list.varied.iter().copied().chain(rest);
     choices.extend(keys.map(|key| (key.to_owned(), Sort::Key(key.into()))));

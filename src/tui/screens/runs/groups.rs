@@ -1,5 +1,6 @@
 use ratatui::layout::Rect;
 
+use crate::spec::metrics::{test, val};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::labels::state;
@@ -8,7 +9,7 @@ use crate::tui::text;
 use crate::tui::view::View;
 
 const FIGURES: [(&str, &str); 3] =
-    [("val/acc", "best val acc"), ("val/loss", "best val loss"), ("test/acc", "test acc")];
+    [(val::ACC, "best val acc"), (val::LOSS, "best val loss"), (test::ACC, "test acc")];
 
 /// Draws folded rows: what they share, how many, what they do, mean and deviation.
 pub fn draw(canvas: &mut Canvas, area: Rect, groups: &[Group], view: &View) {

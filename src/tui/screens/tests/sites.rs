@@ -140,7 +140,7 @@ fn the_form_steps_through_the_sites_and_tells_how_they_are() {
     assert_eq!(view.screen, ScreenId::LAUNCH);
     let form = view.form.as_mut().unwrap();
     let key = KEYS.iter().position(|key| key.name == "site").unwrap();
-    form.open.insert(KEYS[key].group());
+    form.open.insert(KEYS[key].group);
     form.cursor = form.rows().iter().position(|row| *row == Row::Key(key)).unwrap();
     let site = |view: &View| view.form.as_ref().unwrap().text(Row::Key(key)).to_owned();
     assert_eq!(site(&view), "any");

@@ -65,7 +65,7 @@ impl MetaSweep {
 }
 
 /// Where a run's [`Meta`] lies.
-fn meta_file(board: &Board, id: RunId) -> std::path::PathBuf {
+pub(super) fn meta_file(board: &Board, id: RunId) -> std::path::PathBuf {
     board.run(id).join("meta.json")
 }
 

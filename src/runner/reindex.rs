@@ -1,17 +1,20 @@
 //! The database made anew from the folders of the runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use crate::board::Board;
 use crate::events::{Ending, Tail};
-use crate::spec::{Outcome, RunId, RunSpec, RunState, Wish};
-use crate::store::{Listing, NewRun, NewSweep, Reader, Run, Store, StoreError};
+use crate::spec::{Outcome, RunId, RunSpec, RunState, SweepId, Wish};
+use crate::store::{
+    History, Listing, NewRun, NewSweep, Noted, Reader, Salvaged, Store, StoreError, history,
+};
 
 use super::clock::now;
 use super::error::{Result, RunnerError};
-use super::folder::{Meta, MetaSweep};
+use super::folder::{Meta, meta_file};
 use super::lock::Lock;
 use super::process::find_trainer;
 use super::text::last_lines;
@@ -21,18 +24,22 @@ use super::text::last_lines;
 pub struct Reindexed {
     /// Runs in the new database.
     pub runs: usize,
-    /// Folders that could not be taken in, each with its reason.
+    /// Runs that could not be taken in, each with its reason.
     pub skipped: Vec<(RunId, String)>,
+    /// What of the old database, or of the journal, could not be read; a sentence each.
+    pub unread: Vec<String>,
     /// Where the old database lies now, if there was one.
     pub old: Option<PathBuf>,
 }
 
 /// Bytes of events per transaction.
 const BATCH: u64 = 16 << 20;
+/// So many numbers beyond the last run that is known of are looked for in a damaged database.
+const BEYOND: u32 = 1_000;
 
 /// Makes the database anew from `runs/*/{spec.toml,meta.json,events.jsonl}`. What people wrote, and
-/// runs that have not started yet, are taken from the old database as far as it can be read; it is kept
-/// beside the new one.
+/// runs that have not started yet, are taken from the old database, row by row, as far as it can be read,
+/// and where it cannot from the journal beside it. The old database is kept beside the new one.
 ///
 /// # Errors
 /// [`RunnerError::Busy`] while a runner is at work; otherwise what the new database refuses, and then
@@ -48,23 +55,27 @@ pub fn reindex(board: &Board) -> Result<Reindexed> {
 
 /// [`reindex`] by whoever holds the runner's lock.
 pub(super) fn rebuild(board: &Board) -> Result<Reindexed> {
-    let known = remembered(&board.database());
+    let mut done = Reindexed::default();
+    let mut ids = folders(board)?;
+    let known = Memory::of(board, &ids, &mut done.unread);
     let fresh = board.runs().join("board.db.new");
     for file in files(&fresh) {
         if file.exists() {
             fs::remove_file(&file).map_err(RunnerError::io(&file))?;
         }
     }
-    let mut done = Reindexed::default();
-    let mut store = Store::open(&fresh)?;
-    let mut ids = folders(board)?;
-    ids.extend(known.keys().filter(|id| !board.run(**id).exists()).copied());
+    let mut store = Store::open(&fresh)?.without_journal();
+    ids.extend(known.runs.keys().copied());
     ids.sort_unstable();
+    ids.dedup();
+    let gone = known.lost.iter().filter(|id| ids.binary_search(id).is_err());
+    let why = "its row cannot be read, and neither a folder nor the journal tells of it";
+    done.skipped.extend(gone.map(|id| (*id, why.to_owned())));
     for id in ids {
-        match take_in(board, &mut store, id, known.get(&id)) {
+        match take_in(board, &mut store, id, &known) {
             Ok(()) => {
                 done.runs += 1;
-                if known.get(&id).is_some_and(|known| known.trashed) {
+                if known.runs.get(&id).is_some_and(|run| run.noted.trashed == Some(true)) {
                     store.trash(&[id])?;
                 }
             }
@@ -76,6 +87,7 @@ pub(super) fn rebuild(board: &Board) -> Result<Reindexed> {
     // Closing folds the write-ahead log into the file.
     drop(store);
     done.old = swap(&board.database(), &fresh)?;
+    Store::open(&board.database())?.begin_journal()?;
     Ok(done)
 }
 
@@ -91,32 +103,91 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// A run of the old database, with its sweep.
-struct Known {
-    run: Run,
-    sweep: Option<MetaSweep>,
-    /// It lay in the trash.
-    trashed: bool,
+/// What is known besides the folders.
+#[derive(Default)]
+struct Memory {
+    runs: BTreeMap<RunId, Salvaged>,
+    sweeps: BTreeMap<SweepId, NewSweep>,
+    /// Runs whose rows cannot be read.
+    lost: Vec<RunId>,
 }
 
-/// What can still be read of the old database.
-fn remembered(database: &Path) -> BTreeMap<RunId, Known> {
-    let read = || -> std::result::Result<Vec<Known>, StoreError> {
-        let reader = Reader::open(database)?;
-        let mut ids = reader.ids(&Listing { archived: true, ..Listing::default() })?;
-        let trash = reader.ids(&Listing { trash: true, ..Listing::default() })?;
-        ids.extend(&trash);
-        let with_sweep = |run: Run| {
-            let sweep = match run.sweep {
-                Some(id) => reader.sweep(id)?.map(|sweep| MetaSweep::new(id, sweep)),
-                None => None,
-            };
-            let trashed = trash.contains(&run.id);
-            Ok(Known { run, sweep, trashed })
+impl Memory {
+    /// From the old database, and where that is silent from the journal. `unread` gets what was found
+    /// wrong.
+    fn of(board: &Board, folders: &[RunId], unread: &mut Vec<String>) -> Self {
+        let history = history(&board.database()).unwrap_or_else(|e| {
+            unread.push(format!("The journal cannot be read: {e}."));
+            History::default()
+        });
+        if history.passed_over > 0 {
+            let many = history.passed_over;
+            unread.push(format!("{many} lines of the journal are none and were passed over."));
+        }
+        let mut memory = Self { sweeps: history.sweeps, ..Self::default() };
+        let last = folders.iter().chain(history.runs.keys()).max().copied();
+        match Reader::open(&board.database()) {
+            Ok(reader) => memory.read(&reader, last, unread),
+            Err(StoreError::NotFound(_)) => {}
+            Err(e) => unread.push(format!("Nothing of the old database can be read: {e}")),
+        }
+        for (id, noted) in history.runs {
+            if noted.purged && !memory.runs.contains_key(&id) {
+                continue;
+            }
+            let run = memory.runs.entry(id).or_default();
+            run.noted = std::mem::take(&mut run.noted).or(noted);
+        }
+        memory
+    }
+
+    /// Row by row: one that cannot be read costs no other.
+    fn read(&mut self, reader: &Reader, last: Option<RunId>, unread: &mut Vec<String>) {
+        let ids = |trash| reader.ids(&Listing { archived: true, trash, ..Listing::default() });
+        let listed = ids(false).and_then(|mut all| {
+            all.extend(ids(true)?);
+            Ok(all)
+        });
+        let last = last.max(reader.last_run());
+        let ids = match listed {
+            Ok(ids) if reader.is_sound() => ids,
+            // No list of a damaged database can be believed: each number is asked for.
+            _ => {
+                let end = last.map_or(0, |last| last.0).saturating_add(BEYOND);
+                (1..=end).map(RunId).collect()
+            }
         };
-        reader.runs(&ids)?.into_iter().map(with_sweep).collect()
-    };
-    read().unwrap_or_default().into_iter().map(|known| (known.run.id, known)).collect()
+        let (mut lost, mut damaged) = (Vec::new(), Vec::new());
+        for id in ids {
+            match reader.salvage(id) {
+                Ok(Some(run)) => {
+                    damaged.extend(run.damaged.then_some(id));
+                    self.runs.insert(id, run);
+                }
+                Err(_) if last.is_some_and(|last| id <= last) => lost.push(id),
+                Ok(None) | Err(_) => {}
+            }
+        }
+        let rest = "what their folders and the journal tell stands in for it";
+        self.lost.clone_from(&lost);
+        for (ids, what) in [(lost, "The rows"), (damaged, "Parts of the rows")] {
+            if let (Some(first), Some(end)) = (ids.first(), ids.last()) {
+                let many = ids.len();
+                unread.push(format!(
+                    "{what} of {many} runs ({first} to {end}) cannot be read in the old database; {rest}."
+                ));
+            }
+        }
+        let sweeps: BTreeSet<SweepId> =
+            self.runs.values().filter_map(|run| run.noted.sweep).collect();
+        for id in sweeps {
+            match reader.sweep(id) {
+                Ok(Some(sweep)) => drop(self.sweeps.insert(id, sweep)),
+                Ok(None) => {}
+                Err(_) => unread.push(format!("Sweep {id} cannot be read in the old database.")),
+            }
+        }
+    }
 }
 
 /// The runs that have a folder.
@@ -135,27 +206,28 @@ fn take_in(
     board: &Board,
     store: &mut Store,
     id: RunId,
-    known: Option<&Known>,
+    known: &Memory,
 ) -> std::result::Result<(), Trouble> {
     let meta = Meta::read(board, id);
-    let old = known.map(|known| &known.run);
-    let spec = spec(board, id, old).map_err(Trouble::Folder)?;
-    let wish = old.map(|run| run.wish).or(meta.wish).unwrap_or(Wish::Run);
-    let name = match old {
-        Some(run) => run.name.clone(),
-        None if meta.name.is_empty() => id.to_string(),
-        None => meta.name.clone(),
-    };
-    let created = old.map_or(meta.created, |run| run.created);
+    let old = known.runs.get(&id).cloned().unwrap_or_default();
+    let noted = &old.noted;
+    let spec = spec(board, id, noted).map_err(Trouble::Folder)?;
+    let wish = noted.wish.or(meta.wish).unwrap_or(Wish::Run);
+    let own = Some(&meta.name).filter(|name| !name.is_empty());
+    let name = noted.name.as_ref().or(own).cloned().unwrap_or_else(|| id.to_string());
+    let created = noted.created.unwrap_or(meta.created);
     let created = if created == 0 { now() } else { created };
-    let sweep = known.map_or(meta.sweep.as_ref(), |known| known.sweep.as_ref());
-    let sweep = sweep.map(|s| (s.id, NewSweep { name: s.name.clone(), sweep: s.sweep.clone() }));
+    let sweep = noted.sweep.and_then(|id| Some((id, known.sweeps.get(&id)?.clone())));
+    let sweep = sweep.or_else(|| {
+        let meta = meta.sweep.as_ref()?;
+        Some((meta.id, NewSweep { name: meta.name.clone(), sweep: meta.sweep.clone() }))
+    });
     let new = NewRun { name, spec, wish };
     store.adopt(id, &new, created, sweep.as_ref().map(|(id, sweep)| (*id, sweep)))?;
-    store.set_tags(id, old.map_or(&meta.tags, |run| &run.tags))?;
-    store.set_note(id, old.map_or(&meta.note, |run| &run.note))?;
-    store.set_archived(&[id], old.is_some_and(|run| run.archived))?;
-    if old.is_some_and(|run| run.state == RunState::Queued && run.attempt == 0) {
+    store.set_tags(id, noted.tags.as_ref().unwrap_or(&meta.tags))?;
+    store.set_note(id, noted.note.as_ref().unwrap_or(&meta.note))?;
+    store.set_archived(&[id], noted.archived == Some(true))?;
+    if is_waiting(board, id, &old, &meta) {
         // Never started, or to be started anew: what its folder may hold will be cleared.
         return Ok(());
     }
@@ -176,14 +248,22 @@ fn take_in(
     }
     if process.is_none() {
         let said = store.ending(id)?;
-        store.set_state(id, &state(board, id, old, &meta, said))?;
+        store.set_state(id, &state(board, id, &old, &meta, said))?;
     }
     Ok(())
 }
 
-fn spec(board: &Board, id: RunId, old: Option<&Run>) -> std::result::Result<RunSpec, String> {
-    if let Some(run) = old {
-        return Ok(run.spec.clone());
+/// True for a run that has never started, or that was put back into the queue from the start.
+fn is_waiting(board: &Board, id: RunId, old: &Salvaged, meta: &Meta) -> bool {
+    match &old.state {
+        Some(state) => *state == RunState::Queued && old.attempt == 0,
+        None => meta.attempt == 0 && !board.events(id).exists(),
+    }
+}
+
+fn spec(board: &Board, id: RunId, noted: &Noted) -> std::result::Result<RunSpec, String> {
+    if let Some(spec) = &noted.spec {
+        return Ok(spec.clone());
     }
     let path = board.spec_file(id);
     let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -195,13 +275,20 @@ fn spec(board: &Board, id: RunId, old: Option<&Run>) -> std::result::Result<RunS
 fn state(
     board: &Board,
     id: RunId,
-    old: Option<&Run>,
+    old: &Salvaged,
     meta: &Meta,
     said: Option<(Ending, String)>,
 ) -> RunState {
-    let before = old.map(|run| &run.state);
-    let wish = old.map(|run| run.wish).or(meta.wish);
+    let before = old.state.as_ref();
+    let wish = old.noted.wish.or(meta.wish);
     if before == Some(&RunState::Queued) {
+        return RunState::Queued;
+    }
+    let ended = fs::metadata(meta_file(board, id)).and_then(|meta| meta.modified()).ok();
+    let ended = ended.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let ended = ended.map_or(0, |time| time.as_millis() as i64);
+    if before.is_none() && old.noted.queued.is_some_and(|queued| queued > ended) {
+        // The database is gone; the journal knows that it was to go on.
         return RunState::Queued;
     }
     if let Some(outcome) = meta.outcome.as_ref().or(before.and_then(RunState::outcome)) {

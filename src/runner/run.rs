@@ -61,6 +61,10 @@ pub fn run(board: &Board) -> Result<Left> {
     };
     let mut runner = Runner::new(board)?;
     runner.heed_signals().map_err(RunnerError::io(&path))?;
+    if let Err(e) = runner.store.begin_journal() {
+        // A board of before; what is written from now on has its line all the same.
+        runner.note(&e.to_string());
+    }
     loop {
         runner.note("signs on");
         let Some(left) = runner.serve() else {

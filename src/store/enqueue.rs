@@ -2,8 +2,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Result, params};
 
-use super::words;
 use super::{Millis, NewRun, NewStage, NewSweep, Store};
+use super::{journal, words};
 use crate::spec::{RunId, RunSpec, Sweep, SweepId, Wish, printable};
 
 pub(super) fn now() -> Millis {
@@ -23,10 +23,14 @@ impl Store {
         // Hashes and texts of 100,000 runs take a while: they are made before the lock is taken.
         let rows: Vec<Row> = runs.iter().map(Row::of).collect();
         let now = now();
-        self.change(|tx| {
-            let sweep = sweep.map(|new| insert_sweep(tx, None, new, now)).transpose()?;
-            let ids = rows.iter().map(|row| row.insert(tx, None, sweep, now));
-            Ok((sweep, ids.collect::<Result<_>>()?))
+        self.change_noted(|tx| {
+            let number = sweep.map(|new| insert_sweep(tx, None, new, now)).transpose()?;
+            let ids = rows.iter().map(|row| row.insert(tx, None, number, now));
+            let ids = ids.collect::<Result<Vec<_>>>()?;
+            let noted = number.zip(sweep).map(|(number, new)| journal::sweep(number, new));
+            let mut noted: Vec<_> = noted.into_iter().collect();
+            noted.extend(journal::queued(number, now, &ids, runs));
+            Ok(((number, ids), noted))
         })
     }
 
@@ -41,8 +45,9 @@ impl Store {
         name: fn(&Sweep, &RunSpec) -> String,
     ) -> super::Result<Vec<(SweepId, Vec<RunId>)>> {
         let now = now();
-        let queued = self.change(|tx| {
+        let queued = self.change_noted(|tx| {
             let mut queued: Vec<(SweepId, Vec<RunId>)> = Vec::with_capacity(stages.len());
+            let mut noted = Vec::new();
             for stage in stages {
                 let parents = stage.from.and_then(|from| queued.get(from));
                 let sweep = &stage.sweep.sweep;
@@ -53,18 +58,22 @@ impl Store {
                 let walked = whole.and_then(|sweep| Ok((sweep.expand()?, sweep)));
                 let (specs, sweep) = match walked {
                     Ok(walked) => walked,
-                    Err(e) => return Ok(Err(e)),
+                    Err(e) => return Ok((Err(e), Vec::new())),
                 };
                 let new = NewSweep { name: stage.sweep.name.clone(), sweep };
                 let number = insert_sweep(tx, None, &new, now)?;
-                let rows = specs.into_iter().map(|spec| {
+                let runs = specs.into_iter().map(|spec| {
                     let name = name(&new.sweep, &spec);
-                    Row::of(&NewRun { name, spec, wish })
+                    NewRun { name, spec, wish }
                 });
-                let ids = rows.map(|row| row.insert(tx, None, Some(number), now));
-                queued.push((number, ids.collect::<Result<_>>()?));
+                let runs: Vec<NewRun> = runs.collect();
+                let ids = runs.iter().map(|run| Row::of(run).insert(tx, None, Some(number), now));
+                let ids = ids.collect::<Result<Vec<_>>>()?;
+                noted.push(journal::sweep(number, &new));
+                noted.extend(journal::queued(Some(number), now, &ids, &runs));
+                queued.push((number, ids));
             }
-            Ok(Ok(queued))
+            Ok((Ok(queued), noted))
         })?;
         Ok(queued?)
     }

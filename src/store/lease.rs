@@ -91,7 +91,7 @@ impl Store {
     ) -> super::Result<()> {
         let placement = serde_json::to_string(placement).unwrap_or_default();
         let process = process.and_then(|p| serde_json::to_string(p).ok());
-        self.change_runs(&[id], |tx, id| {
+        self.change_runs(&[id], None, |tx, id| {
             tx.prepare_cached(
                 "UPDATE run SET ending = NULL, ending_why = NULL, ending_at = NULL
                  WHERE id = ?1 AND attempt < ?2",
@@ -117,7 +117,7 @@ impl Store {
     pub fn set_state(&mut self, id: RunId, state: &RunState) -> super::Result<()> {
         let (word, outcome) = rows::state_columns(state);
         let ended = matches!(state, RunState::Ended(_)).then(now);
-        self.change_runs(&[id], |tx, id| {
+        self.change_runs(&[id], None, |tx, id| {
             tx.prepare_cached(
                 "UPDATE run SET state = ?2, outcome = ?3,
                    ended = CASE WHEN ?4 IS NULL THEN NULL

@@ -12,6 +12,7 @@ mod curve;
 mod enqueue;
 mod error;
 mod ingest;
+mod journal;
 mod lease;
 mod list;
 mod migrations;
@@ -21,6 +22,7 @@ mod points;
 mod rows;
 mod run;
 mod runner_info;
+mod salvage;
 mod search;
 mod series;
 mod sweeps;
@@ -35,10 +37,12 @@ use crate::spec::{RunSpec, Sweep, Wish};
 pub use crate::events::Split;
 use error::Result;
 pub use error::StoreError;
+pub use journal::{History, Noted, history};
 pub use run::{
     Confusion, Counts, Curve, Listing, Millis, Process, Run, RunnerInfo, SPARK, SiteInfo,
     SiteState, SlotInfo, Sort, SweepRow, TrainerNote, unreachable,
 };
+pub use salvage::Salvaged;
 
 /// A read-only connection.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct Store {
     reader: Reader,
     /// True if it serves this one file only.
     pinned: bool,
+    /// Where what people write is written a second time.
+    journal: Option<PathBuf>,
 }
 
 impl Reader {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::{Result, StoreError, passes};
+use super::journal::{self, Entry};
 use super::migrations::{self, APPLICATION, NEWEST};
-use super::{Reader, Store};
+use super::{Reader, Store, salvage};
 
 /// How long a call waits for other writers before it gives up. A write takes milliseconds: after a
 /// minute another program holds the lock for good.
@@ -124,13 +125,19 @@ impl Store {
             db.pragma_update_and_check(None, "journal_size_limit", 32 << 20, |_| Ok(()))?;
             migrations::migrate(db)
         })?;
-        Ok(Self { reader, pinned: false })
+        let journal = Some(journal::beside(database));
+        Ok(Self { reader, pinned: false, journal })
     }
 
     /// From now on a change fails with [`StoreError::Replaced`] where another database lies in the place of
     /// this one: what the runner knows is true of this one alone.
     pub fn pin(&mut self) {
         self.pinned = true;
+    }
+
+    /// The same store, for a database in the making: what goes into it stands in the journal already.
+    pub fn without_journal(self) -> Self {
+        Self { journal: None, ..self }
     }
 
     /// Runs a change in one transaction that takes the write lock at once: a transaction that reads
@@ -140,6 +147,14 @@ impl Store {
         &mut self,
         f: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
+        self.change_noted(|tx| Ok((f(tx)?, Vec::new())))
+    }
+
+    /// The same for what people write: the entries go into the journal before the change is committed.
+    pub(super) fn change_noted<T>(
+        &mut self,
+        f: impl Fn(&Transaction) -> rusqlite::Result<(T, Vec<Entry>)>,
+    ) -> Result<T> {
         if self.pinned {
             self.reader.check_in_place()?;
         } else if self.reader.is_replaced() {
@@ -147,10 +162,25 @@ impl Store {
         }
         patiently(&self.reader.path, || {
             let tx = Transaction::new_unchecked(&self.reader.db, TransactionBehavior::Immediate)?;
-            let answer = f(&tx)?;
+            let (answer, entries) = f(&tx)?;
+            if let Some(journal) = &self.journal {
+                journal::append(journal, &entries).map_err(not_noted)?;
+            }
             tx.commit()?;
             Ok(answer)
         })
+    }
+
+    /// Writes the journal of a board that has none, because it is older: all that people wrote so far.
+    /// Safe to repeat.
+    ///
+    /// # Errors
+    /// A database that cannot be read, a journal that cannot be written.
+    pub fn begin_journal(&mut self) -> Result<()> {
+        if self.journal.as_ref().is_none_or(|path| path.exists()) {
+            return Ok(());
+        }
+        self.change_noted(|tx| Ok(((), salvage::snapshot(tx)?)))
     }
 }
 
@@ -182,9 +212,24 @@ impl Store {
     }
 }
 
+/// In SQLite's words, so that a full disk is told as one.
+fn not_noted(error: std::io::Error) -> rusqlite::Error {
+    use std::io::ErrorKind as K;
+    let code = match error.kind() {
+        K::StorageFull | K::QuotaExceeded => rusqlite::ffi::SQLITE_FULL,
+        K::PermissionDenied | K::ReadOnlyFilesystem => rusqlite::ffi::SQLITE_READONLY,
+        _ => rusqlite::ffi::SQLITE_IOERR,
+    };
+    let why = format!("the journal beside it cannot be written: {error}");
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(why))
+}
+
 fn prepare(db: &mut Connection) -> rusqlite::Result<()> {
     db.busy_handler(Some(wait))?;
     db.set_prepared_statement_cache_capacity(64);
+    // The file may be somebody else's: no function of its schema is called, no damaged cell believed.
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "cell_size_check", true)?;
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     // This reads the header, so that a file that is no database is refused at once.
     db.pragma_query_value(None, "schema_version", |_| Ok(()))

@@ -121,7 +121,7 @@ pub(super) fn spec(text: &str) -> RunSpec {
 }
 
 /// The state's word and the outcome's details, as [`crate::spec::RunState`].
-fn state(word: &str, outcome: Option<&str>) -> RunState {
+pub(super) fn state(word: &str, outcome: Option<&str>) -> RunState {
     match word {
         "queued" => RunState::Queued,
         "starting" => RunState::Starting,

@@ -4,6 +4,7 @@
 
 use rusqlite::params;
 
+use super::journal::Entry;
 use super::{Reader, Store, series};
 use crate::spec::RunId;
 
@@ -29,7 +30,8 @@ impl Store {
     /// their ids are returned and nothing changes.
     pub fn trash(&mut self, ids: &[RunId]) -> super::Result<Vec<RunId>> {
         self.if_over(ids, |store| {
-            store.change_runs(ids, |tx, id| {
+            let noted = Entry::Trashed { runs: ids.to_vec(), on: true };
+            store.change_runs(ids, Some(noted), |tx, id| {
                 tx.prepare_cached("UPDATE run SET archived = archived | 2 WHERE id = ?1")?
                     .execute([id.0])
             })
@@ -38,7 +40,8 @@ impl Store {
 
     /// Restores runs from the trash, archived if they were.
     pub fn restore(&mut self, ids: &[RunId]) -> super::Result<()> {
-        self.change_runs(ids, |tx, id| {
+        let noted = Entry::Trashed { runs: ids.to_vec(), on: false };
+        self.change_runs(ids, Some(noted), |tx, id| {
             tx.prepare_cached("UPDATE run SET archived = archived & 1 WHERE id = ?1")?
                 .execute([id.0])
         })
@@ -48,7 +51,8 @@ impl Store {
     /// have ended. The caller removes their folders first: else `reindex` finds them again.
     pub fn purge(&mut self, ids: &[RunId]) -> super::Result<Vec<RunId>> {
         self.if_over(ids, |store| {
-            store.change_runs(ids, |tx, id| {
+            let noted = Entry::Purged { runs: ids.to_vec() };
+            store.change_runs(ids, Some(noted), |tx, id| {
                 series::clear(tx, id)?;
                 for table in ["confusion", "remark", "words"] {
                     tx.execute(&format!("DELETE FROM {table} WHERE run = ?1"), params![id.0])?;

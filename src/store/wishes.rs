@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Result, Transaction, params};
 
+use super::journal::Entry;
 use super::{Store, StoreError, series, words};
 use crate::spec::{RunId, Wish, printable};
 
@@ -11,7 +12,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoRun`] for the first that does not exist; nothing was changed then.
     pub fn set_wish(&mut self, ids: &[RunId], wish: Wish) -> super::Result<()> {
-        self.change_runs(ids, |tx, id| {
+        let noted = Entry::Wish { runs: ids.to_vec(), wish };
+        self.change_runs(ids, Some(noted), |tx, id| {
             tx.prepare_cached("UPDATE run SET wish = ?2 WHERE id = ?1")?
                 .execute((id.0, wish.to_string()))
         })
@@ -24,7 +26,8 @@ impl Store {
     /// clears the folder of a run before it starts its first attempt. Otherwise the next attempt resumes
     /// from the last checkpoint.
     pub fn requeue(&mut self, ids: &[RunId], from_start: bool) -> super::Result<()> {
-        self.change_runs(ids, |tx, id| {
+        let noted = Entry::Again { runs: ids.to_vec() };
+        self.change_runs(ids, Some(noted), |tx, id| {
             tx.prepare_cached("UPDATE run SET wish = 'run' WHERE id = ?1")?.execute([id.0])?;
             let back = tx
                 .prepare_cached(
@@ -41,14 +44,15 @@ impl Store {
 
     /// Forgets points, confusion, offset, attempts and facts of a run (for a retry from the start).
     pub fn forget(&mut self, id: RunId) -> super::Result<()> {
-        self.change_runs(&[id], |tx, id| forget(tx, id))
+        self.change_runs(&[id], None, |tx, id| forget(tx, id))
     }
 
     /// Gives a run another name.
     pub fn rename(&mut self, id: RunId, name: &str) -> super::Result<()> {
-        self.change_runs(&[id], |tx, id| {
-            tx.prepare_cached("UPDATE run SET name = ?2 WHERE id = ?1")?
-                .execute((id.0, printable(name.trim(), words::NAME)))?;
+        let name = printable(name.trim(), words::NAME).into_owned();
+        let noted = Entry::Name { run: id, name: name.clone() };
+        self.change_runs(&[id], Some(noted), |tx, id| {
+            tx.prepare_cached("UPDATE run SET name = ?2 WHERE id = ?1")?.execute((id.0, &name))?;
             words::renew(tx, id)
         })
     }
@@ -63,7 +67,8 @@ impl Store {
             }
         }
         let json = serde_json::to_string(&kept).unwrap_or_default();
-        self.change_runs(&[id], |tx, id| {
+        let noted = Entry::Tags { run: id, tags: kept };
+        self.change_runs(&[id], Some(noted), |tx, id| {
             tx.prepare_cached("UPDATE run SET tags = ?2 WHERE id = ?1")?.execute((id.0, &json))?;
             words::renew(tx, id)
         })
@@ -73,7 +78,8 @@ impl Store {
     pub fn set_note(&mut self, id: RunId, note: &str) -> super::Result<()> {
         let clean: Vec<_> = note.lines().map(|line| printable(line, usize::MAX)).collect();
         let clean = clean.join("\n");
-        self.change_runs(&[id], |tx, id| {
+        let noted = Entry::Note { run: id, note: clean.clone() };
+        self.change_runs(&[id], Some(noted), |tx, id| {
             tx.prepare_cached("UPDATE run SET note = ?2 WHERE id = ?1")?.execute((id.0, &clean))?;
             words::renew(tx, id)
         })
@@ -81,7 +87,8 @@ impl Store {
 
     /// Hides runs from lists, or shows them again.
     pub fn set_archived(&mut self, ids: &[RunId], archived: bool) -> super::Result<()> {
-        self.change_runs(ids, |tx, id| {
+        let noted = Entry::Archived { runs: ids.to_vec(), on: archived };
+        self.change_runs(ids, Some(noted), |tx, id| {
             tx.prepare_cached("UPDATE run SET archived = ?2 WHERE id = ?1")?
                 .execute((id.0, archived))
         })
@@ -91,18 +98,19 @@ impl Store {
     pub(super) fn change_runs(
         &mut self,
         ids: &[RunId],
+        noted: Option<Entry>,
         f: impl Fn(&Transaction, RunId) -> Result<usize>,
     ) -> super::Result<()> {
-        let missing = self.change(|tx| {
+        let missing = self.change_noted(|tx| {
             for id in ids {
                 if !tx.prepare_cached("SELECT 1 FROM run WHERE id = ?1")?.exists([id.0])? {
-                    return Ok(Some(*id));
+                    return Ok((Some(*id), Vec::new()));
                 }
             }
             for id in ids {
                 f(tx, *id)?;
             }
-            Ok(None)
+            Ok((None, noted.iter().cloned().collect()))
         })?;
         missing.map_or(Ok(()), |id| Err(StoreError::NoRun(id)))
     }

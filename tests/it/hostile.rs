@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tuneboard::board::Board;
 use tuneboard::spec::{Outcome, RunState, Wish};
-use tuneboard::store::Store;
+use tuneboard::spec::{RunId, RunSpec};
+use tuneboard::store::{NewRun, Store};
 
 use super::rig::{Rig, lives, tuneboard};
 
@@ -210,4 +211,92 @@ fn a_config_that_is_a_pipe_is_not_waited_for() {
     assert!(made.success());
     let output = it.ask(&["ls", "--board", it.root.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
+}
+
+/// A board whose runs wait and have notes, and lie in no folder.
+fn noted(runs: u32) -> (TempDir, Board) {
+    let dir = tempfile::tempdir().unwrap();
+    let board = Board::init(dir.path()).unwrap();
+    let mut store = Store::open(&board.database()).unwrap();
+    let run = |seed: u32| NewRun {
+        name: format!("seed={seed}"),
+        spec: RunSpec { model: "m".into(), seed: u64::from(seed), ..RunSpec::default() },
+        wish: Wish::Hold,
+    };
+    let (_, ids) = store.enqueue(None, &(1..=runs).map(run).collect::<Vec<_>>()).unwrap();
+    for id in &ids {
+        store.set_note(*id, &format!("what I thought of {id}.")).unwrap();
+    }
+    store.set_tags(ids[1], &["kept".to_owned()]).unwrap();
+    store.set_archived(&ids[2..3], true).unwrap();
+    (dir, board)
+}
+
+/// Overwrites the page that holds these words.
+fn damage(board: &Board, words: &str) {
+    let path = board.database();
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(words.len()).position(|window| window == words.as_bytes()).unwrap();
+    let page = at / 4096 * 4096;
+    bytes[page..page + 4096].fill(0x5a);
+    fs::write(&path, bytes).unwrap();
+}
+
+fn reindex(board: &Board) -> Output {
+    let root = board.root().to_str().unwrap();
+    Command::new(tuneboard()).args(["reindex", "--board", root]).output().unwrap()
+}
+
+/// `reindex` gave up on the whole old database at the first row that it could not read.
+#[test]
+fn a_damaged_page_costs_its_own_rows_and_the_journal_has_those() {
+    let (_dir, board) = noted(400);
+    let journal = board.runs().join("board.journal");
+    assert_eq!(fs::metadata(&journal).unwrap().permissions().mode() & 0o777, 0o600);
+    damage(&board, "what I thought of r200.");
+    let output = reindex(&board);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("cannot be read in the old database"), "{said}");
+    let store = Store::open(&board.database()).unwrap();
+    for number in 1..=400 {
+        let run = store.reader().run(RunId(number)).unwrap().unwrap();
+        assert_eq!(run.note, format!("what I thought of r{number}."));
+        assert_eq!((run.wish, run.spec.seed), (Wish::Hold, u64::from(number)));
+        assert_eq!((run.tags.len(), run.archived), (usize::from(number == 2), number == 3));
+    }
+    assert_eq!(store.reader().integrity().unwrap(), Vec::<String>::new());
+    let old = fs::read_dir(board.runs()).unwrap().flatten();
+    assert!(old.into_iter().any(|e| e.file_name().to_string_lossy().contains("bak-")));
+}
+
+#[test]
+fn without_a_journal_what_is_lost_is_named() {
+    let (_dir, board) = noted(400);
+    damage(&board, "what I thought of r200.");
+    fs::remove_file(board.runs().join("board.journal")).unwrap();
+    let output = reindex(&board);
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(out.contains("Left out r200: its row cannot be read"), "{out}");
+    let store = Store::open(&board.database()).unwrap();
+    let kept = (1..=400).filter_map(|n| store.reader().run(RunId(n)).unwrap());
+    let notes = kept.filter(|run| run.note == format!("what I thought of {}.", run.id)).count();
+    assert!((350..400).contains(&notes), "{notes}");
+    // From now on there is one, whole.
+    let again = fs::read_to_string(board.runs().join("board.journal")).unwrap();
+    assert_eq!(again.matches("what I thought of").count(), notes);
+}
+
+/// The database and its folders gone, the queue is still there.
+#[test]
+fn the_queue_survives_its_database() {
+    let (_dir, board) = noted(3);
+    fs::write(board.database(), "no database at all").unwrap();
+    let output = reindex(&board);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("Nothing of the old database"), "{said}");
+    let store = Store::open(&board.database()).unwrap();
+    let run = store.reader().run(RunId(3)).unwrap().unwrap();
+    assert_eq!((run.state, run.wish, run.archived), (RunState::Queued, Wish::Hold, true));
 }

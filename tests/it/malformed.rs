@@ -232,13 +232,13 @@ fn events_with_torn_and_foreign_lines() {
     shell.write("runs/r1/events.jsonl", torn);
     shell.ok(&["reindex"]);
     assert_eq!(shell.json(&["show", "r1"])["last"]["test/acc"], json!(0.75));
-    // Without the old database, the spec of the folder counts.
-    for file in ["board.db", "board.db-wal", "board.db-shm"] {
+    // Without the old database and its journal, the spec of the folder counts.
+    for file in ["board.db", "board.db-wal", "board.db-shm", "board.journal"] {
         let _ = std::fs::remove_file(shell.path(&format!("runs/{file}")));
     }
     shell.write("runs/r1/spec.toml", "lr = \"\x1b[31mfast");
     let done = shell.run(&["reindex"]);
-    assert!(done.code == 0 && done.out.contains("Left out r1:"), "{done}");
+    assert!(done.code == 1 && done.out.contains("Left out r1:"), "{done}");
 }
 
 /// The board looks only whether a checkpoint is there; what is in it the trainer finds out.

@@ -445,8 +445,15 @@ fn reindex_rebuilds_the_same_tables() {
     rig.store = Store::open(&rig.board.database()).unwrap();
     assert_same(&dump(&rig.store, &all), &before);
 
-    // With nothing but the folders: the held run never had one, and the note was nowhere else.
+    // With the folders and the journal: the held run never had a folder, and the note stood in no other.
     fs::remove_file(rig.board.database()).unwrap();
+    assert_eq!(tuneboard::runner::reindex(&rig.board).unwrap().runs, 7);
+    rig.store = Store::open(&rig.board.database()).unwrap();
+    assert_same(&dump(&rig.store, &all), &before);
+
+    // With nothing but the folders.
+    fs::remove_file(rig.board.database()).unwrap();
+    fs::remove_file(rig.board.runs().join("board.journal")).unwrap();
     assert_eq!(tuneboard::runner::reindex(&rig.board).unwrap().runs, 6);
     rig.store = Store::open(&rig.board.database()).unwrap();
     let mut want = before;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <stdexcept>
 
 #ifdef __AMX_BF16__
 #include "tiles.h"
@@ -82,7 +83,8 @@ struct Head {
     const int64_t side = (job.length + 31) / 32 * 32, rows = side * job.size, all = side * side;
     const int64_t most = rows > all ? rows : all;
     query = (float *)std::malloc(sizeof(float) * (5 * rows + 2 * all) + 2 * sizeof(uint16_t) * most);
-    if (!query) std::abort();
+    // The trainer knows these words, and tries again with smaller batches.
+    if (!query) throw std::runtime_error("out of memory for the scores of a text");
     key = query + rows;
     value = key + rows;
     out = value + rows;
@@ -262,7 +264,7 @@ template <class T> void attend(const Attention &job, void *out, int64_t begin, i
     for (int64_t i = 0; job.dropout > 0.0 && i < length; i++)
       for (int64_t j = 0; j < ld; j += WIDTH) {
         float *score = head.scores + i * pitch + j;
-        store(score, load(score) * dropout.factors((uint32_t)((at * length + i) * ld + j)));
+        store(score, load(score) * dropout.factors((at * length + i) * ld + j));
       }
     mixed<false>(job, head, head.scores, head.value, head.out);
     T *to = (T *)out + text * length * width + h * size;
@@ -299,7 +301,7 @@ void attend_back(const Attention &job, const void *out_gradient, void *qkv_gradi
       for (int64_t j = 0; j < ld; j += WIDTH) {
         V p = load(kept + j), g = load(gradient + j), dropped = p;
         if (job.dropout > 0.0) {
-          V factor = dropout.factors((uint32_t)((at * length + i) * ld + j));
+          V factor = dropout.factors((at * length + i) * ld + j);
           dropped *= factor;
           g *= factor;
         }

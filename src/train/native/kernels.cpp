@@ -79,7 +79,7 @@ void drop(const void *x, void *y, double p, uint64_t key, int64_t begin, int64_t
   const Dropout dropout(p, key);
   for (int64_t at = begin; at < end; at += WIDTH) {
     const int64_t count = least(WIDTH, end - at);
-    V value = load_some((const T *)x + at, count) * dropout.factors((uint32_t)at);
+    V value = load_some((const T *)x + at, count) * dropout.factors(at);
     store_some((T *)y + at, value, count);
   }
 }
@@ -94,7 +94,7 @@ template <class T> void norm(const Norm &job, void *y, int64_t begin, int64_t en
     V total = {};
     for (int64_t j = 0; j < width; j += WIDTH) {
       V value = load(x + j) + load(job.bias + j);
-      if (job.dropout > 0.0) value *= dropout.factors((uint32_t)(first + j));
+      if (job.dropout > 0.0) value *= dropout.factors(first + j);
       store(kept + j, value + load(residual + j));
       total += load(kept + j);
     }
@@ -137,7 +137,7 @@ void norm_back(const Norm &job, const void *y_gradient, void *x_gradient, void *
       V unit = (load(kept + j) - mean) * scale;
       V g = (load(gradient + j) * load(job.weight + j) - part - unit * lean) * scale;
       store(dr + j, g);
-      if (job.dropout > 0.0) g *= dropout.factors((uint32_t)(first + j));
+      if (job.dropout > 0.0) g *= dropout.factors(first + j);
       store(dx + j, g);
       store(bias_sum + j, load(bias_sum + j) + g);
     }

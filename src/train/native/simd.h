@@ -138,15 +138,17 @@ struct Dropout {
       : low((uint32_t)key), high((uint32_t)(key >> 32)), threshold((uint32_t)(p * 4294967296.0)),
         scale((float)(1.0 / (1.0 - p))) {}
 
-  // `1 / (1 - p)` where the element stays, else 0, for elements `first` to `first + 15`.
-  V factors(uint32_t first) const {
+  // `1 / (1 - p)` where the element stays, else 0, for elements `first` (a multiple of 16) to `first + 15`.
+  // Beyond 2^32 elements the key changes with the upper half of the number, lest masks repeat.
+  V factors(int64_t first) const {
     const VU lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    VU h = mix((lanes + first) ^ low);
+    const uint32_t upper = (uint32_t)((uint64_t)first >> 32);
+    VU h = mix((lanes + (uint32_t)first) ^ (upper ? low ^ mix(upper) : low));
     h = mix(h + high);
     return where((VI)(h >= threshold), splat(scale), V{});
   }
 
-  static VU mix(VU h) {
+  template <class U> static U mix(U h) {
     h ^= h >> 16;
     h *= 0x7feb352du;
     h ^= h >> 15;

@@ -4,7 +4,7 @@ DEMO ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(abspath $(TARGET)/release):$(PATH)
 
-.PHONY: help setup build demo test test-sites bench bench-train bench-peers install
+.PHONY: help setup build demo test test-sites sanitize chaos fuzz bench bench-train bench-peers install
 
 help:            ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,13 +22,21 @@ test: setup      ## Everything CI checks: format, lints, tests, licences.
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo test --locked --all-features
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check; \
-	 else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
+	@scripts/deny.sh
 
 test-sites: setup ## Runs over SSH and Slurm, on real daemons on loopback; needs root and their Debian packages.
 	@for c in sshd ssh unshare sbatch slurmctld slurmd munged; do PATH=$$PATH:/usr/sbin command -v $$c >/dev/null || \
 	 { echo "missing $$c: apt-get install openssh-server slurm-wlm munge (as root)"; exit 1; }; done
 	cargo test --locked --all-features --test it -- --ignored --test-threads 1 sites::
+
+sanitize:        ## The CPU kernels under AddressSanitizer and UndefinedBehaviorSanitizer; ARGS = rounds.
+	scripts/sanitize.sh $(ARGS)
+
+chaos: setup     ## N kills (1000) of trainers, runners and clients at random: what is lost, doubled or left behind.
+	CHAOS_KILLS=$(or $(N),1000) cargo test --locked --all-features --test it -- --ignored --nocapture chaos::as_long
+
+fuzz: setup      ## Every parser of what comes from outside, S seconds (60) each; what it finds is kept as a test.
+	FUZZ_SECONDS=$(or $(S),60) cargo test --locked --all-features --lib --bin tuneboard-train --test it -- fuzz --nocapture --test-threads 2
 
 bench: build     ## Budgets of the store (docs/benchmarks.md).
 	cargo bench --locked --features train

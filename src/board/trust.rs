@@ -165,7 +165,8 @@ pub fn set_trust(root: &Path, trust: bool) -> Result<(PathBuf, bool), BoardError
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(at(folder))?;
     }
-    let text: String = known.iter().map(|board| format!("{}\n", board.display())).collect();
+    let lines: Vec<String> = known.iter().map(|board| board.display().to_string()).collect();
+    let text = lines.join("\n") + "\n";
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     let write = || -> io::Result<()> {
         let mut options = OpenOptions::new();

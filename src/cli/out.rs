@@ -206,8 +206,11 @@ fn escape_controls(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
-            '\u{7f}'..='\u{9f}' => {
-                let _ = write!(safe, "\\u{:04x}", c as u32);
+            // As JSON has it: nothing is lost, and nothing turns or hides what a person reads.
+            c if ('\u{7f}'..='\u{9f}').contains(&c) || spec::is_hidden(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(safe, "\\u{unit:04x}");
+                }
             }
             c => safe.push(c),
         }

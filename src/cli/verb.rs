@@ -6,7 +6,7 @@ use super::out::{self, Out};
 use crate::board::Board;
 use crate::query::Query;
 use crate::spec::keys::nearest;
-use crate::spec::{RunId, SweepId};
+use crate::spec::{RunId, SweepId, is_hidden};
 use crate::store::{Listing, Reader, Run, Store};
 
 /// What every verb gets.
@@ -163,8 +163,10 @@ fn no_run(reader: &Reader, id: RunId) -> CliError {
 /// Refuses a name, tag or note that would not be shown as it was written.
 pub fn readable(what: &str, text: &str, longest: usize) -> Result<String, CliError> {
     let text = text.trim();
-    if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(CliError::Usage(format!("The {what} must not hold control characters.")));
+    if text.chars().any(|c| (c.is_control() && c != '\n') || is_hidden(c)) {
+        return Err(CliError::Usage(format!(
+            "The {what} must not hold control characters, or characters that nobody sees."
+        )));
     }
     if text.chars().count() > longest {
         return Err(CliError::Usage(format!("The {what} has more than {longest} characters.")));

@@ -123,7 +123,7 @@ impl Hub {
         }
         let body = response.body_mut().with_config().limit(LONGEST_ANSWER);
         let text = body.read_to_string().map_err(network)?;
-        listing(name, &text)
+        Listing::read(name, &text)
     }
 
     /// Where a file of a listing is found.
@@ -145,6 +145,16 @@ impl Hub {
 
 fn repo(id: &str, revision: &str) -> Repo {
     Repo::with_revision(id.to_owned(), RepoType::Model, revision.to_owned())
+}
+
+impl Listing {
+    /// The hub's answer.
+    ///
+    /// # Errors
+    /// One that makes no sense.
+    pub fn read(name: &RepoName, text: &str) -> Result<Self, HubError> {
+        listing(name, text)
+    }
 }
 
 fn listing(name: &RepoName, text: &str) -> Result<Listing, HubError> {

@@ -8,12 +8,13 @@ use std::borrow::Cow;
 /// Text of more than `max` characters is cut to `max - 1` and an ellipsis. Text that needs no
 /// change is borrowed.
 pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
-    let mut fits = 0;
+    let (mut fits, mut before) = (0, ' ');
     for c in text.chars() {
         fits += 1;
-        if fits > max || keep(c) != Some(c) {
+        if fits > max || keep(c, before) != Some(c) {
             return Cow::Owned(rewrite(text, max));
         }
+        before = c;
     }
     Cow::Borrowed(text)
 }
@@ -24,11 +25,13 @@ fn rewrite(text: &str, max: usize) -> String {
     let mut cut = 0;
     let mut kept = 0;
     let mut after_return = false;
+    let mut before = ' ';
     for c in text.chars() {
         // A CR LF pair is one break.
         let second_half = after_return && c == '\n';
         after_return = c == '\r';
-        let Some(c) = keep(c).filter(|_| !second_half) else { continue };
+        let Some(c) = keep(c, before).filter(|_| !second_half) else { continue };
+        before = c;
         if kept + 1 == max {
             cut = out.len();
         }
@@ -45,9 +48,11 @@ fn rewrite(text: &str, max: usize) -> String {
     out
 }
 
-fn keep(c: char) -> Option<char> {
-    match c {
-        '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => Some(' '),
+/// True for characters that nobody sees, or that turn the text after them: a name with one is not the name
+/// that it looks like. Joiners are not among them: after a letter of a script that needs them they are
+/// writing.
+pub fn is_hidden(c: char) -> bool {
+    matches!(c,
         // Direction marks, embeddings, overrides and isolates; the byte order mark; tag characters.
         '\u{061C}'
         | '\u{200E}'
@@ -55,7 +60,27 @@ fn keep(c: char) -> Option<char> {
         | '\u{202A}'..='\u{202E}'
         | '\u{2066}'..='\u{2069}'
         | '\u{FEFF}'
-        | '\u{E0000}'..='\u{E007F}' => None,
+        | '\u{E0000}'..='\u{E007F}'
+        // Blanks without width, invisible operators and fillers, annotation marks.
+        | '\u{00AD}'
+        | '\u{115F}'
+        | '\u{1160}'
+        | '\u{180E}'
+        | '\u{200B}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{206A}'..='\u{206F}'
+        | '\u{3164}'
+        | '\u{FFA0}'
+        | '\u{FFF9}'..='\u{FFFB}'
+    )
+}
+
+fn keep(c: char, before: char) -> Option<char> {
+    match c {
+        '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => Some(' '),
+        c if is_hidden(c) => None,
+        // Between ASCII characters a joiner joins nothing.
+        '\u{200C}' | '\u{200D}' if before.is_ascii() => None,
         // C0, DEL and C1; without ESC and CSI what is left of an escape sequence is plain text.
         c if c.is_control() => None,
         c => Some(c),
@@ -82,6 +107,8 @@ mod tests {
             ("a\r\nb\nc\td", "a b c d"),
             ("evil\u{202e}gpj.exe", "evilgpj.exe"),
             ("\u{feff}a\0b\x7f", "ab"),
+            ("mo\u{200b}d\u{2060}el\u{200d}", "model"),
+            ("\u{06cc}\u{200c}\u{062a}", "\u{06cc}\u{200c}\u{062a}"),
         ] {
             assert_eq!(printable(dirty, 80), clean);
         }

@@ -29,7 +29,7 @@ mod task;
 pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
 pub use choice::{ClassWeights, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze};
-pub use clean::printable;
+pub use clean::{is_hidden, printable};
 pub use error::{SpecError, or_nearest, or_one_of};
 pub use family::Family;
 pub use group::KeyGroup;

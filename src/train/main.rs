@@ -20,6 +20,8 @@ mod error;
 mod fastai;
 mod fit;
 mod forward;
+#[cfg(test)]
+mod fuzz;
 mod journal;
 mod lines;
 mod model;

@@ -1,5 +1,6 @@
 //! Texts -> ids, by the rules of the model's family.
 
+mod limits;
 mod recipe;
 mod sentencepiece;
 mod specials;
@@ -14,6 +15,8 @@ use tokenizers::{
     PreTokenizer, TruncationParams, truncate_encodings,
 };
 use tuneboard::spec::{Family, printable};
+
+use self::limits::{LARGEST, LIMITS, within_limits};
 
 use crate::cache::Kept;
 use crate::error::TrainError;
@@ -88,8 +91,12 @@ impl Subwords {
             TrainError::Input(format!("{} is no sound tokenizer: {why}.", path.display()))
         };
         let mut tokenizer = if path.is_file() {
+            if std::fs::metadata(&path).map_err(TrainError::read(&path))?.len() > LARGEST {
+                return Err(bad(&format!("it has more than {} MiB", LARGEST >> 20)));
+            }
             let bytes = std::fs::read(&path).map_err(TrainError::read(&path))?;
-            tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| bad(&e))?
+            let built = within_limits(LIMITS, move || tokenizers::Tokenizer::from_bytes(bytes));
+            built.map_err(|e| bad(&e))?.map_err(|e| bad(&e))?
         } else {
             let said =
                 |why: String| TrainError::Input(printable(&why, LONGEST_REASON).into_owned());

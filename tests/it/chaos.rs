@@ -137,6 +137,57 @@ fn fifty_kills_lose_nothing() {
     assert!(ids.iter().any(|id| !rig.run(*id).tags.is_empty()), "no client came to write");
 }
 
+/// `make chaos N=1000`: as many kills as `CHAOS_KILLS` says, and what they cost.
+#[test]
+#[ignore = "takes a quarter of a second a kill; make chaos"]
+fn as_long_as_asked() {
+    let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let kills = variable("CHAOS_KILLS").unwrap_or(100) as usize;
+    let seed = variable("CHAOS_SEED").unwrap_or(1);
+    let mut rig = Rig::new(2);
+    let epochs = 40;
+    let queue = |rig: &mut Rig| rig.queue(epochs, &["epoch_ms=100"; 6]);
+    let (ids, hits) = havoc(&mut rig, queue, kills, 250, &mut Dice(seed));
+    let (mut wrong, mut lost, mut doubled, mut reported) = (0, 0, 0, 0);
+    for id in &ids {
+        let run = rig.wait(*id, "ended", |run| {
+            if !rig.store.reader().runner().unwrap().is_some_and(|info| runner::alive(&info)) {
+                rig.ensure();
+            }
+            run.state.outcome().is_some()
+        });
+        wrong += usize::from(run.state != RunState::Ended(Outcome::Done));
+        let found = rig.epochs(*id, "val/loss");
+        let unique: std::collections::BTreeSet<u64> = found.iter().map(|e| e.to_bits()).collect();
+        reported += unique.len();
+        doubled += found.len() - unique.len();
+        lost += (1..=epochs).filter(|e| !unique.contains(&f64::from(*e).to_bits())).count();
+    }
+    // The runner leaves by itself; then nothing may be at work on the board.
+    let root = rig.board.root().canonicalize().unwrap();
+    let at_work = || {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let there = all.filter(|process| {
+            std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == root)
+        });
+        there.count()
+    };
+    let end = std::time::Instant::now() + Duration::from_mins(1);
+    while at_work() > 0 && std::time::Instant::now() < end {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let orphans = at_work();
+    println!(
+        "chaos: {} kills (trainers, runners, clients: {hits:?}), {} runs, {reported} epochs; not done \
+         {wrong}, epochs lost {lost}, epochs doubled {doubled}, orphans {orphans}",
+        hits.iter().sum::<usize>(),
+        ids.len()
+    );
+    assert_eq!((wrong, lost, doubled, orphans), (0, 0, 0, 0));
+    let found = Reader::open(&rig.board.database()).unwrap().integrity().unwrap();
+    assert_eq!(found, Vec::<String>::new());
+}
+
 #[test]
 #[cfg(feature = "train")]
 fn fifty_kills_of_real_trainers_lose_nothing() {

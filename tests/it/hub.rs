@@ -180,12 +180,14 @@ fn serve(
         drop(manner);
         stream.write_all(head.as_bytes())?;
         stream.write_all(&body[..few.min(body.len())])?;
-        while slow {
+        if !slow {
+            return Ok(());
+        }
+        loop {
             stream.write_all(&body[..1])?;
             stream.flush()?;
             thread::sleep(std::time::Duration::from_millis(20));
         }
-        return Ok(());
     }
     if let (Some((after, times @ 1..)), "model.safetensors") = (manner.cut, name) {
         manner.cut = Some((after, times - 1));

@@ -19,6 +19,8 @@ mod elmo;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod house;

@@ -104,6 +104,32 @@ pub fn write(mut frame: DataFrame, format: Format, to: &mut dyn Write) -> io::Re
     }
 }
 
+/// The same frame, with an apostrophe before each text that a spreadsheet would take for a formula: one
+/// that begins with `=`, `+`, `-`, `@`, a tab or a line end.
+///
+/// # Errors
+/// What polars refuses.
+pub fn without_formulas(frame: &DataFrame) -> PolarsResult<DataFrame> {
+    let is_formula = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let mut columns = Vec::with_capacity(frame.width());
+    for column in frame.columns() {
+        let name = column.name();
+        let safe = if is_formula(name) { format!("'{name}") } else { name.to_string() };
+        columns.push(match column.str() {
+            Ok(texts) => {
+                let safe_text = |text: &str| {
+                    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
+                };
+                let texts: Vec<Option<String>> =
+                    texts.iter().map(|text| text.map(safe_text)).collect();
+                Column::new(safe.as_str().into(), texts)
+            }
+            Err(_) => column.clone().with_name(safe.as_str().into()),
+        });
+    }
+    DataFrame::new(frame.height(), columns)
+}
+
 fn csv(frame: &DataFrame, to: &mut dyn Write) -> io::Result<()> {
     let quoted = |text: &str| {
         if text.contains([',', '"', '\n', '\r']) {
@@ -194,6 +220,19 @@ mod tests {
             Column::new("ok".into(), [true, false]),
         ];
         DataFrame::new(2, columns).unwrap()
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_a_text() {
+        let columns = vec![
+            Column::new("=a".into(), [Some("=cmd|' /C calc'!A0"), Some("-5 is text"), None]),
+            Column::new("n".into(), [-1.5_f64, 2.0, 3.0]),
+        ];
+        let frame = DataFrame::new(3, columns).unwrap();
+        let mut bytes = Vec::new();
+        write(without_formulas(&frame).unwrap(), Format::Csv, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text, "'=a,n\n'=cmd|' /C calc'!A0,-1.5\n'-5 is text,2\n,3\n");
     }
 
     fn written(format: Format) -> String {

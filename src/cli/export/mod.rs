@@ -28,6 +28,7 @@ Examples:
   tuneboard export curves r12 r15 --format jsonl
   tuneboard export confusion s3 --split val --format md
   tuneboard export predictions r12 > predictions.csv
+  tuneboard export predictions r12 --no-formulas --out for-a-spreadsheet.csv
   tuneboard export curves r12 r15 --metric val/acc --out curves.svg   or .png
   tuneboard export confusion r12 --out confusion.png")]
 pub struct Args {

@@ -44,6 +44,9 @@ pub struct Args {
     /// Only this metric, of curves
     #[arg(long, value_name = "NAME", conflicts_with = "to")]
     metric: Option<String>,
+    /// For spreadsheets: put ' before texts that begin like a formula (= + - @)
+    #[arg(long, conflicts_with = "to")]
+    no_formulas: bool,
 }
 
 const WHAT: [&str; 4] = ["runs", "curves", "confusion", "predictions"];
@@ -96,7 +99,12 @@ pub fn run(
             export::predictions(&runs.iter().map(pass).collect::<Result<Vec<_>, CliError>>()?)
         }
     };
-    put(frame.map_err(CliError::Internal)?, format, args.out, context)
+    let mut frame = frame.map_err(CliError::Internal)?;
+    if args.no_formulas {
+        let safe = export::without_formulas(&frame);
+        frame = safe.map_err(|e| CliError::Internal(e.to_string()))?;
+    }
+    put(frame, format, args.out, context)
 }
 
 /// The picture that is asked for, by word or by the file's name.

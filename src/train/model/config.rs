@@ -11,6 +11,9 @@ use tuneboard::spec::locate;
 
 use crate::error::TrainError;
 
+/// No config is larger.
+const LARGEST: u64 = 16 << 20;
+
 /// Reads `config.json` as it stands, or a published ELMo's `options.json` with the `model_type` that it
 /// lacks.
 ///
@@ -18,6 +21,10 @@ use crate::error::TrainError;
 /// A missing file, or one that is not JSON.
 pub fn read(folder: &Path) -> Result<Value, TrainError> {
     let path = folder.join(name(folder));
+    // A pipe would be waited for without end.
+    if fs::metadata(&path).map_err(TrainError::read(&path))?.len() > LARGEST || !path.is_file() {
+        return Err(bad(folder, &format!("it is no file of at most {} MiB", LARGEST >> 20)));
+    }
     let text = fs::read_to_string(&path).map_err(TrainError::read(&path))?;
     let mut json: Value = serde_json::from_str(&text)
         .map_err(|e| bad(folder, &format!("it is not valid JSON: {e}")))?;

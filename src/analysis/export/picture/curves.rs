@@ -28,7 +28,7 @@ const LEGEND_COLUMNS: usize = 2;
 pub fn curves(runs: &[(RunId, String)], plotted: &[Plotted]) -> Result<String, String> {
     let mut metrics: Vec<&str> = Vec::new();
     for (_, metric, curve) in plotted {
-        if !metrics.contains(&metric.as_str()) && curve.value.iter().any(|v| v.is_finite()) {
+        if !metrics.contains(&metric.as_str()) && curve.value.iter().any(|v| can_be_drawn(*v)) {
             metrics.push(metric);
         }
     }
@@ -69,8 +69,9 @@ fn panel(area: &Area<'_>, metric: &str, lines: &[(usize, &Curve)]) -> Drawn {
     let points = |curve: &Curve| -> Vec<(f64, f64)> {
         curve.epoch.iter().copied().zip(curve.value.iter().copied()).collect()
     };
-    let finite =
-        || lines.iter().flat_map(|(_, c)| points(c)).filter(|p| p.0.is_finite() && p.1.is_finite());
+    let finite = || {
+        lines.iter().flat_map(|(_, c)| points(c)).filter(|p| can_be_drawn(p.0) && can_be_drawn(p.1))
+    };
     let (left, right) = span(finite().map(|p| p.0));
     let (low, high) = span(finite().map(|p| p.1));
     let air = (high - low) * 0.05;
@@ -98,7 +99,7 @@ fn panel(area: &Area<'_>, metric: &str, lines: &[(usize, &Curve)]) -> Drawn {
     for (place, curve) in lines {
         let hue = hue(*place);
         let style = ShapeStyle::from(&hue).stroke_width(if *place < HUES.len() { 2 } else { 1 });
-        for part in points(curve).split(|(x, y)| !x.is_finite() || !y.is_finite()) {
+        for part in points(curve).split(|(x, y)| !can_be_drawn(*x) || !can_be_drawn(*y)) {
             match part {
                 [] => {}
                 [point] => {
@@ -110,7 +111,8 @@ fn panel(area: &Area<'_>, metric: &str, lines: &[(usize, &Curve)]) -> Drawn {
             }
         }
         let sign = if higher_is_better(metric) { 1.0 } else { -1.0 };
-        let numbers = points(curve).into_iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+        let numbers =
+            points(curve).into_iter().filter(|(x, y)| can_be_drawn(*x) && can_be_drawn(*y));
         if let Some(best) = numbers.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1))) {
             chart.draw_series([Circle::new(best, 4, style)])?;
         }
@@ -139,6 +141,11 @@ fn hue(place: usize) -> RGBColor {
     HUES.get(place % HUES.len()).copied().unwrap_or(INK)
 }
 
+/// False for what is no number, or so large that the length of an axis would be none: a gap.
+fn can_be_drawn(x: f64) -> bool {
+    x.abs() < 1e305
+}
+
 /// From the lowest to the highest; never empty.
 fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) =
@@ -155,5 +162,5 @@ fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// A number beside an axis, without the noise of binary fractions.
 fn label(x: f64) -> String {
-    short((x * 1e9).round() / 1e9)
+    if x.abs() < 1e9 { short((x * 1e9).round() / 1e9) } else { short(x) }
 }

@@ -182,6 +182,9 @@ mod tests {
         assert!(curves(&runs, &flat).unwrap_err().contains("no points"));
         let one = [(RunId(1), "m".to_owned(), curve(&[1e300]))];
         Document::parse(&curves(&runs, &one).unwrap()).unwrap();
+        // Their distance is no number; drawing them took for ever.
+        let wide = [(RunId(1), "m".to_owned(), curve(&[1e308, -1e308, 0.5, 0.25]))];
+        Document::parse(&curves(&runs, &wide).unwrap()).unwrap();
     }
 
     #[test]

@@ -57,15 +57,17 @@ pub enum ParentError {
     },
 }
 
-/// Refuses what the trainer would refuse: each distinct model and data set is looked at once.
+/// Refuses what the trainer would refuse: each distinct model and data set is looked at once. Returns
+/// what people should know of the data sets: how each is read, and what is odd about it.
 ///
 /// # Errors
 /// The first thing found wrong.
 pub fn check_inputs<'a>(
     board: &Board,
     specs: impl IntoIterator<Item = &'a RunSpec>,
-) -> Result<(), OrderError> {
+) -> Result<Vec<String>, OrderError> {
     let mut seen = BTreeSet::new();
+    let mut told = Vec::new();
     for spec in specs {
         spec.check()?;
         board.site(&spec.site)?;
@@ -84,10 +86,14 @@ pub fn check_inputs<'a>(
             check_parent(board, id, &spec.model)?;
         }
         if seen.insert(spec.rows_identity()) {
-            dataset::load(spec, board.root())?;
+            let data = dataset::load(spec, board.root())?;
+            told.push(data.told(&spec.data));
+            told.extend(data.notes);
         }
     }
-    Ok(())
+    let mut once = BTreeSet::new();
+    told.retain(|sentence| once.insert(sentence.clone()));
+    Ok(told)
 }
 
 fn check_parent(board: &Board, id: RunId, model: &str) -> Result<(), OrderError> {

@@ -1,6 +1,6 @@
 use super::error::CliError;
-use super::queue;
 use super::verb::{self, Context};
+use super::{paths, queue};
 use crate::order::{check_inputs, name_in, name_of_clone};
 use crate::spec::metrics::test::ACC;
 use crate::spec::{RunSpec, Sweep, keys};
@@ -33,9 +33,13 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let reader = verb::reader(&board)?;
     let like = verb::one(&reader, &args.id)?;
     let pairs: Vec<_> = args.pairs.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
+    let pairs = paths::resolved(&pairs, board.root());
+    let pairs = pairs.iter().map(|(key, value)| (*key, value.as_ref()));
     let sweep = Sweep::parse(like.spec.clone(), pairs)?;
     let specs = sweep.expand()?;
-    check_inputs(&board, &specs)?;
+    for sentence in check_inputs(&board, &specs)? {
+        context.out.aside(sentence)?;
+    }
     let is_sweep = !sweep.axes.is_empty();
     let runs: Vec<(String, RunSpec)> = specs
         .into_iter()

@@ -3,7 +3,9 @@ use serde_json::json;
 use super::error::CliError;
 use super::exit;
 use super::figures::{count, counted};
-use super::table::{Cell, Table, Tone};
+use super::out::one_line;
+use super::paths;
+use super::table::{Cell, Table, Tone, cut};
 use super::verb::Context;
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, Lengths, Profile};
@@ -13,18 +15,21 @@ use crate::spec::{RunSpec, keys};
 /// Look into a data file: columns, classes, lengths, duplicates, how it is split
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-FILE is CSV, TSV, JSON Lines or Parquet. The keys are those of a run that name columns and splits.
+FILE is CSV, TSV, JSON, JSON Lines or Parquet, packed or not, or a folder or a pattern of such files
+(docs/data.md). The keys are those of a run that name columns, splits and how the file is written.
 A leaked text (in train and in test) flatters the test score; it is counted here.
 
 Examples:
   tuneboard data data/sms_spam.csv
   tuneboard data news.tsv text=headline label=topic split=0.7,0.15,0.15
-  tuneboard data mails.csv task=lm                         texts without labels
+  tuneboard data uci.tsv header=no text=2 label=1           columns by number
+  tuneboard data 'data/train-*.parquet'                     shards
+  tuneboard data mails.csv task=lm                          texts without labels
   tuneboard data train.csv test=test.csv --model minilm     lengths in tokens, too")]
 pub struct Args {
     /// The file
     file: String,
-    /// task, text, label, split, split_column, split_seed, stratify, val, test, limit
+    /// task, text, label, quote, escape, delimiter, header, encoding, split, split_column, split_seed, stratify, val, test, limit
     #[arg(value_name = "KEY=VALUE")]
     pairs: Vec<String>,
     /// Count tokens with this model's tokenizer
@@ -42,11 +47,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     };
     let root = board.as_ref().map_or_else(|| ".".into(), |b| b.root().to_path_buf());
     let mut spec = board.as_ref().map(|b| b.config.defaults.clone()).unwrap_or_default();
-    for pair in &args.pairs {
-        let (key, value) = keys::pair(pair)?;
-        spec.set(key, value)?;
+    let pairs = args.pairs.iter().map(|pair| keys::pair(pair)).collect::<Result<Vec<_>, _>>()?;
+    for (key, value) in paths::resolved(&pairs, &root) {
+        spec.set(key, &value)?;
     }
-    spec.set("data", &here(&args.file, &root))?;
+    spec.set("data", &paths::here(&args.file, &root))?;
     if let Some(model) = args.model {
         spec.set("model", &model)?;
     }
@@ -72,14 +77,6 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     Ok(exit::OK)
 }
 
-/// A file that lies in the working folder is found there, wherever the board is.
-fn here(file: &str, root: &std::path::Path) -> String {
-    match std::path::absolute(file) {
-        Ok(path) if path.is_file() && !root.join(file).is_file() => path.display().to_string(),
-        _ => file.to_owned(),
-    }
-}
-
 /// Lengths by the model's own tokenizer, specials included, before anything is cut.
 fn token_lengths(spec: &RunSpec, board: &Board) -> Result<Lengths, CliError> {
     board.check_model(&spec.model)?;
@@ -94,6 +91,9 @@ fn token_lengths(spec: &RunSpec, board: &Board) -> Result<Lengths, CliError> {
     Ok(Lengths::of(lengths))
 }
 
+/// Characters of a class's name in the table.
+const LABEL: usize = 40;
+
 fn print(
     profile: &Profile,
     tokens: Option<Lengths>,
@@ -101,19 +101,14 @@ fn print(
 ) -> Result<(), CliError> {
     let out = &mut context.out;
     out.line(format!("{}: {}", profile.files.join(", "), counted(profile.rows as usize, "row")))?;
-    let label = profile.label_column.as_ref();
-    let label = label.map_or_else(|| "no labels".to_owned(), |label| format!("label `{label}`"));
-    out.line(format!(
-        "text `{}`, {label}, of the columns {}",
-        profile.text_column,
-        profile.columns.join(", ")
-    ))?;
+    out.line(profile.reading.sentence())?;
+    out.line(format!("columns {}", cut(&profile.columns.join(", "), 200)))?;
     out.line("")?;
     let mut table = Table::new(&["~class", ">rows", ">share", ">train", ">val", ">test"]);
     for class in &profile.classes {
         let parts = class.splits.map(|s| [s.train, s.val, s.test].map(|n| Cell::from(count(n))));
         let row = [
-            class.name.as_str().into(),
+            cut(&one_line(&class.name), LABEL).into(),
             count(class.rows).into(),
             format!("{:.1} %", class.share * 100.0).into(),
         ];

@@ -26,6 +26,7 @@ mod ls;
 mod models;
 mod note;
 mod out;
+mod paths;
 mod predict;
 mod queue;
 mod reindex;

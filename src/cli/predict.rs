@@ -11,7 +11,7 @@ use super::figures::{counted, value};
 use super::table::{Table, cut};
 use super::verb::{self, Context, one};
 use crate::board::Board;
-use crate::dataset::{self, AnswerFormat, Answers};
+use crate::dataset::{self, AnswerFormat, Answers, Options};
 use crate::runner;
 use crate::store::Run;
 
@@ -55,7 +55,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let folder = checkpoint(&board, &run, args.checkpoint)?;
     let texts = match &args.data {
         Some(file) => {
-            dataset::texts(&here(file, board.root()), args.text.as_deref(), board.root())?
+            let options = Options::of(&run.spec);
+            let file = super::paths::here(file, board.root());
+            dataset::texts(&file, args.text.as_deref(), &options, board.root())?
         }
         None if args.texts.is_empty() => lines()?,
         None => args.texts,
@@ -80,22 +82,12 @@ fn format(path: &Path) -> Result<AnswerFormat, CliError> {
     })
 }
 
-/// A file that lies in the working folder is found there, wherever the board is.
-fn here(file: &str, root: &Path) -> String {
-    match std::path::absolute(file) {
-        Ok(path) if path.is_file() && !root.join(file).is_file() => path.display().to_string(),
-        _ => file.to_owned(),
-    }
-}
-
-/// The lines of standard input that hold something.
+/// The lines of standard input; blank ones too, so that there are as many answers as lines.
 fn lines() -> Result<Vec<String>, CliError> {
     let lines = io::stdin().lock().lines().zip(1..).map(|(line, number)| {
         line.map_err(|e| CliError::Usage(format!("Line {number} of the input: {e}.")))
     });
-    let mut lines = lines.collect::<Result<Vec<String>, CliError>>()?;
-    lines.retain(|line| !line.trim().is_empty());
-    Ok(lines)
+    lines.collect()
 }
 
 /// The first line of `tuneboard-train predict`.

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::table::{Cell, Table};
 use super::verb::Context;
-use super::{exit, queue, sweep};
+use super::{exit, paths, queue, sweep};
 use crate::board::Board;
 use crate::order::{check_inputs, name_of, take_model};
 use crate::spec::{RunSpec, SpecError, Strategy, Sweep, keys};
@@ -37,6 +37,8 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     if let Some((key, _)) = pairs.iter().find(|(key, _)| ["trials", "sweep_seed"].contains(key)) {
         return Err(CliError::Usage(format!("`{key}` belongs to a sweep: use `tuneboard sweep`.")));
     }
+    let pairs = paths::resolved(&pairs, board.root());
+    let pairs = pairs.iter().map(|(key, value)| (*key, value.as_ref()));
     let mut sweep = Sweep::parse(board.config.defaults.clone(), pairs).map_err(drawn_at_random)?;
     if let Some(axis) = sweep.axes.first() {
         return Err(CliError::Usage(format!(
@@ -48,7 +50,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     take_model(&board, &mut sweep)?;
     let spec = sweep.base;
     debug_assert!(sweep.strategy == Strategy::Grid, "trials were refused above");
-    check_inputs(&board, [&spec])?;
+    for sentence in check_inputs(&board, [&spec])? {
+        context.out.aside(sentence)?;
+    }
     let name = args.queue.name.clone().unwrap_or_else(|| name_of(&spec));
     if args.dry_run {
         return dry_run(&board, &name, spec, context);

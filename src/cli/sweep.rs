@@ -9,7 +9,7 @@ use super::figures::{counted, value};
 use super::queue;
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
-use super::{exit, figures};
+use super::{exit, figures, paths};
 use crate::board::Board;
 use crate::order::{self, check_inputs, name_in};
 use crate::spec::keys::{self, nearest};
@@ -52,7 +52,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     }
     let (named, sweep) = parse(&args.words, &board)?;
     let specs = sweep.expand()?;
-    check_inputs(&board, &specs)?;
+    for sentence in check_inputs(&board, &specs)? {
+        context.out.aside(sentence)?;
+    }
     if args.dry_run {
         return dry_run(&board, &sweep, &specs, context);
     }
@@ -80,6 +82,8 @@ fn parse(words: &[String], board: &Board) -> Result<(Option<String>, Sweep), Cli
     };
     let stored = stored.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let typed: Vec<_> = typed.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
+    let typed = paths::resolved(&typed, board.root());
+    let typed = typed.iter().map(|(key, value)| (*key, value.as_ref()));
     let mut sweep = Sweep::parse(board.config.defaults.clone(), stored.chain(typed))?;
     order::take_model(board, &mut sweep)?;
     Ok((name.cloned(), sweep))

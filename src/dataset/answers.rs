@@ -3,10 +3,10 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use polars::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::error::DataError;
+use super::parquet::{self, Values};
 
 /// What a model says of texts whose classes nobody knows. All vectors but the names have one entry per
 /// text; `probabilities` are `[text][class]`.
@@ -74,17 +74,14 @@ impl Answers {
     fn parquet(&self, file: &File) -> io::Result<()> {
         let rows: Vec<u64> = (1..=self.texts.len() as u64).collect();
         let mut columns = vec![
-            Column::new("row".into(), rows),
-            Column::new("text".into(), &self.texts),
-            Column::new("predicted".into(), &self.predicted),
+            ("row".to_owned(), Values::Whole(&rows)),
+            ("text".to_owned(), Values::Texts(some(&self.texts))),
+            ("predicted".to_owned(), Values::Texts(some(&self.predicted))),
         ];
         for (class, name) in self.label_names.iter().enumerate() {
-            let values: Vec<f32> = self.probability(class).collect();
-            columns.push(Column::new(format!("p_{name}").into(), values));
+            columns.push((format!("p_{name}"), Values::Real(self.probability(class).collect())));
         }
-        let frame = DataFrame::new(self.texts.len(), columns);
-        let written = frame.and_then(|mut frame| ParquetWriter::new(file).finish(&mut frame));
-        written.map(drop).map_err(io::Error::other)
+        parquet::write(file, self.texts.len(), columns)
     }
 
     fn probability(&self, class: usize) -> impl Iterator<Item = f32> {
@@ -125,6 +122,10 @@ impl Answers {
     }
 }
 
+fn some(texts: &[String]) -> Vec<Option<&str>> {
+    texts.iter().map(|text| Some(text.as_str())).collect()
+}
+
 /// A field of RFC 4180: quoted where it must be. An empty text is quoted too, because an unquoted one
 /// reads back as a missing one.
 fn field(text: &str) -> String {
@@ -138,7 +139,11 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::texts;
+    use crate::dataset::{self, Options};
+
+    fn texts(name: &str, column: Option<&str>, root: &Path) -> Result<Vec<String>, DataError> {
+        dataset::texts(name, column, &Options::default(), root)
+    }
 
     #[test]
     fn texts_come_back_from_every_format() {

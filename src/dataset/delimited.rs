@@ -1,14 +1,55 @@
 use std::borrow::Cow;
 
-/// Splits CSV and TSV text into records by the rules of Python's csv module and of pandas: a quote
+use memchr::{memchr, memchr2, memchr3};
+
+/// How a file of records is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect {
+    /// Stands between two fields; an ASCII character.
+    pub delimiter: u8,
+    /// Whether a quote at the start of a field opens a quoted one; else quotes are letters.
+    pub quotes: bool,
+    /// Whether a backslash takes the meaning of a quote, a delimiter, a line end or a backslash behind it.
+    pub backslash: bool,
+    /// Whether a quote closes a field only where the field ends, so that quotes inside need not be doubled.
+    pub loose: bool,
+    /// Whether spaces between a delimiter and an opening quote are passed over.
+    pub spaces: bool,
+}
+
+impl Dialect {
+    /// RFC 4180: quotes, doubled inside of quotes.
+    pub const fn quoted(delimiter: u8) -> Self {
+        Self { delimiter, quotes: true, backslash: false, loose: false, spaces: false }
+    }
+
+    /// Quotes are letters like all others.
+    pub const fn plain(delimiter: u8) -> Self {
+        Self { quotes: false, ..Self::quoted(delimiter) }
+    }
+}
+
+/// Splits CSV and TSV text into records. By the rules of Python's csv module and of pandas, a quote
 /// opens a quoted field only at its start and is an ordinary character elsewhere; `""` inside quotes
 /// is one quote; what follows a closing quote belongs to the field; CR, LF and CR LF end a record
 /// outside quotes and are kept as they are inside. Lines of nothing but spaces and tabs are passed over.
+/// What else a [`Dialect`] says overrides these.
 pub(super) struct Delimited<'a> {
     text: &'a str,
-    delimiter: u8,
+    dialect: Dialect,
     at: usize,
     line: u64,
+    /// What the last record had that may be a sign of another dialect.
+    pub odd: Odd,
+}
+
+/// Signs that a record is not written as its dialect says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Odd {
+    /// Text stands behind a closing quote.
+    pub tail: bool,
+    /// A quoted field holds a line break.
+    pub spans: bool,
 }
 
 /// One field of a record.
@@ -27,8 +68,13 @@ pub(super) struct Unclosed {
 }
 
 impl<'a> Delimited<'a> {
-    pub fn new(text: &'a str, delimiter: u8) -> Self {
-        Self { text, delimiter, at: 0, line: 1 }
+    pub fn new(text: &'a str, dialect: Dialect) -> Self {
+        Self { text, dialect, at: 0, line: 1, odd: Odd::default() }
+    }
+
+    /// Starts at a byte of the text, which is the start of this line.
+    pub fn starting(text: &'a str, dialect: Dialect, at: usize, line: u64) -> Self {
+        Self { at, line, ..Self::new(text, dialect) }
     }
 
     /// Passes over blank lines and tells the line at which the next record starts, from 1.
@@ -37,17 +83,24 @@ impl<'a> Delimited<'a> {
         self.line
     }
 
+    /// The byte at which the next record starts.
+    pub fn position(&mut self) -> usize {
+        self.skip_blank_lines();
+        self.at
+    }
+
     /// Reads the next record into `fields`; false at the end.
     pub fn next(&mut self, fields: &mut Vec<Field<'a>>) -> Result<bool, Unclosed> {
         self.skip_blank_lines();
         fields.clear();
+        self.odd = Odd::default();
         if self.at >= self.text.len() {
             return Ok(false);
         }
         loop {
             fields.push(self.field()?);
             match self.byte(self.at) {
-                Some(b) if b == self.delimiter => self.at += 1,
+                Some(b) if b == self.dialect.delimiter => self.at += 1,
                 _ => {
                     self.line_end();
                     return Ok(true);
@@ -58,42 +111,109 @@ impl<'a> Delimited<'a> {
 
     /// Reads one field and stops on the delimiter, the line end or the end of the text.
     fn field(&mut self) -> Result<Field<'a>, Unclosed> {
-        if self.byte(self.at) != Some(b'"') {
-            return Ok(Field { text: Cow::Borrowed(self.plain()), quoted: false });
+        if self.dialect.spaces {
+            self.skip_to_quote();
         }
-        let mut text = Cow::Borrowed(self.in_quotes()?);
-        while self.byte(self.at) == Some(b'"') {
-            // The quote before this one did not close the field: it was doubled.
-            text.to_mut().push('"');
-            let more = self.in_quotes()?;
-            text.to_mut().push_str(more);
+        if !self.dialect.quotes || self.byte(self.at) != Some(b'"') {
+            let text =
+                if self.dialect.backslash { self.escaped() } else { Cow::Borrowed(self.plain()) };
+            return Ok(Field { text, quoted: false });
         }
+        let (opened, start) = (self.line, self.at + 1);
+        let (mut text, mut piece) = (Cow::Borrowed(""), start);
+        let mut at = start;
+        loop {
+            at = self.quote_or_backslash(at).ok_or(Unclosed { line: opened })?;
+            let next = self.byte(at + 1);
+            if self.byte(at) == Some(b'\\') {
+                // In quotes only a quote and a backslash need one.
+                if matches!(next, Some(b'"' | b'\\')) {
+                    add(&mut text, &self.text[piece..at]);
+                    piece = at + 1;
+                    at += 1;
+                }
+                at += 1;
+            } else if next == Some(b'"') && !(self.dialect.loose && self.ends_field(at + 2)) {
+                add(&mut text, &self.text[piece..=at]);
+                piece = at + 2;
+                at += 2;
+            } else if self.dialect.loose && !self.ends_field(at + 1) {
+                at += 1;
+            } else {
+                break;
+            }
+        }
+        add(&mut text, &self.text[piece..at]);
+        let breaks = line_breaks(&self.text[start..at]);
+        self.line += breaks;
+        self.odd.spans |= breaks > 0;
+        self.at = at + 1;
         let tail = self.plain();
-        if !tail.is_empty() {
+        let is_space = self.dialect.spaces && tail.trim().is_empty();
+        if !(tail.is_empty() || is_space) {
+            self.odd.tail = true;
             text.to_mut().push_str(tail);
         }
         Ok(Field { text, quoted: true })
     }
 
-    /// From an opening quote to the next quote, which is passed over.
-    fn in_quotes(&mut self) -> Result<&'a str, Unclosed> {
-        let start = self.at + 1;
-        let length = self.rest(start).find('"').ok_or(Unclosed { line: self.line })?;
-        let inside = &self.rest(start)[..length];
-        self.at = start + length + 1;
-        self.line += line_breaks(inside);
-        Ok(inside)
+    /// The next quote inside quotes, or the next backslash where it has a meaning.
+    fn quote_or_backslash(&self, at: usize) -> Option<usize> {
+        let rest = self.text.as_bytes().get(at..)?;
+        let found =
+            if self.dialect.backslash { memchr2(b'"', b'\\', rest) } else { memchr(b'"', rest) };
+        found.map(|length| at + length)
+    }
+
+    fn ends_field(&self, at: usize) -> bool {
+        match self.byte(at) {
+            None | Some(b'\n' | b'\r') => true,
+            Some(b) => b == self.dialect.delimiter,
+        }
+    }
+
+    /// Spaces before an opening quote; elsewhere they belong to the field.
+    fn skip_to_quote(&mut self) {
+        let rest = self.rest(self.at).as_bytes();
+        let spaces = rest.iter().take_while(|b| **b == b' ').count();
+        if rest.get(spaces) == Some(&b'"') {
+            self.at += spaces;
+        }
     }
 
     /// Up to the delimiter or line end.
     fn plain(&mut self) -> &'a str {
         let rest = self.rest(self.at);
-        let length = rest
-            .bytes()
-            .position(|b| b == self.delimiter || b == b'\n' || b == b'\r')
-            .unwrap_or(rest.len());
+        let length =
+            memchr3(self.dialect.delimiter, b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
         self.at += length;
         &rest[..length]
+    }
+
+    /// As [`Self::plain`], where a backslash takes the meaning of the character behind it.
+    fn escaped(&mut self) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(self.plain());
+        // An odd number of backslashes: the last one escapes what stopped the field.
+        while text.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
+            && self.at < self.text.len()
+        {
+            let text = text.to_mut();
+            text.pop();
+            let stop = self.byte(self.at);
+            if stop == Some(b'\n') || (stop == Some(b'\r') && self.byte(self.at + 1) != Some(b'\n'))
+            {
+                self.line += 1;
+            }
+            // Any of the three stops is one byte long.
+            text.push_str(&self.text[self.at..=self.at]);
+            self.at += 1;
+            let more = self.plain();
+            text.push_str(more);
+        }
+        if text.contains("\\\"") || text.contains("\\\\") {
+            text = Cow::Owned(text.replace("\\\"", "\"").replace("\\\\", "\\"));
+        }
+        text
     }
 
     fn line_end(&mut self) {
@@ -108,7 +228,7 @@ impl<'a> Delimited<'a> {
     fn skip_blank_lines(&mut self) {
         loop {
             let rest = self.rest(self.at);
-            let is_space = |b: &u8| matches!(b, b' ' | b'\t') && *b != self.delimiter;
+            let is_space = |b: &u8| matches!(b, b' ' | b'\t') && *b != self.dialect.delimiter;
             let spaces = rest.as_bytes().iter().take_while(|b| is_space(b)).count();
             match rest.as_bytes().get(spaces) {
                 Some(b'\n' | b'\r') => {
@@ -134,32 +254,18 @@ impl<'a> Delimited<'a> {
     }
 }
 
+/// Appends a piece of the text, and borrows it while it is the only one.
+fn add<'a>(text: &mut Cow<'a, str>, piece: &'a str) {
+    if text.is_empty() {
+        *text = Cow::Borrowed(piece);
+    } else {
+        text.to_mut().push_str(piece);
+    }
+}
+
 fn line_breaks(text: &str) -> u64 {
     let count = |what: &str| text.matches(what).count() as u64;
     count("\n") + count("\r") - count("\r\n")
-}
-
-/// The delimiter of a file: what its extension says, unless the header has none of it. Of the others,
-/// the one that the header has most of; a comma if it has none.
-pub(super) fn delimiter(header: &str, extension: &str) -> u8 {
-    let expected = match extension {
-        "tsv" | "tab" => b'\t',
-        _ => b',',
-    };
-    // A column name may itself be quoted and hold commas.
-    let mut counts = [(b',', 0_u32), (b'\t', 0), (b';', 0), (b'|', 0)];
-    let mut in_quotes = false;
-    for byte in header.bytes() {
-        in_quotes ^= byte == b'"';
-        if let Some((_, n)) = counts.iter_mut().find(|(d, _)| *d == byte && !in_quotes) {
-            *n += 1;
-        }
-    }
-    if counts.iter().any(|(d, n)| *d == expected && *n > 0) {
-        return expected;
-    }
-    let most = counts.iter().rev().max_by_key(|(_, n)| *n);
-    most.filter(|(_, n)| *n > 0).map_or(expected, |(d, _)| *d)
 }
 
 #[cfg(test)]
@@ -170,7 +276,7 @@ mod tests {
     use super::*;
 
     fn records(text: &str, delimiter: u8) -> Result<Vec<Vec<String>>, Unclosed> {
-        let mut reader = Delimited::new(text, delimiter);
+        let mut reader = Delimited::new(text, Dialect::quoted(delimiter));
         let (mut fields, mut all) = (Vec::new(), Vec::new());
         while reader.next(&mut fields)? {
             all.push(fields.iter().map(|f| f.text.to_string()).collect());
@@ -204,7 +310,7 @@ mod tests {
     #[test]
     fn an_empty_field_is_missing_only_without_quotes() {
         let mut fields = Vec::new();
-        Delimited::new("\"\",", b',').next(&mut fields).unwrap();
+        Delimited::new("\"\",", Dialect::quoted(b',')).next(&mut fields).unwrap();
         assert_eq!(fields.iter().map(|f| f.quoted).collect::<Vec<_>>(), [true, false]);
     }
 
@@ -219,19 +325,28 @@ mod tests {
         assert_eq!(records("a, b\tc\n\t\n", b'\t').unwrap(), [["a, b", "c"], ["", ""]]);
     }
 
+    fn first(text: &str, dialect: Dialect) -> Vec<String> {
+        let mut fields = Vec::new();
+        Delimited::new(text, dialect).next(&mut fields).unwrap();
+        fields.into_iter().map(|f| f.text.into_owned()).collect()
+    }
+
     #[test]
-    fn the_delimiter_follows_the_extension_and_then_the_header() {
-        for (header, extension, want) in [
-            ("text,label", "csv", b','),
-            ("text;label", "csv", b';'),
-            ("text\tlabel, or so", "tsv", b'\t'),
-            ("text\tlabel", "txt", b'\t'),
-            ("text|label", "", b'|'),
-            ("\"a,b,c\";label", "csv", b';'),
-            ("text", "csv", b','),
-            ("text", "tsv", b'\t'),
+    fn dialects_differ_in_quotes_and_backslashes() {
+        let quoted = Dialect::quoted(b',');
+        let backslash = Dialect { backslash: true, ..quoted };
+        let loose = Dialect { loose: true, ..quoted };
+        let spaces = Dialect { spaces: true, ..quoted };
+        for (text, dialect, want) in [
+            ("\"a\" b\",c\n", Dialect::plain(b','), &["\"a\" b\"", "c"][..]),
+            ("\"say \\\"hi, you\\\" now\",c\n", backslash, &["say \"hi, you\" now", "c"]),
+            ("\"C:\\\\\",\"a\\nb\"\n", backslash, &["C:\\", "a\\nb"]),
+            ("a\\, b\\\nc,d\\\\\n", backslash, &["a, b\nc", "d\\"]),
+            ("\"say \"hi\" now\",c\n", loose, &["say \"hi\" now", "c"]),
+            ("\"say \"hi\"\",\"\"\"\"\n", loose, &["say \"hi\"", "\""]),
+            ("a, \"b, c\" ,  d\n", spaces, &["a", "b, c", "  d"]),
         ] {
-            assert_eq!(delimiter(header, extension), want, "{header}");
+            assert_eq!(first(text, dialect), want, "{text:?}");
         }
     }
 

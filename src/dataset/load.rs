@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::error::DataError;
+use super::error::{DataError, shown};
 use super::hash;
+use super::reading::Reading;
 use super::rows::Rows;
 use super::split::{Parts, split};
 use crate::spec::RunSpec;
@@ -28,6 +29,8 @@ pub struct Dataset {
     pub test: Vec<u32>,
     /// 16 hex digits over texts, labels and split; the same for the same rows in another format.
     pub hash: String,
+    /// How `data=` was read, and which of its columns.
+    pub reading: Reading,
     /// Sentences about what is odd and yet allowed.
     pub notes: Vec<String>,
 }
@@ -36,6 +39,11 @@ impl Dataset {
     /// The three parts by name.
     pub fn parts(&self) -> [(&'static str, &[u32]); 3] {
         [("train", &self.train), ("val", &self.val), ("test", &self.test)]
+    }
+
+    /// How `data=` (called `path`) was read: one sentence.
+    pub fn told(&self, path: &str) -> String {
+        format!("{}: {}", shown(path), self.reading.sentence())
     }
 
     /// The texts of one part by their row numbers. Within a part each number occurs once, since all its
@@ -73,6 +81,7 @@ pub(super) fn assemble(rows: Rows, parts: Parts) -> Dataset {
         val: parts.val,
         test: parts.test,
         hash: String::new(),
+        reading: rows.reading,
         notes: rows.notes,
     };
     dataset.hash = hash::content(&dataset);

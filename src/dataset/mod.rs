@@ -1,7 +1,8 @@
 //! Files of texts and labels: finds the columns, reads them, names the classes, splits the rows.
 //!
 //! ```text
-//! source (delimited | json_lines | parquet) -> columns -> labels -> split -> Dataset
+//! place (files) -> source (packed, encoding; dialect + delimited | json | parquet)
+//!       -> columns -> labels -> split -> Dataset
 //! ```
 //! [`load`] is what the trainer calls, [`profile()`] what `tuneboard data FILE` prints, [`predictions`]
 //! the Parquet files that each pass leaves behind, and [`Answers`] what `tuneboard predict` writes. Everything in a data file is
@@ -17,16 +18,23 @@
 mod answers;
 mod columns;
 mod delimited;
+mod dialect;
+mod encoding;
 mod error;
 mod hash;
-mod json_lines;
+mod header;
+mod json;
 mod labels;
 mod load;
+mod packed;
 mod parquet;
+mod place;
 pub mod predictions;
 mod profile;
+mod reading;
 mod rows;
 mod shuffle;
+mod sink;
 mod source;
 mod split;
 mod texts;
@@ -35,4 +43,5 @@ pub use answers::{AnswerFormat, Answers};
 pub use error::DataError;
 pub use load::{Dataset, load};
 pub use profile::{ClassRows, Duplicates, Lengths, Profile, SplitRows, profile};
+pub use reading::{Options, Reading};
 pub use texts::texts;

@@ -4,14 +4,12 @@
 //! Columns: `row` (number in the data file, from 1), `label` and `predicted` (class names), `loss`
 //! (cross-entropy, natural logarithm), and `p_CLASS` with the probability of each class, in class order.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use polars::prelude::*;
-
 use super::error::DataError;
-use super::parquet;
+use super::parquet::{self, Cells, Table, Values};
+use super::sink::Words;
 use crate::spec::printable;
 
 /// The predictions of one pass. All vectors but `label_names` and `probabilities` have one entry per row.
@@ -37,10 +35,11 @@ pub struct Predictions {
 /// Vectors that do not fit together, a folder that cannot be written, a full disk.
 pub fn write(path: &Path, predictions: &Predictions) -> Result<(), DataError> {
     let shown = path.display().to_string();
-    let mut frame = to_frame(predictions).map_err(|e| odd(&shown, &e))?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     let written = File::create(&temporary).map_err(|e| DataError::io(&shown, e)).and_then(|file| {
-        ParquetWriter::new(&file).finish(&mut frame).map_err(|e| odd(&shown, &e))?;
+        let columns = columns(predictions);
+        parquet::write(&file, predictions.rows.len(), columns)
+            .map_err(|e| odd(&shown, &e.to_string()))?;
         file.sync_all().map_err(|e| DataError::io(&shown, e))?;
         fs::rename(&temporary, path).map_err(|e| DataError::io(&shown, e))
     });
@@ -57,8 +56,9 @@ pub fn write(path: &Path, predictions: &Predictions) -> Result<(), DataError> {
 pub fn read(path: &Path) -> Result<Predictions, DataError> {
     let shown = path.display().to_string();
     let file = File::open(path).map_err(|e| DataError::io(&shown, e))?;
-    let frame = parquet::frame(file, None).map_err(|e| odd(&shown, &e))?;
-    from_frame(&frame).map_err(|e| odd(&shown, &e))
+    let cells = Table::open(file, &shown).and_then(|mut table| table.cells(&shown));
+    let cells = cells.map_err(|e| odd(&shown, &e.to_string()))?;
+    of_columns(cells).map_err(|why| odd(&shown, why))
 }
 
 /// The file of a split's latest pass in a run's folder of predictions (`test-0003.parquet`), with its
@@ -85,53 +85,59 @@ pub fn passes(folder: &Path) -> Vec<(String, u32, PathBuf)> {
     found
 }
 
-fn to_frame(p: &Predictions) -> PolarsResult<DataFrame> {
+fn columns(p: &Predictions) -> Vec<(String, Values<'_>)> {
     let name = |class: &u32| p.label_names.get(*class as usize).map(String::as_str);
-    let names = |classes: &[u32]| classes.iter().map(name).collect::<StringChunked>();
+    let names = |classes: &[u32]| Values::Texts(classes.iter().map(name).collect());
     let mut columns = vec![
-        Column::new("row".into(), &p.rows),
-        names(&p.labels).with_name("label".into()).into_column(),
-        names(&p.predicted).with_name("predicted".into()).into_column(),
-        Column::new("loss".into(), &p.loss),
+        ("row".to_owned(), Values::Whole(&p.rows)),
+        ("label".to_owned(), names(&p.labels)),
+        ("predicted".to_owned(), names(&p.predicted)),
+        ("loss".to_owned(), Values::Real(p.loss.clone())),
     ];
     for (class, values) in p.label_names.iter().zip(&p.probabilities) {
-        columns.push(Column::new(format!("p_{class}").into(), values));
+        columns.push((format!("p_{class}"), Values::Real(values.clone())));
     }
-    DataFrame::new(p.rows.len(), columns)
+    columns
 }
 
-fn from_frame(frame: &DataFrame) -> PolarsResult<Predictions> {
-    let (label_names, classes): (Vec<String>, Vec<&Column>) = frame
-        .columns()
-        .iter()
-        .filter_map(|c| Some((c.name().strip_prefix("p_")?.to_owned(), c)))
-        .unzip();
-    let ids: HashMap<&str, u32> = label_names.iter().map(String::as_str).zip(0..).collect();
-    let ids_of = |column: &str| -> PolarsResult<Vec<u32>> {
-        let known = |name: Option<&str>| {
-            let id = name.and_then(|n| ids.get(n)).copied();
-            id.ok_or_else(|| polars_err!(ComputeError: "a class without its p_ column"))
-        };
-        frame.column(column)?.str()?.iter().map(known).collect()
+fn of_columns(columns: Vec<(String, Cells)>) -> Result<Predictions, &'static str> {
+    let mut found = Predictions::default();
+    let (mut labels, mut predicted) = (None, None);
+    let mut is_whole = [false; 2];
+    for (name, cells) in columns {
+        match (name.as_str(), name.strip_prefix("p_"), cells) {
+            ("row", _, Cells::Numbers(numbers)) => {
+                found.rows = numbers.iter().map(|x| *x as u64).collect();
+                is_whole[0] = true;
+            }
+            ("loss", _, Cells::Numbers(numbers)) => {
+                found.loss = numbers.iter().map(|x| *x as f32).collect();
+                is_whole[1] = true;
+            }
+            ("label", _, Cells::Words(words)) => labels = Some(words),
+            ("predicted", _, Cells::Words(words)) => predicted = Some(words),
+            (_, Some(class), Cells::Numbers(numbers)) => {
+                found.label_names.push(class.to_owned());
+                found.probabilities.push(numbers.iter().map(|x| *x as f32).collect());
+            }
+            _ => {}
+        }
+    }
+    let names = &found.label_names;
+    let ids_of = |words: Option<Words>| {
+        let words = words.ok_or("it has no column of classes")?;
+        let class = |word: &String| names.iter().position(|n| n == word).map(|id| id as u32);
+        let ids: Vec<Option<u32>> = words.words.iter().map(class).collect();
+        let known = |id: &u32| ids.get(*id as usize).copied().flatten();
+        let known = words.ids.iter().map(known).collect::<Option<Vec<u32>>>();
+        known.ok_or("a class has no column of its probabilities")
     };
-    let (labels, predicted) = (ids_of("label")?, ids_of("predicted")?);
-    let floats = |column: &Column| -> PolarsResult<Vec<f32>> {
-        Ok(column.f32()?.iter().map(|x| x.unwrap_or(f32::NAN)).collect())
-    };
-    let probabilities = classes.iter().map(|c| floats(c)).collect::<PolarsResult<_>>()?;
-    Ok(Predictions {
-        rows: frame.column("row")?.u64()?.iter().map(Option::unwrap_or_default).collect(),
-        labels,
-        predicted,
-        loss: floats(frame.column("loss")?)?,
-        probabilities,
-        label_names,
-    })
+    (found.labels, found.predicted) = (ids_of(labels)?, ids_of(predicted)?);
+    if is_whole == [true; 2] { Ok(found) } else { Err("it has no column of rows or losses") }
 }
 
-fn odd(path: &str, error: &PolarsError) -> DataError {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
+fn odd(path: &str, why: &str) -> DataError {
+    let first = why.lines().next().unwrap_or_default();
     DataError::within(path, format!("not a file of predictions ({})", printable(first, 120)))
 }
 

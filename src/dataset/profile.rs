@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::DataError;
 use super::load::{Dataset, assemble};
+use super::reading::Reading;
 use super::rows::Rows;
 use super::split::split;
 use crate::spec::RunSpec;
@@ -20,6 +21,8 @@ pub struct Profile {
     pub text_column: String,
     /// The column with the labels; `None` if nothing asks for labels (`task=lm`).
     pub label_column: Option<String>,
+    /// How `data` was read, and which of its columns.
+    pub reading: Reading,
     /// Rows of all files.
     pub rows: u64,
     /// The classes, in class order.
@@ -117,8 +120,6 @@ pub fn profile(spec: &RunSpec, root: &Path) -> Result<Profile, DataError> {
     let mut rows = Rows::read(spec, root)?;
     let files = [Some(&spec.data), spec.val.as_ref(), spec.test.as_ref()];
     let columns = std::mem::take(&mut rows.columns);
-    let text_column = std::mem::take(&mut rows.text_column);
-    let label_column = std::mem::take(&mut rows.label_column);
     let parts = split(&mut rows, spec).map_err(|e| rows.notes.push(e.to_string())).ok();
     let is_split = parts.is_some();
     let dataset = assemble(rows, parts.unwrap_or_default());
@@ -130,8 +131,8 @@ pub fn profile(spec: &RunSpec, root: &Path) -> Result<Profile, DataError> {
     Ok(Profile {
         files: files.into_iter().flatten().cloned().collect(),
         columns,
-        text_column,
-        label_column,
+        text_column: dataset.reading.text_column.clone(),
+        label_column: dataset.reading.label_column.clone(),
         rows: dataset.texts.len() as u64,
         classes: classes(&dataset, is_split),
         splits: is_split.then(|| split_rows(splits)),
@@ -142,6 +143,7 @@ pub fn profile(spec: &RunSpec, root: &Path) -> Result<Profile, DataError> {
         control_texts: count(|t| t.chars().any(|c| c.is_control() && !"\n\r\t".contains(c))),
         duplicates: duplicates(&dataset),
         hash: if is_split { dataset.hash } else { String::new() },
+        reading: dataset.reading,
         notes: dataset.notes,
     })
 }

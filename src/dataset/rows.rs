@@ -1,11 +1,13 @@
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use super::columns::{self, Found};
 use super::error::{DataError, counted, first_few, quoted, shown};
 use super::labels;
-use super::source::{Column, Source};
+use super::place::{self, Shard};
+use super::reading::{Options, Reading};
+use super::sink::{Column, Words};
+use super::source::Source;
 use super::split::{Part, part};
 use crate::spec::keys::nearest;
 use crate::spec::{RunSpec, printable};
@@ -25,9 +27,8 @@ pub(super) struct Rows {
     /// For `split_column`: what the column says of each row of `data`.
     pub marks: Option<Vec<Part>>,
     pub columns: Vec<String>,
-    pub text_column: String,
-    /// `None` where nothing asks for labels; then all rows have the label 0, and no class has a name.
-    pub label_column: Option<String>,
+    /// How `data` was read. Without a label column all rows have the label 0, and no class has a name.
+    pub reading: Reading,
     /// Sentences about what is odd and yet allowed.
     pub notes: Vec<String>,
 }
@@ -35,10 +36,20 @@ pub(super) struct Rows {
 impl Rows {
     /// Reads `data=`, `val=` and `test=`. The classes are those of `data`.
     pub fn read(spec: &RunSpec, root: &Path) -> Result<Self, DataError> {
-        let source = Source::open(root, &spec.data)?;
-        let found = columns::find(&source, spec)?;
+        let options = Options::of(spec);
+        let place = place::find(root, &spec.data)?;
+        let mut source = Source::open(&place.data, &spec.data, &options)?;
+        source.refuse_idle_options()?;
+        let sample = source.sample();
+        let found = columns::find(&source, &sample, spec)?;
         let columns = source.names.clone();
         let column = |index: usize| columns.get(index).cloned().unwrap_or_default();
+        let reading = Reading {
+            text_column: column(found.text),
+            label_column: found.label.map(column),
+            left_aside: columns::left_aside(&source, &sample, found),
+            ..std::mem::take(&mut source.reading)
+        };
         let mut rows = Self {
             texts: Vec::new(),
             labels: Vec::new(),
@@ -48,38 +59,93 @@ impl Rows {
             val: 0..0,
             test: 0..0,
             marks: None,
-            text_column: column(found.text),
-            label_column: found.label.map(column),
+            reading,
             columns: Vec::new(),
-            notes: Vec::new(),
+            notes: std::mem::take(&mut source.notes),
         };
+        let lists = |label: usize| {
+            let values = sample.get(label).into_iter().flatten().flatten();
+            source.holds_lists(label)
+                || values.clone().next().is_some() && values.clone().all(|v| v.starts_with('['))
+        };
+        if let Some(label) = found.label.filter(|label| lists(*label)) {
+            return Err(labels::are_lists(
+                &source.path,
+                columns.get(label).map_or("", String::as_str),
+            ));
+        }
         rows.notes.extend(unused_split_column(spec, &columns));
+        rows.notes.extend(rows.aside(&source, &sample, found));
+        drop(sample);
         rows.data = rows.add_data(source, found)?;
-        for (file, is_val) in [(&spec.val, true), (&spec.test, false)] {
-            let Some(file) = file else { continue };
-            let source = Source::open(root, file)?;
-            let found = columns::find_same(&source, &columns, found)?;
-            let range = rows.add_file(source, found)?;
+        let own = [(&spec.val, &place.val, true), (&spec.test, &place.test, false)];
+        for (file, shards, is_val) in own {
+            let range = match file {
+                Some(file) => {
+                    let place = place::find(root, file)?;
+                    let part = if is_val { place.val } else { place.test };
+                    let shards = if part.is_empty() { place.data } else { part };
+                    rows.add_file(&shards, file, &options, &columns, found)?
+                }
+                None => rows.add_split(shards, is_val, &options, &columns, found)?,
+            };
             if is_val { rows.val = range } else { rows.test = range }
         }
         rows.columns = columns;
         Ok(rows)
     }
 
+    /// What the model will not see, if it is worth a word.
+    fn aside(&self, source: &Source, sample: &[Column], found: Found) -> Vec<String> {
+        let path = shown(&source.path);
+        let mut notes = Vec::new();
+        if !self.reading.left_aside.is_empty() {
+            let names = first_few(&self.reading.left_aside, |n| quoted(n));
+            let chosen = quoted(&self.reading.text_column);
+            notes.push(format!(
+                "{path}: the model reads {chosen} alone; other texts are left aside: {names}."
+            ));
+        }
+        let hot = columns::hot_columns(sample, Some(found.text));
+        if found.label.is_some_and(|label| hot.contains(&label)) && hot.len() > 1 {
+            let others: Vec<String> = hot
+                .iter()
+                .filter(|i| found.label != Some(**i))
+                .filter_map(|i| source.names.get(*i))
+                .map(|name| quoted(name))
+                .collect();
+            notes.push(format!(
+                "{path}: other columns hold 0 and 1 as well ({}); a multi-label task would learn them together.",
+                first_few(&others, String::clone)
+            ));
+        }
+        notes
+    }
+
     fn add_data(&mut self, source: Source, found: Found) -> Result<Range<u32>, DataError> {
         let path = source.path.clone();
         let split = found.split;
         let split_name = split.and_then(|i| source.names.get(i)).cloned().unwrap_or_default();
+        let order = found.label.and_then(|label| source.class_names(label)).map(<[String]>::to_vec);
         let (labels, marks) = self.add_texts(source, found)?;
-        if let (Some(labels), Some(column)) = (&labels, &self.label_column) {
-            self.label_names = labels::class_names(labels.iter().map(String::as_str));
-            labels::check(&path, column, &self.label_names, labels.len())?;
+        if let (Some(labels), Some(column)) = (&labels, &self.reading.label_column) {
+            self.label_names = labels::class_names(labels.words.iter().map(String::as_str));
+            if let Some(order) = order {
+                // The file's own order, which its numbers mean.
+                let at =
+                    |name: &String| order.iter().position(|n| n == name).unwrap_or(order.len());
+                self.label_names.sort_by_key(at);
+            }
+            labels::check(&path, column, &self.label_names, labels.ids.len())?;
+            let (counts, first) = self.count(labels);
+            let column = column.clone();
+            self.notes.extend(labels::notes(&column, &self.label_names, &counts, &first));
         }
         self.add_labels(&path, labels)?;
         if split.is_some() {
-            let marks = marks.into_iter().zip(1_u64..).map(|(mark, row)| {
-                part(mark.as_deref().unwrap_or_default()).ok_or_else(|| {
-                    let mark = mark.map_or("nothing".to_owned(), |mark| quoted(&mark));
+            let marks = marks.iter().zip(1_u64..).map(|(mark, row)| {
+                part(mark.unwrap_or_default()).ok_or_else(|| {
+                    let mark = mark.map_or("nothing".to_owned(), quoted);
                     let name = quoted(&split_name);
                     let why = format!("says {mark} under {name}; it takes train, val or test");
                     DataError::row(&path, row, why)
@@ -90,12 +156,70 @@ impl Rows {
         Ok(0..self.labels.len() as u32)
     }
 
-    fn add_file(&mut self, source: Source, found: Found) -> Result<Range<u32>, DataError> {
-        let path = source.path.clone();
+    /// Of each class the rows and the first of them.
+    fn count(&self, labels: &Words) -> (Vec<u64>, Vec<u64>) {
+        let place = |word: &String| self.label_names.iter().position(|name| name == word);
+        let places: Vec<Option<usize>> = labels.words.iter().map(place).collect();
+        let (mut counts, mut first) = (vec![0; places.len()], vec![0; places.len()]);
+        for (id, row) in labels.ids.iter().zip(1_u64..) {
+            let Some(class) = places.get(*id as usize).copied().flatten() else { continue };
+            counts[class] += 1;
+            if first[class] == 0 {
+                first[class] = row;
+            }
+        }
+        (counts, first)
+    }
+
+    fn add_file(
+        &mut self,
+        shards: &[Shard],
+        path: &str,
+        options: &Options,
+        first: &[String],
+        found: Found,
+    ) -> Result<Range<u32>, DataError> {
+        let mut source = Source::open(shards, path, options)?;
+        let found = columns::find_same(&source, first, found)?;
         let start = self.labels.len() as u32;
+        self.notes.append(&mut source.notes);
         let (labels, _) = self.add_texts(source, found)?;
-        self.add_labels(&path, labels)?;
+        self.add_labels(path, labels)?;
         Ok(start..self.labels.len() as u32)
+    }
+
+    /// Rows that the folder of `data=` itself holds for a part. Test rows are often published without their
+    /// labels; these are left aside.
+    fn add_split(
+        &mut self,
+        shards: &[Shard],
+        is_val: bool,
+        options: &Options,
+        first: &[String],
+        found: Found,
+    ) -> Result<Range<u32>, DataError> {
+        let Some(shard) = shards.first() else { return Ok(0..0) };
+        let path = shard.name.as_str();
+        if !is_val && let Some(label) = found.label {
+            let source = Source::open(shards, path, options)?;
+            let name = first.get(label).map_or("", String::as_str);
+            let Some(at) = source.names.iter().position(|n| n == name) else {
+                self.notes.push(format!("{} has no labels and is left aside.", shown(path)));
+                return Ok(0..0);
+            };
+            let classes = source.class_names(at).map(<[String]>::to_vec);
+            let text = columns::find_same(&source, first, Found { label: None, ..found })?.text;
+            let mut labels = source.read(text, &[at])?.words.pop().unwrap_or_default();
+            name_classes(&mut labels, classes.as_deref());
+            labels::tidy(&mut labels);
+            let hidden = labels.words.is_empty() || labels.words == ["-1"];
+            if hidden && !self.label_names.iter().any(|n| n == "-1") {
+                self.notes
+                    .push(format!("{}: all labels are hidden; it is left aside.", shown(path)));
+                return Ok(0..0);
+            }
+        }
+        self.add_file(shards, path, options, first, found)
     }
 
     /// Appends the texts of a file and hands back its labels, where they are asked for, and split marks.
@@ -103,24 +227,38 @@ impl Rows {
         &mut self,
         source: Source,
         found: Found,
-    ) -> Result<(Option<Vec<String>>, Column), DataError> {
+    ) -> Result<(Option<Words>, Words), DataError> {
         let path = source.path.clone();
-        let wanted = [Some(found.text), found.label, found.split];
-        let wanted: Vec<usize> = wanted.into_iter().flatten().collect();
-        let mut columns = source.read(&wanted)?.into_iter();
-        let texts = columns.next().unwrap_or_default();
-        let mut labels = found.label.map(|_| columns.next().unwrap_or_default());
-        let marks = columns.next().unwrap_or_default();
-        refuse_missing(&path, &texts, "text", "write \"\" for an empty text, or delete them")?;
+        let column = self.reading.label_column.clone().unwrap_or_default();
+        let classes =
+            found.label.and_then(|label| source.class_names(label)).map(<[String]>::to_vec);
+        let others: Vec<usize> = [found.label, found.split].into_iter().flatten().collect();
+        let read = source.read(found.text, &others)?;
+        self.notes.extend(read.notes);
+        let mut words = read.words.into_iter();
+        let mut labels = found.label.map(|_| words.next().unwrap_or_default());
+        let marks = words.next().unwrap_or_default();
+        let texts = read.texts;
+        let no_text = numbered(texts.iter().map(Option::is_none));
+        refuse_missing(&path, &no_text, "text", "write \"\" for an empty text, or delete them")?;
         if let Some(labels) = &mut labels {
-            labels::tidy(labels);
-            refuse_missing(&path, labels, "label", "fill them in or delete them")?;
+            name_classes(labels, classes.as_deref());
+            labels::refuse_lists(&path, &column, labels)?;
+            if labels::tidy(labels) {
+                let path = shown(&path);
+                self.notes.push(format!(
+                    "{path}: labels that are the same number, as 1 and 1.0, are one class."
+                ));
+            }
+            let no_label = numbered(labels.iter().map(|l| l.is_none()));
+            refuse_missing(&path, &no_label, "label", "fill them in or delete them")?;
         }
         if u32::try_from(self.texts.len() + texts.len()).is_err() {
             return Err(DataError::file(&path, "has more than 4294967295 rows"));
         }
         self.numbers.extend(1..=texts.len() as u64);
-        let empty = numbered(&texts, |t| t.as_deref().is_none_or(|t| t.trim().is_empty()));
+        let empty =
+            numbered(texts.iter().map(|t| t.as_deref().is_none_or(|t| t.trim().is_empty())));
         if !empty.is_empty() {
             let text = match empty.len() {
                 1 => "1 text is empty".to_owned(),
@@ -128,21 +266,27 @@ impl Rows {
             };
             self.notes.push(format!("{}: {text}: {}.", shown(&path), row_list(&empty)));
         }
-        self.texts.extend(texts.into_iter().map(Option::unwrap_or_default));
-        let labels =
-            labels.map(|labels| labels.into_iter().map(Option::unwrap_or_default).collect());
+        let texts = texts.into_iter().map(Option::unwrap_or_default);
+        if self.texts.is_empty() {
+            // In place, without a second list.
+            self.texts = texts.collect();
+        } else {
+            self.texts.extend(texts);
+        }
         Ok((labels, marks))
     }
 
-    fn add_labels(&mut self, path: &str, labels: Option<Vec<String>>) -> Result<(), DataError> {
+    fn add_labels(&mut self, path: &str, labels: Option<Words>) -> Result<(), DataError> {
         let Some(labels) = labels else {
             self.labels.resize(self.texts.len(), 0);
             return Ok(());
         };
-        let ids: HashMap<&str, u32> =
-            self.label_names.iter().map(String::as_str).zip(0_u32..).collect();
-        for (label, row) in labels.iter().zip(1_u64..) {
-            let id = ids.get(label.as_str()).ok_or_else(|| {
+        let place = |word: &String| self.label_names.iter().position(|name| name == word);
+        let places: Vec<Option<usize>> = labels.words.iter().map(place).collect();
+        self.labels.reserve(labels.ids.len());
+        for (id, row) in labels.ids.iter().zip(1_u64..) {
+            let class = places.get(*id as usize).copied().flatten().ok_or_else(|| {
+                let label = labels.words.get(*id as usize).map_or("", String::as_str);
                 let near = nearest(label, self.label_names.iter().map(String::as_str));
                 let hint = match near.filter(|near| near.chars().count() > 2) {
                     Some(near) => format!("did you mean {}?", quoted(&near)),
@@ -151,10 +295,25 @@ impl Rows {
                 let why = format!("has the label {}, which data= does not have", quoted(label));
                 DataError::row(path, row, format!("{why}; {hint}"))
             })?;
-            self.labels.push(*id);
+            self.labels.push(class as u32);
         }
         Ok(())
     }
+}
+
+/// Labels by number become the names that the file's metadata gives them; -1 stands for none.
+fn name_classes(labels: &mut Words, names: Option<&[String]>) {
+    let Some(names) = names else { return };
+    labels.rewrite(|word| match word.parse::<i64>() {
+        Ok(-1) => None,
+        Ok(n) => Some(
+            usize::try_from(n)
+                .ok()
+                .and_then(|n| names.get(n))
+                .map_or(word.to_owned(), String::clone),
+        ),
+        Err(_) => Some(word.to_owned()),
+    });
 }
 
 /// A column called `split` that nobody asked for is worth a word.
@@ -169,23 +328,22 @@ fn unused_split_column(spec: &RunSpec, columns: &[String]) -> Option<String> {
 
 pub(super) fn refuse_missing(
     path: &str,
-    column: &Column,
+    missing: &[u64],
     what: &str,
     hint: &str,
 ) -> Result<(), DataError> {
-    let missing = numbered(column, Option::is_none);
     if missing.is_empty() {
         return Ok(());
     }
     let have = if missing.len() == 1 { "has" } else { "have" };
     let rows = counted(missing.len(), "row");
-    let which = row_list(&missing);
+    let which = row_list(missing);
     Err(DataError::within(path, format!("{rows} {have} no {what}: {which}; {hint}")))
 }
 
 /// The numbers of the rows that are so, from 1.
-fn numbered(column: &Column, is: impl Fn(&Option<String>) -> bool) -> Vec<u64> {
-    column.iter().zip(1..).filter(|(value, _)| is(value)).map(|(_, row)| row).collect()
+pub(super) fn numbered(rows: impl Iterator<Item = bool>) -> Vec<u64> {
+    rows.zip(1..).filter(|(is, _)| *is).map(|(_, row)| row).collect()
 }
 
 fn row_list(rows: &[u64]) -> String {

@@ -1,221 +1,341 @@
+use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
 
-use super::delimited::{Delimited, Field, delimiter};
-use super::error::{DataError, counted, first_few, quoted, shown};
-use super::{json_lines, parquet};
-use crate::spec::keys::nearest;
-use crate::spec::locate::data_path;
-use crate::spec::printable;
+use super::delimited::{Delimited, Field};
+use super::dialect::{self, Layout, Shape};
+use super::encoding::decode;
+use super::error::{DataError, counted, quoted, shown};
+use super::json;
+use super::packed::{Packing, refuse_what_is_no_data, unpack};
+use super::parquet::Table;
+use super::place::{Shard, extension};
+use super::reading::{Options, Reading};
+use super::sink::{Column, Sink, Words};
 
-/// One column as text; `None` where the file has no value.
-pub(super) type Column = Vec<Option<String>>;
-
-/// A data file whose column names are known and whose rows are not read yet.
+/// The files of one part of a data set, whose column names are known and whose rows are not read yet.
 pub(super) struct Source {
     /// As written in the spec; errors name it.
     pub path: String,
     /// In the order of the file.
     pub names: Vec<String>,
+    /// How the first file is written; its columns are not chosen yet.
+    pub reading: Reading,
+    /// What was found that a person should know.
+    pub notes: Vec<String>,
+    first: FileSource,
+    others: Vec<Shard>,
+    options: Options,
+}
+
+/// Columns that were read, all equally long.
+pub(super) struct Columns {
+    pub texts: Column,
+    pub words: Vec<Words>,
+    pub notes: Vec<String>,
+}
+
+impl Source {
+    /// Opens the files of a part; `path` is what the spec calls them.
+    pub fn open(shards: &[Shard], path: &str, options: &Options) -> Result<Self, DataError> {
+        let Some((first, others)) = shards.split_first() else {
+            return Err(DataError::file(path, "is a folder without data files"));
+        };
+        let mut first = FileSource::open(first, options)?;
+        let mut reading = std::mem::take(&mut first.reading);
+        reading.shards = shards.len() as u64;
+        Ok(Self {
+            path: path.to_owned(),
+            names: first.names.clone(),
+            reading,
+            notes: std::mem::take(&mut first.notes),
+            first,
+            others: others.to_vec(),
+            options: options.clone(),
+        })
+    }
+
+    /// The keys for delimited files that this one has no use for.
+    ///
+    /// # Errors
+    /// There are some.
+    pub fn refuse_idle_options(&self) -> Result<(), DataError> {
+        let keys = self.options.of_delimited();
+        let Some(key) = keys.first().filter(|_| self.reading.delimiter.is_none()) else {
+            return Ok(());
+        };
+        let why =
+            format!("is {}, and {key}= is for CSV and TSV; leave it out", self.reading.format);
+        Err(DataError::file(&self.path, why))
+    }
+
+    /// The first rows as text, for guesses; columns that cannot be read as text are empty.
+    pub fn sample(&mut self) -> Vec<Column> {
+        const ROWS: usize = 500;
+        self.first.sample(ROWS)
+    }
+
+    /// Whether a column of a Parquet file holds lists.
+    pub fn holds_lists(&self, column: usize) -> bool {
+        matches!(&self.first.body, Body::Parquet(table) if table.holds_lists(column))
+    }
+
+    /// By number the classes of a column, as the file's metadata names them.
+    pub fn class_names(&self, column: usize) -> Option<&[String]> {
+        let FileSource { body: Body::Parquet(table), names, .. } = &self.first else { return None };
+        table.class_names().get(names.get(column)?).map(Vec::as_slice)
+    }
+
+    /// Reads the column `text` and some others; all come back equally long, and not empty.
+    pub fn read(self, text: usize, others: &[usize]) -> Result<Columns, DataError> {
+        let mut sink = Sink::new(text, others);
+        let mut notes = Vec::new();
+        let Self { names, mut first, options, path, .. } = self;
+        first.read(&mut sink, usize::MAX, &mut notes)?;
+        drop(first);
+        for shard in self.others {
+            let mut file = FileSource::open(&shard, &options)?;
+            let at = |index: &usize| {
+                let name = names.get(*index).map_or("", String::as_str);
+                file.names.iter().position(|n| n == name).ok_or_else(|| {
+                    let why = format!(
+                        "has no column {}, which the first file of {} has",
+                        quoted(name),
+                        shown(&path)
+                    );
+                    DataError::file(&shard.name, why)
+                })
+            };
+            let others = others.iter().map(at).collect::<Result<Vec<_>, _>>()?;
+            sink.move_to(at(&text)?, &others);
+            file.read(&mut sink, usize::MAX, &mut notes)?;
+        }
+        if sink.rows() == 0 {
+            return Err(DataError::file(&path, "has columns but no rows"));
+        }
+        let (texts, words) = sink.finish();
+        Ok(Columns { texts, words, notes })
+    }
+}
+
+struct FileSource {
+    path: String,
+    names: Vec<String>,
+    reading: Reading,
+    notes: Vec<String>,
     body: Body,
 }
 
 enum Body {
-    Delimited { text: String, delimiter: u8 },
-    JsonLines(String),
-    Parquet(fs::File),
+    Delimited(String, Layout),
+    Json(String),
+    Parquet(Box<Table>),
 }
 
-impl Source {
-    /// Opens `name` (relative to `root`) and reads its column names.
+impl FileSource {
+    /// Opens a file and reads its column names.
     ///
-    /// The extension decides the format: csv, tsv, tab, jsonl, ndjson, json, parquet, pq. With any
-    /// other, the first bytes do.
-    pub fn open(root: &Path, name: &str) -> Result<Self, DataError> {
-        let path = data_path(root, name);
-        let mut file = open_file(&path, name)?;
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let mut head = [0; 4];
-        let head_length = read_up_to(&mut file, &mut head).map_err(|e| DataError::io(name, e))?;
-        let head = &head[..head_length];
-        refuse_what_is_no_data(name, head)?;
-        if head == b"PAR1" || matches!(extension.as_str(), "parquet" | "pq") {
-            let names = parquet::names(&file, name)?;
-            check_names(name, &names)?;
-            return Ok(Self { path: name.to_owned(), names, body: Body::Parquet(file) });
+    /// The first bytes tell Parquet and packed files, the extension the others: csv, tsv, tab, jsonl,
+    /// ndjson, json. With any other, the first character does.
+    fn open(shard: &Shard, options: &Options) -> Result<Self, DataError> {
+        let name = shard.name.as_str();
+        let mut file = fs::File::open(&shard.path).map_err(|e| DataError::io(name, e))?;
+        let extension = extension(&shard.path);
+        let mut reading = Reading::default();
+        let mut head = head_of(&mut file).map_err(|e| DataError::io(name, e))?;
+        let packing = Packing::of(&head);
+        let bytes = if let Some(packing) = packing {
+            reading.packed = Some(packing.name().to_owned());
+            let bytes =
+                unpack(file.try_clone().map_err(|e| DataError::io(name, e))?, packing, name)?;
+            head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default().to_vec();
+            if Packing::of(&head).is_some() {
+                return Err(DataError::file(name, "is packed twice; unpack it"));
+            }
+            Some(bytes)
+        } else {
+            None
+        };
+        refuse_what_is_no_data(name, &extension, &head)?;
+        if head.starts_with(b"PAR1") || matches!(extension.as_str(), "parquet" | "pq") {
+            if packing.is_some() {
+                return Err(DataError::file(name, "is a packed Parquet file; unpack it"));
+            }
+            return Self::parquet(file, name, reading);
         }
-        let text = read_text(name, head, file)?;
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => whole(&mut file).map_err(|e| DataError::io(name, e))?,
+        };
+        let decoded = decode(bytes, &options.encoding, name)?;
+        reading.encoding = Some(decoded.encoding.to_owned());
+        reading.encoding_sure = decoded.sure;
+        let text = decoded.text;
         let first = text.trim_start().as_bytes().first().copied();
         let is_json = match extension.as_str() {
             "jsonl" | "ndjson" | "json" => true,
             "csv" | "tsv" | "tab" => false,
-            _ => first == Some(b'{'),
+            _ => first == Some(b'{') || text.trim_start().starts_with("[{"),
         };
-        let (names, body) = match first {
-            None => return Err(DataError::file(name, "is empty")),
-            Some(b'[') if is_json => return Err(DataError::file(name, IS_ARRAY)),
-            Some(_) if is_json => (json_lines::names(&text, name)?, Body::JsonLines(text)),
-            Some(_) => {
-                let (names, delimiter) = header(&text, &extension, name)?;
-                (names, Body::Delimited { text, delimiter })
-            }
+        let mut notes = Vec::new();
+        if !decoded.sure {
+            notes.push(format!(
+                "{} is most likely in {}; check a text with letters outside ASCII, or say encoding=.",
+                shown(name),
+                decoded.encoding
+            ));
+        }
+        let (names, body) = if first.is_none() {
+            return Err(DataError::file(name, "is empty"));
+        } else if is_json {
+            let rows = json::open(&text, name)?;
+            let format = if rows.is_lines { "JSON Lines" } else { "JSON" };
+            format.clone_into(&mut reading.format);
+            (rows.names(name)?, Body::Json(text))
+        } else {
+            let layout = dialect::find(&text, &extension, options, name)?;
+            reading.delimited(&layout);
+            notes.extend(layout.notes.iter().map(|note| format!("{}: {note}", shown(name))));
+            (layout.names.clone(), Body::Delimited(text, layout))
         };
         check_names(name, &names)?;
-        Ok(Self { path: name.to_owned(), names, body })
+        Ok(Self { path: name.to_owned(), names, reading, notes, body })
     }
 
-    /// Reads the columns with these positions in `names`; all come back equally long, and not empty.
-    pub fn read(self, wanted: &[usize]) -> Result<Vec<Column>, DataError> {
-        let columns = match &self.body {
-            Body::Delimited { text, delimiter } => self.read_delimited(text, *delimiter, wanted)?,
-            Body::JsonLines(text) => json_lines::read(text, &self.names, wanted, &self.path)?,
-            Body::Parquet(file) => parquet::read(file, &self.names, wanted, &self.path)?,
+    fn parquet(file: fs::File, name: &str, reading: Reading) -> Result<Self, DataError> {
+        let table = Table::open(file, name)?;
+        let names = table.names();
+        check_names(name, &names)?;
+        let reading = Reading { format: "Parquet".to_owned(), encoding_sure: true, ..reading };
+        let body = Body::Parquet(Box::new(table));
+        Ok(Self { path: name.to_owned(), names, reading, notes: Vec::new(), body })
+    }
+
+    fn read(
+        &mut self,
+        sink: &mut Sink,
+        limit: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<(), DataError> {
+        let path = self.path.as_str();
+        match &mut self.body {
+            Body::Delimited(text, layout) => read_delimited(text, layout, sink, limit, path, notes),
+            Body::Json(text) => json::open(text, path)?.read(&self.names, sink, limit, path),
+            Body::Parquet(table) => table.read(sink, limit, path),
+        }
+    }
+
+    fn sample(&mut self, rows: usize) -> Vec<Column> {
+        let mut columns = vec![Column::new(); self.names.len()];
+        let is_text = |index: &usize| match &self.body {
+            Body::Parquet(table) => table.is_text(*index),
+            Body::Delimited(..) | Body::Json(_) => true,
         };
-        if columns.iter().any(Vec::is_empty) {
-            return Err(DataError::file(&self.path, "has columns but no rows"));
-        }
-        Ok(columns)
-    }
-
-    fn read_delimited(
-        &self,
-        text: &str,
-        delimiter: u8,
-        wanted: &[usize],
-    ) -> Result<Vec<Column>, DataError> {
-        let mut reader = Delimited::new(text, delimiter);
-        let mut fields: Vec<Field<'_>> = Vec::new();
-        let mut columns = vec![Column::new(); wanted.len()];
-        for row in 0_u64.. {
-            let line = reader.next_line();
-            match reader.next(&mut fields) {
-                Ok(true) if row == 0 => continue,
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(open) => {
-                    let why = format!("opens a quote on line {} that is never closed", open.line);
-                    return Err(DataError::row(&self.path, row, why));
-                }
-            }
-            if fields.len() != self.names.len() {
-                let (has, header) = (counted(fields.len(), "field"), self.names.len());
-                let why = format!("(line {line}) has {has} and the header has {header}");
-                return Err(DataError::row(&self.path, row, why));
-            }
-            for (column, index) in columns.iter_mut().zip(wanted) {
-                let Some(field) = fields.get_mut(*index) else { continue };
-                let missing = field.text.is_empty() && !field.quoted;
-                column.push((!missing).then(|| std::mem::take(&mut field.text).into_owned()));
+        let wanted: Vec<usize> = (0..columns.len()).filter(is_text).collect();
+        let Some((first, others)) = wanted.split_first() else { return columns };
+        let mut sink = Sink::new(*first, others);
+        // A broken row is named when the file is read.
+        let _ = self.read(&mut sink, rows, &mut Vec::new());
+        let (texts, words) = sink.finish();
+        let others = words.iter().map(|words| words.iter().map(|w| w.map(str::to_owned)).collect());
+        for (index, column) in wanted.into_iter().zip(std::iter::once(texts).chain(others)) {
+            if let Some(place) = columns.get_mut(index) {
+                *place = column;
             }
         }
-        Ok(columns)
+        columns
     }
 }
 
-const IS_ARRAY: &str =
-    "is one JSON array, and JSON Lines has one object per line: `jq -c '.[]' FILE` makes them";
+/// Bytes at the start of a file that tell what it is.
+const HEAD: usize = 512;
 
-fn header(text: &str, extension: &str, path: &str) -> Result<(Vec<String>, u8), DataError> {
-    let first_line = text.trim_start().lines().next().unwrap_or_default();
-    if first_line.contains('\0') {
-        return Err(DataError::file(path, "is not a text file: its first line holds a NUL byte"));
+fn head_of(file: &mut fs::File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD);
+    Read::take(&mut *file, HEAD as u64).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(head)
+}
+
+fn whole(file: &mut fs::File) -> io::Result<Vec<u8>> {
+    let size = file.metadata().map_or(0, |m| m.len() as usize);
+    let mut bytes = Vec::with_capacity(size.saturating_add(1));
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_delimited(
+    text: &str,
+    layout: &Layout,
+    sink: &mut Sink,
+    limit: usize,
+    path: &str,
+    notes: &mut Vec<String>,
+) -> Result<(), DataError> {
+    let mut reader = Delimited::starting(text, layout.dialect, layout.at, layout.line);
+    let mut fields: Vec<Field<'_>> = Vec::new();
+    let named = layout.names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+    let shape = Shape { width: layout.width, named };
+    // A header is record 0.
+    let first = u64::from(!layout.header);
+    let mut beyond = Vec::new();
+    for row in first.. {
+        if row as usize > limit {
+            break;
+        }
+        let line = reader.next_line();
+        match reader.next(&mut fields) {
+            Ok(true) if row == 0 => continue,
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(open) => {
+                let why = format!(
+                    "opens a quote on line {} that is never closed; if quotes are letters in this file, say quote=none",
+                    open.line
+                );
+                return Err(DataError::row(path, row, why));
+            }
+        }
+        if !shape.fits(&fields) {
+            let (has, header) = (counted(fields.len(), "field"), layout.width);
+            let why = format!("(line {line}) has {has} and the header has {header}");
+            return Err(DataError::row(path, row, why));
+        }
+        if reader.odd.tail && reader.odd.spans {
+            let why = format!(
+                "opens a quote on line {line} that ends within a field some lines below; mend it, or say quote=none \
+                 if quotes are letters in this file"
+            );
+            return Err(DataError::row(path, row, why));
+        }
+        if fields
+            .get(layout.names.len()..)
+            .is_some_and(|more| more.iter().any(|f| !f.text.trim().is_empty()))
+        {
+            beyond.push(row);
+        }
+        sink.fill(|index| {
+            let field = fields.get_mut(index).filter(|f| {
+                let is_null = layout.dialect.backslash && f.text == "\\N";
+                f.quoted || !(f.text.is_empty() || is_null)
+            });
+            Ok(field.map(|field| std::mem::take(&mut field.text)))
+        })?;
     }
-    let delimiter = delimiter(first_line, extension);
-    let mut fields = Vec::new();
-    Delimited::new(text, delimiter)
-        .next(&mut fields)
-        .map_err(|_| DataError::within(path, "the header opens a quote that is never closed"))?;
-    Ok((fields.iter().map(|f| f.text.trim().to_owned()).collect(), delimiter))
+    if let Some(row) = beyond.first() {
+        let rows = counted(beyond.len(), "row");
+        let path = shown(path);
+        notes.push(format!(
+            "{path}: {rows} with values in columns without a name, the first is row {row}."
+        ));
+    }
+    Ok(())
 }
 
 fn check_names(path: &str, names: &[String]) -> Result<(), DataError> {
-    let twice = names.iter().enumerate().find(|(i, n)| !n.is_empty() && names[..*i].contains(n));
-    match twice {
-        Some((_, name)) => {
-            Err(DataError::file(path, format!("has two columns named {}", quoted(name))))
-        }
+    let mut seen = HashSet::new();
+    match names.iter().find(|name| !name.is_empty() && !seen.insert(name.as_str())) {
+        Some(name) => Err(DataError::file(path, format!("has two columns named {}", quoted(name)))),
         None => Ok(()),
     }
-}
-
-fn open_file(path: &Path, name: &str) -> Result<fs::File, DataError> {
-    let found = fs::metadata(path);
-    match found {
-        Ok(meta) if meta.is_dir() => {
-            let files = files_in(path);
-            let hint = if files.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", first_few(&files, |f| quoted(f)))
-            };
-            Err(DataError::file(name, format!("is a folder; name a file in it{hint}")))
-        }
-        Ok(_) => fs::File::open(path).map_err(|e| DataError::io(name, e)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let wanted = path.file_name().unwrap_or_default().to_string_lossy();
-            let files = path.parent().map(files_in).unwrap_or_default();
-            let nearest = nearest(&wanted, files.iter().map(String::as_str));
-            Err(DataError::NotFound {
-                path: shown(name),
-                nearest: nearest.map(|n| printable(&n, 80).into_owned()),
-            })
-        }
-        Err(e) => Err(DataError::io(name, e)),
-    }
-}
-
-/// The names of the files in a folder, sorted.
-fn files_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|e| e.path().is_file())
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
-fn read_up_to(file: &mut fs::File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..])? {
-            0 => break,
-            n => length += n,
-        }
-    }
-    Ok(length)
-}
-
-/// Names the formats that people most often mistake for data files.
-fn refuse_what_is_no_data(path: &str, head: &[u8]) -> Result<(), DataError> {
-    let why = match head {
-        [] => "is empty",
-        [0x1f, 0x8b, ..] => "is compressed with gzip; unpack it first",
-        [0x28, 0xb5, 0x2f, 0xfd] => "is compressed with zstd; unpack it first",
-        [b'P', b'K', 3, 4] => "is a zip archive or an Excel sheet; unpack it or save it as CSV",
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "is in UTF-16; save it as UTF-8",
-        _ => return Ok(()),
-    };
-    Err(DataError::file(path, why))
-}
-
-/// The rest of the file behind `head`, as text without a byte order mark.
-fn read_text(path: &str, head: &[u8], mut file: fs::File) -> Result<String, DataError> {
-    let size = file.metadata().map_or(0, |m| m.len() as usize);
-    let mut bytes = Vec::with_capacity(size);
-    bytes.extend_from_slice(head);
-    file.read_to_end(&mut bytes).map_err(|e| DataError::io(path, e))?;
-    let mut text = String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        let before = e.as_bytes().get(..at).unwrap_or_default();
-        let line = before.split(|b| *b == b'\n').count();
-        let why = format!("is not UTF-8 at byte {at} (line {line}); save it as UTF-8");
-        DataError::file(path, why)
-    })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
 }

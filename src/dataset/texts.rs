@@ -2,7 +2,9 @@ use std::path::Path;
 
 use super::columns;
 use super::error::DataError;
-use super::rows::refuse_missing;
+use super::place;
+use super::reading::Options;
+use super::rows::{numbered, refuse_missing};
 use super::source::Source;
 
 /// The texts of a file, in its order; it needs no labels. `column` names them; without it the usual
@@ -10,11 +12,19 @@ use super::source::Source;
 ///
 /// # Errors
 /// As [`super::load`]: a file that cannot be read, a column that is not there, a row without a text.
-pub fn texts(file: &str, column: Option<&str>, root: &Path) -> Result<Vec<String>, DataError> {
-    let source = Source::open(root, file)?;
-    let index = columns::find_text(&source, column)?;
-    let texts = source.read(&[index])?.into_iter().next().unwrap_or_default();
-    refuse_missing(file, &texts, "text", "write \"\" for an empty text, or delete them")?;
+pub fn texts(
+    file: &str,
+    column: Option<&str>,
+    options: &Options,
+    root: &Path,
+) -> Result<Vec<String>, DataError> {
+    let place = place::find(root, file)?;
+    let mut source = Source::open(&place.data, file, options)?;
+    let sample = source.sample();
+    let index = columns::find_text(&source, column, &sample)?;
+    let texts = source.read(index, &[])?.texts;
+    let missing = numbered(texts.iter().map(Option::is_none));
+    refuse_missing(file, &missing, "text", "write \"\" for an empty text, or delete them")?;
     Ok(texts.into_iter().map(Option::unwrap_or_default).collect())
 }
 
@@ -27,7 +37,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let read = |name: &str, content: &str, column: Option<&str>| {
             std::fs::write(folder.path().join(name), content).unwrap();
-            texts(name, column, folder.path()).map_err(|e| e.to_string())
+            texts(name, column, &Options::default(), folder.path()).map_err(|e| e.to_string())
         };
         assert_eq!(read("a.csv", "id,message\n1,\"a\nb\"\n2,c\n", None).unwrap(), ["a\nb", "c"]);
         assert_eq!(read("b.csv", "whatever\nx\n", None).unwrap(), ["x"]);

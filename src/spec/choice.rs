@@ -41,6 +41,68 @@ choice! {
     }
 }
 choice! {
+    /// What quotes mean in a CSV or TSV file.
+    Quote {
+        /// As the whole file suggests.
+        Auto = "auto",
+        /// They are letters.
+        None = "none",
+        /// They enclose a field and are doubled inside.
+        Double = "double",
+    }
+}
+choice! {
+    /// What backslashes mean in a CSV or TSV file.
+    Escape {
+        /// As the whole file suggests.
+        Auto = "auto",
+        /// They are letters.
+        None = "none",
+        /// They take the meaning of a quote or a delimiter behind them.
+        Backslash = "backslash",
+    }
+}
+choice! {
+    /// What stands between two fields of a CSV or TSV file.
+    Delimiter {
+        /// As the whole file suggests.
+        Auto = "auto",
+        /// `,`
+        Comma = "comma",
+        /// A tab.
+        Tab = "tab",
+        /// `;`
+        Semicolon = "semicolon",
+        /// `|`
+        Bar = "bar",
+    }
+}
+choice! {
+    /// Whether the first line of a CSV or TSV file names its columns.
+    Header {
+        /// As its words suggest.
+        Auto = "auto",
+        /// It does.
+        Yes = "yes",
+        /// It is a row; columns have numbers.
+        No = "no",
+    }
+}
+
+impl Delimiter {
+    /// The character; `None` for [`Self::Auto`].
+    pub fn byte(self) -> Option<u8> {
+        match self {
+            Self::Auto => None,
+            Self::Comma => Some(b','),
+            Self::Tab => Some(b'\t'),
+            Self::Semicolon => Some(b';'),
+            Self::Bar => Some(b'|'),
+        }
+    }
+}
+
+choice! {
     /// A named set of values.
     Preset {
         /// No preset.

@@ -22,3 +22,14 @@ pub const DESCRIPTIONS: [&str; 2] = ["config.json", "options.json"];
 pub fn data_path(root: &Path, name: &str) -> PathBuf {
     root.join(name)
 }
+
+/// A path without a pattern, or the folder before its first part with `*`, `?` or `[`, and that part
+/// with what is behind it: `data/train-*.csv` is `data` and `train-*.csv`.
+pub fn pattern(name: &str) -> (&str, Option<&str>) {
+    let Some(first) = name.find(['*', '?', '[']) else { return (name, None) };
+    match name[..first].rfind('/') {
+        Some(0) => ("/", Some(&name[1..])),
+        Some(slash) => (&name[..slash], Some(&name[slash + 1..])),
+        None => ("", Some(name)),
+    }
+}

@@ -28,7 +28,10 @@ mod task;
 
 pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
-pub use choice::{ClassWeights, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze};
+pub use choice::{
+    ClassWeights, Delimiter, Escape, Header, Optimizer, Pool, Precision, Preset, Quote, Schedule,
+    Task, Unfreeze,
+};
 pub use clean::{is_hidden, printable};
 pub use error::{SpecError, or_nearest, or_one_of};
 pub use family::Family;

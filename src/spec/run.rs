@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{self, KEYS, Key, Role};
 use super::{
-    BuiltIn, ClassWeights, Init, Optimizer, Pool, Precision, Preset, Schedule, SpecError, Task,
-    Unfreeze,
+    BuiltIn, ClassWeights, Delimiter, Escape, Header, Init, Optimizer, Pool, Precision, Preset,
+    Quote, Schedule, SpecError, Task, Unfreeze,
 };
 
 /// Everything that decides a run's result. What each field means: [`keys::KEYS`].
@@ -28,6 +28,11 @@ pub struct RunSpec {
     pub text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    pub quote: Quote,
+    pub escape: Escape,
+    pub delimiter: Delimiter,
+    pub header: Header,
+    pub encoding: String,
     pub split: [f64; 3],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_column: Option<String>,
@@ -81,6 +86,11 @@ impl Default for RunSpec {
             test: None,
             text: None,
             label: None,
+            quote: Quote::Auto,
+            escape: Escape::Auto,
+            delimiter: Delimiter::Auto,
+            header: Header::Auto,
+            encoding: "auto".to_owned(),
             split: [0.8, 0.1, 0.1],
             split_column: None,
             split_seed: 35,

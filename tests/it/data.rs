@@ -131,7 +131,9 @@ fn files_in_odd_but_good_forms_read_the_same() {
         } else {
             bytes
         };
-        assert_eq!(load_one(name, bytes.as_bytes(), &[]).as_ref(), Ok(&plain), "{name}");
+        let read = load_one(name, bytes.as_bytes(), &[]).unwrap();
+        let reading = plain.reading.clone();
+        assert_eq!(Dataset { reading, ..read }, plain, "{name}");
     }
 }
 
@@ -149,7 +151,7 @@ fn labels_of_any_kind_become_class_names() {
         ("d.csv", csv(&["1", "0"]), &["0", "1"][..]),
         ("d.csv", csv(&["1.0", "0.0"]), &["0", "1"]),
         ("d.csv", csv(&["True", "False"]), &["False", "True"]),
-        ("d.csv", csv(&["NA", "null", "None"]), &["NA", "None", "null"]),
+        ("d.csv", csv(&["NA", "N/A", "None"]), &["N/A", "NA", "None"]),
         ("d.csv", csv(&["10", "9", "-1"]), &["-1", "9", "10"]),
         ("d.csv", csv(&["\"new\nline\"", "\"a,b\""]), &["a,b", "new\nline"]),
         ("d.jsonl", jsonl(&["true", "false"]), &["false", "true"]),
@@ -187,6 +189,7 @@ fn a_language_model_needs_no_labels() {
 fn parquet_reads_as_the_same_rows() {
     let csv =
         load_one("d.csv", plain_csv().replace(",a", ",1").replace(",b", ",0").as_bytes(), &[]);
+    let csv = csv.unwrap();
     let texts =
         Column::new("text".into(), (0..20).map(|i| format!("text {i}")).collect::<Vec<_>>());
     let whole: Vec<i64> = (0..20).map(|i| i64::from(i % 2 == 0)).collect();
@@ -196,7 +199,9 @@ fn parquet_reads_as_the_same_rows() {
         let bytes = parquet(vec![labels, texts.clone()]);
         // The magic bytes decide, whatever the name says.
         for name in ["d.parquet", "d.pq", "d"] {
-            assert_eq!(load_one(name, &bytes, &[]), csv, "{name} {dtype}");
+            let read = load_one(name, &bytes, &[]).unwrap();
+            let reading = csv.reading.clone();
+            assert_eq!(Dataset { reading, ..read }, csv, "{name} {dtype}");
         }
     }
     let bools = parquet(vec![texts.clone(), labels.cast(&DataType::Boolean).unwrap()]);
@@ -228,7 +233,11 @@ fn texts_with_quotes_and_line_breaks_stay_as_they_are() {
         ]
     );
     assert_eq!(data.rows, [1, 2, 3, 4, 5, 6]);
-    assert_eq!(data.notes[0], "d.csv: 1 text is empty: row 4.");
+    assert!(
+        data.notes[0]
+            .starts_with("d.csv: 1 row with text behind a closing quote, the first is row 6;")
+    );
+    assert_eq!(data.notes[1], "d.csv: 1 text is empty: row 4.");
 }
 
 #[test]
@@ -345,7 +354,8 @@ fn stratified_parts_have_every_class_and_rare_ones_are_noted() {
     assert_eq!(count(&data.train), [64, 16, 2, 1]);
     assert_eq!(count(&data.val), [8, 2, 0, 0]);
     assert_eq!(count(&data.test), [8, 2, 0, 0]);
-    assert_eq!(data.notes, ["All rows of classes with fewer than 3 go to train: `c`, `d`."]);
+    let rare = "All rows of classes with fewer than 3 go to train: `c`, `d`.";
+    assert_eq!(data.notes, ["The class `d` has one row only, row 103.", rare]);
     // Not stratified, a class with one row may be nowhere in train.
     let unlucky = (0..50).find_map(|seed: u32| {
         let data = load_one("d.csv", csv.as_bytes(), &[("split_seed", &seed.to_string())]).unwrap();

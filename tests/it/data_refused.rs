@@ -26,12 +26,22 @@ fn files_that_are_no_data_are_refused() {
     refused("d.csv", "\u{feff}", &[], "d.csv is empty.");
     refused("d.pq", "", &[], "d.pq is empty.");
     refused("d.csv", "text,label\n", &[], "d.csv has columns but no rows.");
-    refused("d.csv", b"\xff\xfet\0e\0", &[], "is in UTF-16; save it as UTF-8.");
-    refused("d.csv", b"\x1f\x8b\x08\0", &[], "is compressed with gzip; unpack it first.");
+    refused("d.csv", b"\x1f\x8b\x08\0", &[], "cannot be unpacked with gzip");
     refused("d.csv", b"PK\x03\x04....", &[], "is a zip archive or an Excel sheet");
     refused("d.csv", "te\0xt,label\na,b\n", &[], "its first line holds a NUL byte.");
-    let latin1 = [plain_csv().as_bytes(), b"caf\xe9,a\n"].concat();
-    refused("d.csv", latin1, &[], "is not UTF-8 at byte 204 (line 22); save it as UTF-8.");
+    let mixed = [plain_csv().as_bytes(), "für,a\n".as_bytes(), b"caf\xe9,a\n"].concat();
+    refused(
+        "d.csv",
+        mixed.as_slice(),
+        &[],
+        "is UTF-8 but for 1 place, the first at byte 211 (line 23);",
+    );
+    refused(
+        "d.csv",
+        mixed,
+        &[("encoding", "utf-8")],
+        "is not UTF-8 at byte 211 (line 23); encoding=",
+    );
 }
 
 #[test]
@@ -41,8 +51,19 @@ fn broken_rows_are_named() {
     refused("d.csv", with("three,fields,here\n"), &[], "row 21 (line 22) has 3 fields and");
     refused("d.csv", with("one\n"), &[], "row 21 (line 22) has 1 field and the header has 2.");
     refused("d.csv", with("\"a\nb\",a\none\n"), &[], "row 22 (line 24) has 1 field");
-    refused("d.csv", with("\"open,a\nmore,b\n"), &[], "row 21 opens a quote on line 22 that is");
-    refused("d.csv", "\"text,label\na,b\n", &[], "the header opens a quote that is never closed.");
+    let double = [("quote", "double")];
+    refused(
+        "d.csv",
+        with("\"open,a\nmore,b\n"),
+        &double,
+        "row 21 opens a quote on line 22 that is",
+    );
+    refused(
+        "d.csv",
+        "\"text,label\na,b\n",
+        &double,
+        "the header opens a quote that is never closed.",
+    );
     refused("d.csv", with("foo,\nbar, \n"), &[], "2 rows have no label: rows 21, 22; fill them");
     refused("d.csv", with(",a\n"), &[], "1 row has no text: row 21; write \"\" for an empty text");
     refused("d.csv", with(&nine), &[], "9 rows have no label: rows 21, 22, 23, 24, 25 and 4 more;");
@@ -64,7 +85,7 @@ fn broken_json_lines_are_named() {
     refused("d.jsonl", with("{\"text\":\"\\ud800\"}"), &[], "row 2 is not valid JSON");
     refused("d.jsonl", with("{\"text\":\"a\"}"), &[], "1 row has no label: row 2;");
     refused("d.jsonl", with("{\"text\":null,\"label\":1}"), &[], "1 row has no text: row 2;");
-    refused("d.json", format!("[{good}]"), &[], "is one JSON array, and JSON Lines has one object");
+    refused("d.json", format!("[{good}"), &[], "d.json is not valid JSON at byte 27 (line 2).");
 }
 
 #[test]
@@ -75,7 +96,7 @@ fn broken_parquet_is_named() {
     let lists = of(Column::new("text".into(), lists));
     refused("d.parquet", "text,label\na,b\n", &[], "d.parquet is not a whole Parquet file");
     refused("d.parquet", &torn[..60], &[], "d.parquet is not a whole Parquet file");
-    refused("d.parquet", lists, &[], "has values of type list[i32] under `text`, not texts.");
+    refused("d.parquet", lists, &[], "has values that are lists under `text`, not texts.");
 }
 
 #[test]
@@ -99,7 +120,12 @@ fn labels_that_are_no_classes_are_refused() {
     let numbers = lines(40, |i| format!("{i}.5,text {i}\n"));
     let numbers = format!("score,text\n{numbers}");
     refused("d.csv", twenty("text,label", "a,same"), &[], "every row has the label `same`");
-    refused("d.csv", numbers, &[], "`score` has 40 different values in 40 rows; is it the label?");
+    refused(
+        "d.csv",
+        numbers,
+        &[],
+        "`score` has 40 different values from 0.5 to 39.5: scores ask for regression",
+    );
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod data;
 #[cfg(test)]
 mod data_refused;
 #[cfg(test)]
+mod data_shapes;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod elmo;

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
 use super::super::error::CliError;
-use super::super::exit;
 use super::super::figures::counted;
 use super::super::table::{Cell, Table};
 use super::super::verb::Context;
+use super::super::{exit, paths};
 use super::Args;
 use crate::board::{Board, Stage};
 use crate::order::{check_inputs, name_in};
@@ -35,14 +35,17 @@ pub fn run(
             "[sweeps.{name}] says what each stage starts from; leave init= out."
         )));
     }
+    let typed = paths::resolved(typed, board.root());
     let mut ready: Vec<Ready> = Vec::new();
     for stage in stages {
         let stored = stage.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let typed = typed.iter().copied();
+        let typed = typed.iter().map(|(key, value)| (*key, value.as_ref()));
         let sweep = Sweep::parse(board.config.defaults.clone(), stored.chain(typed))?;
         // Apart from what they start from, the runs are checked as any others.
         let alone = sweep.expand()?;
-        check_inputs(board, &alone)?;
+        for sentence in check_inputs(board, &alone)? {
+            context.out.aside(sentence)?;
+        }
         let parent = stage.from.and_then(|from| ready.get(from));
         let (whole, specs) = match parent {
             None => (sweep.clone(), alone),

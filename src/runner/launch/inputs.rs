@@ -62,7 +62,26 @@ impl Hashes {
             let name = spec.get(key).unwrap_or_default();
             if !name.is_empty() {
                 let path = locate::data_path(board.root(), &name);
-                self.add(board, key, path, &mut there, &mut inputs)?;
+                let (folder, rest) = locate::pattern(&name);
+                match rest.filter(|_| !path.exists()) {
+                    None => self.add(board, key, path, &mut there, &mut inputs)?,
+                    // All of the folder goes along, and the pattern chooses there.
+                    Some(_) if folder.is_empty() || folder == "/" => {
+                        return Err(format!(
+                            "{key}={name}: put these files into a folder of their own, which is copied."
+                        ));
+                    }
+                    Some(rest) => {
+                        let path = locate::data_path(board.root(), folder);
+                        self.add(board, key, path, &mut there, &mut inputs)?;
+                        let moved = there.get(key).filter(|there| *there != name);
+                        if let Some(folder) = moved {
+                            there
+                                .set(key, &format!("{folder}/{rest}"))
+                                .map_err(|e| e.to_string())?;
+                        }
+                    }
+                }
             }
         }
         Ok((there, inputs))

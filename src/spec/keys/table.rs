@@ -2,12 +2,15 @@ use super::Role::{Baseline, Memory, Rows};
 use super::row::{flag, float, int, required, text, word};
 use super::{Key, ValueKind, values};
 use crate::spec::{
-    ClassWeights, Init, KeyGroup, Optimizer, Pool, Precision, Preset, Schedule, Task, Unfreeze,
-    short,
+    ClassWeights, Delimiter, Escape, Header, Init, KeyGroup, Optimizer, Pool, Precision, Preset,
+    Quote, Schedule, Task, Unfreeze, short,
 };
 
 /// TOML integers are signed.
 pub(super) const MAX_SEED: u64 = i64::MAX as u64;
+
+/// The version that the keys came with which say how a data file is written.
+const FILES: u8 = 4;
 
 /// Every key, in the order of forms, tables and `tuneboard show`.
 pub static KEYS: &[Key] = &[
@@ -46,7 +49,7 @@ pub static KEYS: &[Key] = &[
         .roles(&[Memory])
         .only(&[Task::Classify])
         .notebook("flatten"),
-    required!(data, ValueKind::Path, "a CSV, TSV, JSON Lines or Parquet file")
+    required!(data, ValueKind::Path, "a CSV, TSV, JSON or Parquet file, or a folder or pattern of such")
         .group_in(KeyGroup::Experiment)
         .roles(&[Rows, Memory, Baseline]),
     text!(val, ValueKind::Path, "a file with the validation rows, instead of a share of data")
@@ -55,12 +58,44 @@ pub static KEYS: &[Key] = &[
     text!(test, ValueKind::Path, "a file with the test rows, instead of a share of data")
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    text!(text, ValueKind::Text, "the column with the texts; found by its name if not given")
+    text!(text, ValueKind::Text, "the column with the texts, by name or number; found if not given")
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    text!(label, ValueKind::Text, "the column with the labels; found by its name if not given")
+    text!(label, ValueKind::Text, "the column with the labels, by name or number; found if not given")
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Baseline]),
+    word!(quote: Quote, "CSV: double = quotes enclose fields, none = they are letters")
+        .group_in(KeyGroup::Data)
+        .roles(&[Rows, Baseline])
+        .later(FILES, "auto"),
+    word!(escape: Escape, "CSV: backslash = one takes the meaning of a quote behind it")
+        .group_in(KeyGroup::Data)
+        .roles(&[Rows, Baseline])
+        .later(FILES, "auto"),
+    Key::new(
+        "delimiter",
+        "CSV: what stands between two fields",
+        ValueKind::Choice(Delimiter::WORDS),
+        |s| s.delimiter.to_string(),
+        |s, v| values::delimiter(v).map(|x| s.delimiter = x),
+    )
+    .group_in(KeyGroup::Data)
+    .roles(&[Rows, Baseline])
+    .later(FILES, "auto"),
+    word!(header: Header, "CSV: yes = the first line names the columns, no = it is a row")
+        .group_in(KeyGroup::Data)
+        .roles(&[Rows, Baseline])
+        .later(FILES, "auto"),
+    Key::new(
+        "encoding",
+        "of text files: auto, utf-8, windows-1252, utf-16le, shift_jis, gbk ...",
+        ValueKind::Text,
+        |s| s.encoding.clone(),
+        |s, v| values::encoding(v).map(|x| s.encoding = x),
+    )
+    .group_in(KeyGroup::Data)
+    .roles(&[Rows, Baseline])
+    .later(FILES, "auto"),
     Key::new(
         "split",
         "shares of train, validation and test rows",

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::nearest;
-use crate::spec::short;
+use crate::spec::{Delimiter, short};
 
 pub(super) fn choice<T: FromStr>(text: &str, words: &[&str]) -> Result<T, String> {
     text.parse().map_err(|_| match nearest(text, words.iter().copied()) {
@@ -40,6 +40,33 @@ pub(super) fn flag(text: &str) -> Result<bool, String> {
         "false" | "no" | "0" => Ok(false),
         _ => Err("it takes true or false".into()),
     }
+}
+
+pub(super) fn delimiter(text: &str) -> Result<Delimiter, String> {
+    let word = match text {
+        "," => "comma",
+        ";" => "semicolon",
+        "|" => "bar",
+        "\\t" | "\t" => "tab",
+        other => other,
+    };
+    choice(word, Delimiter::WORDS)
+}
+
+/// A label of the Encoding Standard, in small letters.
+pub(super) fn encoding(text: &str) -> Result<String, String> {
+    const USUAL: [&str; 8] =
+        ["auto", "utf-8", "windows-1252", "latin1", "utf-16le", "windows-1251", "shift_jis", "gbk"];
+    let label = text.to_lowercase();
+    if label == "auto" || encoding_rs::Encoding::for_label(label.as_bytes()).is_some() {
+        return Ok(label);
+    }
+    let near = nearest(text, USUAL.into_iter()).map(|near| format!("did you mean `{near}`? "));
+    let usual = USUAL.join(", ");
+    Err(format!(
+        "{}it takes {usual} and other names of the Encoding Standard",
+        near.unwrap_or_default()
+    ))
 }
 
 pub(super) fn clean(text: &str) -> Result<Option<String>, String> {

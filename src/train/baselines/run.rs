@@ -109,6 +109,7 @@ fn tell(
         ..history.started(data)
     })))?;
     if history.attempts == 0 {
+        journal.note(Level::Info, data.told(&spec.data))?;
         journal.warnings(&data.notes)?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use tch::Kind as Format;
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Kind, Level, Started};
-use tuneboard::spec::{Family, Precision, Rates, RunSpec};
+use tuneboard::spec::{Family, Precision, Rates, RunSpec, printable};
 
 use super::{Meter, Trainer};
 use crate::checkpoint::Checkpoints;
@@ -26,6 +26,8 @@ struct Story {
     family: Family,
     /// About the model.
     notes: Vec<String>,
+    /// How the data was read, and which of its columns.
+    reading: String,
     /// About the data.
     warnings: Vec<String>,
 }
@@ -121,6 +123,8 @@ impl<'a> Trainer<'a> {
         for (level, note) in self.remarks(story.family) {
             self.journal.note(level, note)?;
         }
+        let data = printable(&self.spec.data, 200);
+        self.journal.note(Level::Info, format!("{data}: {}", story.reading))?;
         self.journal.warnings(&story.warnings)
     }
 
@@ -155,6 +159,7 @@ impl<'a> Trainer<'a> {
 impl Story {
     fn new(data: &Dataset, history: History, family: Family) -> Self {
         let started = history.started(data);
-        Self { history, started, family, notes: Vec::new(), warnings: data.notes.clone() }
+        let (reading, warnings) = (data.reading.sentence(), data.notes.clone());
+        Self { history, started, family, notes: Vec::new(), reading, warnings }
     }
 }

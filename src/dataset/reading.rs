@@ -1,0 +1,139 @@
+//! How a file is to be read, and how it was.
+
+use serde::Serialize;
+
+use super::delimited::Dialect;
+use super::dialect::Layout;
+use crate::spec::{Delimiter, Escape, Header, Quote, RunSpec, printable};
+
+/// What a spec says of how its files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// What quotes mean.
+    pub quote: Quote,
+    /// What backslashes mean.
+    pub escape: Escape,
+    /// What stands between two fields.
+    pub delimiter: Delimiter,
+    /// Whether the first line names the columns.
+    pub header: Header,
+    /// `auto`, or a name of the Encoding Standard.
+    pub encoding: String,
+}
+
+impl Options {
+    /// Those of a spec.
+    pub fn of(spec: &RunSpec) -> Self {
+        Self {
+            quote: spec.quote,
+            escape: spec.escape,
+            delimiter: spec.delimiter,
+            header: spec.header,
+            encoding: spec.encoding.clone(),
+        }
+    }
+
+    /// The keys that only delimited files obey, as far as they are given.
+    pub(super) fn of_delimited(&self) -> Vec<&'static str> {
+        let given = [
+            ("quote", self.quote != Quote::Auto),
+            ("escape", self.escape != Escape::Auto),
+            ("delimiter", self.delimiter != Delimiter::Auto),
+            ("header", self.header != Header::Auto),
+        ];
+        given.into_iter().filter(|(_, is)| *is).map(|(key, _)| key).collect()
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::of(&RunSpec::default())
+    }
+}
+
+/// How `data=` was read, and which of its columns: what was found and what was told alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Reading {
+    /// `CSV`, `TSV`, `JSON Lines`, `JSON` or `Parquet`.
+    pub format: String,
+    /// `gzip`, `zstd`, `bzip2` or `xz`, if the file was compressed.
+    pub packed: Option<String>,
+    /// Files that make up `data=`; more than 1 for a folder or a pattern.
+    pub shards: u64,
+    /// `UTF-8`, `windows-1252`...; `None` for Parquet.
+    pub encoding: Option<String>,
+    /// False where the bytes fit other encodings as well.
+    pub encoding_sure: bool,
+    /// Of a delimited file.
+    pub delimiter: Option<char>,
+    /// `double`, `none`, or `loose`: not doubled inside of quotes.
+    pub quote: Option<String>,
+    /// `none` or `backslash`.
+    pub escape: Option<String>,
+    /// Whether the first line names the columns.
+    pub header: Option<bool>,
+    /// The column with the texts.
+    pub text_column: String,
+    /// The column with the labels; `None` if nothing asks for labels.
+    pub label_column: Option<String>,
+    /// Other columns that hold texts; the model does not see them.
+    pub left_aside: Vec<String>,
+}
+
+impl Reading {
+    pub(super) fn delimited(&mut self, layout: &Layout) {
+        let Dialect { delimiter, quotes, backslash, loose, .. } = layout.dialect;
+        let format = if delimiter == b'\t' { "TSV" } else { "CSV" };
+        format.clone_into(&mut self.format);
+        self.delimiter = Some(char::from(delimiter));
+        let quote = match (quotes, loose) {
+            (false, _) => "none",
+            (true, true) => "loose",
+            (true, false) => "double",
+        };
+        self.quote = Some(quote.to_owned());
+        self.escape = Some(if backslash { "backslash" } else { "none" }.to_owned());
+        self.header = Some(layout.header);
+    }
+
+    /// One sentence for people: `CSV with header, comma, UTF-8: text v2, label v1`.
+    pub fn sentence(&self) -> String {
+        let mut how = vec![match (&self.packed, self.shards) {
+            (Some(packed), _) => format!("{} in {packed}", self.format),
+            (None, 0 | 1) => self.format.clone(),
+            (None, shards) => format!("{shards} files of {}", self.format),
+        }];
+        match self.delimiter {
+            Some(',' | '\t') | None => {}
+            Some(';') => how.push("semicolons".into()),
+            Some(other) => how.push(format!("fields end with {other}")),
+        }
+        match self.quote.as_deref() {
+            Some("none") => how.push("quotes are letters".into()),
+            Some("loose") => how.push("quotes inside texts are not doubled".into()),
+            _ => {}
+        }
+        if self.escape.as_deref() == Some("backslash") {
+            how.push("backslashes escape".into());
+        }
+        if self.header == Some(false) {
+            how.push("no header".into());
+        }
+        match &self.encoding {
+            Some(encoding) if self.encoding_sure => how.push(encoding.clone()),
+            Some(encoding) => how.push(format!("most likely {encoding}")),
+            None => {}
+        }
+        let column = |name: &str| format!("`{}`", printable(name, 60));
+        let label = self.label_column.as_ref();
+        let label =
+            label.map_or("no labels".to_owned(), |label| format!("label {}", column(label)));
+        let mut sentence =
+            format!("{}: text {}, {label}", how.join(", "), column(&self.text_column));
+        if !self.left_aside.is_empty() {
+            let names: Vec<String> = self.left_aside.iter().take(5).map(|n| column(n)).collect();
+            sentence = format!("{sentence}; left aside: {}", names.join(", "));
+        }
+        sentence + "."
+    }
+}

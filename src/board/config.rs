@@ -34,13 +34,15 @@ pub struct Tui {
     pub theme: String,
     /// Whether the mouse is used at start.
     pub mouse: bool,
+    /// Where the runs screen shows the run under the cursor: `none`, `below` or `beside`.
+    pub preview: String,
     /// Other keys for actions: `stop = "x"`.
     pub keys: BTreeMap<String, String>,
 }
 
 impl Default for Tui {
     fn default() -> Self {
-        Self { theme: "auto".into(), mouse: true, keys: BTreeMap::new() }
+        Self { theme: "auto".into(), mouse: true, preview: "below".into(), keys: BTreeMap::new() }
     }
 }
 
@@ -152,6 +154,9 @@ impl Reading<'_> {
         })?;
         if !["auto", "dark", "light"].contains(&tui.theme.as_str()) {
             return Err(self.bad("[tui]: theme takes auto, dark or light."));
+        }
+        if !["none", "below", "beside"].contains(&config.tui.preview.as_str()) {
+            return Err(bad("[tui]: preview takes none, below or beside.".into()));
         }
         self.config.tui = tui;
         Ok(())

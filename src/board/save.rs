@@ -26,7 +26,15 @@ impl Board {
         self.add_to_config("views", name, Item::Value(query.into()))
     }
 
-    /// Adds one entry to a section; every comment and line of the file stays. The file is replaced whole,
+    /// Sets a key of `[tui]` in `config.toml`, in place of what stood there.
+    ///
+    /// # Errors
+    /// A value that the key does not take, a file that cannot be written.
+    pub fn save_setting(&self, key: &str, value: &str) -> Result<(), BoardError> {
+        self.add_to_config("tui", key, Item::Value(value.into()))
+    }
+
+    /// Adds one entry to a section, or replaces it under `[tui]`; every comment and line of the file stays. The file is replaced whole,
     /// so that a crash leaves the old or the new one.
     fn add_to_config(&self, section: &str, name: &str, item: Item) -> Result<(), BoardError> {
         self.check_trust()?;
@@ -52,7 +60,7 @@ impl Board {
         let entries = entries
             .as_table_mut()
             .ok_or_else(|| bad(format!("`{section}` must be a table, written [{section}].")))?;
-        if entries.contains_key(name) {
+        if section != "tui" && entries.contains_key(name) {
             return Err(bad(format!(
                 "there is a `{name}` under [{section}] already; choose another name."
             )));
@@ -160,6 +168,11 @@ mod tests {
         board.save_view("good", "acc>0.9 -state:failed").unwrap();
         let views = Board::open(folder.path()).unwrap().config.views;
         assert_eq!(views["good"], "acc>0.9 -state:failed");
+        for place in ["beside", "none"] {
+            board.save_setting("preview", place).unwrap();
+            assert_eq!(Board::open(folder.path()).unwrap().config.tui.preview, place);
+        }
+        assert!(board.save_setting("preview", "above").is_err());
         let error = board.save_view("bad", "acc>").unwrap_err().to_string();
         assert!(error.contains("Column"), "{error}");
     }

@@ -21,6 +21,7 @@ use super::input::{self, Gate};
 use super::keys::Keymap;
 use super::load::{self, Ask};
 use super::message::Message;
+use super::preview::Preview;
 use super::query::Query;
 use super::snapshot::Snapshot;
 use super::terminal::{self, Tty};
@@ -47,6 +48,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
     let theme = Theme::choose(&board.config.tui.theme);
     let views = Arc::new(board.config.views.clone());
     let mut view = View { mouse: board.config.tui.mouse, views, ..View::default() };
+    view.runs.preview = Preview::of(&board.config.tui.preview).unwrap_or_default();
     let (send, messages) = mpsc::channel();
     // The loader starts first: it opens the database while the terminal is set up.
     let (rows, columns) = (50, 160);

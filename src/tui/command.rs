@@ -2,6 +2,7 @@
 
 use crate::spec::{RunId, Sweep};
 use crate::tui::background::TextsQuestion;
+use crate::tui::preview::Preview;
 
 /// What a key asks for outside of the view.
 #[derive(Debug, PartialEq)]
@@ -51,6 +52,8 @@ pub enum Command {
     Undo,
     /// Add a query to `config.toml`.
     SaveView(String, String),
+    /// Keep in `config.toml` where the preview stands.
+    SavePreview(Preview),
     /// Add a sweep to `config.toml`.
     SaveSweep(String, Vec<(String, String)>),
     /// Write a screen, drawn as SVG, under this name.

@@ -36,8 +36,12 @@ pub fn metric(x: f64) -> String {
     }
 }
 
-/// A key's value; a number that was drawn at random to four figures, since nobody reads sixteen.
+/// A key's value, or a range of values; a number that was drawn at random to four figures, since nobody reads
+/// sixteen.
 pub fn brief(value: &str) -> String {
+    if let Some((low, high)) = value.split_once("..") {
+        return format!("{}..{}", brief(low), brief(high));
+    }
     match value.parse::<f64>() {
         Ok(x) if value.len() > 9 && x.is_finite() => {
             format!("{x:.3e}").parse().map_or_else(|_| value.to_owned(), crate::spec::short)
@@ -179,6 +183,7 @@ mod tests {
         for (value, want) in [
             ("2.6366508987303556e-5", "2.637e-5"),
             ("0.12345678901", "0.1235"),
+            ("1.832980710832437e-5..3.79e-5", "1.833e-5..3.79e-5"),
             ("5e-5", "5e-5"),
             ("distilbert-base", "distilbert-base"),
         ] {

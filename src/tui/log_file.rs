@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::text;
 
-/// Bytes read from the end: some thousand lines.
+/// Bytes read from the end at most: some thousand lines.
 const TAIL: u64 = 256 * 1024;
 /// Characters kept of one line.
 const LONGEST: usize = 2000;
@@ -15,13 +15,14 @@ const LONGEST: usize = 2000;
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn tail(path: &Path) -> io::Result<(Vec<String>, bool)> {
+pub fn tail(path: &Path, bytes: u64) -> io::Result<(Vec<String>, bool)> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    let cut = length > TAIL;
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::with_capacity(length.min(TAIL) as usize);
-    file.take(TAIL).read_to_end(&mut bytes)?;
+    let most = bytes.min(TAIL);
+    let cut = length > most;
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut bytes = Vec::with_capacity(length.min(most) as usize);
+    file.take(most).read_to_end(&mut bytes)?;
     let whole = String::from_utf8_lossy(&bytes);
     // The first line of a cut file is torn.
     let lines = whole.lines().skip(usize::from(cut)).map(last_writing).collect();
@@ -46,7 +47,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         write!(file, "one\r\n10%\r50%\r100%\n\u{1b}[31mred\u{1b}[0m\n").unwrap();
         file.write_all(b"bad \xff byte\nopen").unwrap();
-        let (lines, cut) = tail(file.path()).unwrap();
+        let (lines, cut) = tail(file.path(), u64::MAX).unwrap();
         assert_eq!(lines, ["one", "100%", "red", "bad \u{fffd} byte", "open"]);
         assert!(!cut);
     }
@@ -57,7 +58,7 @@ mod tests {
         for i in 0..60_000 {
             writeln!(file, "line {i}").unwrap();
         }
-        let (lines, cut) = tail(file.path()).unwrap();
+        let (lines, cut) = tail(file.path(), u64::MAX).unwrap();
         assert!(cut && lines.len() < 30_000);
         assert_eq!(lines.last().unwrap(), "line 59999");
         assert!(lines[0].starts_with("line "));

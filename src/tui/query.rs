@@ -25,8 +25,10 @@ pub struct Query {
     pub buckets: usize,
     /// The pass whose confusion counts are shown; epoch `None` = the latest.
     pub pass: (Split, Option<u32>),
-    /// The end of its log too.
-    pub log: bool,
+    /// How many passes on either side of it are brought too.
+    pub near: usize,
+    /// Bytes wanted of the end of its log; 0 = none.
+    pub log: u64,
     /// The queue in full.
     pub queue: bool,
 }

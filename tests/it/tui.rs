@@ -117,6 +117,12 @@ impl Session {
         Self { child, master: pair.master, keys, seen }
     }
 
+    /// Makes the terminal larger or smaller.
+    fn resize(&self, rows: u16, cols: u16) {
+        self.seen.lock().unwrap().0.screen_mut().set_size(cells(rows), cells(cols));
+        self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
     pub fn screen(&self) -> String {
         self.seen.lock().unwrap().0.screen().contents()
     }
@@ -356,4 +362,33 @@ fn keys_of_the_config_are_checked_before_the_terminal_is_touched() {
     assert_eq!(it.ends(), 2);
     it.sees("there is no action `stpo`; did you mean `stop`?");
     assert!(!it.seen.lock().unwrap().1.windows(8).any(|w| w == b"\x1b[?1049h"));
+}
+
+#[test]
+fn the_preview_follows_the_cursor_and_a_live_run_and_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = board(folder.path(), 12);
+    let mut it = Session::start(folder.path());
+    it.resize(50, 160);
+    it.wait("the pictures of r12", |s| {
+        s.contains("r12 seed=11") && s.contains("confusion, epoch 2")
+    });
+    // r10 is held and has nothing to show; then it trains under the cursor.
+    it.press("\x1b[B\x1b[B");
+    it.wait("the pictures of r10", |s| {
+        s.contains("r10 seed=9 ") && s.contains("comes with the first epoch")
+    });
+    train(&mut Store::open(&board.database()).unwrap(), RunId(10));
+    it.wait("its pictures", |s| s.contains("r10 seed=9 ") && s.contains("confusion, epoch 2"));
+    it.press("z");
+    it.sees("Preview beside the table");
+    it.press("z");
+    it.sees("No preview.");
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+    let it = Session::start(folder.path());
+    it.resize(50, 160);
+    it.wait("a table alone", |s| s.contains("12 done") && s.contains("seed=0"));
+    thread::sleep(Duration::from_millis(300));
+    assert!(!it.screen().contains("preview") && !it.screen().contains("confusion, epoch"));
 }

@@ -15,6 +15,7 @@ use self::launch::{LaunchError, Launched};
 use self::undo::Past;
 use super::command::{Command, Notice, Order};
 use super::message::Message;
+use super::preview::Preview;
 use crate::board::{Board, BoardError};
 use crate::runner;
 use crate::spec::RunId;
@@ -107,6 +108,14 @@ fn carry_out(
     command: Command,
 ) -> Result<String, EffectError> {
     match command {
+        Command::SavePreview(preview) => {
+            board.save_setting("preview", preview.word())?;
+            Ok(match preview {
+                Preview::None => "No preview.".to_owned(),
+                Preview::Below => "Preview below the table, where it is high enough.".to_owned(),
+                Preview::Beside => "Preview beside the table, where it is wide enough.".to_owned(),
+            })
+        }
         Command::SaveSweep(name, pairs) => {
             board.save_sweep(&name, &pairs)?;
             Ok(format!("Saved; `tuneboard sweep {name}` queues it."))

@@ -10,17 +10,14 @@ use crate::tui::log_file;
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Detail, Log, Passes, Snapshot};
 
-/// Passes kept on either side of the one shown, so that a held arrow key finds them ready.
-const AHEAD: usize = 12;
-
 /// What of the open run was read, so that only what changed is read again.
 #[derive(Debug, Default)]
 pub struct DetailLoader {
     run: Option<RunId>,
     curves: bool,
     buckets: usize,
-    pass: Option<(Split, Option<u32>)>,
-    log: Option<(RunId, u64, Option<SystemTime>)>,
+    pass: Option<(Split, Option<u32>, usize)>,
+    log: Option<(RunId, u64, u64, Option<SystemTime>)>,
 }
 
 impl DetailLoader {
@@ -45,26 +42,26 @@ impl DetailLoader {
             self.buckets = query.buckets;
             differs |= read_detail(reader, query, id, snap)?;
         }
-        let pass = Some(query.pass);
+        let pass = Some((query.pass.0, query.pass.1, query.near));
         let scrubbed = std::mem::replace(&mut self.pass, pass) != pass;
         if other || changed || scrubbed {
             differs |= read_passes(reader, query, id, changed, snap)?;
         }
-        if query.log {
-            differs |= self.read_log(board, id, snap);
+        if query.log > 0 {
+            differs |= self.read_log(board, id, query.log, snap);
         }
         Ok(differs)
     }
 
-    fn read_log(&mut self, board: &Board, id: RunId, snap: &mut Snapshot) -> bool {
+    fn read_log(&mut self, board: &Board, id: RunId, bytes: u64, snap: &mut Snapshot) -> bool {
         let path = board.out_log(id);
         let meta = fs::metadata(&path).ok();
-        let mark = meta.map(|m| (id, m.len(), m.modified().ok()));
+        let mark = meta.map(|m| (id, bytes, m.len(), m.modified().ok()));
         if mark == self.log && snap.log.as_ref().is_some_and(|log| log.run == id) {
             return false;
         }
         self.log = mark;
-        let (lines, cut) = log_file::tail(&path).unwrap_or_default();
+        let (lines, cut) = log_file::tail(&path, bytes).unwrap_or_default();
         let path = path.strip_prefix(board.root()).unwrap_or(&path).display().to_string();
         let log = Some(Arc::new(Log { run: id, lines, cut, path }));
         let differs = snap.log != log;
@@ -125,8 +122,8 @@ fn read_passes(
     }
     let before = passes.counts.clone();
     if let Some(at) = at {
-        let first = at.saturating_sub(AHEAD);
-        let near = epochs.get(first..(at + AHEAD + 1).min(epochs.len())).unwrap_or_default();
+        let first = at.saturating_sub(query.near);
+        let near = epochs.get(first..(at + query.near + 1).min(epochs.len())).unwrap_or_default();
         passes.counts.retain(|(s, e), _| *s == split && near.contains(e));
         for (i, epoch) in near.iter().enumerate() {
             // A resumed run reports epochs again, so the one in view is read again when data changed.

@@ -4,6 +4,7 @@ mod compare;
 mod history;
 mod ladder;
 mod launch;
+mod preview;
 mod sites;
 mod sweep;
 mod texts;

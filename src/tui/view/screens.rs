@@ -9,6 +9,7 @@ use crate::query::{Query, QueryError};
 use crate::spec::{RunId, SweepId};
 use crate::store::{Sort, Split};
 use crate::tui::background::Filter;
+use crate::tui::preview::Preview;
 use crate::tui::snapshot::GroupBy;
 
 /// The runs screen.
@@ -38,6 +39,8 @@ pub struct RunsView {
     pub archived: bool,
     /// How rows fold.
     pub group: GroupBy,
+    /// Where the run under the cursor is shown.
+    pub preview: Preview,
     /// Only the runs of an opened group, with its name.
     pub only: Option<(String, Arc<Vec<RunId>>)>,
 }
@@ -57,6 +60,7 @@ impl Default for RunsView {
             descending: true,
             archived: false,
             group: GroupBy::None,
+            preview: Preview::default(),
             only: None,
         }
     }

@@ -15,6 +15,9 @@ use crate::tui::line::Line;
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Detail, Snapshot};
 
+/// Passes kept on either side of the one shown, so that a held arrow key finds them ready.
+const NEAR: usize = 12;
+
 /// Everything the user has set.
 #[derive(Debug, Clone, Default)]
 pub struct View {
@@ -101,7 +104,8 @@ impl View {
             // Several to a column: the thinner the buckets, the less a new point shifts them.
             buckets: 4 * usize::from(self.area.width).max(40).next_multiple_of(40),
             pass: (self.pass.split, self.pass.epoch),
-            log: false,
+            near: NEAR,
+            log: 0,
             queue: false,
         }
     }
@@ -109,8 +113,8 @@ impl View {
     /// Goes to where runs that were just queued are seen.
     pub fn launched(&mut self, first: RunId) {
         self.go(ScreenId::RUNS);
-        let archived = self.runs.archived;
-        self.runs = RunsView { at: Some(first), archived, ..RunsView::default() };
+        let (archived, preview) = (self.runs.archived, self.runs.preview);
+        self.runs = RunsView { at: Some(first), archived, preview, ..RunsView::default() };
     }
 
     /// Opens a run on the screens that show one.
@@ -125,6 +129,12 @@ impl View {
             self.run.read = None;
             self.log_up = 0;
         }
+    }
+
+    /// Puts the cursor of the runs screen on a row.
+    pub fn to_row(&mut self, row: usize, snap: &Snapshot) {
+        self.runs.cursor = row.min(snap.list.count().saturating_sub(1));
+        self.runs.at = None;
     }
 
     /// Marks these runs, or drops their marks if all of them are marked.

@@ -1,6 +1,6 @@
 use crate::analysis::compare::MAX_RUNS;
 use crate::spec::RunId;
-use crate::tui::background::CompareQuestion;
+use crate::tui::background::{CompareQuestion, Compared};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::View;
 
@@ -29,4 +29,10 @@ pub fn question(view: &View, snap: &Snapshot) -> Option<CompareQuestion> {
 /// The run under the cursor.
 pub fn here(view: &View) -> Option<RunId> {
     compared(view).get(view.compare.cursor).copied()
+}
+
+/// The answer to what the view asks, or the one of a moment ago, while runs train.
+pub fn answer<'a>(view: &View, snap: &'a Snapshot) -> Option<&'a Result<Compared, String>> {
+    let (asked, answer) = snap.answers.compared.as_ref()?;
+    (asked.runs == compared(view)).then_some(answer.as_ref())
 }

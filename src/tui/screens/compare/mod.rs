@@ -7,8 +7,8 @@
 //! ╭ val/loss ───────────╮╭ keys that differ ────────────╮
 //! ```
 
-mod curves;
-mod ink;
+pub mod curves;
+pub mod ink;
 mod keys;
 mod legend;
 mod marked;
@@ -17,8 +17,8 @@ mod tables;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use self::ink::WIDE;
-pub use self::marked::compared;
-use self::marked::{here, question};
+use self::marked::here;
+pub use self::marked::{answer, compared, question};
 use crate::analysis::compare::MAX_RUNS;
 use crate::spec::RunId;
 use crate::spec::metrics::val;
@@ -85,14 +85,10 @@ fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         ];
         return message(canvas, area, &words);
     }
-    let question = question(view, snap);
-    let compared = match &snap.answers.compared {
-        Some((of, answer)) if Some(of) == question.as_ref() => answer,
-        // The answer of a moment ago, while runs train.
-        Some((of, answer)) if of.runs == ids => answer,
-        _ => return message(canvas, area, &["comparing"]),
+    let Some(compared) = answer(view, snap) else {
+        return message(canvas, area, &["comparing"]);
     };
-    let compared = match compared.as_ref() {
+    let compared = match compared {
         Ok(compared) => compared,
         Err(why) => return message(canvas, area, std::slice::from_ref(why)),
     };

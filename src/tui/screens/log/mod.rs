@@ -44,7 +44,7 @@ impl Screen for Log {
 
     fn query(&self, view: &View, query: &mut Query) {
         query.run = view.open;
-        query.log = true;
+        query.log = u64::MAX;
     }
 
     fn step(&self, view: &mut View, snap: &Snapshot, by: isize) {

@@ -12,7 +12,7 @@
 //! ```
 
 mod axis;
-mod curves;
+pub mod curves;
 mod facts;
 mod keys;
 mod last_words;
@@ -22,7 +22,6 @@ mod regions;
 
 use ratatui::layout::Rect;
 
-use super::runs;
 use crate::spec::RunId;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::Keymap;
@@ -46,7 +45,7 @@ impl Screen for Run {
     fn query(&self, view: &View, query: &mut Query) {
         query.run = view.open;
         query.curves = view.open.is_some();
-        query.log = true;
+        query.log = u64::MAX;
     }
 
     /// To a neighbour in the list.
@@ -56,7 +55,7 @@ impl Screen for Run {
         let to = moved(at, by, ids.len());
         if let Some(id) = ids.get(to).copied() {
             if snap.list.groups.is_none() {
-                runs::move_to(to, view, snap);
+                view.to_row(to, snap);
             }
             view.show(id);
         }

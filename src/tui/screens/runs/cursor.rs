@@ -1,5 +1,4 @@
-use ratatui::layout::Rect;
-
+use super::preview::regions;
 use crate::spec::RunId;
 use crate::tui::layout::{parts, scrolled};
 use crate::tui::screen::moved;
@@ -7,19 +6,14 @@ use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
 /// Rows of the table that fit.
-pub fn page(area: Rect, snap: &Snapshot) -> usize {
-    usize::from(parts(area, snap).body.height.saturating_sub(2))
-}
-
-/// Puts the cursor on a row.
-pub fn move_to(row: usize, view: &mut View, snap: &Snapshot) {
-    view.runs.cursor = row.min(snap.list.count().saturating_sub(1));
-    view.runs.at = None;
+pub fn page(view: &View, snap: &Snapshot) -> usize {
+    let (table, _) = regions(parts(view.area, snap).body, view);
+    usize::from(table.height.saturating_sub(2))
 }
 
 /// Moves the cursor.
 pub fn step(view: &mut View, snap: &Snapshot, by: isize) {
-    move_to(moved(view.runs.cursor, by, snap.list.count()), view, snap);
+    view.to_row(moved(view.runs.cursor, by, snap.list.count()), snap);
 }
 
 /// The runs of the row under the cursor.
@@ -41,7 +35,7 @@ pub fn mark(view: &mut View, snap: &Snapshot) {
 /// True if rows in view are not loaded.
 pub fn lacks_rows(view: &View, snap: &Snapshot) -> bool {
     let last = snap.list.count().saturating_sub(1);
-    let end = view.runs.top + page(view.area, snap);
+    let end = view.runs.top + page(view, snap);
     let edges = [view.runs.top, end.saturating_sub(1).min(last)];
     snap.list.groups.is_none()
         && !snap.list.ids.is_empty()
@@ -69,7 +63,7 @@ pub fn settle(view: &mut View, snap: &Snapshot) {
             None => lost = !snap.list.complete,
         }
     }
-    let (count, page) = (snap.list.count(), page(view.area, snap));
+    let (count, page) = (snap.list.count(), page(view, snap));
     view.runs.cursor = view.runs.cursor.min(count.saturating_sub(1));
     view.runs.top = scrolled(view.runs.top, view.runs.cursor, page, count);
     if snap.list.groups.is_some() {

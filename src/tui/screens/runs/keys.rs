@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::choices::{group_choices, sort_choices};
-use super::cursor::{mark, move_to};
+use super::cursor::mark;
+use super::preview::next;
 use crate::spec::RunId;
 use crate::tui::command::Effect;
 use crate::tui::keys::Does::{Act, Go, Set};
@@ -20,7 +21,7 @@ pub static ABOUT: About = About {
     keys: &[
         &[
             &OPEN, &FILTER, &COMPARE, &SWEEP, &SORT, &REVERSE, &GROUP, &VIEWS, &SAVE_VIEW, &MARK,
-            &MARK_ALL,
+            &MARK_ALL, &PREVIEW,
         ],
         OF_RUNS,
         &[&SHOW_ARCHIVED],
@@ -56,6 +57,8 @@ actions! {
         let all: BTreeSet<RunId> = snap.list.ids.iter().copied().collect();
         view.runs.marks = if view.runs.marks.is_superset(&all) { BTreeSet::new() } else { all };
     });
+    PREVIEW "preview" "z", "", "The run under the cursor below the table, beside it, or not at all",
+        Act(|view, _| Some(next(view)));
     SHOW_ARCHIVED "show-archived" "H", "", "Show archived runs too",
         Set(|view, _| view.runs.archived = !view.runs.archived);
     GO "go-runs" "1", "", "The runs screen", Go(ScreenId::RUNS);
@@ -66,7 +69,7 @@ fn open(view: &mut View, snap: &Snapshot) -> Option<Effect> {
         let group = groups.get(view.runs.cursor)?;
         view.runs.only = Some((group.label.clone(), Arc::clone(&group.members)));
         view.runs.group = GroupBy::None;
-        move_to(0, view, snap);
+        view.to_row(0, snap);
         view.runs.top = 0;
         return None;
     }

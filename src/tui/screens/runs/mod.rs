@@ -7,18 +7,22 @@ mod filter;
 mod groups;
 mod keys;
 mod list;
+mod pictures;
+mod preview;
 mod welcome;
 
 use ratatui::layout::Rect;
 
+use super::compare;
 use crate::spec::RunId;
+use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::Keymap;
+use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen};
 use crate::tui::snapshot::{GroupBy, Snapshot};
 use crate::tui::view::View;
 
-pub use cursor::move_to;
 pub use welcome::WELCOME;
 
 /// The table of all runs, or of groups of them.
@@ -37,6 +41,23 @@ impl Screen for Runs {
         }
     }
 
+    /// The run under the cursor, for its preview.
+    fn query(&self, view: &View, query: &mut Query) {
+        if preview::shows_run(view) {
+            query.run = view.open;
+            (query.curves, query.near, query.log) = (true, 0, preview::LOG);
+        }
+    }
+
+    /// The curves of the marked runs, for their preview.
+    fn question(&self, view: &View, snap: &Snapshot) -> Option<Question> {
+        if preview::shows_marks(view) {
+            compare::question(view, snap).map(Question::Compare)
+        } else {
+            None
+        }
+    }
+
     fn lacks_rows(&self, view: &View, snap: &Snapshot) -> bool {
         cursor::lacks_rows(view, snap)
     }
@@ -50,7 +71,7 @@ impl Screen for Runs {
     }
 
     fn page(&self, view: &View, snap: &Snapshot) -> usize {
-        cursor::page(view.area, snap)
+        cursor::page(view, snap)
     }
 
     /// Out of marks, an opened group, a filter, folding.
@@ -58,7 +79,7 @@ impl Screen for Runs {
         if !view.runs.marks.is_empty() {
             view.runs.marks.clear();
         } else if view.runs.only.take().is_some() {
-            cursor::move_to(0, view, snap);
+            view.to_row(0, snap);
         } else if !view.runs.filter.is_empty() {
             view.filter_to("");
         } else {
@@ -69,11 +90,11 @@ impl Screen for Runs {
     fn click(&self, target: &Target, _: u16, view: &mut View, snap: &Snapshot) -> Click {
         match target {
             Target::Row(row) if view.runs.cursor == *row => return Click::Same(&keys::OPEN),
-            Target::Row(row) => cursor::move_to(*row, view, snap),
+            Target::Row(row) => view.to_row(*row, snap),
             Target::Mark(row) => {
-                cursor::move_to(*row, view, snap);
+                view.to_row(*row, snap);
                 cursor::mark(view, snap);
-                cursor::move_to(*row, view, snap);
+                view.to_row(*row, snap);
             }
             Target::Title(column) => {
                 let choices = choices::sort_choices(snap);
@@ -88,7 +109,12 @@ impl Screen for Runs {
 
     /// The table, and over it what helps to type a query.
     fn draw(&self, canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, _: &Keymap) {
-        list::draw(canvas, area, snap, view);
+        let room = preview::regions(area, view);
+        let (table, picture) = if snap.list.ids.is_empty() { (area, None) } else { room };
+        list::draw(canvas, table, snap, view);
+        if let Some(place) = picture {
+            pictures::draw(canvas, place, snap, view);
+        }
         filter::help(canvas, area, snap, view);
     }
 }

@@ -119,7 +119,7 @@ impl Session {
 
     /// Makes the terminal larger or smaller.
     fn resize(&self, rows: u16, cols: u16) {
-        self.seen.lock().unwrap().0.screen_mut().set_size(cells(rows), cells(cols));
+        self.seen.lock().unwrap().0.set_size(cells(rows), cells(cols));
         self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 

@@ -155,8 +155,8 @@ impl Reading<'_> {
         if !["auto", "dark", "light"].contains(&tui.theme.as_str()) {
             return Err(self.bad("[tui]: theme takes auto, dark or light."));
         }
-        if !["none", "below", "beside"].contains(&config.tui.preview.as_str()) {
-            return Err(bad("[tui]: preview takes none, below or beside.".into()));
+        if !["none", "below", "beside"].contains(&tui.preview.as_str()) {
+            return Err(self.bad("[tui]: preview takes none, below or beside."));
         }
         self.config.tui = tui;
         Ok(())

@@ -8,6 +8,7 @@ use super::keys::{OPEN, PREVIEW};
 use super::preview::shows_marks;
 use crate::analysis::confusion::{Matrix, Normalise};
 use crate::spec::Outcome;
+use crate::spec::metrics::val;
 use crate::store::{Run, Split};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
@@ -30,8 +31,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         head(canvas, title, &format!("{} marked", view.runs.marks.len()), "", canvas.theme.strong);
         if let Some(Ok(compared)) = compare::answer(view, snap) {
             let [loss, accuracy, rest] = three(body, view.runs.preview);
-            compare::curves::draw(canvas, loss, compared, "val/loss", view);
-            compare::curves::draw(canvas, accuracy, compared, "val/acc", view);
+            compare::curves::draw(canvas, loss, compared, val::LOSS, view);
+            compare::curves::draw(canvas, accuracy, compared, val::ACC, view);
             legend(canvas, rest, &compared.runs);
         }
         return;
@@ -93,7 +94,7 @@ fn legend(canvas: &mut Canvas, area: Rect, runs: &[Run]) {
         let (style, digit) = ink(canvas.theme, at);
         canvas.put(inner.x, y, 3, &format!("{digit}●"), style);
         canvas.put(inner.x + 3, y, 6, &run.id.to_string(), canvas.theme.dim);
-        let best = run.best.get("val/acc").map_or(String::new(), |x| figures::metric(*x));
+        let best = run.best.get(val::ACC).map_or(String::new(), |x| figures::metric(*x));
         let end = canvas.put_right(inner.right(), y, 7, &best, canvas.theme.strong);
         let room = end.saturating_sub(inner.x + 11);
         canvas.put(inner.x + 10, y, room, &run.name, canvas.theme.text);

@@ -50,7 +50,7 @@ pub fn ensure_with(board: &Board, tuneboard: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Who keeps other runners from serving the board, in words: the process that holds its lock.
+/// The process that holds the runner's lock on the board, in words: `process 4711 (tuneboard)`.
 pub fn lock_holder(board: &Board) -> Option<String> {
     holder(&board.runner_lock())
 }

@@ -1,6 +1,6 @@
-//! The runner's files in a run's folder: `spec.toml` for the trainer, `meta.json` for `reindex` and for
-//! the next runner, `out.log` with what the trainer prints, of a run on a cluster `beat` with its last sign
-//! of life. Everything else there is the trainer's.
+//! The runner's files in a run's folder: `spec.toml` for the trainer; `meta.json` for `reindex` and the next
+//! runner; `out.log` with what the trainer prints; `beat` with the last heartbeat of a run on a cluster.
+//! Everything else there is the trainer's.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use super::clock::now;
 use super::lock::try_lock;
 use super::slots::LOCAL;
 
-/// What the events file does not tell of a run.
+/// What the events file does not say of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Meta {
@@ -34,11 +34,11 @@ pub(super) struct Meta {
     pub attempt: u32,
     /// Where that was put.
     pub placement: Option<Placement>,
-    /// Names it on another machine, so that it is never started there twice.
+    /// Names the attempt on another machine, so that it is never started there twice.
     pub ticket: String,
-    /// How often it was resumed by itself since an epoch was last completed.
+    /// How often the runner resumed it since it last completed an epoch.
     pub resumes: u32,
-    /// The epochs complete at the last of these.
+    /// The epochs that were complete when it last did so.
     pub resumed_at: u32,
     /// What the user wanted when it ended.
     pub wish: Option<Wish>,

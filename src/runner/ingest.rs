@@ -11,8 +11,8 @@ use super::state::Runner;
 /// Bytes of one run's events per transaction. A run that reported gigabytes while no runner was there
 /// must not hold up the others' rows for seconds.
 const BATCH: u64 = 4 << 20;
-/// So long one tick reads events at most; those who were left out come first in the next one. Wishes to
-/// stop wait no longer than this.
+/// One tick reads events for so long at most; the runs that it leaves out come first in the next one. A
+/// request to stop waits no longer than this.
 const ROUND: Duration = Duration::from_millis(250);
 /// A run whose events file has so many lines that are no events is ended: honest ones have a torn line
 /// for each time they were killed.

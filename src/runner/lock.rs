@@ -82,8 +82,8 @@ pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Who holds the lock on a file, as far as this machine knows: `process 4711 (tuneboard)`; `None` if nobody
-/// here does.
+/// The process of this machine that holds the lock on a file: `process 4711 (tuneboard)`; `None` if none
+/// does.
 pub(super) fn holder(path: &Path) -> Option<String> {
     let inode = fs::metadata(path).ok()?.ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;

@@ -109,7 +109,7 @@ impl Runner<'_> {
             }
         };
         if state.outcome().is_some() {
-            // Whoever resumes it by hand gives it a new chance.
+            // A user who resumes it gives it a new chance.
             meta.resumes = 0;
         }
         meta.resumed_at = epochs;

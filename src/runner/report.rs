@@ -12,8 +12,8 @@ use super::state::Runner;
 const BEAT: Duration = Duration::from_secs(2);
 
 impl Runner<'_> {
-    /// Writes who serves the board and how the devices are: every two seconds, and whenever a slot was
-    /// taken or left.
+    /// Writes which runner serves the board and how the devices are: every two seconds, and whenever a
+    /// slot was taken or left.
     pub(super) fn report(&mut self) -> Result<()> {
         if !self.published.signed {
             let (process, heartbeat) = (myself(), now());

@@ -6,15 +6,15 @@ use crate::spec::{Outcome, Wish};
 use super::exit::Exit;
 use super::process::{is_crash, signal_name};
 
-/// A run that was resumed this often and has not completed another epoch is given up. Many, because who
-/// is killed from outside is not to blame, and a slow epoch meets more than one such moment.
+/// A run is given up after so many resumes without another complete epoch. The number is high because a
+/// run that is killed from outside is not to blame, and a slow epoch meets more than one such moment.
 const RESUMES: u32 = 20;
 
-/// The same for one that the kernel kills for memory: it will happen again, and next time the kernel may
-/// choose somebody else.
+/// The same for a run that the kernel kills for memory: it will happen again, and next time the kernel may
+/// choose another process.
 const MEMORY_RESUMES: u32 = 2;
 
-/// All that is known of an end.
+/// All that is known of how a trainer ended.
 #[derive(Debug, Clone)]
 pub(super) struct End {
     /// What the user wants of the run.

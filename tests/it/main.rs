@@ -45,6 +45,8 @@ mod predict;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod reindex;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod runner;

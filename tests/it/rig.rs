@@ -24,7 +24,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// A board with that many seats.
+    /// A board with that many slots.
     pub fn new(slots: u32) -> Self {
         let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake_trainer.py");
         Self::with_trainer(slots, &trainer)

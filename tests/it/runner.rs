@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Wish};
-use tuneboard::store::{Run, Store};
+use tuneboard::store::Run;
 
 use super::rig::{Rig, kill, lives, stat, until};
 
@@ -40,7 +40,7 @@ fn a_queue_is_worked_off_in_order_and_the_runner_leaves() {
 }
 
 #[test]
-fn a_seat_is_not_empty_for_long() {
+fn a_slot_is_not_empty_for_long() {
     let mut rig = Rig::new(1);
     let ids = rig.queue(1, &["epoch_ms=20"; 8]);
     rig.runner(&[]);
@@ -63,7 +63,7 @@ fn a_seat_is_not_empty_for_long() {
 }
 
 #[test]
-fn seats_are_filled_at_once_and_slots_say_by_whom() {
+fn slots_are_filled_at_once_and_say_by_whom() {
     let mut rig = Rig::new(2);
     let ids = rig.queue(50, &["", "", ""]);
     rig.runner(&[]);
@@ -71,7 +71,7 @@ fn seats_are_filled_at_once_and_slots_say_by_whom() {
         rig.at_step(*id, 1);
     }
     assert_eq!(rig.run(ids[2]).state, RunState::Queued);
-    until("the seats are told", || {
+    until("the slots are told", || {
         let slots = rig.store.reader().slots().unwrap();
         slots.iter().map(|slot| slot.run).eq([Some(ids[0]), Some(ids[1])])
     });
@@ -271,7 +271,7 @@ fn a_long_queue_is_worked_off_and_stopped_at_its_far_end_too() {
 }
 
 #[test]
-fn hold_gives_the_seat_back_and_resume_takes_it_again() {
+fn hold_gives_the_slot_back_and_resume_takes_it_again() {
     let mut rig = Rig::new(1);
     let ids = rig.queue(6, &["", "epoch_ms=20"]);
     rig.ensure();
@@ -289,7 +289,7 @@ fn hold_gives_the_seat_back_and_resume_takes_it_again() {
 }
 
 #[test]
-fn who_does_not_stop_is_killed_after_the_grace() {
+fn a_run_that_does_not_stop_is_killed_after_the_grace() {
     let mut rig = Rig::new(1);
     let ids = rig.queue(1000, &["deaf litter"]);
     rig.runner(&[("TUNEBOARD_GRACE_MS", "300")]);
@@ -412,90 +412,4 @@ fn what_a_client_started_survives_the_clients_terminal() {
     assert_done(&run);
     assert_eq!(run.attempt, 1);
     assert_eq!(rig.runner_pid(), runner);
-}
-
-#[test]
-fn reindex_rebuilds_the_same_tables() {
-    let mut rig = Rig::new(1);
-    let ids = rig.queue(
-        3,
-        &["epoch_ms=20", "epoch_ms=20 exit=2", "epoch_ms=5 signal=9", "epoch_ms=1000", ""],
-    );
-    let swept = rig.sweep(&[("seed", "0..1")]);
-    rig.store.set_wish(&ids[4..], Wish::Hold).unwrap();
-    rig.store.set_tags(ids[0], &["good".to_owned()]).unwrap();
-    let runner = rig.runner(&[("TUNEBOARD_IDLE_MS", "50")]);
-    rig.at_step(ids[3], 12);
-    assert!(matches!(
-        tuneboard::runner::reindex(&rig.board),
-        Err(tuneboard::runner::RunnerError::Busy(_))
-    ));
-    rig.store.set_wish(&ids[3..4], Wish::Stop).unwrap();
-    ids[..4].iter().chain(&swept).for_each(|id| drop(rig.ended(*id)));
-    assert!(rig.left(runner));
-    rig.store.set_note(ids[0], "kept").unwrap();
-    let all: Vec<RunId> = ids[..4].iter().chain(&swept).chain(&ids[4..]).copied().collect();
-    let before = dump(&rig.store, &all);
-    let sweeps = rig.store.reader().sweeps().unwrap();
-    assert_eq!((sweeps.len(), sweeps[0].counts.done), (1, 2));
-
-    let done = tuneboard::runner::reindex(&rig.board).unwrap();
-    assert_eq!((done.runs, done.skipped.len()), (7, 0));
-    assert!(done.old.unwrap().exists());
-    rig.store = Store::open(&rig.board.database()).unwrap();
-    assert_same(&dump(&rig.store, &all), &before);
-
-    // With the folders and the journal: the held run never had a folder, and the note stood in no other.
-    fs::remove_file(rig.board.database()).unwrap();
-    assert_eq!(tuneboard::runner::reindex(&rig.board).unwrap().runs, 7);
-    rig.store = Store::open(&rig.board.database()).unwrap();
-    assert_same(&dump(&rig.store, &all), &before);
-
-    // With nothing but the folders.
-    fs::remove_file(rig.board.database()).unwrap();
-    fs::remove_file(rig.board.runs().join("board.journal")).unwrap();
-    assert_eq!(tuneboard::runner::reindex(&rig.board).unwrap().runs, 6);
-    rig.store = Store::open(&rig.board.database()).unwrap();
-    let mut want = before;
-    want.truncate(6);
-    want[0] = want[0].replace("note: \"kept\"", "note: \"\"");
-    assert_same(&dump(&rig.store, &all[..6]), &want);
-    assert_eq!(rig.store.reader().sweeps().unwrap(), sweeps);
-    assert_eq!(rig.store.reader().integrity().unwrap(), Vec::<String>::new());
-}
-
-/// Names the first line that differs, which is all that a person can read.
-fn assert_same(got: &[String], want: &[String]) {
-    assert_eq!(got.len(), want.len());
-    for (got, want) in got.iter().zip(want) {
-        for (got, want) in got.lines().zip(want.lines()) {
-            assert_eq!(got, want);
-        }
-    }
-}
-
-/// All that the database says of each run.
-fn dump(store: &Store, ids: &[RunId]) -> Vec<String> {
-    let reader = store.reader();
-    let curves = |id: RunId| {
-        let metrics = reader.metrics(id).unwrap();
-        let curves: Vec<_> =
-            metrics.iter().map(|metric| (metric, reader.curve(id, metric, 0).unwrap())).collect();
-        format!("{curves:?}")
-    };
-    let confusions = |id: RunId| {
-        let passes = reader.confusions(id).unwrap();
-        let all: Vec<_> = passes
-            .iter()
-            .map(|(split, epoch)| reader.confusion(id, *split, Some(*epoch)).unwrap())
-            .collect();
-        format!("{all:?}")
-    };
-    let all = |id: &RunId| {
-        let run = reader.run(*id).unwrap().unwrap();
-        let ended = reader.ending(*id).unwrap();
-        let offset = store.offset(*id).unwrap();
-        format!("{run:#?}\n{ended:?} {offset}\n{}\n{}", curves(*id), confusions(*id))
-    };
-    ids.iter().map(all).collect()
 }

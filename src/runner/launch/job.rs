@@ -16,7 +16,7 @@ pub(in crate::runner) struct Job {
     pub id: RunId,
     /// Its folder there: the same for all attempts of this run, and no other run's on any board.
     pub name: String,
-    /// Names this attempt. Who submits the same ticket twice has submitted once.
+    /// Names this attempt. Submitting the same ticket twice submits it once.
     pub ticket: String,
     /// 1 for the first, which clears what earlier ones left.
     pub attempt: u32,

@@ -14,7 +14,8 @@
 //!
 //! # How to add a scheduler
 //!
-//! 1. `src/board/site.rs`: a variant of `SiteKind` with its word, its rank, and the keys that it takes.
+//! 1. `src/board/site.rs`: a variant of `SiteKind`. The compiler asks for its word and its rank; it does not
+//!    ask for the line of `Site::read` that reads the word, nor for the rows of `KEYS` that it takes.
 //! 2. `script/NAME.sh`: the hooks that `script/common.sh` lists. Where the scheduler has to be asked for
 //!    something else (a queue), an operation `op_WORD`. If attempts need something while the trainer
 //!    runs (heartbeats, a time limit), `script/NAME_job.sh` with the hooks that `script/job.sh` lists.
@@ -23,6 +24,8 @@
 //!    against heartbeats. Then `mod NAME;` in `scheduler.rs`.
 //! 4. [`kinds`]: one line of the `match`, which the compiler asks for.
 //! 5. A test with fake commands on `PATH`, as `tests/it/slurm.rs`, and a section of docs/sites.md.
+//!
+//! Tried with a dummy scheduler: three files edited, two new ones, before test and documentation.
 //!
 //! # How to add a transport
 //!

@@ -34,7 +34,7 @@ pub(super) struct ProgressWriter<'a, F> {
     pub(super) to: &'a mut dyn Write,
     /// How far it is.
     pub(super) progress: Progress,
-    /// Who is told.
+    /// What is given the text.
     pub(super) tell: F,
 }
 

@@ -171,8 +171,8 @@ fn a_sweep_over_all_sites_survives_every_failure() {
     let at = |rig: &Rig, site: &str| -> Vec<RunId> {
         ids.iter().copied().filter(|id| site_of(&rig.run(*id)) == site).collect()
     };
-    let seats = ["local", "host1", "host2", "hpc"].map(|site| at(&rig, site).len());
-    assert_eq!(seats, [1, 2, 2, 3]);
+    let slots = ["local", "host1", "host2", "hpc"].map(|site| at(&rig, site).len());
+    assert_eq!(slots, [1, 2, 2, 3]);
     let on_cluster = at(&rig, "hpc");
     assert_eq!(trainers(&folders).len(), ids.len(), "the watcher sees every trainer");
 
@@ -210,7 +210,7 @@ fn a_sweep_over_all_sites_survives_every_failure() {
     let waiting = || {
         let sites = rig.store.reader().sites().unwrap();
         let hpc = sites.into_iter().find(|site| site.name == "hpc").unwrap();
-        hpc.runs.into_values().any(|remark| remark.starts_with("waiting: "))
+        hpc.runs.into_values().any(|status| status.starts_with("waiting: "))
     };
     until("its runs are said to wait", waiting);
     println!("the crash of the node was shown after {:?}", crash.elapsed());

@@ -1,4 +1,4 @@
-//! Signs of life: what a job of a cluster tells of itself on the shared disk, while Slurm has yet to notice.
+//! Heartbeats: what a job of a cluster writes on the shared disk, while Slurm has yet to notice.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -21,7 +21,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// The trainer is this script, and the pause between two signs so many seconds.
+    /// The trainer is this script, and the pause between two heartbeats so many seconds.
     fn new(trainer: &str, pause: &str) -> Self {
         let bench = Self { dir: tempfile::tempdir().unwrap(), jobs: Vec::new() };
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/launch/script");
@@ -96,7 +96,7 @@ const PATIENT: &str =
     "#!/bin/sh\ntrap 'sleep 1; exit 0' TERM\necho up >up\nwhile :; do sleep 0.05; done\n";
 
 #[test]
-fn a_job_gives_signs_of_life_until_its_trainer_has_ended() {
+fn a_job_has_a_heartbeat_until_its_trainer_has_ended() {
     let mut bench = Bench::new(PATIENT, "0.2");
     let group = bench.start(0);
     until("the trainer is up", || bench.path("root/up").exists());
@@ -115,7 +115,7 @@ fn a_job_gives_signs_of_life_until_its_trainer_has_ended() {
 }
 
 #[test]
-fn signs_of_life_do_not_keep_a_job_alive() {
+fn heartbeats_do_not_keep_a_job_alive() {
     let mut bench = Bench::new("#!/bin/sh\nsleep 0.3\nexit 3\n", "600");
     let group = bench.start(0);
     until("it has ended", || bench.has_ended(0));
@@ -125,10 +125,10 @@ fn signs_of_life_do_not_keep_a_job_alive() {
 }
 
 #[test]
-fn a_job_that_was_started_again_gives_signs_of_its_own() {
+fn a_job_that_was_started_again_has_heartbeats_of_its_own() {
     let mut bench = Bench::new(PATIENT, "0.2");
     let group = bench.start(0);
-    until("many signs are there", || bench.beat() >= (0, 11));
+    until("many heartbeats are there", || bench.beat() >= (0, 11));
     kill(-group, libc::SIGKILL);
     until("the node is dead", || bench.has_ended(0));
     bench.start(1);
@@ -157,7 +157,7 @@ fn an_attempt_whose_place_was_taken_ends_itself_and_says_nothing() {
 /// On two clusters at once, for they mostly wait.
 #[test]
 #[ignore = "needs Slurm: make test-sites"]
-fn slurm_signs_of_life_tell_who_is_dead_and_who_is_cut_off() {
+fn slurm_heartbeats_show_which_job_is_dead_and_which_is_cut_off() {
     thread::scope(|both| {
         both.spawn(a_dead_node_is_missed_within_a_minute);
         both.spawn(a_node_that_is_cut_off_does_not_train_beside_its_successor);
@@ -182,7 +182,7 @@ fn a_dead_node_is_missed_within_a_minute() {
     until("one run is dead", || trainers(&folders).len() == 1);
     let living = *trainers(&folders).keys().next().unwrap();
     let dead = ids.iter().copied().find(|id| *id != living).unwrap();
-    let is_missed = |rig: &Rig| remark(rig, dead).starts_with("unreachable, last seen ");
+    let is_missed = |rig: &Rig| status(rig, dead).starts_with("unreachable, last seen ");
     until("the dead one is missed", || is_missed(&rig));
     println!("the crash of the node was shown after {:?}", crash.elapsed());
     assert!(crash.elapsed() <= MOST);
@@ -210,7 +210,7 @@ fn a_dead_node_is_missed_within_a_minute() {
         thread::sleep(Duration::from_millis(500));
         restarts().split_whitespace().any(|n| n != "0")
     });
-    until("it is said to wait", || remark(&rig, dead).starts_with("waiting: "));
+    until("it is said to wait", || status(&rig, dead).starts_with("waiting: "));
     cluster.call(&["start"]);
     // Slurm itself holds a requeued job back for two minutes.
     for job in cluster.tool(&["squeue", "-h", "-r", "-t", "PD", "-o", "%A"]).lines() {
@@ -270,8 +270,8 @@ fn a_node_that_is_cut_off_does_not_train_beside_its_successor() {
     assert_eq!(seen.wrong, Vec::<String>::new());
 }
 
-/// What is said of a run on its site.
-fn remark(rig: &Rig, id: RunId) -> String {
+/// What lists say of a run beside its state.
+fn status(rig: &Rig, id: RunId) -> String {
     let sites = rig.store.reader().sites().unwrap();
     sites.iter().find_map(|site| site.runs.get(&id).cloned()).unwrap_or_default()
 }

@@ -66,7 +66,13 @@ impl Cluster {
 
     /// A runner that finds the cluster's commands and looks often.
     fn runner(&self, rig: &mut Rig) -> u32 {
+        self.runner_that_gives_up(rig, "600000")
+    }
+
+    /// One that waits so many milliseconds for a job that is to end.
+    fn runner_that_gives_up(&self, rig: &mut Rig, after: &str) -> u32 {
         rig.runner(&[
+            ("TUNEBOARD_GIVE_UP_MS", after),
             ("PATH", &self.path),
             ("SLURM_CONF", &self.config),
             ("TUNEBOARD_POLL_MS", "100"),
@@ -282,7 +288,7 @@ fn a_run_that_its_host_will_not_end_can_be_ended_removed_and_retried() {
     let cluster = Cluster::start();
     let mut rig = cluster.rig("");
     let ids = queue(&mut rig, 60, &["epoch_ms=1000"]);
-    cluster.runner(&mut rig);
+    cluster.runner_that_gives_up(&mut rig, "3000");
     rig.wait(ids[0], "at work", |run| run.step >= 5);
     // Whatever is cancelled there goes on, and is said to.
     fs::remove_file(cluster.file("bin/scancel")).unwrap();

@@ -32,9 +32,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_min
 const GATHER: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(10));
 /// A job that was submitted and has no process after so long is lost.
 const START: Duration = Duration::from_mins(1);
-/// A job that is to end, and is said to be at work after so many graces, is not waited for any longer:
-/// its host may be wrong, or lie. One grace after it was asked it is killed.
-const GIVE_UP: u32 = 10;
 /// The pause after a site said: not now.
 const LATER: Duration = Duration::from_secs(10);
 
@@ -64,7 +61,11 @@ pub(super) struct Worker {
     /// The pause after the last error, and when it is over.
     pause: Option<(Duration, Instant)>,
     interval: Duration,
+    /// A job that is to end is killed so long after it was asked.
     grace: Duration,
+    /// A job that is to end and is still said to be at work is waited for no longer than this: its host may
+    /// be wrong, or lie.
+    give_up: Duration,
     open: bool,
 }
 
@@ -93,6 +94,7 @@ impl Worker {
             pause: None,
             interval: milliseconds("TUNEBOARD_POLL_MS", 1_000),
             grace: milliseconds("TUNEBOARD_GRACE_MS", 60_000),
+            give_up: milliseconds("TUNEBOARD_GIVE_UP_MS", 600_000),
             open: true,
         }
     }
@@ -363,7 +365,7 @@ impl Worker {
         }
         let Some(tracked) = self.jobs.get_mut(&id) else { return Ok(()) };
         let is_over = matches!(status.state, JobState::Lost(_) | JobState::Ended(_));
-        if !is_over && tracked.asked.is_some_and(|asked| asked.elapsed() >= self.grace * GIVE_UP) {
+        if !is_over && tracked.asked.is_some_and(|asked| asked.elapsed() >= self.give_up) {
             self.abandon(id);
             return Ok(());
         }

@@ -59,12 +59,7 @@ pub fn run(board: &Board) -> Result<Left> {
     let Some(mut lock) = Lock::take(&path).map_err(RunnerError::io(&path))? else {
         return Ok(Left::Another);
     };
-    let mut runner = Runner::new(board)?;
-    runner.heed_signals().map_err(RunnerError::io(&path))?;
-    if let Err(e) = runner.store.begin_journal() {
-        // A board of before; what is written from now on has its line all the same.
-        runner.note(&e.to_string());
-    }
+    let mut runner = begin(board)?;
     loop {
         runner.note("signs on");
         let Some(left) = runner.serve() else {
@@ -74,8 +69,7 @@ pub fn run(board: &Board) -> Result<Left> {
                 // What the folders hold; a run that had never started has none.
                 rebuild(board)?;
             }
-            runner = Runner::new(board)?;
-            runner.heed_signals().map_err(RunnerError::io(&path))?;
+            runner = begin(board)?;
             continue;
         };
         runner.note(&left.to_string());
@@ -94,6 +88,17 @@ pub fn run(board: &Board) -> Result<Left> {
             None => return Ok(Left::Another),
         }
     }
+}
+
+/// A runner that knows nothing yet, and is asked to leave by signals.
+fn begin(board: &Board) -> Result<Runner<'_>> {
+    let mut runner = Runner::new(board)?;
+    runner.heed_signals().map_err(RunnerError::io(&board.runner_lock()))?;
+    if let Err(e) = runner.store.begin_journal() {
+        // A board of before; what is written from now on has its line all the same.
+        runner.note(&e.to_string());
+    }
+    Ok(runner)
 }
 
 impl Runner<'_> {

@@ -11,7 +11,7 @@ use super::importance::{self, Column};
 use crate::spec::{IGNORED, RunId, short};
 use crate::store::{Millis, Run};
 
-pub use read::{SCORE, SweepFacts, read, score};
+pub use read::{SweepFacts, read, score};
 
 /// The analysis of a sweep.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,5 @@
 use super::{SweepReport, report};
-use crate::spec::SweepId;
-use crate::spec::metrics::val;
+use crate::spec::{SweepId, Task};
 use crate::store::{Listing, Reader, Run, StoreError};
 
 /// A sweep with its runs, read from the board.
@@ -14,15 +13,19 @@ pub struct SweepFacts {
     pub report: SweepReport,
 }
 
-/// The metric that runs of a sweep are ranked by.
-pub const SCORE: &str = val::ACC;
+impl SweepFacts {
+    /// The figure that its runs are ranked by.
+    pub fn metric(&self) -> &'static str {
+        self.runs.first().map_or(Task::Classify, |run| run.spec.task).score()[0]
+    }
+}
 
 /// Runs read of one sweep at most, the newest.
 const MOST: usize = 20_000;
 
-/// What a run is ranked by: the best of [`SCORE`], since test rows must not choose the winner.
+/// What a run is ranked by: the best score of the validation rows, since test rows must not choose the winner.
 pub fn score(run: &Run) -> Option<f64> {
-    run.best.get(SCORE).copied()
+    run.best.get(run.spec.task.score()[0]).copied()
 }
 
 /// Reads and analyses a sweep; `None` if it does not exist.

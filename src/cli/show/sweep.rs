@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::analysis::groups::Spread;
-use crate::analysis::sweeps::{self, Effect, SCORE, Setting, SweepFacts, SweepReport, score};
+use crate::analysis::sweeps::{self, Effect, Setting, SweepFacts, SweepReport, score};
 use crate::cli::contract::RunObject;
 use crate::cli::error::CliError;
 use crate::cli::figures::{self, NOTHING, counted, duration};
@@ -41,7 +41,7 @@ pub fn run(
         return Ok(exit::OK);
     }
     head(id, &facts, context)?;
-    picture(&facts.report, context)?;
+    picture(&facts, context)?;
     effects(&facts.report, context)?;
     settings(&facts.report, context)?;
     runs(&facts, context)?;
@@ -61,23 +61,25 @@ fn head(id: SweepId, facts: &SweepFacts, context: &mut Context) -> Result<(), Cl
         out.line(format!("time  {}", spent.join(", ")))?;
     }
     let Some(best) = sweeps::best_run(&facts.runs, score) else {
-        return out.line(format!("No run has a {SCORE} yet."));
+        return out.line(format!("No run has a {} yet.", facts.metric()));
     };
     let values = report.axes.iter().map(|key| {
         let value = best.spec.get(key).unwrap_or_default();
         format!("{key}={value}")
     });
     out.line(format!(
-        "best  {}  {SCORE} {}  {}",
+        "best  {}  {} {}  {}",
         best.id,
+        facts.metric(),
         figures::maybe(score(best)),
         values.collect::<Vec<_>>().join(" ")
     ))
 }
 
 /// One axis is a list already; two make a table, from which the others are averaged out.
-fn picture(report: &SweepReport, context: &mut Context) -> Result<(), CliError> {
+fn picture(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
     const COLUMNS: usize = 12;
+    let (report, metric) = (&facts.report, facts.metric());
     let few = |axis: usize| report.effects.get(axis).is_some_and(|e| e.levels.len() <= COLUMNS);
     if report.axes.len() < 2 || !few(1) {
         return Ok(());
@@ -87,7 +89,7 @@ fn picture(report: &SweepReport, context: &mut Context) -> Result<(), CliError> 
         return Ok(());
     };
     let others = if report.axes.len() > 2 { ", mean over the other axes" } else { "" };
-    context.out.line(format!("\n{SCORE} by {down} (down) and {right} (right){others}"))?;
+    context.out.line(format!("\n{metric} by {down} (down) and {right} (right){others}"))?;
     let mut heads = vec![format!("{down} \\ {right}")];
     heads.extend(columns.iter().map(|c| format!(">{c}")));
     let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
@@ -244,7 +246,7 @@ impl<'a> Analysis<'a> {
         Self {
             sweep: id.to_string(),
             name: &facts.name,
-            metric: SCORE,
+            metric: facts.metric(),
             axes: &report.axes,
             best: sweeps::best_run(&facts.runs, score).map(|run| run.id.to_string()),
             gpu_hours: in_hours(report.gpu),

@@ -141,7 +141,7 @@ mod tests {
                 "dbed26a9d36da263",
             ),
         ] {
-            assert_eq!(spec.hash(), now);
+            assert_eq!(spec.hash(), now, "does a new key lack `.later(N, VALUE)`?");
             assert!(spec.is_known_as(then) && spec.is_known_as(now), "{then}");
             let other = RunSpec { stratify: true, ..spec };
             assert!(!other.is_known_as(then) && !other.is_known_as(now), "{then}");

@@ -1,7 +1,9 @@
 //! The keys of a run, in one table.
 //!
 //! Adding a key means: a field in [`RunSpec`], a row in [`KEYS`], and code in the trainer that obeys
-//! it. Everything else that tells keys apart reads their rows.
+//! it. Everything else that tells keys apart reads their rows. The row of a new key says
+//! `.later(N, "VALUE")`: N is one more than the largest so far, VALUE is what runs were trained with
+//! before there was the key, so that they keep their hashes.
 
 mod row;
 mod table;

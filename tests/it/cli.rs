@@ -577,6 +577,7 @@ fn help_teaches() {
     Usage: tuneboard [OPTIONS] [COMMAND]
 
     Commands:
+      demo         Try it: a new board with data, a small model and a sweep that trains
       init         Make a board: config.toml, data/, models/ and runs/
       run          Queue one run
       sweep        Queue many runs: every combination of the values given, or random draws
@@ -621,6 +622,7 @@ fn help_teaches() {
           --json         Print JSON for scripts instead of text for people
 
     A first session:
+      tuneboard demo            a board with data, a model and a sweep, to look at
       tuneboard init my-board && cd my-board
       tuneboard run model=minilm data=data/sms_spam.csv epochs=1 --wait
       tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5 seed=0..2

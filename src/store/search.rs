@@ -14,7 +14,7 @@ use crate::spec::keys::KEYS;
 #[derive(Default)]
 pub(super) struct Conditions<'a> {
     /// Conditions on `run r`, each with `?` for its values.
-    conditions: Vec<String>,
+    clauses: Vec<String>,
     values: Vec<Value>,
     metrics: Vec<&'a Term>,
     texts: Vec<&'a Term>,
@@ -22,13 +22,13 @@ pub(super) struct Conditions<'a> {
 
 impl<'a> Conditions<'a> {
     pub(super) fn of(query: &'a Query, listing: &Listing, now: i64) -> Self {
-        let mut plan = Self::default();
-        let shelf = query.terms.iter().rev().find_map(|term| match (&term.test, term.negated) {
+        let mut conditions = Self::default();
+        let archived = query.terms.iter().rev().find_map(|term| match (&term.test, term.negated) {
             (Test::Archived(which), false) => Some(*which),
             (Test::Archived(which), true) => Some(which.map(|only| !only)),
             _ => None,
         });
-        plan.conditions.push(match shelf {
+        conditions.clauses.push(match archived {
             _ if listing.trash => "r.archived >= 2".into(),
             None if listing.archived => "r.archived IN (0, 1)".into(),
             Some(None) => "r.archived IN (0, 1)".into(),
@@ -36,9 +36,9 @@ impl<'a> Conditions<'a> {
             Some(Some(true)) => "r.archived = 1".into(),
         });
         for term in &query.terms {
-            plan.add(term, now);
+            conditions.add(term, now);
         }
-        plan
+        conditions
     }
 
     fn add(&mut self, term: &'a Term, now: i64) {
@@ -85,7 +85,7 @@ impl<'a> Conditions<'a> {
         };
         // A missing value never matches, and matches the negated test.
         let not = if term.negated { "NOT " } else { "" };
-        self.conditions.push(format!("{not}coalesce({}, 0)", format_args!("({sql})")));
+        self.clauses.push(format!("{not}coalesce({}, 0)", format_args!("({sql})")));
         self.values.extend(values);
     }
 
@@ -98,7 +98,7 @@ impl<'a> Conditions<'a> {
 
     /// The conditions of one `WHERE`, and the values for it.
     pub(super) fn sql(&self) -> (String, &[Value]) {
-        (self.conditions.join(" AND "), &self.values)
+        (self.clauses.join(" AND "), &self.values)
     }
 
     /// Whether [`Self::is_met_by_text`] has anything to test.

@@ -200,7 +200,9 @@ impl<'a> Mixture<'a> {
         let mut weights = weights(trials.len());
         weights.push(1.0);
         let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|w| *w /= sum);
+        for weight in &mut weights {
+            *weight /= sum;
+        }
         let kernels = space.iter().enumerate().map(|(i, domain)| {
             let values: Vec<f64> = trials.iter().map(|t| t.point[i]).collect();
             match domain {
@@ -277,8 +279,10 @@ fn normals(domain: &Domain, values: &[f64]) -> Kernels {
     }
     let span = high - low;
     let least = span / (count as f64 + 2.0).min(100.0);
-    widths.iter_mut().for_each(|width| *width = width.clamp(least, span));
-    centres.push((low + high) / 2.0);
+    for width in &mut widths {
+        *width = width.clamp(least, span);
+    }
+    centres.push(f64::midpoint(low, high));
     widths.push(span);
     Kernels::Normal { centres, widths }
 }

@@ -136,10 +136,10 @@ fn data_files() {
         ("long.csv", "text,label\na,0,9\n", "row 1"),
         ("missing.csv", "text,label\na,0\nb,\n", "row 2"),
         ("one.csv", "text,label\na,0\nb,0\nc,0\nd,0\n", "class"),
-        ("quote.csv", "text,label\n\"a,0\nb,1\n", "quote"),
+        ("quote.csv", "text,label\n\"a,0\nb\n", "quote"),
         ("columns.csv", "a,b\n1,2\n", "column"),
         ("odd.jsonl", "{\"text\":\"a\",\"label\":0}\n{\"text\":\n", "row 2"),
-        ("list.jsonl", "[1,2]\n", "one JSON array"),
+        ("list.jsonl", "[1,2]\n", "only one column"),
         ("tiny.csv", "text,label\na,0\nb,1\n", "row"),
         ("fake.parquet", "PAR1 but not really", "Parquet"),
         ("esc.csv", "te\x1b[31mxt,la\x07bel\na,0\n", "column"),
@@ -149,7 +149,7 @@ fn data_files() {
         shell.refuses(&["run", OK, &data], 2, complaint);
     }
     shell.write("data/bytes.csv", b"text,label\nab\xff\xfe,0\nb,1\n");
-    shell.refuses(&["run", OK, "data=data/bytes.csv"], 2, "UTF-8");
+    shell.refuses(&["run", OK, "data=data/bytes.csv", "encoding=utf-8"], 2, "is not UTF-8 at");
     shell.refuses(&["run", OK, "data=data"], 2, "data");
     shell.refuses(&["data", "none.csv"], 2, "There is no file none.csv");
     shell.refuses(&["data", "data/mail.csv", "lr"], 2, "not of the form key=value");

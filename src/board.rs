@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::spec::keys::nearest;
-use crate::spec::{BuiltIn, SpecError, locate};
+use crate::spec::{BuiltIn, SpecError, locate, printable};
 
 pub use config::{Config, Tui};
 pub use model::Model;
@@ -83,6 +83,14 @@ pub enum BoardError {
         nearest: Option<String>,
         /// All of them.
         known: String,
+    },
+    /// A checkpoint that the trainer would refuse.
+    #[error("{} cannot be trained: {}.", .folder.display(), printable(why.trim_end_matches('.'), 300))]
+    Untrainable {
+        /// Where it is.
+        folder: PathBuf,
+        /// Why, as a fragment.
+        why: String,
     },
     /// Longer texts than the checkpoint has positions for.
     #[error(
@@ -195,12 +203,21 @@ impl Board {
         Self::open(root)
     }
 
-    /// Whether `model=name` can be trained: a built-in model, or a checkpoint folder.
+    /// Whether `model=name` can be trained: a built-in model, or a checkpoint folder that is whole as far as
+    /// config, names of files and headers of weights tell. `with_weights` is false where they are drawn
+    /// anew.
     ///
     /// # Errors
-    /// As [`Self::model`].
-    pub fn check_model(&self, name: &str) -> Result<(), BoardError> {
-        if BuiltIn::named(name).is_some() { Ok(()) } else { self.model(name).map(drop) }
+    /// As [`Self::model`]; [`BoardError::Untrainable`].
+    pub fn check_model(&self, name: &str, with_weights: bool) -> Result<(), BoardError> {
+        if BuiltIn::named(name).is_some() {
+            return Ok(());
+        }
+        let folder = self.model(name)?;
+        match model::problem(&folder, with_weights) {
+            None => Ok(()),
+            Some(why) => Err(BoardError::Untrainable { folder, why }),
+        }
     }
 
     /// The layers between head and embeddings of the network that `model=name` means, if it is one.

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, DataError};
-use crate::spec::{Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
+use crate::spec::{Init, Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
 use crate::store::{Reader, Run, StoreError};
 
 /// Why runs cannot be queued.
@@ -72,8 +72,11 @@ pub fn check_inputs<'a>(
         spec.check()?;
         board.site(&spec.site)?;
         // A run that starts from another one needs no model folder.
-        if spec.init.parent().is_none() && seen.insert(vec![spec.model.clone()]) {
-            board.check_model(&spec.model)?;
+        let with_weights = spec.init != Init::Random;
+        if spec.init.parent().is_none()
+            && seen.insert(vec![spec.model.clone(), spec.init.to_string()])
+        {
+            board.check_model(&spec.model, with_weights)?;
         }
         if spec.init.parent().is_none()
             && seen.insert(vec![spec.model.clone(), spec.max_length.to_string()])

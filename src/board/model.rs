@@ -38,39 +38,13 @@ impl Model {
         if folder.join("options.json").is_file() && !folder.join("config.json").is_file() {
             return model.elmo(folder);
         }
-        let config = fs::read(folder.join("config.json")).map_err(|e| e.to_string());
-        let config = config
-            .and_then(|text| serde_json::from_slice::<Value>(&text).map_err(|e| e.to_string()));
-        let mut family = None;
-        match config {
-            Ok(config) => {
-                model.family = config["model_type"].as_str().map(str::to_owned);
-                match Family::of_config(&config) {
-                    Ok(known) => family = Some(known),
-                    // A baseline of ours is no network, but can be asked and looked at.
-                    Err(_) if is_baseline(&config) => {}
-                    Err(why) => model.problem = Some(format!("config.json: {why}")),
-                }
-            }
-            Err(e) => model.problem = Some(format!("config.json: {e}")),
+        let config = read_config(folder);
+        if let Ok(config) = &config {
+            model.family = config["model_type"].as_str().map(str::to_owned);
         }
-        match all_parameters(folder) {
-            Ok(n) => model.parameters = Some(n),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                model.problem.get_or_insert_with(|| "no model.safetensors".into());
-            }
-            Err(e) => {
-                model.problem.get_or_insert_with(|| format!("model.safetensors: {e}"));
-            }
-        }
-        let words = match family.map(|family| family.row().tokenizer) {
-            Some(TokenizerKind::Words) => Some("vocab.json"),
-            Some(TokenizerKind::Characters) => None,
-            Some(TokenizerKind::Subwords) | None => Some("tokenizer.json"),
-        };
-        if let Some(words) = words.filter(|words| !folder.join(words).is_file()) {
-            model.problem.get_or_insert_with(|| format!("no {words}"));
-        }
+        let weights = all_parameters(folder);
+        model.parameters = weights.as_ref().ok().copied();
+        model.problem = problem_of(folder, &config, Some(&weights));
         model
     }
 
@@ -94,6 +68,74 @@ pub fn described(folder: &Path) -> Option<(Family, Value)> {
     let config = locate::DESCRIPTIONS.iter().find_map(read)?;
     let config: Value = serde_json::from_slice(&config).ok()?;
     Some((Family::of_config(&config).ok()?, config))
+}
+
+/// What keeps a folder from being trained, as a fragment, as far as config, names of files and headers of
+/// weights tell; `with_weights` is false where they are drawn anew.
+pub fn problem(folder: &Path, with_weights: bool) -> Option<String> {
+    if folder.join("options.json").is_file() && !folder.join("config.json").is_file() {
+        return None;
+    }
+    let config = read_config(folder);
+    let weights = with_weights.then(|| all_parameters(folder));
+    problem_of(folder, &config, weights.as_ref())
+}
+
+fn read_config(folder: &Path) -> Result<Value, String> {
+    let text = fs::read(folder.join("config.json")).map_err(|e| e.to_string())?;
+    serde_json::from_slice(&text).map_err(|e| e.to_string())
+}
+
+fn problem_of(
+    folder: &Path,
+    config: &Result<Value, String>,
+    weights: Option<&io::Result<u64>>,
+) -> Option<String> {
+    let family = match config {
+        Err(e) => return Some(format!("config.json: {e}")),
+        Ok(config) => match Family::of_config(config) {
+            Ok(family) => match family.check(config) {
+                Ok(()) => Some(family),
+                Err(why) => return Some(format!("config.json: {why}")),
+            },
+            // A baseline of ours is no network, but can be asked and looked at.
+            Err(_) if is_baseline(config) => None,
+            Err(why) => return Some(format!("config.json: {why}")),
+        },
+    };
+    match weights {
+        None | Some(Ok(_)) => {}
+        Some(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
+            return Some("no model.safetensors".into());
+        }
+        Some(Err(e)) => return Some(format!("model.safetensors: {e}")),
+    }
+    let has = |name: &str| folder.join(name).is_file();
+    let kind = family?.row().tokenizer;
+    if let Some(lacks) = kind.lacks(has) {
+        return Some(format!("no {lacks}"));
+    }
+    if kind == TokenizerKind::Subwords && has("tokenizer.json") {
+        return tokenizer_problem(&folder.join("tokenizer.json"));
+    }
+    None
+}
+
+/// What the beginning of a tokenizer.json tells of it; the rest may be megabytes.
+fn tokenizer_problem(path: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(1024).read_to_end(&mut head).ok()?;
+    let head = String::from_utf8_lossy(&head);
+    if !head.trim_start().starts_with('{') {
+        let why = "it is not JSON (a file that Git LFS was to fetch?)";
+        return Some(format!("tokenizer.json: {why}"));
+    }
+    let (_, rest) = head.split_once("\"version\"")?;
+    let version = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let version = version.split('"').next()?;
+    (version != "1.0").then(|| {
+        format!("tokenizer.json: it is of version {version}; this version of tuneboard reads 1.0")
+    })
 }
 
 /// True for the checkpoint of a baseline.
@@ -147,7 +189,15 @@ fn all_parameters(folder: &Path) -> io::Result<u64> {
     if names.iter().any(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
         return Err(bad());
     }
-    names.into_iter().map(|name| parameters(&folder.join(name))).sum()
+    let shard = |name: &str| {
+        parameters(&folder.join(name)).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => {
+                io::Error::new(io::ErrorKind::InvalidData, format!("its part {name} is missing"))
+            }
+            _ => e,
+        })
+    };
+    names.into_iter().map(shard).sum()
 }
 
 /// Longest header that is believed; the format allows 100 MB, real ones stay below 1 MB.
@@ -161,7 +211,8 @@ fn parameters(path: &Path) -> io::Result<u64> {
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| bad("shorter than its header"))?;
     let length = u64::from_le_bytes(length);
-    if length > LONGEST_HEADER.min(file.metadata()?.len()) {
+    let size = file.metadata()?.len();
+    if length > LONGEST_HEADER.min(size) {
         return Err(bad("not a safetensors file"));
     }
     let mut header = Vec::new();
@@ -169,6 +220,10 @@ fn parameters(path: &Path) -> io::Result<u64> {
     let header: serde_json::Map<String, Value> =
         serde_json::from_slice(&header).map_err(|_| bad("its header is not JSON"))?;
     let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
+    let ends = tensors.clone().filter_map(|(_, tensor)| tensor["data_offsets"][1].as_u64());
+    if ends.max().is_some_and(|end| end > size.saturating_sub(8 + length)) {
+        return Err(bad("it is cut short"));
+    }
     let sizes = tensors.filter_map(|(_, tensor)| {
         let shape = tensor["shape"].as_array()?;
         shape.iter().map(Value::as_u64).try_fold(1u64, |all, n| all.checked_mul(n?))
@@ -190,12 +245,25 @@ mod tests {
         let path = folder.path().join("model.safetensors");
         let header = r#"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[3,4],
             "data_offsets":[0,48]},"b":{"dtype":"F32","shape":[],"data_offsets":[48,52]}}"#;
-        fs::write(&path, safetensors(header)).unwrap();
+        fs::write(&path, [safetensors(header), vec![0; 52]].concat()).unwrap();
         assert_eq!(parameters(&path).unwrap(), 13);
         for broken in [b"".to_vec(), vec![255; 20], safetensors("{"), safetensors("[]")] {
             fs::write(&path, &broken).unwrap();
             assert_eq!(parameters(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
+    }
+
+    #[test]
+    fn weights_that_are_cut_short_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let header = r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}"#;
+        let mut bytes = safetensors(header);
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(parameters(&path).unwrap_err().to_string(), "it is cut short");
+        bytes.extend([0; 12]);
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(parameters(&path).unwrap(), 3);
     }
 
     #[test]
@@ -238,5 +306,24 @@ mod tests {
         let model = Model::look(folder.path(), "x");
         assert_eq!(model.problem.as_deref(), Some("no model.safetensors"));
         assert_eq!(model.family.as_deref(), Some("bert"));
+        assert_eq!(problem(folder.path(), true).as_deref(), Some("no model.safetensors"));
+        assert_eq!(problem(folder.path(), false).as_deref(), Some("no tokenizer.json"));
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("vocab.txt", "[UNK]");
+        assert_eq!(problem(folder.path(), false), None);
+        write("tokenizer.json", "version https://git-lfs.github.com/spec/v1");
+        assert!(problem(folder.path(), false).unwrap().contains("not JSON"));
+        write("tokenizer.json", r#"{"version": "2.0", "model": {}}"#);
+        assert!(problem(folder.path(), false).unwrap().contains("version 2.0"));
+        for (config, why) in [
+            (r#"{"model_type":"bert","hidden_dropout_prob":1.0}"#, "hidden_dropout_prob is 1"),
+            (r#"{"model_type":"bert","position_embedding_type":"relative_key"}"#, "relative_key"),
+            (r#"{"model_type":"bert","vocab_size":5,"pad_token_id":5}"#, "pad_token_id 5"),
+            (r#"{"model_type":"t5"}"#, "`t5`"),
+            ("{}", "no model_type"),
+        ] {
+            write("config.json", config);
+            assert!(problem(folder.path(), false).unwrap().contains(why), "{config}");
+        }
     }
 }

@@ -79,7 +79,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
 
 /// Lengths by the model's own tokenizer, specials included, before anything is cut.
 fn token_lengths(spec: &RunSpec, board: &Board) -> Result<Lengths, CliError> {
-    board.check_model(&spec.model)?;
+    board.check_model(&spec.model, false)?;
     let dataset = dataset::load(spec, board.root())?;
     let lines = dataset.texts.iter().map(|text| format!("{}\n", json!({ "text": text })));
     let lengths =

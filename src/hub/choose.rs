@@ -1,5 +1,6 @@
 use super::error::HubError;
 use super::listing::{Listing, Remote};
+use crate::spec::family::{POOLING_FILE, TOKENIZER_FILES, TokenizerKind};
 use crate::spec::printable;
 
 /// Which files of a repository make a model here.
@@ -15,7 +16,7 @@ pub struct Choice {
 const LARGEST_TEXT: u64 = 256 << 20;
 
 /// Takes the weights as safetensors and the JSON and text files beside them, and nothing else: no
-/// pickles, no code, no folders, no formats of other frameworks.
+/// pickles, no code, no formats of other frameworks, and of all folders only how a sentence encoder pools.
 ///
 /// # Errors
 /// A repository without safetensors, with the way to make them if it has a pickle.
@@ -25,13 +26,14 @@ pub fn choose(listing: &Listing) -> Result<Choice, HubError> {
     if !single && !has("model.safetensors.index.json") {
         return Err(HubError::Refused(no_weights(listing)));
     }
-    let wanted = |file: &&Remote| is_model_file(&file.path, file.size, single);
+    let wanted =
+        |file: &&Remote| file.path == POOLING_FILE || is_model_file(&file.path, file.size, single);
     let mut files: Vec<Remote> = listing.files.iter().filter(wanted).cloned().collect();
     if !files.iter().any(|file| file.path == "config.json") {
         return Err(HubError::Refused(format!("{} has no config.json.", listing.name)));
     }
     files.sort_by_key(|file| file.size);
-    Ok(Choice { files, has_tokenizer: has("tokenizer.json") })
+    Ok(Choice { files, has_tokenizer: TokenizerKind::Subwords.lacks(has).is_none() })
 }
 
 /// True for the files that make a model here. `single` says that the weights are in one file.
@@ -47,6 +49,8 @@ pub fn is_model_file(name: &str, size: u64, single: bool) -> bool {
             !single && name == "model.safetensors.index.json"
         }
         Some("json" | "txt") => size <= LARGEST_TEXT,
+        // A model of sentencepiece.
+        Some("model") => TOKENIZER_FILES.contains(&name) && size <= LARGEST_TEXT,
         _ => false,
     }
 }

@@ -126,6 +126,9 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn open(folder: &Path, file: &'a Remote) -> Result<Self, HubError> {
         let path = folder.join(format!("{}.part", file.path));
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(HubError::write(parent))?;
+        }
         let handle = OpenOptions::new().create(true).append(true).read(true).open(&path);
         let handle = handle.map_err(HubError::write(&path))?;
         let mut part = Self { file, path, handle, length: 0, sum: file.sum.start(file.size) };

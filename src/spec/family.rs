@@ -111,6 +111,49 @@ const LATE_POSITIONS: Option<Positions> =
     Some(Positions { key: "max_position_embeddings", usual: 514, after_padding: true });
 const LAYERS: Layers = Layers { at: "/num_hidden_layers", usual: 12 };
 
+/// The files of a tokenizer: tokenizer.json, or what one is made of, and what belongs to both.
+pub const TOKENIZER_FILES: [&str; 11] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+];
+
+/// The sets of files that a tokenizer of subwords can be read from.
+const SUBWORDS: [&[&str]; 7] = [
+    &["tokenizer.json"],
+    &["vocab.txt"],
+    &["vocab.json", "merges.txt"],
+    &["spiece.model"],
+    &["spm.model"],
+    &["sentencepiece.bpe.model"],
+    &["tokenizer.model"],
+];
+
+/// How a sentence encoder pools, beside its model.
+pub const POOLING_FILE: &str = "1_Pooling/config.json";
+
+impl TokenizerKind {
+    /// The file that a folder lacks, which `has` some files; `None` if it lacks none.
+    pub fn lacks(self, has: impl Fn(&str) -> bool) -> Option<&'static str> {
+        match self {
+            Self::Characters => None,
+            Self::Words => (!has("vocab.json")).then_some("vocab.json"),
+            Self::Subwords => {
+                let whole = |files: &&[&str]| files.iter().all(|file| has(file));
+                (!SUBWORDS.iter().any(|files| whole(&files))).then_some("tokenizer.json")
+            }
+        }
+    }
+}
+
 macro_rules! families {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $value:expr),+ $(,)? })+) => {
         /// The kinds of network that tuneboard trains.
@@ -551,6 +594,34 @@ impl Family {
         let row = self.row().layers;
         let given = config.pointer(row.at).and_then(whole);
         given.and_then(|layers| u32::try_from(layers).ok()).unwrap_or(row.usual)
+    }
+
+    /// What keeps a config of this family from making a model, as far as it shows without the trainer.
+    ///
+    /// # Errors
+    /// As a fragment.
+    pub fn check(self, config: &Value) -> Result<(), String> {
+        let position = config.get("position_embedding_type").and_then(Value::as_str);
+        if let Some(position) = position.filter(|position| *position != "absolute") {
+            return Err(format!(
+                "position_embedding_type `{position}` is not supported, only `absolute`"
+            ));
+        }
+        for (key, value) in config.as_object().into_iter().flatten() {
+            let is_dropout = key.contains("dropout") || key.ends_with("_pdrop");
+            let share = value.as_f64().filter(|_| is_dropout);
+            if let Some(share) = share.filter(|share| !(0.0..1.0).contains(share)) {
+                return Err(format!("{key} is {share}; it must be from 0 to below 1"));
+            }
+        }
+        let words = config.get("vocab_size").and_then(whole);
+        let given = self.row().padding.keys.iter().find_map(|key| config.get(*key)?.as_i64());
+        match (given, words) {
+            (Some(id), Some(words)) if !(0..words).contains(&id) => {
+                Err(format!("pad_token_id {id} is outside the vocabulary of {words}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The pool that is meant: `asked`, or for `auto` the first of `given` that is there (the

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tch::Tensor;
+pub use tuneboard::spec::family::TOKENIZER_FILES;
 
 use crate::error::TrainError;
 use crate::model::{FamilyExt, Loaded, Parameter, weights};
@@ -25,20 +26,6 @@ use crate::state::State;
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "trainer_state.json";
-/// Copied from the model's folder where they exist.
-pub const TOKENIZER_FILES: [&str; 11] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "added_tokens.json",
-    "spiece.model",
-    "spm.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-];
 
 /// The folder `checkpoints/` of a run.
 pub struct Checkpoints {

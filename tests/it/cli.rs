@@ -260,10 +260,6 @@ fn tables_for_people() {
         assert_eq!(plan["spec"]["lr"], json!(7e-5));
         insta::assert_snapshot!(shell.ok(&["models"]), @r#"
         name                   family  weights  on disk  licence  problem
-        fake                   bert          -     21 B  -        no model.safetensors
-        fake epoch_ms=20       bert          -     21 B  -        no model.safetensors
-        fake epoch_ms=20 fail  bert          -     21 B  -        no model.safetensors
-        fake epoch_ms=20 nan   bert          -     21 B  -        no model.safetensors
         "#);
         insta::assert_snapshot!(shell.ok(&["data", "data/mail.csv"]), @r#"
         data/mail.csv: 40 rows
@@ -327,7 +323,7 @@ fn a_failed_run_says_why() {
 fn texts_longer_than_a_model_takes_are_refused_before_they_are_queued() {
     let shell = Shell::board();
     let config = r#"{"model_type":"bert","max_position_embeddings":40}"#;
-    shell.write("models/short/config.json", config);
+    shell.fake_model("short", config);
     let sweep = ["sweep", "model=short", RUN[2], "max_length=32,128"];
     shell.refuses(&sweep, 2, "more than the 40 positions of short; set max_length=40 or less");
     assert_eq!(shell.json(&["ls"]), json!([]));

@@ -39,12 +39,20 @@ impl Shell {
         let shell = Self::empty();
         shell.ok(&["init"]);
         for model in ["fake", "fake epoch_ms=20", "fake epoch_ms=20 fail", "fake epoch_ms=20 nan"] {
-            shell.write(&format!("models/{model}/config.json"), r#"{"model_type":"bert"}"#);
+            shell.fake_model(model, r#"{"model_type":"bert"}"#);
         }
         let rows = (0..40)
             .map(|i| format!("text number {i},{}\n", if i % 3 == 0 { "spam" } else { "ham" }));
         shell.write("data/mail.csv", format!("text,label\n{}", rows.collect::<String>()));
         shell
+    }
+
+    /// Puts a folder with that config under models/ which has all files of a model, and nothing in them.
+    pub fn fake_model(&self, name: &str, config: &str) {
+        let weights = [&2_u64.to_le_bytes()[..], b"{}"].concat();
+        self.write(&format!("models/{name}/config.json"), config);
+        self.write(&format!("models/{name}/tokenizer.json"), "{}");
+        self.write(&format!("models/{name}/model.safetensors"), weights);
     }
 
     /// The same, but runs are trained by the real trainer on a real, tiny BERT.

@@ -24,7 +24,14 @@ fn board(folder: &Path) -> (Board, Store) {
     let board = Board::init(folder).unwrap();
     fs::write(board.config_file(), "[sites.local]\nslots = 1\ntrainer = \"/bin/false\"\n").unwrap();
     fs::create_dir_all(board.models().join("small")).unwrap();
-    fs::write(board.models().join("small/config.json"), "{}").unwrap();
+    let weights = [&2_u64.to_le_bytes()[..], b"{}"].concat();
+    for (name, bytes) in [
+        ("config.json", &br#"{"model_type":"bert"}"#[..]),
+        ("tokenizer.json", b"{}"),
+        ("model.safetensors", &weights),
+    ] {
+        fs::write(board.models().join("small").join(name), bytes).unwrap();
+    }
     let mut rows = "text,label\n".to_owned();
     for i in 0..200_usize {
         let (topic, label) =

@@ -7,20 +7,11 @@ use crate::board::is_within;
 use crate::cli::error::CliError;
 use crate::cli::figures::value;
 use crate::spec::BuiltIn;
+use crate::spec::family::TOKENIZER_FILES;
 use crate::store::Run;
 
 /// What a model folder is made of; a checkpoint holds more, to resume from.
-const FILES: [&str; 9] = [
-    "config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "vocabulary.json",
-];
+const FILES: [&str; 3] = ["config.json", "model.safetensors", "vocabulary.json"];
 
 /// What was written.
 pub struct Written {
@@ -59,7 +50,7 @@ pub fn export(run: &Run, from: &Path, to: &Path) -> Result<Written, CliError> {
 fn fill(run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
     fs::create_dir_all(folder).map_err(cannot(folder))?;
     let mut written = Written { files: Vec::new(), bytes: 0 };
-    for name in FILES {
+    for name in FILES.into_iter().chain(TOKENIZER_FILES) {
         let (source, to) = (from, folder.join(name));
         let from = source.join(name);
         if from.exists() && !is_within(source, &from) {

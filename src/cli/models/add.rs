@@ -10,6 +10,7 @@ use crate::cli::exit;
 use crate::cli::figures::bytes;
 use crate::cli::verb::Context;
 use crate::hub::{conversion, is_model_file, pickle};
+use crate::spec::family::POOLING_FILE;
 
 /// `tuneboard models add`.
 pub fn run(from: &Path, name: Option<String>, context: &mut Context) -> Result<u8, CliError> {
@@ -109,6 +110,10 @@ fn files(folder: &Path) -> Result<Vec<String>, CliError> {
         }));
     }
     all.retain(|(name, size)| name == "README.md" || is_model_file(name, *size, single));
+    // How a sentence encoder pools is all that is wanted of what lies below.
+    if folder.join(POOLING_FILE).is_file() {
+        all.push((POOLING_FILE.to_owned(), 0));
+    }
     if let Some((name, _)) = all.iter().find(|(name, _)| !is_within(folder, &folder.join(name))) {
         return Err(CliError::Usage(format!(
             "{} is a link that leads out of its folder; nothing was copied. Put the file itself there \
@@ -123,6 +128,9 @@ fn copy(from: &Path, names: &[String], to: &Path) -> Result<(), CliError> {
     fs::create_dir_all(to).map_err(|e| cannot(to, &e))?;
     for name in names {
         let to = to.join(name);
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent).map_err(|e| cannot(parent, &e))?;
+        }
         fs::copy(from.join(name), &to).map_err(|e| cannot(&to, &e))?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use chrono::Local;
 use crate::analysis::forecast::{Forecast, forecast};
 use crate::board::Board;
 use crate::dataset;
-use crate::spec::{RunId, RunSpec, Sweep, locate};
+use crate::spec::{Init, RunId, RunSpec, Sweep, locate};
 use crate::store::{Listing, Reader, Sort};
 use crate::tui::figures::day;
 
@@ -76,7 +76,7 @@ impl Forms {
         facts.layers = board.layers(&spec.model);
         let lengths: BTreeSet<(&str, u32)> =
             specs.iter().map(|s| (s.model.as_str(), s.max_length)).collect();
-        let fits = board.check_model(&spec.model).and_then(|()| {
+        let fits = board.check_model(&spec.model, spec.init != Init::Random).and_then(|()| {
             lengths.iter().try_for_each(|(m, length)| board.check_length(m, *length))
         });
         facts.problem = fits.err().map(|error| error.to_string());

@@ -213,7 +213,7 @@ families! {
     XlmRoberta {
         model_type: "xlm-roberta",
         title: "XLM-RoBERTa",
-        examples: "FacebookAI/xlm-roberta-base, intfloat/multilingual-e5-small",
+        examples: "FacebookAI/xlm-roberta-base, intfloat/multilingual-e5-base",
         positions: LATE_POSITIONS,
         layers: LAYERS,
         tokenizer: TokenizerKind::Subwords,

@@ -260,6 +260,10 @@ fn tables_for_people() {
         assert_eq!(plan["spec"]["lr"], json!(7e-5));
         insta::assert_snapshot!(shell.ok(&["models"]), @r#"
         name                   family  weights  on disk  licence  problem
+        fake                   bert          0     33 B  -
+        fake epoch_ms=20       bert          0     33 B  -
+        fake epoch_ms=20 fail  bert          0     33 B  -
+        fake epoch_ms=20 nan   bert          0     33 B  -
         "#);
         insta::assert_snapshot!(shell.ok(&["data", "data/mail.csv"]), @r#"
         data/mail.csv: 40 rows

@@ -88,14 +88,22 @@ pub fn mask_id(folder: &Path, tokenizer: &dyn Tokenizer) -> Result<u32, TrainErr
     let path = folder.join("tokenizer_config.json");
     let known = fs::read_to_string(path).unwrap_or_default();
     let known: Value = serde_json::from_str(&known).unwrap_or_default();
-    let token = known.get("mask_token").and_then(Value::as_str).unwrap_or("[MASK]");
-    match tokenizer.ids(token, false)?.as_slice() {
-        [id] if tokenizer.token(*id) == token => Ok(*id),
-        _ => Err(TrainError::Input(format!(
-            "The tokenizer of {} has no token {token}, which stands for hidden tokens.",
-            folder.display()
-        ))),
+    let named = known.get("mask_token");
+    let named = named.and_then(|token| token.as_str().or_else(|| token.get("content")?.as_str()));
+    let usual = ["[MASK]", "<mask>"];
+    let tokens = named.map_or(usual.to_vec(), |token| vec![token]);
+    for token in &tokens {
+        if let [id] = tokenizer.ids(token, false)?.as_slice()
+            && tokenizer.token(*id) == *token
+        {
+            return Ok(*id);
+        }
     }
+    Err(TrainError::Input(format!(
+        "The tokenizer of {} has no token {}, which stands for hidden tokens.",
+        folder.display(),
+        tokens.join(" or ")
+    )))
 }
 
 /// Refuses a model whose output layer has weights of its own.

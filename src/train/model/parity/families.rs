@@ -386,7 +386,12 @@ fn short_and_long_texts_come_out_alike() {
         (Family::ModernBert, json!({ "local_attention": 300 })),
         (Family::Llama, json!({ "num_key_value_heads": 1, "head_dim": 16 })),
         (Family::Qwen3, json!({ "num_key_value_heads": 1, "head_dim": 32 })),
-        (Family::Gemma3, json!({ "head_dim": 16, "query_pre_attn_scalar": 7 })),
+        (
+            Family::Gemma3,
+            json!({
+                "num_key_value_heads": 2, "head_dim": 16, "query_pre_attn_scalar": 7,
+            }),
+        ),
         (Family::GptNeoX, json!({ "rotary_pct": 0.5 })),
     ];
     for (family, more) in more {

@@ -148,7 +148,7 @@ impl TokenizerKind {
             Self::Words => (!has("vocab.json")).then_some("vocab.json"),
             Self::Subwords => {
                 let whole = |files: &&[&str]| files.iter().all(|file| has(file));
-                (!SUBWORDS.iter().any(|files| whole(&files))).then_some("tokenizer.json")
+                (!SUBWORDS.iter().any(whole)).then_some("tokenizer.json")
             }
         }
     }

@@ -148,7 +148,7 @@ impl Tokenizer for Subwords {
                     max_length: max_length.saturating_sub(specials),
                     ..TruncationParams::default()
                 };
-                truncate_encodings(one, Some(two), &params).map_err(|e| bad(e.into()))?
+                truncate_encodings(one, Some(two), &params).map_err(bad)?
             }
         };
         let both = uncut.post_process(one, two, true).map_err(bad)?;

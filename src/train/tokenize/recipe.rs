@@ -288,27 +288,22 @@ fn frame(
         }
         Recipe::Bert | Recipe::Albert | Recipe::Deberta => {
             let (cls, sep) = (token("cls_token")?, token("sep_token")?);
-            template(&["cls", "A", "sep"], &["cls", "A", "sep", "B1", "sep1"], &cls, &sep)
+            Ok(template(&["cls", "A", "sep"], &["cls", "A", "sep", "B1", "sep1"], &cls, &sep))
         }
         Recipe::XlmRoberta | Recipe::Camembert => {
             let (cls, sep) = (token("cls_token")?, token("sep_token")?);
             let pair = ["cls", "A", "sep", "sep", "B", "sep"];
-            template(&["cls", "A", "sep"], &pair, &cls, &sep)
+            Ok(template(&["cls", "A", "sep"], &pair, &cls, &sep))
         }
         Recipe::Gemma => {
             let bos = token("bos_token")?;
-            template(&["cls", "A"], &["cls", "A", "cls1", "B1"], &bos, &bos)
+            Ok(template(&["cls", "A"], &["cls", "A", "cls1", "B1"], &bos, &bos))
         }
     }
 }
 
 /// A frame of `cls`, `sep` and the texts `A` and `B`; a 1 behind a name is its segment.
-fn template(
-    single: &[&str],
-    pair: &[&str],
-    cls: &(String, u32),
-    sep: &(String, u32),
-) -> Result<Value, String> {
+fn template(single: &[&str], pair: &[&str], cls: &(String, u32), sep: &(String, u32)) -> Value {
     let item = |name: &&str| {
         let segment = u8::from(name.ends_with('1'));
         match name.trim_end_matches('1') {
@@ -321,12 +316,12 @@ fn template(
     for (text, id) in [cls, sep] {
         tokens.insert(text.clone(), json!({ "id": text, "ids": [id], "tokens": [text] }));
     }
-    Ok(json!({
+    json!({
         "type": "TemplateProcessing",
         "single": single.iter().map(item).collect::<Vec<_>>(),
         "pair": pair.iter().map(item).collect::<Vec<_>>(),
         "special_tokens": tokens,
-    }))
+    })
 }
 
 /// BERT's word pieces: a line of vocab.txt each.
@@ -370,7 +365,7 @@ fn byte_pairs(folder: &Path, recipe: Recipe, config: &Value) -> Result<Parts, St
     let merges: Vec<(&str, &str)> = merges
         .lines()
         .enumerate()
-        .filter(|(at, line)| !line.is_empty() && !(*at == 0 && line.starts_with("#version")))
+        .filter(|(at, line)| !(line.is_empty() || *at == 0 && line.starts_with("#version")))
         .map(|(at, line)| {
             line.split_once(' ')
                 .filter(|(_, right)| !right.contains(' '))

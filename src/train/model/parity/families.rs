@@ -189,15 +189,12 @@ impl Subject {
         for (parameter, gradient) in model.parameters.iter().zip(&gradients) {
             report.gradients += 1;
             let name = &parameter.name;
-            let want = match self.tensors.get(&format!("grad.{name}")) {
-                Some(want) => want.shallow_clone(),
-                None => {
-                    let at = |what: &str| &self.tensors[&format!("{what}.{name}")];
-                    let rows = Vec::<i64>::try_from(at("grad_rows"))?;
-                    let want = gradient.zeros_like();
-                    let rows = Tensor::from_slice(&rows);
-                    want.index_copy(0, &rows, at("grad_values"))
-                }
+            let want = if let Some(want) = self.tensors.get(&format!("grad.{name}")) {
+                want.shallow_clone()
+            } else {
+                let at = |what: &str| &self.tensors[&format!("{what}.{name}")];
+                let rows = Tensor::from_slice(&Vec::<i64>::try_from(at("grad_rows"))?);
+                gradient.zeros_like().index_copy(0, &rows, at("grad_values"))
             };
             report.near(&format!("{title} gradient of {name}"), gap(gradient, &want));
         }

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 thread_local! {
     /// How many [`caught`] this thread is inside of.
@@ -20,7 +21,9 @@ const MOST: usize = 20;
 /// Sets the hook. `say` prints one sentence where a person will see it.
 pub fn install(say: fn(&str)) {
     panic::set_hook(Box::new(move |panic| {
-        if CAUGHT.get() > 0 {
+        // A panic of polars' own threads comes back to the one that waits for them, who catches it.
+        let of_polars = || thread::current().name().is_some_and(|name| name.starts_with("polars-"));
+        if CAUGHT.get() > 0 || of_polars() {
             return;
         }
         let place = panic.location().map(|l| format!(" ({l})")).unwrap_or_default();

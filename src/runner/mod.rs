@@ -31,6 +31,7 @@ mod reap;
 mod reindex;
 mod remote;
 mod report;
+mod room;
 mod run;
 mod sites;
 pub mod slots;

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::spec::{Outcome, RunId, RunState};
+use crate::spec::{Outcome, RunId, RunState, Wish};
 
 use super::error::{Result, RunnerError};
 use super::exit::Exit;
@@ -8,6 +8,7 @@ use super::folder::{self, Meta};
 use super::process::{
     Signal, find_trainer, identify, is_alive, is_here, memory_kills, signal_group,
 };
+use super::room::is_for_want_of_room;
 use super::state::Runner;
 use super::text::last_lines;
 use super::verdict::{End, Verdict};
@@ -93,6 +94,20 @@ impl Runner<'_> {
             }
             None => end.verdict(),
         };
+        let here = !live.is_elsewhere();
+        let verdict = match verdict {
+            // Not its fault, and the next one would fare no better.
+            Verdict::Over(Outcome::Failed { why, .. })
+                if here && end.wish == Wish::Run && is_for_want_of_room(&why) =>
+            {
+                self.wants_room();
+                Verdict::Resume(why)
+            }
+            verdict => verdict,
+        };
+        if here {
+            self.remove_half_written(id);
+        }
         let (state, why) = match verdict {
             Verdict::Over(Outcome::Failed { why, .. }) => {
                 let last_lines = last_lines(&self.board.out_log(id), LAST_LINES);

@@ -60,6 +60,7 @@ pub fn run(board: &Board) -> Result<Left> {
         return Ok(Left::Another);
     };
     let mut runner = begin(board)?;
+    runner.remove_left_over();
     loop {
         runner.note("signs on");
         let Some(left) = runner.serve() else {

@@ -19,7 +19,7 @@ use super::state::Runner;
 impl Runner<'_> {
     /// Gives free slots to waiting runs.
     pub(super) fn start(&mut self) -> Result<()> {
-        if !self.replan {
+        if !self.replan || self.waits_for_room() {
             return Ok(());
         }
         let waiting = self.in_turn()?;

@@ -34,6 +34,10 @@ pub(super) struct Runner<'b> {
     pub seen: Option<i64>,
     /// True if slots or queue have changed since the last plan.
     pub replan: bool,
+    /// True while the queue waits for room on the disk.
+    pub waits: bool,
+    /// Free bytes for which it waits, after a run has failed for want of room.
+    pub needed: Option<u64>,
     /// The live run whose events come first in the next tick.
     pub left_out: Option<RunId>,
     /// For the threads that wait for children.
@@ -80,6 +84,8 @@ impl<'b> Runner<'b> {
             live: BTreeMap::new(),
             seen: None,
             replan: true,
+            waits: false,
+            needed: None,
             left_out: None,
             waker,
             wakes,

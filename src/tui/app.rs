@@ -166,7 +166,8 @@ impl App {
 
     fn hear(&mut self, message: Message, tty: &mut Tty) -> Result<(), TuiError> {
         match message {
-            Message::Loaded { snap, asked } => {
+            Message::Loaded { snap, asked, token } => {
+                drop(token);
                 let answers = std::mem::take(&mut self.snap.answers);
                 self.snap = Snapshot { answers, ..*snap };
                 screens::settle(&mut self.view, &self.snap);

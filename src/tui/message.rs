@@ -1,5 +1,7 @@
 //! What the UI thread hears from the other threads.
 
+use std::sync::Arc;
+
 use crossterm::event::Event;
 
 use super::background::Answers;
@@ -18,6 +20,8 @@ pub enum Message {
         snap: Box<Snapshot>,
         /// Somebody waits for it.
         asked: bool,
+        /// Dropped with the message: the loader sees how many nobody has taken.
+        token: Arc<()>,
     },
     /// What came of a command.
     Told(Notice),

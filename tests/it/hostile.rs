@@ -12,7 +12,7 @@ use tuneboard::spec::{Outcome, RunState, Wish};
 use tuneboard::spec::{RunId, RunSpec};
 use tuneboard::store::{NewRun, Store};
 
-use super::rig::{Rig, lives, tuneboard};
+use super::rig::{Rig, kill, lives, tuneboard, until};
 
 /// Short lines without sense froze the runner once, and with it every other run and every `stop`.
 #[test]
@@ -299,4 +299,27 @@ fn the_queue_survives_its_database() {
     let store = Store::open(&board.database()).unwrap();
     let run = store.reader().run(RunId(3)).unwrap().unwrap();
     assert_eq!((run.state, run.wish, run.archived), (RunState::Queued, Wish::Hold, true));
+}
+
+/// One full disk failed run after run once, until the queue was empty.
+#[test]
+fn a_full_disk_pauses_the_queue() {
+    let mut rig = Rig::new(1);
+    let id = rig.queue(1, &["epoch_ms=10"])[0];
+    let left = rig.board.root().join("config.77.tmp");
+    fs::write(&left, "").unwrap();
+    let yesterday = std::time::SystemTime::now() - Duration::from_hours(24);
+    File::options().write(true).open(&left).unwrap().set_modified(yesterday).unwrap();
+    let runner =
+        rig.runner(&[("TUNEBOARD_LEFT_FREE_MB", "1000000000"), ("TUNEBOARD_IDLE_MS", "1")]);
+    let log = rig.board.runner_log();
+    until("the log tells", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains("the disk of runs/ is full"))
+    });
+    assert_eq!(rig.run(id).state, RunState::Queued);
+    assert!(!left.exists(), "what a killed client left is removed");
+    kill(runner as i32, libc::SIGTERM);
+    assert!(rig.left(runner));
+    rig.runner(&[]);
+    assert_eq!(rig.ended(id).state, RunState::Ended(Outcome::Done));
 }

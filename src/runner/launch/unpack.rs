@@ -164,6 +164,10 @@ fn write(entry: &mut Entry<impl Read>, to: &Path, size: u64) -> Result<(), CallE
 }
 
 #[cfg(test)]
+#[path = "../../../tests/fuzz/engine.rs"]
+mod engine;
+
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
@@ -269,6 +273,23 @@ mod tests {
             file(b, "checkpoints/x", b"x");
         });
         assert!(refused(pax.as_slice()).contains("`size`"));
+    }
+
+    #[test]
+    fn fuzz_archives() {
+        let sound = archive(|b| {
+            file(b, "checkpoints/best/state.json", b"{}");
+            before(b, EntryType::GNULongName, b"checkpoints/long\0");
+            file(b, "checkpoints/x", b"long");
+            before(b, EntryType::XHeader, b"22 path=checkpoints/y\n");
+            file(b, "checkpoints/y", &[7; 700]);
+        });
+        let words = ["ustar  \0", "././@LongLink", "checkpoints/", "path=", "size=", "../"];
+        super::engine::fuzz("tar", &[sound], &words, |bytes| {
+            let (_, dir) = take(bytes);
+            // Nothing beside the folder that it is for.
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        });
     }
 
     #[test]

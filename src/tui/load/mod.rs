@@ -5,6 +5,7 @@ mod board;
 mod detail;
 mod list;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,9 @@ use crate::store::{Millis, Reader, StoreError};
 
 /// How often the database is asked whether anything changed; the question costs microseconds.
 const POLL: Duration = Duration::from_millis(200);
+
+/// So many snapshots may wait for a screen that is busy: more would only fill the memory.
+const MOST_UNTAKEN: usize = 8;
 
 /// What reaches the loader thread.
 #[derive(Debug)]
@@ -40,6 +44,7 @@ pub fn serve(board: &Board, query: Query, asks: Receiver<Ask>, out: Sender<Messa
         query,
         newer: None,
         closed: false,
+        untaken: Arc::default(),
         snap: board::empty(board),
         list: ListLoader::default(),
         detail: DetailLoader::default(),
@@ -66,6 +71,8 @@ struct Loader<'a> {
     /// A query that came while this one was answered.
     newer: Option<Query>,
     closed: bool,
+    /// One more reference for each snapshot that nobody has taken yet.
+    untaken: Arc<()>,
     snap: Snapshot,
     list: ListLoader,
     detail: DetailLoader,
@@ -181,8 +188,13 @@ impl Loader<'_> {
     }
 
     fn send(&mut self, asked: bool) {
-        let snap = Box::new(self.snap.clone());
-        self.closed |= self.out.send(Message::Loaded { snap, asked }).is_err();
+        if !asked && Arc::strong_count(&self.untaken) > MOST_UNTAKEN {
+            // The screen is stuck: a terminal that nobody reads. What is left out now is read again.
+            self.version = None;
+            return;
+        }
+        let (snap, token) = (Box::new(self.snap.clone()), Arc::clone(&self.untaken));
+        self.closed |= self.out.send(Message::Loaded { snap, asked, token }).is_err();
     }
 }
 

@@ -62,6 +62,9 @@ impl Ssh {
         ] {
             command.arg("-o").arg(option);
         }
+        // `ssh` passes these on where its configuration says so, and a host must answer in words that are
+        // known, with a point in its numbers.
+        command.env("LC_ALL", "C").env_remove("LANG").env_remove("LANGUAGE");
         command.current_dir("/");
         command
     }

@@ -1,0 +1,99 @@
+//! Room on the disk of the runs. A full disk fails whatever is started on it, so the queue waits instead.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::spec::{RunId, Wish};
+
+use super::state::Runner;
+
+/// Bytes that must be free for a run to be started.
+const LEFT_FREE: u64 = 64 << 20;
+/// After a run has failed for want of room, so many more bytes than there were then.
+const MORE: u64 = 256 << 20;
+/// A temporary file of ours that is older was left by a process that was killed.
+const OLD: Duration = Duration::from_hours(1);
+
+/// What is left over of a disk; `None` where nobody tells.
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Whether a failure is the disk's, by the system's own words.
+pub(super) fn is_for_want_of_room(why: &str) -> bool {
+    ["No space left on device", "Disk quota exceeded"].iter().any(|words| why.contains(words))
+}
+
+impl Runner<'_> {
+    /// True while the disk has no room for another run; the log tells once, and again when there is.
+    pub(super) fn waits_for_room(&mut self) -> bool {
+        if !self.queue.values().any(|run| run.wish == Wish::Run) {
+            return false;
+        }
+        let least = std::env::var("TUNEBOARD_LEFT_FREE_MB").ok().and_then(|text| text.parse().ok());
+        let least = least.map_or(LEFT_FREE, |mib: u64| mib << 20);
+        let needed = self.needed.unwrap_or(0).max(least);
+        let free = free(&self.board.runs()).unwrap_or(u64::MAX);
+        let waits = free < needed;
+        if waits != self.waits {
+            self.note(&if waits {
+                let (needed, free) = (needed >> 20, free >> 20);
+                format!(
+                    "the disk of runs/ is full: no run is started until {needed} MiB are free, \
+                     {free} are"
+                )
+            } else {
+                "there is room on the disk again".to_owned()
+            });
+        }
+        self.waits = waits;
+        if !waits {
+            self.needed = None;
+        }
+        waits
+    }
+
+    /// A run has failed for want of room: the queue waits until there is clearly more.
+    pub(super) fn wants_room(&mut self) {
+        self.needed = free(&self.board.runs()).map(|free| free.saturating_add(MORE));
+    }
+
+    /// Removes what a killed trainer has not finished writing: it will be written anew.
+    pub(super) fn remove_half_written(&self, id: RunId) {
+        for entry in fs::read_dir(self.board.predictions(id)).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|end| end == "tmp") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Removes what killed clients have not finished writing in the board's folder.
+    pub(super) fn remove_left_over(&self) {
+        for entry in fs::read_dir(self.board.root()).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let age =
+                entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+            if name.starts_with("config.")
+                && name.ends_with(".tmp")
+                && age.is_some_and(|age| age > OLD)
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_words_are_known() {
+        let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+        assert!(is_for_want_of_room(&format!("x cannot be written: {full}.")));
+        assert!(is_for_want_of_room(&std::io::Error::from_raw_os_error(libc::EDQUOT).to_string()));
+        assert!(!is_for_want_of_room("The loss is NaN at step 15."));
+    }
+}

@@ -174,6 +174,6 @@ mod tests {
     fn escape_codes_and_line_ends_stay_out() {
         let mut table = Table::new(&["a", "b"]);
         table.row(["x\x1b[31my\nz".into()]);
-        assert_eq!(plain(&table, None), "a      b\nxy z  \n".replace("a      b", "a     b"));
+        assert_eq!(plain(&table, None), "a     b\nxy z  \n");
     }
 }

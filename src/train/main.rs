@@ -29,6 +29,8 @@ mod native;
 mod objective;
 mod optim;
 mod outcome;
+#[cfg(test)]
+mod parity;
 mod predict;
 mod probe;
 mod progress;

@@ -49,9 +49,15 @@ const OWNS: [(&str, &[&str]); 14] = [
 ];
 
 fn source() -> BTreeMap<PathBuf, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = source_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(files.len() > 50, "the source was found");
+    files
+}
+
+/// Every Rust file below a folder.
+fn source_of(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
-    let mut folders = vec![root.clone()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -59,11 +65,10 @@ fn source() -> BTreeMap<PathBuf, String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                files.insert(path.strip_prefix(&root).unwrap().to_owned(), text);
+                files.insert(path.strip_prefix(root).unwrap().to_owned(), text);
             }
         }
     }
-    assert!(files.len() > 50, "the source was found");
     files
 }
 
@@ -257,16 +262,36 @@ fn tuneboard_never_links_libtorch() {
     }
 }
 
+/// Files of more than 400 lines that are still to be split. What is short enough has to leave this list.
+const LONG: [&str; 10] = [
+    "src/board.rs",
+    "src/spec/family.rs",
+    "src/train/model/rotary/config.rs",
+    "src/train/tokenize/recipe.rs",
+    "src/tui/widgets/curve.rs",
+    "tests/it/cli.rs",
+    "tests/it/hub.rs",
+    "tests/it/runner.rs",
+    "tests/it/sites.rs",
+    "tests/it/trainer.rs",
+];
+
 #[test]
 fn files_stay_readable() {
-    let mut lengths: Vec<(usize, PathBuf)> =
-        source().into_iter().map(|(path, text)| (text.lines().count(), path)).collect();
-    lengths.sort();
-    let median = lengths[lengths.len() / 2].0;
-    println!("{} files, median {median} lines, longest {:?}", lengths.len(), lengths.last());
-    assert!(median <= 150, "the median file has {median} lines");
-    let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > 600).collect();
-    assert!(long.is_empty(), "{long:?}");
+    let mut long: Vec<String> = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for (path, text) in source_of(&at) {
+            if text.lines().count() > 400 {
+                long.push(Path::new(folder).join(path).display().to_string());
+            }
+        }
+    }
+    long.sort();
+    let new: Vec<_> = long.iter().filter(|path| !LONG.contains(&path.as_str())).collect();
+    assert!(new.is_empty(), "more than 400 lines: {new:?}; split them by meaning");
+    let short: Vec<_> = LONG.iter().filter(|path| !long.iter().any(|l| l == *path)).collect();
+    assert!(short.is_empty(), "{short:?} are short enough; strike them from LONG");
 }
 
 #[test]

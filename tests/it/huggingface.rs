@@ -69,8 +69,9 @@ fn a_head_that_transformers_lacks_is_not_called_one_of_its_own() {
     assert_eq!(config["tuneboard_pool"], json!("mean"));
 }
 
-/// The Python to ask: `TUNEBOARD_PYTHON`, else `python3`.
+/// The Python to ask: `TUNEBOARD_PYTHON`, else `python3`. `.ci/run` asks it where it has transformers.
 #[test]
+#[ignore = "needs a Python with transformers and torch: TUNEBOARD_PYTHON"]
 fn transformers_gives_the_same_ids_and_logits() {
     let shell = trained("pool=cls");
     let python = std::env::var("TUNEBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
@@ -90,12 +91,6 @@ fn transformers_gives_the_same_ids_and_logits() {
             .unwrap();
         let said = String::from_utf8_lossy(&checked.stdout);
         println!("{said}{}", String::from_utf8_lossy(&checked.stderr));
-        if checked.status.code() == Some(3) {
-            println!(
-                "skipped: {python} has no transformers; TUNEBOARD_PYTHON can name one that has"
-            );
-            return;
-        }
-        assert!(checked.status.success());
+        assert!(checked.status.success(), "{python}: {:?}", checked.status.code());
     }
 }

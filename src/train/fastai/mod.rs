@@ -19,15 +19,8 @@ pub use stream::Stream;
 pub use vocab::{PAD, UNK, Vocab};
 pub use words::Words;
 
-/// A file of tests/fixtures/ulmfit; `TUNEBOARD_FIXTURES` names another folder of the same layout.
+/// A file of `ulmfit` in the folder of reference values.
 #[cfg(test)]
 pub fn fixture(name: &str) -> Vec<u8> {
-    std::fs::read(fixtures().join("ulmfit").join(name)).unwrap()
-}
-
-/// Where fixtures lie.
-#[cfg(test)]
-pub fn fixtures() -> std::path::PathBuf {
-    let here = || concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures").into();
-    std::env::var_os("TUNEBOARD_FIXTURES").unwrap_or_else(here).into()
+    std::fs::read(crate::parity::root().join("ulmfit").join(name)).unwrap()
 }

@@ -20,16 +20,24 @@ mod tests {
         let case = &case["pad_input_chunk"];
         let numbers = |json: &Value| -> Vec<i64> { serde_json::from_value(json.clone()).unwrap() };
         let lengths = numbers(&case["lengths"]);
+        let window = case["seq_len"].as_i64().unwrap();
+        let pad = case["pad_idx"].as_i64().unwrap();
         let mut order: Vec<usize> = (0..lengths.len()).collect();
         order.sort_by_key(|at| std::cmp::Reverse(lengths[*at]));
         let name = "validation_order (SortedDL: stable sort by length, longest first)";
         assert_eq!(json!(order), case[name]);
-        for (at, want) in order.iter().zip(case["padded"].as_array().unwrap()) {
-            let before = padding_before(lengths[*at], 14, case["seq_len"].as_i64().unwrap());
-            let mut row = vec![1; before as usize];
-            row.extend(10..10 + lengths[*at]);
-            row.resize(14, 1);
-            assert_eq!(row, numbers(want));
+        let padded = case["padded"].as_array().unwrap();
+        assert_eq!(padded.len(), lengths.len());
+        for (at, want) in order.iter().zip(padded) {
+            let want = numbers(want);
+            // A text is the ids from its first one on.
+            let text: Vec<i64> = want.iter().copied().filter(|id| *id != pad).collect();
+            assert_eq!(text.len() as i64, lengths[*at]);
+            let before = padding_before(lengths[*at], want.len() as i64, window);
+            let mut row = vec![pad; before as usize];
+            row.extend(text);
+            row.resize(want.len(), pad);
+            assert_eq!(row, want);
         }
     }
 }

@@ -276,6 +276,7 @@ mod tests {
 
     use super::*;
     use crate::fastai::fixture;
+    use crate::parity::Tally;
 
     /// Made by fastai 2.8.12 (tests/fixtures/ulmfit/text_cases.jsonl), rule by rule.
     #[test]
@@ -292,7 +293,7 @@ mod tests {
             ("replace_maj", replace_maj),
             ("lowercase", lowercase),
         ];
-        let mut cases = 0;
+        let mut tally = Tally::of("texts through fastai's rules");
         for line in text.lines() {
             let case: Value = serde_json::from_str(line).unwrap();
             let mut text = case["text"].as_str().unwrap().to_owned();
@@ -304,9 +305,9 @@ mod tests {
             }
             assert_eq!(text, case["after_rules"]);
             assert_eq!(serde_json::json!(whole), case["tokens_split"], "case {}", case["id"]);
-            cases += 1;
+            tally.add("text_cases", 1);
         }
-        assert!(cases >= 100);
+        tally.end();
     }
 
     /// Values of Python 3's `html.unescape`.

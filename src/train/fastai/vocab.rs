@@ -109,6 +109,7 @@ mod tests {
 
     use super::*;
     use crate::fastai::{fixture, tokens};
+    use crate::parity::Tally;
 
     /// Made by fastai 2.8.12 (tests/fixtures/ulmfit/vocab_case.json).
     #[test]
@@ -116,13 +117,29 @@ mod tests {
         let case: Value = serde_json::from_slice(&fixture("vocab_case.json")).unwrap();
         let texts = case["texts"].as_array().unwrap().iter();
         let texts: Vec<Vec<String>> = texts.map(|t| tokens(t.as_str().unwrap())).collect();
-        let vocab = Vocab::of(texts.iter().map(Vec::as_slice));
-        assert_eq!(json!(vocab.words()), case["vocab_min3"]);
-        let small = Vocab::counted(texts.iter().map(Vec::as_slice), 2, 200);
-        assert_eq!(json!(small.words()), case["vocab_min2_max200"]);
-        for (text, want) in texts.iter().zip(case["ids_min3_first20"].as_array().unwrap()) {
-            assert_eq!(json!(vocab.ids(text)), *want);
+        let usual = Vocab::of(texts.iter().map(Vec::as_slice));
+        let mut tally = Tally::of("fastai's vocabularies");
+        for (name, want) in case.as_object().unwrap() {
+            // `vocab_min2_max200`, `ids_min3_first20`
+            let told = |word: &str| -> Option<usize> {
+                name.split('_').find_map(|part| part.strip_prefix(word)?.parse().ok())
+            };
+            let Some(fewest) = told("min") else { continue };
+            let counted = |most| Vocab::counted(texts.iter().map(Vec::as_slice), fewest, most);
+            let vocab = told("max").map_or_else(|| counted(MAX_VOCAB), counted);
+            if name.starts_with("vocab") {
+                assert_eq!(json!(vocab.words()), *want, "{name}");
+            } else {
+                let texts = texts.iter().take(want.as_array().unwrap().len());
+                let ids: Vec<Vec<u32>> = texts.map(|text| vocab.ids(text)).collect();
+                assert_eq!(json!(ids), *want, "{name}");
+            }
+            if fewest == MIN_FREQ && told("max").is_none() {
+                assert_eq!(vocab.words(), usual.words());
+            }
+            tally.add(name, 1);
         }
+        tally.end();
     }
 
     #[test]

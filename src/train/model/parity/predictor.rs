@@ -6,15 +6,23 @@ const NUMBERS: &str = "expected/language-models.json";
 /// The folder of models and numbers. Another one need not have those of language models, which go
 /// with the weights of the models beside them.
 fn place() -> PathBuf {
-    let given = fixtures();
-    if given.join(NUMBERS).is_file() { given } else { own_fixtures() }
+    let given = parity::root();
+    if given.join(NUMBERS).is_file() { given } else { parity::own() }
 }
 
-fn open(name: &str) -> LoadedPredictor {
+fn open(folder: &Path) -> LoadedPredictor {
     tch::set_num_threads(1);
     let _alone = crate::rng::alone();
-    let (folder, start) = (place().join("models").join(name), Start::Checkpoint);
-    load_predictor(&folder, start, None, Device::Cpu, Kind::Float).unwrap()
+    load_predictor(folder, Start::Checkpoint, None, Device::Cpu, Kind::Float).unwrap()
+}
+
+/// Every model of `place()` of one family.
+fn predictors(family: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place().join("models")).unwrap();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|f| f.join("config.json").is_file() && config(f)["model_type"] == family);
+    folders.sort();
+    folders
 }
 
 /// Mean cross-entropy over the labels that are not -100, which stand at the token that they belong to.
@@ -35,51 +43,51 @@ fn loss(model: &LoadedPredictor, inputs: &Inputs, labels: &Tensor) -> Tensor {
     model.network.scores(&vectors).unwrap().cross_entropy_for_logits(&Tensor::from_slice(&ids))
 }
 
-/// Scores of the first text, and the losses of 12 batches, each before its AdamW step.
-fn check(folder: &str, name: &str) {
-    let model = open(folder);
-    let given = weights::read_all(&place().join("expected/language-models.safetensors")).unwrap();
-    let batch = |at| inputs_at(&given, &format!("{name}."), Some(at));
-    let hidden = model.network.hidden(&batch(0), PLAIN).unwrap();
-    let scores = model.network.scores(&hidden.get(0)).unwrap();
-    assert!(gap_to(&given, name, "logits", &scores.unsqueeze(0)) < 2e-5);
-
-    let spec = RunSpec { weight_decay: 0.01, decay_all: true, ..RunSpec::default() };
-    let mut optimizer = Optimizer::new(&spec, &model.parameters, ALL).unwrap();
-    let numbers = fs::read_to_string(place().join(NUMBERS)).unwrap();
-    let numbers: Value = serde_json::from_str(&numbers).unwrap();
-    let want = numbers["losses"][name].as_array().unwrap();
-    assert_eq!(want.len(), 12);
-    for (step, want) in (0_i64..).zip(want) {
-        let labels = given[&format!("{name}.labels")].get(step);
-        let loss = loss(&model, &batch(step), &labels);
-        let (got, want) = (loss.double_value(&[]), want.as_f64().unwrap());
-        assert!((got - want).abs() < 1e-4, "{name} step {step}: {got} {want}");
-        let gradients = optimizer.gradients(&loss).unwrap();
-        optimizer.step(&gradients, 1.0, 1e-3).unwrap();
+/// Scores of the first text, and the losses of the batches, each before its AdamW step, of a masked BERT
+/// and of a causal GPT-2.
+#[test]
+fn language_models_learn_as_transformers_has_it() {
+    let mut tally = Tally::of("steps of language models");
+    let given = parity::tensors(&place().join("expected/language-models.safetensors"));
+    let told = parity::json(&place().join(NUMBERS));
+    let spec = parity::optimizer(told["optimizer"].as_str().unwrap());
+    let spec = RunSpec { decay_all: true, ..spec };
+    for (family, losses) in told["losses"].as_object().unwrap() {
+        tally.add(family, 0);
+        // A BERT's own layers that predict, if there are any; a GPT-2 needs none.
+        let complete = |folder: &&PathBuf| open(folder).head_given || family == "gpt2";
+        let Some(folder) = predictors(family).iter().find(complete).cloned() else { continue };
+        let model = open(&folder);
+        let batch = |at| inputs_at(&given, &format!("{family}."), Some(at));
+        let hidden = model.network.hidden(&batch(0), PLAIN).unwrap();
+        let scores = model.network.scores(&hidden.get(0)).unwrap();
+        assert!(gap(&scores.unsqueeze(0), &given[&format!("{family}.logits")]) < CLOSE, "{family}");
+        let mut optimizer = Optimizer::new(&spec, &model.parameters, ALL).unwrap();
+        for (step, want) in (0_i64..).zip(parity::numbers(losses)) {
+            let labels = given[&format!("{family}.labels")].get(step);
+            let loss = loss(&model, &batch(step), &labels);
+            let got = loss.double_value(&[]);
+            assert!((got - want).abs() < 1e-4, "{family} step {step}: {got} {want}");
+            let gradients = optimizer.gradients(&loss).unwrap();
+            optimizer.step(&gradients, 1.0, spec.lr).unwrap();
+            tally.add(family, 1);
+        }
     }
-}
-
-#[test]
-fn a_masked_bert_learns_as_transformers_has_it() {
-    check("tiny-bert-legacy-keys", "bert");
-}
-
-#[test]
-fn a_causal_gpt2_learns_as_transformers_has_it() {
-    check("tiny-gpt2", "gpt2");
+    tally.end();
 }
 
 #[test]
 fn the_output_layer_is_the_word_embeddings_and_is_saved_once() {
-    let model = open("tiny-bert-legacy-keys");
-    assert!(model.head_given);
+    let all: Vec<LoadedPredictor> = predictors("bert").iter().map(|folder| open(folder)).collect();
+    let model = all.iter().find(|model| model.head_given).unwrap();
     let names: Vec<&str> = model.parameters.iter().map(|p| p.name.as_str()).collect();
     assert!(names.contains(&"bert.embeddings.word_embeddings.weight"));
     assert!(names.contains(&"cls.predictions.transform.LayerNorm.weight"));
     assert!(!names.iter().any(|name| name.contains("decoder.weight")));
     // Without the layers that predict, these are new; the trunk is the checkpoint's.
-    assert!(!open("tiny-bert").head_given);
-    let names = open("tiny-gpt2").parameters;
-    assert!(names.iter().all(|p| p.name.starts_with("transformer.") && !p.is_head));
+    assert!(all.iter().any(|model| !model.head_given));
+    for folder in predictors("gpt2") {
+        let names = open(&folder).parameters;
+        assert!(names.iter().all(|p| p.name.starts_with("transformer.") && !p.is_head));
+    }
 }

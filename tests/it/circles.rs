@@ -14,7 +14,7 @@ const KNOWN: [(&str, &[&str]); 9] = [
     ("dataset", &["hash", "json_lines", "load", "parquet", "rows", "source", "split"]),
     ("runner/launch", &["host", "protocol", "scheduler"]),
     ("spec", &["error", "ids", "init", "keys", "run"]),
-    ("store", &["curve", "list", "search", "series"]),
+    ("store", &["curve", "enqueue", "journal", "list", "search", "series"]),
     ("train", &["baselines", "fastai", "fit", "model", "tokenize", "trainer"]),
     ("train/model", &["elmo", "encoder", "family", "gpt2", "predictor", "rotary"]),
     ("train/objective", &["encoded", "vectors"]),

@@ -191,7 +191,7 @@ impl EntityScores {
 mod tests {
     use super::*;
 
-    fn found<'a>(tagging: Tagging, tags: &'a str) -> Vec<(&'a str, usize, usize)> {
+    fn found(tagging: Tagging, tags: &str) -> Vec<(&str, usize, usize)> {
         let tags: Vec<&str> = tags.split(' ').collect();
         tagging.entities(&tags).iter().map(|e| (e.kind, e.first, e.last)).collect()
     }

@@ -95,7 +95,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0_usize;
     for equal in order.chunk_by(|a, b| a.0 == b.0) {
-        let rank = before as f64 + (equal.len() as f64 + 1.0) / 2.0;
+        let rank = before as f64 + f64::midpoint(equal.len() as f64, 1.0);
         for (_, row) in equal {
             if let Some(place) = ranks.get_mut(*row) {
                 *place = rank;

@@ -143,8 +143,8 @@ fn check_lm_curve(run: &str) -> usize {
 
 /// The factor of a penalty in the name of a run: 2 for `ar` in `ar2_tar1`.
 fn factor(run: &str, penalty: &str) -> f64 {
-    let parts = run.split('_').filter_map(|part| part.strip_prefix(penalty)?.parse().ok());
-    parts.last().unwrap_or(0.0)
+    let mut parts = run.split('_').filter_map(|part| part.strip_prefix(penalty)?.parse().ok());
+    parts.next().unwrap_or(0.0)
 }
 
 /// Without and with activation regularisation.

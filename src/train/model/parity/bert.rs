@@ -73,7 +73,7 @@ fn padded(folder: &Path) -> (Tensors, String) {
     let (want, cases) = outputs_of(folder);
     let holds = |(_, inputs): &&(String, Inputs)| {
         let mask = inputs.mask.as_ref();
-        mask.is_some_and(|mask| is_padded_right(mask))
+        mask.is_some_and(is_padded_right)
     };
     let case = cases.iter().find(holds).expect("a case with padding on the right").0.clone();
     (want, case)

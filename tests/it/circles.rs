@@ -11,7 +11,13 @@ use std::path::{Path, PathBuf};
 const KNOWN: [(&str, &[&str]); 9] = [
     ("analysis", &["confusion", "metrics"]),
     ("cli", &["args", "completions", "demo", "out", "table"]),
-    ("dataset", &["hash", "json_lines", "load", "parquet", "rows", "source", "split"]),
+    (
+        "dataset",
+        &[
+            "columns", "dialect", "hash", "header", "json", "load", "place", "reading", "rows",
+            "source", "split",
+        ],
+    ),
     ("runner/launch", &["host", "protocol", "scheduler"]),
     ("spec", &["error", "ids", "init", "keys", "run"]),
     ("store", &["curve", "enqueue", "journal", "list", "search", "series"]),

@@ -2,7 +2,7 @@
 //! another name, a lock that somebody else holds, its own death together with its trainers'.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -168,12 +168,11 @@ fn who_waits_in_vain_for_a_runner_is_told_who_keeps_it_away() {
     let words = ["run", "model=fake epoch_ms=20", "data=data/mail.csv", "epochs=1", "--wait"];
     let mut command = shell.command(&words);
     let mut waiting = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut errors = waiting.stderr.take().unwrap();
-    let mut said = vec![0; 4096];
-    let n = errors.read(&mut said).unwrap();
-    let said = String::from_utf8_lossy(&said[..n]).into_owned();
+    // What is said of the data comes first.
+    let mut lines = BufReader::new(waiting.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said = lines.find(|line| line.contains("No runner serves this board")).unwrap();
     let holder = format!("is held by process {} (", std::process::id());
-    assert!(said.contains("No runner serves this board") && said.contains(&holder), "{said}");
+    assert!(said.contains(&holder), "{said}");
     lock.unlock().unwrap();
     drop(lock);
     assert!(waiting.wait().unwrap().success());

@@ -399,7 +399,7 @@ fn short_and_long_texts_come_out_alike() {
         fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
         let _alone = crate::rng::alone();
         crate::rng::seed_torch(3, crate::rng::Purpose::Init, 0);
-        let model = load(folder.path(), &request(Start::Random, 2, Pool::Mean)).unwrap();
+        let model = load(folder.path(), &request(Start::Random, Some(2), Pool::Mean)).unwrap();
         let ids: Vec<i64> = (0..140).map(|at| 1 + (at * 7 + at * at) % 49).collect();
         let of = |length: i64, real: i64| {
             let ids = Tensor::from_slice(&ids).narrow(0, 0, length).unsqueeze(0);

@@ -282,8 +282,7 @@ fn every_family_is_saved_as_transformers_class_and_read_again() {
         assert!(groups.into_iter().eq(0..layers + 2), "{}", subject.title);
         compared += 1;
     }
-    println!("{compared} families compared");
-    assert!(compared > 0, "nothing was compared");
+    parity::compared("families saved and read again", "families", compared);
 }
 
 #[test]
@@ -323,8 +322,7 @@ fn every_family_takes_its_pools_bf16_dropout_and_a_frozen_encoder() {
         }
         compared += 1;
     }
-    println!("{compared} families compared");
-    assert!(compared > 0, "nothing was compared");
+    parity::compared("families with their pools", "families", compared);
 }
 
 #[test]
@@ -365,8 +363,7 @@ fn families_that_predict_tokens_do() {
         assert!(losses[4] < losses[0], "{}: {losses:?}", subject.title);
         compared += 1;
     }
-    println!("{compared} families compared");
-    assert!(compared > 0, "nothing was compared");
+    parity::compared("families that predict tokens", "families", compared);
 }
 
 /// Texts of up to 128 tokens go through the kernels of src/train/native where heads are of 16 numbers, longer
@@ -426,10 +423,7 @@ fn families_are_transformers() {
         }
         tally.add(&subject.title, report.cases + report.losses - cases);
     }
-    println!(
-        "{} folders: {} cases, {} gradients, {} losses compared",
-        report.folders, report.cases, report.gradients, report.losses
-    );
+    parity::compared("gradients of families", "families", report.gradients);
     assert!(report.wrong.is_empty(), "{} differ:\n{}", report.wrong.len(), report.wrong.join("\n"));
     tally.end();
 }

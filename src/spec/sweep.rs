@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, ValueKind};
+use super::search::tpe::START;
 use super::{Axis, Init, RunId, RunSpec, SpecError, Values, short};
 
 /// A base spec, axes, and the strategy that combines them.
@@ -29,14 +30,25 @@ pub enum Strategy {
         /// Seed of the draws.
         seed: u64,
     },
+    /// That many trials, each chosen where the ones before it promise most ([`super::search::tpe`]). The
+    /// first ones are drawn at random; the runner queues the others when there is room for them.
+    Tpe {
+        /// Number of runs.
+        trials: u32,
+        /// Seed of the draws.
+        seed: u64,
+    },
 }
+
+/// The words of `search=`.
+const SEARCHES: [&str; 3] = ["grid", "random", "tpe"];
 
 /// More runs than this from one command is a slip of the finger.
 pub const MAX_RUNS: usize = 100_000;
 
 impl Sweep {
-    /// Reads `key=value` pairs over `base`. `trials=N` makes it a random search, `sweep_seed=N` seeds
-    /// the draws; neither is a key of a run.
+    /// Reads `key=value` pairs over `base`. `trials=N` makes it a random search, `search=tpe` one that learns
+    /// from its trials, `sweep_seed=N` seeds the draws; none is a key of a run.
     ///
     /// # Errors
     /// Unknown keys, bad values, a distribution without `trials`, too many runs.
@@ -45,7 +57,7 @@ impl Sweep {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, SpecError> {
         let (mut base, mut axes) = (base, Vec::<Axis>::new());
-        let (mut trials, mut seed) = (None, 0);
+        let (mut trials, mut seed, mut search) = (None, 0, None);
         // A preset comes first: it would override what stands before it.
         let (presets, others): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(key, _)| *key == "preset");
@@ -53,6 +65,7 @@ impl Sweep {
             match key {
                 "trials" => trials = Some(whole(key, value)?),
                 "preset" => base.set(key, value)?,
+                "search" => search = Some(search_word(value)?),
                 "sweep_seed" => seed = whole(key, value)?,
                 _ => {
                     // A key given again replaces what stood before.
@@ -64,21 +77,7 @@ impl Sweep {
                 }
             }
         }
-        let drawn = axes.iter().find(|a| !matches!(a.values, Values::List(_)));
-        let strategy = match (trials, drawn) {
-            (Some(0), _) => return Err(SpecError::Sweep("trials must be at least 1".into())),
-            (Some(n), _) if n as usize > MAX_RUNS => {
-                return Err(SpecError::Sweep(format!("trials may be at most {MAX_RUNS}")));
-            }
-            (Some(n), _) => Strategy::Random { trials: n as u32, seed },
-            (None, Some(axis)) => {
-                let key = &axis.key;
-                return Err(SpecError::Sweep(format!(
-                    "`{key}` is drawn at random, so say how often: add trials=20"
-                )));
-            }
-            (None, None) => Strategy::Grid,
-        };
+        let strategy = strategy(search, trials, seed, &axes)?;
         let sweep = Self { base, axes, strategy };
         if sweep.len() > MAX_RUNS {
             return Err(SpecError::Sweep(format!(
@@ -89,11 +88,20 @@ impl Sweep {
         Ok(sweep)
     }
 
-    /// Number of combinations, or of draws; [`Self::next`] takes indices below it. Some of them may be
-    /// one run: see [`Self::specs`].
+    /// Runs that the sweep will have in all: those of [`Self::specs`], and those that a search adds.
+    pub fn planned(&self) -> usize {
+        match self.strategy {
+            Strategy::Tpe { trials, .. } => trials as usize,
+            Strategy::Grid | Strategy::Random { .. } => self.runs(),
+        }
+    }
+
+    /// Number of combinations, or of draws that need no history; [`Self::next`] takes indices below it. Some
+    /// of them may be one run: see [`Self::specs`].
     pub fn len(&self) -> usize {
         match self.strategy {
             Strategy::Random { trials, .. } => trials as usize,
+            Strategy::Tpe { trials, .. } => (trials as usize).min(START),
             Strategy::Grid => self.axes.iter().map(Axis::len).fold(1, usize::saturating_mul),
         }
     }
@@ -112,7 +120,9 @@ impl Sweep {
                 let values = parents.iter().map(RunId::to_string).collect();
                 let axis = Axis { key: "init".to_owned(), values: Values::List(values) };
                 sweep.axes.insert(0, axis);
-                if let Strategy::Random { trials, .. } = &mut sweep.strategy {
+                if let Strategy::Random { trials, .. } | Strategy::Tpe { trials, .. } =
+                    &mut sweep.strategy
+                {
                     *trials = trials.saturating_mul(parents.len() as u32);
                 }
             }
@@ -150,7 +160,7 @@ impl Sweep {
                     rest /= values.len();
                     text
                 }
-                (Strategy::Random { seed, .. }, values) => {
+                (Strategy::Random { seed, .. } | Strategy::Tpe { seed, .. }, values) => {
                     draw(values, unit(seed, index as u64, position as u64), &axis.key)?
                 }
                 (Strategy::Grid, _) => {
@@ -220,6 +230,45 @@ impl Sweep {
 /// The keys whose values say which others are obeyed.
 const KINDS: [&str; 2] = ["model", "task"];
 
+/// How the axes are walked, by what was asked for.
+fn strategy(
+    search: Option<&str>,
+    trials: Option<u64>,
+    seed: u64,
+    axes: &[Axis],
+) -> Result<Strategy, SpecError> {
+    let drawn = axes.iter().find(|a| !matches!(a.values, Values::List(_)));
+    let wrong = |text: String| Err(SpecError::Sweep(text));
+    match (search, trials, drawn) {
+        (_, Some(0), _) => wrong("trials must be at least 1".into()),
+        (_, Some(n), _) if n as usize > MAX_RUNS => wrong(format!("trials may be at most {MAX_RUNS}")),
+        (Some("grid"), Some(_), _) => {
+            wrong("search=grid takes every combination, so it has no trials".into())
+        }
+        (Some("tpe"), Some(_), _) if axes.is_empty() => {
+            wrong("search=tpe needs a key to vary, as in 'lr=log(1e-6,1e-3)'".into())
+        }
+        (Some("tpe"), Some(n), _) => Ok(Strategy::Tpe { trials: n as u32, seed }),
+        (_, Some(n), _) => Ok(Strategy::Random { trials: n as u32, seed }),
+        (Some(word @ ("tpe" | "random")), None, _) => {
+            wrong(format!("search={word} needs to know how often: add trials=20"))
+        }
+        (_, None, Some(axis)) => wrong(format!(
+            "`{}` is drawn at random, so say how often: add trials=20",
+            axis.key
+        )),
+        (_, None, None) => Ok(Strategy::Grid),
+    }
+}
+
+fn search_word(value: &str) -> Result<&'static str, SpecError> {
+    SEARCHES.into_iter().find(|word| *word == value).ok_or_else(|| SpecError::BadValue {
+        key: "search".into(),
+        value: value.to_owned(),
+        why: format!("it takes {}", SEARCHES.join(", ")),
+    })
+}
+
 fn whole(key: &str, value: &str) -> Result<u64, SpecError> {
     value.parse().map_err(|_| SpecError::BadValue {
         key: key.to_owned(),
@@ -234,6 +283,11 @@ fn draw(values: &Values, u: f64, key: &str) -> Result<String, SpecError> {
         Values::Uniform(low, high) => low + u * (high - low),
         Values::Log(low, high) => (low.ln() + u * (high.ln() - low.ln())).exp(),
     };
+    shown_draw(key, x)
+}
+
+/// A drawn number as its key takes it.
+pub(super) fn shown_draw(key: &str, x: f64) -> Result<String, SpecError> {
     Ok(match keys::find(key)?.kind {
         ValueKind::Int(..) => short(x.round()),
         // Three digits are as many as a person wants to read in a table.

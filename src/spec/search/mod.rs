@@ -4,6 +4,7 @@
 
 mod draws;
 mod normal;
+mod proposal;
 pub mod prune;
 pub mod tpe;
 

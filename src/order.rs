@@ -10,6 +10,8 @@ use crate::dataset::{self, DataError};
 use crate::spec::{Init, Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
 use crate::store::{Reader, Run, StoreError};
 
+pub use crate::spec::{name_in, name_of};
+
 /// Why runs cannot be queued.
 #[derive(Debug, Error)]
 #[error(transparent)]
@@ -144,11 +146,6 @@ pub fn take_model(board: &Board, sweep: &mut Sweep) -> Result<(), OrderError> {
     Ok(())
 }
 
-/// A single run's name: `minilm-sms_spam`.
-pub fn name_of(spec: &RunSpec) -> String {
-    format!("{}-{}", stem(&spec.model), stem(&spec.data))
-}
-
 /// A clone's name says what was changed: `lr=2.5e-5`; one without changes has the name of a single run.
 pub fn name_of_clone(like: &RunSpec, spec: &RunSpec) -> String {
     let changed = spec.differing_keys(like);
@@ -163,22 +160,6 @@ pub fn name_of_clone(like: &RunSpec, spec: &RunSpec) -> String {
 
 /// Changed keys that a clone's name holds.
 const NAMED: usize = 4;
-
-/// The name of one run of a sweep: `lr=3e-5 epochs=3 seed=1`.
-pub fn name_in(sweep: &Sweep, spec: &RunSpec) -> String {
-    let pair = |key: &str| format!("{key}={}", spec.get(key).unwrap_or_default());
-    let varied: Vec<String> = sweep.varied().filter(|key| spec.obeys(key)).map(pair).collect();
-    if varied.is_empty() { name_of(spec) } else { varied.join(" ") }
-}
-
-/// The last part of a path, without what stands behind its last dot.
-fn stem(path: &str) -> &str {
-    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
-    match last.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => last,
-    }
-}
 
 #[cfg(test)]
 mod tests {

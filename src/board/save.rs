@@ -101,7 +101,7 @@ fn value(key: &str, words: &str) -> Value {
                 "false" => false.into(),
                 _ => word.into(),
             },
-            // `trials` and `sweep_seed` are no keys of a run.
+            // `trials`, `search` and `sweep_seed` are no keys of a run.
             Err(_) => word.parse::<i64>().map_or_else(|_| word.into(), Value::from),
             Ok(_) => word.into(),
         }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::figures::counted;
 use super::verb::{self, Context};
+use super::wait::Awaited;
 use super::{exit, wait};
 use crate::board::Board;
 use crate::runner;
@@ -53,20 +54,35 @@ impl Args {
             wish,
         };
         let new: Vec<NewRun> = runs.iter().map(new).collect();
-        let (sweep, ids) = store.enqueue(sweep.as_ref(), &new)?;
+        let planned = sweep.as_ref().map_or(new.len(), |new| new.sweep.planned());
+        let (number, ids) = store.enqueue(sweep.as_ref(), &new)?;
         self.put_tags(&mut store, &ids)?;
         drop(store);
         if !self.hold {
             runner::ensure(board)?;
         }
-        let sweep = sweep.map(|s| s.to_string());
+        let sweep = number.map(|s| s.to_string());
         if context.json {
             let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
             context.out.json(&json!({ "sweep": sweep, "runs": words }))?;
         } else {
             self.tell(sweep.as_deref(), &ids, runs, context)?;
+            if planned > ids.len() {
+                let rest = counted(planned - ids.len(), "run");
+                context.out.line(format!(
+                    "The search adds {rest}, one whenever a slot is free, where the runs before promise most."
+                ))?;
+                context.out.flush()?;
+            }
         }
-        if self.wait { wait::wait(board, &ids, context) } else { Ok(exit::OK) }
+        if !self.wait {
+            return Ok(exit::OK);
+        }
+        let what = match number {
+            Some(sweep) if planned > ids.len() => Awaited::Search(sweep, planned),
+            _ => Awaited::Runs(&ids),
+        };
+        wait::wait(board, what, context)
     }
 
     /// Queues sweeps of which some start from the runs of others, reports them, and waits if asked to.
@@ -98,7 +114,7 @@ impl Args {
                 self.tell(Some(&sweep.to_string()), ids, &[], context)?;
             }
         }
-        if self.wait { wait::wait(board, &all, context) } else { Ok(exit::OK) }
+        if self.wait { wait::wait(board, Awaited::Runs(&all), context) } else { Ok(exit::OK) }
     }
 
     fn put_tags(&self, store: &mut Store, ids: &[RunId]) -> Result<(), CliError> {

@@ -1,6 +1,6 @@
 use super::error::CliError;
 use super::verb::{self, Context, pick};
-use super::wait::wait;
+use super::wait::{Awaited, wait};
 use super::wish::{Step, apply};
 use crate::spec::Wish;
 
@@ -38,5 +38,5 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let ids: Vec<_> =
         pick(&board, &verb::reader(&board)?, &args.ids)?.iter().map(|r| r.id).collect();
-    wait(&board, &ids, context)
+    wait(&board, Awaited::Runs(&ids), context)
 }

@@ -34,7 +34,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     args.queue.check()?;
     let pairs: Vec<_> = args.pairs.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
-    if let Some((key, _)) = pairs.iter().find(|(key, _)| ["trials", "sweep_seed"].contains(key)) {
+    if let Some((key, _)) =
+        pairs.iter().find(|(key, _)| ["trials", "sweep_seed", "search"].contains(key))
+    {
         return Err(CliError::Usage(format!("`{key}` belongs to a sweep: use `tuneboard sweep`.")));
     }
     let pairs = paths::resolved(&pairs, board.root());

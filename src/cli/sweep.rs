@@ -20,13 +20,15 @@ use crate::store::{NewSweep, Reader};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
-lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \\,
+lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). With search=tpe the trials after the first ten are
+chosen where those before promise most (docs/search.md). A comma inside a value is written \\,
 NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
 which one starts from the runs of another (docs/huggingface.md).
 
 Examples:
   tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
   tuneboard sweep first seed=0..2
+  tuneboard sweep 'lr=log(1e-6,1e-3)' batch_size=8,16,32 trials=40 search=tpe model=minilm data=data/sms_spam.csv
   tuneboard sweep 'lr=log(1e-6,1e-3)' trials=20 model=minilm data=data/sms_spam.csv --wait")]
 pub struct Args {
     /// A named sweep, and pairs
@@ -161,6 +163,10 @@ fn dry_run(
     };
     if let Some(words) = fell_together(sweep, specs.len()) {
         context.out.line(words)?;
+    }
+    if sweep.planned() > specs.len() {
+        let rest = counted(sweep.planned() - specs.len(), "run");
+        context.out.line(format!("{rest} more will be chosen where those above promise most."))?;
     }
     context.out.line(format!("{}{again}. Nothing was queued.", counted(specs.len(), "run")))?;
     Ok(exit::OK)

@@ -11,7 +11,7 @@ use super::{exit, ls};
 use crate::board::Board;
 use crate::runner;
 use crate::spec::metrics::{test, train, val};
-use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::spec::{Outcome, RunId, RunState, SweepId, Wish};
 use crate::store::{Curve, Reader, Run};
 
 const POLL: Duration = Duration::from_millis(150);
@@ -20,8 +20,36 @@ const ALONE: Duration = Duration::from_secs(10);
 /// As many runs as get a bar of their own; a sweep may have thousands.
 const BARS: usize = 12;
 
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+pub enum Awaited<'a> {
+    /// These runs.
+    Runs(&'a [RunId]),
+    /// All trials of a search, also those that it has not chosen yet.
+    Search(SweepId, usize),
+}
+
+impl Awaited<'_> {
+    fn runs(self, reader: &Reader) -> Result<Vec<Run>, CliError> {
+        Ok(match self {
+            Self::Runs(ids) => reader.runs(ids)?,
+            Self::Search(sweep, _) => reader.trials(sweep)?,
+        })
+    }
+
+    /// True once there is nothing to come. A search whose user stopped a run waits for its user.
+    fn is_over(self, runs: &[Run]) -> bool {
+        let is_stopped = |run: &Run| matches!(run.state, RunState::Ended(Outcome::Stopped));
+        let is_complete = match self {
+            Self::Runs(_) => true,
+            Self::Search(_, planned) => runs.len() >= planned || runs.iter().any(is_stopped),
+        };
+        is_complete && runs.iter().all(|run| run.state.outcome().is_some())
+    }
+}
+
 /// Waits until all have ended; OK only if all are done.
-pub fn wait(board: &Board, ids: &[RunId], context: &mut Context) -> Result<u8, CliError> {
+pub fn wait(board: &Board, what: Awaited<'_>, context: &mut Context) -> Result<u8, CliError> {
     let reader = verb::reader(board)?;
     let interrupted = runner::interrupted().map_err(|e| CliError::Place(e.to_string()))?;
     let animated = context.out.tty && !context.json;
@@ -30,7 +58,7 @@ pub fn wait(board: &Board, ids: &[RunId], context: &mut Context) -> Result<u8, C
     let mut alone = Instant::now();
     loop {
         let now = reader.data_version()?;
-        let runs = if version == Some(now) { None } else { Some(reader.runs(ids)?) };
+        let runs = if version == Some(now) { None } else { Some(what.runs(&reader)?) };
         version = Some(now);
         if let Some(runs) = runs {
             if animated {
@@ -41,7 +69,7 @@ pub fn wait(board: &Board, ids: &[RunId], context: &mut Context) -> Result<u8, C
                 }
             }
             context.out.flush()?;
-            if runs.iter().all(|r| r.state.outcome().is_some()) {
+            if what.is_over(&runs) {
                 return conclude(&runs, context);
             }
         }

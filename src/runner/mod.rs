@@ -33,6 +33,7 @@ mod remote;
 mod report;
 mod room;
 mod run;
+mod search;
 mod sites;
 pub mod slots;
 mod start;

@@ -10,6 +10,7 @@ use super::error::{Result, RunnerError};
 use super::live::{Live, Wake};
 use super::log::Log;
 use super::remote::{RemoteSite, remote_sites};
+use super::search::Searches;
 use super::slots::Machine;
 
 /// The one runner of a board.
@@ -30,6 +31,7 @@ pub(super) struct Runner<'b> {
     pub unwanted: Vec<RunId>,
     /// Runs with a trainer.
     pub live: BTreeMap<RunId, Live>,
+    pub searches: Searches,
     /// The database's version when the queue was last read; `None` = read it anew.
     pub seen: Option<i64>,
     /// True if slots or queue have changed since the last plan.
@@ -82,6 +84,7 @@ impl<'b> Runner<'b> {
             more: false,
             unwanted: Vec::new(),
             live: BTreeMap::new(),
+            searches: Searches::default(),
             seen: None,
             replan: true,
             waits: false,

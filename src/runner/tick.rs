@@ -17,7 +17,8 @@ impl Runner<'_> {
     pub(super) fn tick(&mut self) -> Result<()> {
         self.store.reader().check_in_place()?;
         self.refresh()?;
-        let steps = [self.ingest(), self.reap(), self.stop(), self.start(), self.report()];
+        let steps =
+            [self.ingest(), self.reap(), self.stop(), self.search(), self.start(), self.report()];
         steps.into_iter().collect()
     }
 
@@ -44,6 +45,7 @@ impl Runner<'_> {
                 }
             }
         }
+        self.look_for_searches()?;
         self.seen = Some(version);
         self.replan = true;
         Ok(())

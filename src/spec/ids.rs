@@ -9,7 +9,17 @@ macro_rules! id {
     ($name:ident, $prefix:literal, $what:literal) => {
         #[doc = concat!("The number of a ", $what, ", shown as `", $prefix, "42`.")]
         #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            Debug,
+            Clone,
+            Copy,
+            Default,
+            PartialEq,
+            Eq,
+            PartialOrd,
+            Ord,
+            Hash,
+            Serialize,
+            Deserialize,
         )]
         #[serde(transparent)]
         pub struct $name(pub u32);

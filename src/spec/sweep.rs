@@ -241,7 +241,9 @@ fn strategy(
     let wrong = |text: String| Err(SpecError::Sweep(text));
     match (search, trials, drawn) {
         (_, Some(0), _) => wrong("trials must be at least 1".into()),
-        (_, Some(n), _) if n as usize > MAX_RUNS => wrong(format!("trials may be at most {MAX_RUNS}")),
+        (_, Some(n), _) if n as usize > MAX_RUNS => {
+            wrong(format!("trials may be at most {MAX_RUNS}"))
+        }
         (Some("grid"), Some(_), _) => {
             wrong("search=grid takes every combination, so it has no trials".into())
         }
@@ -253,10 +255,9 @@ fn strategy(
         (Some(word @ ("tpe" | "random")), None, _) => {
             wrong(format!("search={word} needs to know how often: add trials=20"))
         }
-        (_, None, Some(axis)) => wrong(format!(
-            "`{}` is drawn at random, so say how often: add trials=20",
-            axis.key
-        )),
+        (_, None, Some(axis)) => {
+            wrong(format!("`{}` is drawn at random, so say how often: add trials=20", axis.key))
+        }
         (_, None, None) => Ok(Strategy::Grid),
     }
 }

@@ -127,7 +127,7 @@ fn insert_sweep(
 }
 
 /// A new run's columns.
-struct Row {
+pub(super) struct Row {
     name: String,
     wish: String,
     spec: String,
@@ -137,7 +137,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(run: &NewRun) -> Self {
+    pub(super) fn of(run: &NewRun) -> Self {
         let name = printable(&run.name, words::NAME).into_owned();
         Self {
             wish: run.wish.to_string(),
@@ -149,7 +149,7 @@ impl Row {
         }
     }
 
-    fn insert(
+    pub(super) fn insert(
         &self,
         db: &Connection,
         id: Option<RunId>,

@@ -27,6 +27,7 @@ mod search;
 mod series;
 mod sweeps;
 mod trash;
+mod trials;
 mod wishes;
 mod words;
 
@@ -43,6 +44,7 @@ pub use run::{
     SiteState, SlotInfo, Sort, SweepRow, TrainerNote, unreachable,
 };
 pub use salvage::Salvaged;
+pub use trials::history;
 
 /// A read-only connection.
 #[derive(Debug)]

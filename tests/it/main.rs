@@ -57,6 +57,8 @@ mod runner_faults;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod sites;

@@ -12,7 +12,11 @@ impl Sweep {
     ///
     /// # Errors
     /// A value that its key refuses; `parse` has checked them, a hand-made sweep may not have been.
-    pub fn propose(&self, index: usize, history: &[(RunSpec, State)]) -> Result<RunSpec, SpecError> {
+    pub fn propose(
+        &self,
+        index: usize,
+        history: &[(RunSpec, State)],
+    ) -> Result<RunSpec, SpecError> {
         let Strategy::Tpe { seed, .. } = self.strategy else { return self.next(index) };
         if index < tpe::START {
             return self.next(index);
@@ -98,7 +102,8 @@ mod tests {
 
     /// A made-up loss: best at lr 1e-4 with the largest batch and pool=mean.
     fn loss(spec: &RunSpec) -> f64 {
-        (spec.lr / 1e-4).ln().abs() + 32.0 / f64::from(spec.batch_size)
+        (spec.lr / 1e-4).ln().abs()
+            + 32.0 / f64::from(spec.batch_size)
             + f64::from(u8::from(spec.get("pool").unwrap() != "mean"))
     }
 

@@ -1,0 +1,100 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::spec::{Outcome, RunState, Strategy, Sweep, SweepId, Wish, name_in};
+use crate::store::{self, NewRun, Run};
+
+use super::clock::now;
+use super::error::Result;
+use super::state::Runner;
+
+/// The sweeps whose runs are chosen one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Searches {
+    /// The last sweep that was looked at.
+    last: SweepId,
+    /// Those that lack trials.
+    open: BTreeMap<SweepId, Sweep>,
+    /// Those of them that wait for their user to let a run go on.
+    resting: BTreeSet<SweepId>,
+}
+
+impl Runner<'_> {
+    /// Learns of new searches. Called when somebody has written to the database: a user may have let a
+    /// search go on.
+    pub(super) fn look_for_searches(&mut self) -> Result<()> {
+        self.searches.resting.clear();
+        for id in self.store.reader().searches(self.searches.last)? {
+            self.searches.last = id;
+            if let Some(new) = self.store.reader().sweep(id)? {
+                self.searches.open.insert(id, new.sweep);
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues the next trial of a search if a slot is free and nothing else waits for it: a trial that is
+    /// chosen later knows more.
+    pub(super) fn search(&mut self) -> Result<()> {
+        if self.searches.open.len() == self.searches.resting.len() || !self.has_free_slot() {
+            return Ok(());
+        }
+        let rests = |id: &SweepId| self.searches.resting.contains(id);
+        let ids: Vec<SweepId> =
+            self.searches.open.keys().copied().filter(|id| !rests(id)).collect();
+        for id in ids {
+            if self.propose(id)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_free_slot(&self) -> bool {
+        let waits = self.queue.values().any(|run| run.wish == Wish::Run);
+        let slots = || self.published.here.iter().chain(&self.published.there);
+        !waits && (self.live.is_empty() || slots().any(|slot| slot.run.is_none()))
+    }
+
+    /// Queues the next trial of a search; false if it has all its trials or rests.
+    fn propose(&mut self, id: SweepId) -> Result<bool> {
+        let Some(sweep) = self.searches.open.get(&id) else { return Ok(false) };
+        let Strategy::Tpe { trials, .. } = sweep.strategy else { return Ok(false) };
+        let runs = self.store.reader().trials(id)?;
+        if runs.len() >= trials as usize {
+            self.searches.open.remove(&id);
+            return Ok(false);
+        }
+        if rests(&runs) {
+            self.searches.resting.insert(id);
+            return Ok(false);
+        }
+        let at = now();
+        let spec = match sweep.propose(runs.len(), &store::history(&runs, at)) {
+            Ok(spec) => spec,
+            Err(e) => {
+                self.searches.open.remove(&id);
+                self.note(&format!("{id} proposes no more trials: {e}"));
+                return Ok(false);
+            }
+        };
+        let new = NewRun { name: name_in(sweep, &spec), spec, wish: Wish::Run };
+        let Some(run) = self.store.extend(id, runs.len(), &new, at)? else { return Ok(false) };
+        let tags = runs.first().map(|first| first.tags.clone()).unwrap_or_default();
+        if !tags.is_empty() {
+            self.store.set_tags(run, &tags)?;
+        }
+        self.note(&format!("{id}: {run} is trial {} of {trials}, {}", runs.len() + 1, new.name));
+        // The queue is read anew: our own writing does not show in the database's version.
+        self.seen = None;
+        Ok(true)
+    }
+}
+
+/// A search whose user stopped or held runs goes on with them, not without.
+fn rests(runs: &[Run]) -> bool {
+    let goes_on = |run: &Run| run.wish == Wish::Run && !matches!(run.state, RunState::Ended(_));
+    let is_stopped = |run: &Run| {
+        run.wish == Wish::Hold || matches!(run.state, RunState::Ended(Outcome::Stopped))
+    };
+    !runs.iter().any(goes_on) && runs.iter().any(is_stopped)
+}

@@ -69,7 +69,7 @@ impl Runner<'_> {
             return Ok(false);
         }
         let at = now();
-        let spec = match sweep.propose(runs.len(), &store::history(&runs, at)) {
+        let spec = match sweep.propose(runs.len(), &store::trials_at(&runs, at)) {
             Ok(spec) => spec,
             Err(e) => {
                 self.searches.open.remove(&id);

@@ -44,7 +44,7 @@ pub use run::{
     SiteState, SlotInfo, Sort, SweepRow, TrainerNote, unreachable,
 };
 pub use salvage::Salvaged;
-pub use trials::history;
+pub use trials::trials_at;
 
 /// A read-only connection.
 #[derive(Debug)]

@@ -57,7 +57,7 @@ impl Store {
 }
 
 /// The runs of a search as it knew them at that time: what had not ended by then was under way.
-pub fn history(runs: &[Run], at: Millis) -> Vec<(RunSpec, State)> {
+pub fn trials_at(runs: &[Run], at: Millis) -> Vec<(RunSpec, State)> {
     let known = runs.iter().filter(|run| run.created <= at);
     known.map(|run| (run.spec.clone(), state(run, at))).collect()
 }

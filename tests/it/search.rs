@@ -40,7 +40,7 @@ fn a_search_gets_its_trials_though_runners_are_killed_and_can_be_replayed() {
     let sweep = rig.store.reader().sweep(FIRST).unwrap().unwrap().sweep;
     assert!(matches!(sweep.strategy, Strategy::Tpe { trials: 16, .. }));
     for (index, run) in runs.iter().enumerate() {
-        let history = store::history(&runs[..index], run.created);
+        let history = store::trials_at(&runs[..index], run.created);
         assert_eq!(sweep.propose(index, &history).unwrap(), run.spec, "{}", run.id);
     }
 }

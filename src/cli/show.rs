@@ -14,7 +14,7 @@ use crate::events::{Level, Split};
 use crate::runner::Doubts;
 use crate::spec::keys::{KEYS, Key, ValueKind};
 use crate::spec::metrics::{self, Better};
-use crate::spec::{Init, Outcome, RunSpec, RunState, short};
+use crate::spec::{EvalEvery, EvalRows, Init, Outcome, RunSpec, RunState, counts_as_best, short};
 use crate::store::{Curve, Reader, Run};
 
 /// Show everything about a run; without an id, all keys of a run and their defaults
@@ -183,7 +183,9 @@ fn best_epoch(metric: &str, curve: &Curve) -> Option<f64> {
         Better::Low => 1.0,
         Better::Neither => return None,
     };
-    let points = curve.epoch.iter().zip(&curve.value).filter(|(_, v)| v.is_finite());
+    let counts = |epoch| counts_as_best(metric, epoch);
+    let points = curve.epoch.iter().zip(&curve.value);
+    let points = points.filter(|(epoch, v)| v.is_finite() && counts(**epoch));
     points.min_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1))).map(|(epoch, _)| *epoch)
 }
 
@@ -269,6 +271,8 @@ fn takes(key: &Key) -> String {
     match key.kind {
         ValueKind::Text if key.name == "device" => "auto, cpu, cuda:N".to_owned(),
         ValueKind::Text if key.name == "init" => Init::WORDS.to_owned(),
+        ValueKind::Text if key.name == "eval_every" => EvalEvery::WORDS.to_owned(),
+        ValueKind::Text if key.name == "eval_rows" => EvalRows::WORDS.to_owned(),
         ValueKind::Text => "text".to_owned(),
         ValueKind::Path => "path".to_owned(),
         ValueKind::Flag => "true, false".to_owned(),

@@ -9,6 +9,7 @@ mod built_in;
 mod choice;
 mod clean;
 mod error;
+mod evaluation;
 pub mod family;
 mod group;
 mod hash;
@@ -35,6 +36,7 @@ pub use choice::{
 };
 pub use clean::{is_hidden, printable};
 pub use error::{SpecError, or_nearest, or_one_of};
+pub use evaluation::{DECIDING, EvalEvery, EvalRows, counts_as_best};
 pub use family::Family;
 pub use group::KeyGroup;
 pub use ids::{RunId, SweepId};

@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, KEYS, Key, Role};
+use super::metrics::val;
 use super::{
-    BuiltIn, ClassWeights, Delimiter, Escape, Header, Init, Optimizer, Pool, Precision, Preset,
-    Quote, Schedule, SpecError, Task, Unfreeze,
+    BuiltIn, ClassWeights, Delimiter, Escape, EvalEvery, EvalRows, Header, Init, Optimizer, Pool,
+    Precision, Preset, Quote, Schedule, SpecError, Task, Unfreeze,
 };
 
 /// Everything that decides a run's result. What each field means: [`keys::KEYS`].
@@ -65,6 +66,9 @@ pub struct RunSpec {
     pub precision: Precision,
     pub seed: u64,
     pub early_stop: u32,
+    pub eval_every: EvalEvery,
+    pub eval_rows: EvalRows,
+    pub best: String,
     pub device: String,
     pub threads: u32,
     pub site: String,
@@ -121,6 +125,9 @@ impl Default for RunSpec {
             precision: Precision::Auto,
             seed: 0,
             early_stop: 0,
+            eval_every: EvalEvery::Auto,
+            eval_rows: EvalRows::Auto,
+            best: val::LOSS.to_owned(),
             device: "auto".to_owned(),
             threads: 0,
             site: "local".to_owned(),
@@ -212,6 +219,14 @@ impl RunSpec {
                 key: "init".into(),
                 value: parent.to_string(),
                 why: format!("model={model} is fitted anew each time and starts from no other run"),
+            });
+        }
+        let figures = self.task.figures();
+        if !self.best.strip_prefix("val/").is_some_and(|short| figures.contains(&short)) {
+            return Err(SpecError::BadValue {
+                key: "best".into(),
+                value: self.best.clone(),
+                why: format!("task={} has val/{}", self.task, figures.join(", val/")),
             });
         }
         if self.split_column.is_some() && (self.val.is_some() || self.test.is_some()) {

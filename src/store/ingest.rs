@@ -7,8 +7,8 @@ use super::points::{Point, settle_epoch};
 use super::series::{self, metric_id};
 use super::{Curve, Reader, SPARK, Store, confusion, peak};
 use crate::events::{Batch, Event, Kind, PEAK_MEMORY, Split, Started};
-use crate::spec::metrics::{train, val};
-use crate::spec::{RunId, printable};
+use crate::spec::metrics::{higher_is_better, train, val};
+use crate::spec::{RunId, counts_as_best, printable};
 
 /// The longest metric name, the longest note of a trainer, and how many notes of a run are stored.
 const NAME: usize = 200;
@@ -208,7 +208,7 @@ impl<'a> Pending<'a> {
                 Some(split) => format!("{split}/{short}"),
                 None => short.clone().into_owned(),
             };
-            changed.val |= name == val::LOSS;
+            changed.val |= split == Some(Split::Val);
             changed.train |= TRAIN_LOSS.contains(&name.as_str());
             if short.trim().is_empty() || !series::append(db, id, &name, &points)? {
                 changed.stray("a metric without a name, or more metrics than are kept");
@@ -266,12 +266,11 @@ fn derive(db: &Connection, id: RunId) -> Result<()> {
             None => Ok(Curve::default()),
         }
     };
+    let deciding: Option<String> = db
+        .prepare_cached("SELECT json_extract(spec, '$.best') FROM run WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))?;
+    let best_epoch = best_epoch(deciding.as_deref().unwrap_or(val::LOSS), whole)?;
     let mut loss = whole(val::LOSS)?;
-    let lowest = loss.value.iter().enumerate().filter(|(_, v)| v.is_finite());
-    let best_epoch = lowest
-        .min_by(|a, b| a.1.total_cmp(b.1))
-        .and_then(|(place, _)| loss.epoch.get(place))
-        .map(|epoch| *epoch as u32);
     for name in TRAIN_LOSS {
         if loss.value.is_empty() {
             loss = whole(name)?;
@@ -281,6 +280,17 @@ fn derive(db: &Connection, id: RunId) -> Result<()> {
     db.prepare_cached("UPDATE run SET spark = ?2, best_epoch = ?3 WHERE id = ?1")?
         .execute(params![id.0, spark, best_epoch])?;
     Ok(())
+}
+
+/// The epoch whose end has the best value of a figure.
+fn best_epoch(name: &str, curve: impl Fn(&str) -> Result<Curve>) -> Result<Option<u32>> {
+    let sign = if higher_is_better(name) { -1.0 } else { 1.0 };
+    let curve = curve(name)?;
+    let points = curve.epoch.iter().zip(&curve.value);
+    let best = points
+        .filter(|(epoch, value)| value.is_finite() && counts_as_best(name, **epoch))
+        .min_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
+    Ok(best.map(|(epoch, _)| *epoch as u32))
 }
 
 /// At most [`SPARK`] values, each the lowest of its stretch; NaN where nothing is finite.

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::curve::outline;
 use super::points::{Point, Points};
-use crate::spec::RunId;
 use crate::spec::metrics::higher_is_better;
+use crate::spec::{RunId, counts_as_best};
 
 /// Points of a full chunk: about 6 KB, so that rewriting the last one at every batch stays cheap.
 const FULL: usize = 512;
@@ -62,6 +62,8 @@ struct Series<'a> {
     run: RunId,
     metric: i64,
     higher: bool,
+    /// Its name.
+    name: &'a str,
     points: i64,
     /// Number of the last chunk, and what is in it.
     number: i64,
@@ -72,7 +74,7 @@ struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    fn open(db: &'a Connection, run: RunId, metric: i64, name: &str) -> Result<Option<Self>> {
+    fn open(db: &'a Connection, run: RunId, metric: i64, name: &'a str) -> Result<Option<Self>> {
         let row = db
             .prepare_cached("SELECT points, tail, best FROM series WHERE metric = ?1 AND run = ?2")?
             .query_row((metric, run.0), |r| {
@@ -83,15 +85,24 @@ impl<'a> Series<'a> {
         let higher = higher_is_better(name);
         let tail = Points::default();
         let mut series =
-            Self { db, run, metric, higher, points, number, tail, best, voided: false };
+            Self { db, run, metric, higher, name, points, number, tail, best, voided: false };
         series.load()?;
         Ok(Some(series))
     }
 
-    fn new(db: &'a Connection, run: RunId, metric: i64, name: &str) -> Self {
-        let higher = higher_is_better(name);
-        let tail = Points::default();
-        Self { db, run, metric, higher, points: 0, number: 0, tail, best: None, voided: false }
+    fn new(db: &'a Connection, run: RunId, metric: i64, name: &'a str) -> Self {
+        Self {
+            db,
+            run,
+            metric,
+            higher: higher_is_better(name),
+            name,
+            points: 0,
+            number: 0,
+            tail: Points::default(),
+            best: None,
+            voided: false,
+        }
     }
 
     fn load(&mut self) -> Result<()> {
@@ -151,12 +162,14 @@ impl<'a> Series<'a> {
         }
         self.tail.push(p);
         self.points += 1;
-        self.best = better(self.best, p.value, self.higher);
+        if counts_as_best(self.name, p.epoch) {
+            self.best = better(self.best, p.value, self.higher);
+        }
         Ok(())
     }
 
     fn finish(mut self) -> Result<()> {
-        let Some(last) = self.tail.last() else {
+        let Some(last) = self.last() else {
             self.drop_tail()?;
             self.db
                 .prepare_cached("DELETE FROM series WHERE metric = ?1 AND run = ?2")?
@@ -184,18 +197,30 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
-    /// The best of the points that are left; outlines hold it for full chunks.
+    /// The last point that counts; before there is one, the last of all.
+    fn last(&self) -> Option<Point> {
+        let mut points = (0..self.tail.len()).rev().filter_map(|at| self.tail.get(at));
+        points.find(|p| counts_as_best(self.name, p.epoch)).or_else(|| self.tail.last())
+    }
+
+    /// The best of the points that are left; outlines hold it for full chunks, unless some of the points
+    /// do not count.
     fn search_best(&self) -> Result<Option<f64>> {
         let mut query = self.db.prepare_cached(
-            "SELECT coalesce(outline, points) FROM chunk WHERE id BETWEEN ?1 AND ?2",
+            "SELECT CASE WHEN ?3 THEN points ELSE coalesce(outline, points) END FROM chunk
+             WHERE id BETWEEN ?1 AND ?2",
         )?;
         let first = chunk_id(self.run, self.metric, 0);
-        let mut rows = query.query((first, chunk_id(self.run, self.metric, self.number)))?;
+        let last = chunk_id(self.run, self.metric, self.number);
+        let in_full = !counts_as_best(self.name, 0.5);
+        let mut rows = query.query((first, last, in_full))?;
         let mut points = Points::default();
         while let Some(row) = rows.next()? {
             add_points(row, 0, &mut points)?;
         }
-        Ok(points.value.iter().fold(None, |best, value| better(best, *value, self.higher)))
+        let counting = points.epoch.iter().zip(&points.value);
+        let counting = counting.filter(|(epoch, _)| counts_as_best(self.name, **epoch));
+        Ok(counting.fold(None, |best, (_, value)| better(best, *value, self.higher)))
     }
 }
 

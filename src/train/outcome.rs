@@ -13,9 +13,7 @@ use crate::journal::Journal;
 /// The result of one pass over a split without learning.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The mean loss, which decides about the best epoch.
-    pub loss: f64,
-    /// All figures by short name, the loss among them.
+    /// The figures by short name, the loss among them.
     pub values: BTreeMap<String, Number>,
     /// What each row was taken for; `None` for a task without classes.
     pub classes: Option<Classes>,
@@ -31,6 +29,11 @@ pub struct Classes {
 }
 
 impl Outcome {
+    /// The figure of that short name; NaN if there is none.
+    pub fn value(&self, name: &str) -> f64 {
+        self.values.get(name).map_or(f64::NAN, |value| value.0)
+    }
+
     /// Writes the predictions of a pass into the folder of the run `run` and reports its figures.
     /// `train` are the figures of the epoch that was just trained; they are reported first.
     ///

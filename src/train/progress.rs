@@ -47,6 +47,13 @@ impl Console {
             Kind::Resumed { epoch, attempt } => {
                 self.say(&format!("attempt {attempt} goes on after epoch {epoch}"));
             }
+            Kind::Metrics { epoch, values } if values.keys().any(|n| n.starts_with("val/")) => {
+                let mut line = format!("epoch {epoch:.2}");
+                for (name, value) in values.iter().filter(|(n, _)| n.starts_with("val/")) {
+                    let _ = write!(line, "  {name} {:.4}", value.0);
+                }
+                self.say(&line);
+            }
             Kind::Metrics { values, .. } => {
                 let Some(bar) = &self.bar else { return };
                 let get = |name: &str| values.get(name).map_or(f64::NAN, |n| n.0);

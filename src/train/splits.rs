@@ -12,6 +12,12 @@ pub fn rows(data: &Dataset, split: Split) -> &[u32] {
     }
 }
 
+/// At most `most` of some rows, evenly spread and always the same ones; `None` = all.
+pub fn sample(rows: &[u32], most: Option<u64>) -> Vec<u32> {
+    let count = most.map_or(rows.len(), |most| rows.len().min(most as usize));
+    (0..count).filter_map(|at| rows.get(at * rows.len() / count)).copied().collect()
+}
+
 /// The texts of a split, in its order.
 pub fn texts(data: &Dataset, split: Split) -> impl Iterator<Item = &str> {
     let text = |row: &u32| data.texts.get(*row as usize).map(String::as_str);
@@ -22,4 +28,18 @@ pub fn texts(data: &Dataset, split: Split) -> impl Iterator<Item = &str> {
 pub fn labels(data: &Dataset, split: Split) -> Vec<u32> {
     let label = |row: &u32| data.labels.get(*row as usize).copied();
     rows(data, split).iter().filter_map(label).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_spread_over_all_rows() {
+        let rows: Vec<u32> = (10..20).collect();
+        assert_eq!(sample(&rows, Some(4)), [10, 12, 15, 17]);
+        assert_eq!(sample(&rows, Some(99)), rows);
+        assert_eq!(sample(&rows, None), rows);
+        assert_eq!(sample(&[], Some(3)), [0_u32; 0]);
+    }
 }

@@ -31,8 +31,15 @@ pub struct State {
     pub tally: Tally,
     /// The smoothed loss.
     pub smooth: Smooth,
-    /// The epoch with the lowest val loss.
+    /// The best evaluation so far.
     pub best: Option<Best>,
+    /// Evaluations since then that might have been better; none in checkpoints from before there were
+    /// evaluations within an epoch.
+    #[serde(default)]
+    pub since_best: Option<u32>,
+    /// The step of the last evaluation within an epoch.
+    #[serde(default)]
+    pub evaluated: u64,
 }
 
 /// Sums over the batches of one epoch of training.
@@ -64,14 +71,14 @@ pub struct Smooth {
     weight: f64,
 }
 
-/// The best epoch so far.
+/// The best evaluation so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Its number, from 1.
+    /// The number of the epoch that it belongs to, from 1.
     pub epoch: u32,
-    /// Its val loss.
-    #[serde(with = "exact")]
-    pub loss: f64,
+    /// What was better than ever: the val loss, or another figure that `best` names.
+    #[serde(rename = "loss", with = "exact")]
+    pub value: f64,
 }
 
 impl Smooth {
@@ -129,19 +136,32 @@ impl State {
         Ok(Self { spec_hash: self.spec_hash, spec: self.spec, ..saved })
     }
 
-    /// Notes the val loss of an epoch; true if it is the lowest so far.
-    pub fn judge(&mut self, epoch: u32, loss: f64) -> bool {
-        let better = self.best.map_or(!loss.is_nan(), |best| loss < best.loss);
+    /// Takes in the figure of an evaluation in epoch `epoch`, counted from 1; true if none was better
+    /// so far.
+    pub fn judge(&mut self, epoch: u32, value: f64, higher_is_better: bool) -> bool {
+        let better = match self.best {
+            None => !value.is_nan(),
+            Some(best) if higher_is_better => value > best.value,
+            Some(best) => value < best.value,
+        };
+        let since = self.since_best();
+        self.since_best = Some(if better { 0 } else { since + 1 });
         if better {
-            self.best = Some(Best { epoch, loss });
+            self.best = Some(Best { epoch, value });
         }
         better
     }
 
-    /// True if `patience` epochs in a row brought nothing better; 0 = endless patience.
+    /// True if `patience` evaluations in a row brought nothing better; 0 = endless patience.
     pub fn is_stuck(&self, patience: u32) -> bool {
-        let best = self.best.map_or(0, |b| b.epoch);
-        patience > 0 && self.epoch.saturating_sub(best) >= patience
+        patience > 0 && self.since_best() >= patience
+    }
+
+    /// Evaluations since the best one.
+    fn since_best(&self) -> u32 {
+        // Once, every epoch had one evaluation.
+        let epochs = || self.epoch.saturating_sub(self.best.map_or(0, |best| best.epoch));
+        self.since_best.unwrap_or_else(epochs)
     }
 }
 
@@ -166,7 +186,7 @@ mod tests {
     #[test]
     fn state_reads_back_to_the_bit() {
         let mut state = State { step: u64::MAX, ..State::default() };
-        state.best = Some(Best { epoch: 3, loss: f64::INFINITY });
+        state.best = Some(Best { epoch: 3, value: f64::INFINITY });
         for i in 0..2000_u32 {
             let x = f64::from(i).sin() / 3.0;
             state.smooth.push(x);
@@ -211,17 +231,28 @@ mod tests {
     }
 
     #[test]
-    fn patience_counts_epochs_after_the_best() {
+    fn patience_counts_evaluations_after_the_best() {
         let mut state = State::default();
         let losses = [0.5, 0.4, 0.41, f64::NAN, 0.42];
         let mut stuck = Vec::new();
         for (i, loss) in losses.into_iter().enumerate() {
+            state.judge(i as u32 + 1, loss, false);
             state.epoch = i as u32 + 1;
-            state.judge(state.epoch, loss);
             stuck.push(state.is_stuck(2));
         }
         assert_eq!(stuck, [false, false, false, true, true]);
         assert_eq!(state.best.unwrap().epoch, 2);
         assert!(!state.is_stuck(0));
+        // A checkpoint of a tuneboard that evaluated once an epoch.
+        let old = State { since_best: None, ..state.clone() };
+        assert!(old.is_stuck(3) && !old.is_stuck(4) && state.is_stuck(3) && !state.is_stuck(4));
+    }
+
+    #[test]
+    fn accuracy_is_better_when_it_is_higher() {
+        let mut state = State::default();
+        let better: Vec<bool> =
+            [0.5, 0.4, 0.6, 0.6].iter().map(|acc| state.judge(1, *acc, true)).collect();
+        assert_eq!(better, [true, false, true, false]);
     }
 }

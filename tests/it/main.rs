@@ -21,6 +21,8 @@ mod demo;
 #[cfg(test)]
 mod elmo;
 #[cfg(test)]
+mod evaluation;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod fuzz;

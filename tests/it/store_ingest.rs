@@ -102,6 +102,56 @@ fn told(store: &Store, id: RunId) -> Told {
     }
 }
 
+/// Within an epoch the val rows are sampled: what is said of them is a curve, and neither best nor last.
+#[test]
+fn points_within_an_epoch_are_a_curve_but_neither_best_nor_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&dir.path().join("board.db")).unwrap();
+    let mut spec = RunSpec { model: "m".into(), data: "d.csv".into(), ..RunSpec::default() };
+    spec.set("best", "acc").unwrap();
+    let run = NewRun { name: "one".into(), spec, wish: Wish::Run };
+    let id = store.enqueue(None, &[run]).unwrap().1[0];
+    let within = |step, epoch, loss: f64| {
+        let values =
+            values(&[("train/step_loss", 1.0), ("val/loss", loss), ("val/acc", 1.0 - loss)]);
+        event(step, Kind::Metrics { epoch, values })
+    };
+    let mut told = vec![started(1, 0), within(2, 0.25, 0.01), within(4, 0.5, 0.3)];
+    let path = dir.path().join("events.jsonl");
+    write(&path, &told);
+    ingest_all(&mut store, id, &path);
+    let run = store.reader().run(id).unwrap().unwrap();
+    // A first impression, until there is more.
+    assert_eq!((run.last["val/loss"], run.best.get("val/loss"), run.best_epoch), (0.3, None, None));
+    assert_eq!(run.spark.len(), 2);
+
+    told.extend([
+        eval(8, Split::Val, 1, 0.2),
+        within(12, 1.5, 0.02),
+        eval(16, Split::Val, 2, 0.25),
+    ]);
+    told.push(within(20, 2.5, 0.03));
+    write(&path, &told);
+    ingest_all(&mut store, id, &path);
+    let run = store.reader().run(id).unwrap().unwrap();
+    assert_eq!((run.last["val/loss"], run.best["val/loss"]), (0.25, 0.2));
+    assert_eq!((run.last["val/acc"], run.best["val/acc"]), (0.75, 0.8));
+    assert_eq!((run.best_epoch, run.spark.len(), run.epoch), (Some(1), 6, 2.5));
+    let curve = store.reader().curve(id, "val/loss", 0).unwrap();
+    assert_eq!(curve.epoch, [0.25, 0.5, 1.0, 1.5, 2.0, 2.5]);
+    assert_eq!(curve.value, [0.01, 0.3, 0.2, 0.02, 0.25, 0.03]);
+
+    // What is voided takes its share of the best with it.
+    let mut again = told.clone();
+    again.push(event(4, Kind::Resumed { epoch: 0, attempt: 2 }));
+    again.push(within(4, 0.5, 0.3));
+    write(&path, &again);
+    ingest_all(&mut store, id, &path);
+    let run = store.reader().run(id).unwrap().unwrap();
+    assert_eq!((run.best.get("val/loss"), run.best_epoch), (None, None));
+    assert_eq!(run.spark.len(), 2);
+}
+
 #[test]
 fn an_eval_is_one_point_an_epoch_under_the_name_of_its_split() {
     let dir = tempfile::tempdir().unwrap();

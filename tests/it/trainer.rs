@@ -471,7 +471,7 @@ fn a_spec_that_changed_under_a_checkpoint_is_refused() {
     let output = desk.train("r1");
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(stderr.contains("spec.toml has changed"), "{stderr}");
+    assert!(stderr.contains("has changed since checkpoints/last"), "{stderr}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Entry;
+use crate::spec::counts_as_best;
 use crate::spec::metrics::{self, Better};
 use crate::store::Curve;
 
@@ -74,9 +75,14 @@ pub(super) fn metrics(entries: &[Entry], baseline: usize) -> Vec<MetricRow> {
 }
 
 fn figures(name: &str, curve: &Curve) -> Option<Figures> {
-    let last = curve.value.last().copied()?;
+    let points = curve.value.iter().zip(&curve.epoch);
+    let mut points: Vec<_> = points.filter(|(_, e)| counts_as_best(name, **e)).collect();
+    if points.is_empty() {
+        points = curve.value.iter().zip(&curve.epoch).collect();
+    }
+    let last = points.last().map(|(value, _)| **value)?;
     let (mut min, mut max) = (None::<Extreme>, None::<Extreme>);
-    for (value, epoch) in curve.value.iter().zip(&curve.epoch).filter(|(v, _)| v.is_finite()) {
+    for (value, epoch) in points.into_iter().filter(|(v, _)| v.is_finite()) {
         let here = Extreme { value: *value, epoch: *epoch };
         // The first of equal values stays, as in the run's list of best values.
         min = min.filter(|m| m.value <= *value).or(Some(here));

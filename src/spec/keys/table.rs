@@ -1,9 +1,10 @@
 use super::Role::{Baseline, Memory, Rows};
 use super::row::{flag, float, int, required, text, word};
 use super::{Key, ValueKind, values};
+use crate::spec::metrics::val;
 use crate::spec::{
-    ClassWeights, Delimiter, Escape, Header, Init, KeyGroup, Optimizer, Pool, Precision, Preset,
-    Quote, Schedule, Task, Unfreeze, short,
+    ClassWeights, DECIDING, Delimiter, Escape, Header, Init, KeyGroup, Optimizer, Pool, Precision,
+    Preset, Quote, Schedule, Task, Unfreeze, short,
 };
 
 /// TOML integers are signed.
@@ -199,8 +200,37 @@ pub static KEYS: &[Key] = &[
         .notebook("fp32"),
     int!(seed, 0, MAX_SEED, "seed of the head, the dropout and the batch order")
         .group_in(KeyGroup::Experiment),
-    int!(early_stop, 0, 100_000, "epochs without a better val loss before stopping; 0 = never")
-        .notebook("0"),
+    int!(
+        early_stop,
+        0,
+        100_000,
+        "evaluations of all val rows without a better one before stopping; 0 = never"
+    )
+    .notebook("0"),
+    Key::new(
+        "eval_every",
+        "val rows within an epoch: auto, epoch (only at its end), a share of it (0.25), or steps (100s)",
+        ValueKind::Text,
+        |s| s.eval_every.to_string(),
+        |s, v| v.parse().map(|every| s.eval_every = every),
+    )
+    .later(5, "auto"),
+    Key::new(
+        "eval_rows",
+        "val rows looked at within an epoch: auto, a number, or all, and then the best may be one of these",
+        ValueKind::Text,
+        |s| s.eval_rows.to_string(),
+        |s, v| v.parse().map(|rows| s.eval_rows = rows),
+    )
+    .later(5, "auto"),
+    Key::new(
+        "best",
+        "the figure of the val rows that decides about the best checkpoint and early_stop",
+        ValueKind::Choice(DECIDING),
+        |s| s.best.clone(),
+        |s, v| values::one_of(v, DECIDING).map(|best| s.best = best.to_owned()),
+    )
+    .later(5, val::LOSS),
     Key::new(
         "device",
         "auto, cpu or cuda:N",

@@ -14,6 +14,17 @@ pub(super) fn choice<T: FromStr>(text: &str, words: &[&str]) -> Result<T, String
     })
 }
 
+/// The one of some words that is meant; the part before a slash may be left out.
+pub(super) fn one_of<'w>(text: &str, words: &[&'w str]) -> Result<&'w str, String> {
+    let is_meant = |word: &&&str| {
+        **word == text || word.split_once('/').is_some_and(|(_, short)| short == text)
+    };
+    words.iter().find(is_meant).copied().ok_or_else(|| match nearest(text, words.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`? It takes {}", words.join(", ")),
+        None => format!("it takes {}", words.join(", ")),
+    })
+}
+
 pub(super) fn int(text: &str, min: u64, max: u64) -> Result<u64, String> {
     let fail = || format!("a whole number from {min} to {max} is expected");
     let n = match text.parse::<u64>() {

@@ -116,7 +116,7 @@ fn tell(
 }
 
 fn outcome(fitted: &Fitted, data: &Dataset, split: Split) -> Outcome {
-    objective::class_outcome(data, split, judge(fitted, data, split))
+    objective::class_outcome(data, splits::rows(data, split), judge(fitted, data, split))
 }
 
 fn judge(fitted: &Fitted, data: &Dataset, split: Split) -> Scores {

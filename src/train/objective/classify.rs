@@ -135,31 +135,35 @@ impl Objective for Classify {
         values
     }
 
-    fn evaluate(&mut self, split: Split, stop: &Stop) -> Result<Option<Outcome>, TrainError> {
-        let Some(all) = self.texts.judge(split, stop)? else { return Ok(None) };
-        let labels = splits::labels(&self.data, split);
+    fn evaluate(
+        &mut self,
+        split: Split,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Option<Outcome>, TrainError> {
+        let rows = splits::sample(self.texts.rows(split), most);
+        let Some(all) = self.texts.judge(&rows, stop)? else { return Ok(None) };
+        let labels = rows.iter().map(|row| self.label(*row)).collect();
         let scores = judge::scores(labels, &all.values, self.data.label_names.len());
-        let notebook = (self.is_notebook && split == Split::Val)
+        let notebook = (self.is_notebook && split == Split::Val && most.is_none())
             .then(|| notebook_loss(scores.batch_losses(self.batch_size), scores.labels.len()));
-        let mut outcome = outcome(&self.data, split, scores);
+        let mut outcome = outcome(&self.data, &rows, scores);
         outcome.values.extend(notebook);
         Ok(Some(outcome))
     }
 }
 
-/// The figures, the confusion counts and the predictions of a pass over a split, whose rows `scores`
-/// has in their order.
-pub fn outcome(data: &Dataset, split: Split, scores: Scores) -> Outcome {
+/// The figures, the confusion counts and the predictions of a pass over `rows`; `scores` has them in
+/// their order.
+pub fn outcome(data: &Dataset, rows: &[u32], scores: Scores) -> Outcome {
     let classes = data.label_names.len();
     let confusion = scores.confusion(classes);
-    let loss = scores.loss();
     let values = [
-        (metrics::LOSS, loss),
+        (metrics::LOSS, scores.loss()),
         (metrics::ACC, scores.accuracy()),
         (metrics::F1, macro_f1(&confusion)),
     ]
     .map(|(name, value)| (name.to_owned(), Number(value)));
-    let rows = splits::rows(data, split);
     let predictions = Predictions {
         rows: rows.iter().filter_map(|r| data.rows.get(*r as usize).copied()).collect(),
         probabilities: (0..classes)
@@ -171,7 +175,7 @@ pub fn outcome(data: &Dataset, split: Split, scores: Scores) -> Outcome {
         label_names: data.label_names.clone(),
     };
     let classes = Some(Classes { confusion, predictions });
-    Outcome { loss, values: BTreeMap::from(values), classes }
+    Outcome { values: BTreeMap::from(values), classes }
 }
 
 /// The notebook's average: mean losses of batches, summed, over the number of rows

@@ -152,14 +152,14 @@ impl Encoded {
         self.model.network.forward(&inputs, learner.mode)
     }
 
-    /// The logarithms of the class probabilities of a split's rows, in their order; `None` if `stop`
-    /// asked for a stop first.
+    /// The logarithms of the class probabilities of some rows, in their order; `None` if `stop` asked
+    /// for a stop first.
     ///
     /// # Errors
     /// What libtorch reports.
     pub fn judge(
         &mut self,
-        split: Split,
+        rows: &[u32],
         stop: &Stop,
     ) -> Result<Option<LogProbabilities>, TrainError> {
         if !self.freeze(stop)? {
@@ -168,8 +168,7 @@ impl Encoded {
         self.forget();
         let mode = Mode::inference(self.place.kind);
         let logits = |rows: &[u32]| self.logits(rows, mode);
-        let (rows, at_once) = (self.rows(split), self.evaluation_batch());
-        log_probabilities(&self.tokens, rows, at_once, logits, stop)
+        log_probabilities(&self.tokens, rows, self.evaluation_batch(), logits, stop)
     }
 
     /// Rows that are evaluated together: without gradients more fit.

@@ -93,12 +93,17 @@ pub trait Objective {
     /// The train figures of an epoch by short name: means over its own passes, and throughput.
     fn train_values(&self, tally: &Tally) -> BTreeMap<String, Number>;
 
-    /// One pass over a split without learning; `None` if `stop` asked for a stop first. The targets are
-    /// the same each time, so that epochs and runs compare.
+    /// One pass over a split without learning, or over `most` rows of it; `None` if `stop` asked for a
+    /// stop first. The rows and targets are the same each time, so that epochs and runs compare.
     ///
     /// # Errors
     /// What libtorch reports.
-    fn evaluate(&mut self, split: Split, stop: &Stop) -> Result<Option<Outcome>, TrainError>;
+    fn evaluate(
+        &mut self,
+        split: Split,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Option<Outcome>, TrainError>;
 
     /// Brings [`Self::carried`] up to date before a checkpoint.
     ///

@@ -25,8 +25,6 @@ pub struct Meter {
     /// Targets and tokens since the last report.
     targets: u64,
     tokens: u64,
-    /// Learning rate of the last step that was read.
-    lr: f64,
     /// True if a step was read since the last report.
     is_fresh: bool,
     told: Instant,
@@ -39,15 +37,7 @@ const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 impl Default for Meter {
     fn default() -> Self {
         let now = Instant::now();
-        Self {
-            waiting: Vec::new(),
-            targets: 0,
-            tokens: 0,
-            lr: 0.0,
-            is_fresh: false,
-            told: now,
-            lap: now,
-        }
+        Self { waiting: Vec::new(), targets: 0, tokens: 0, is_fresh: false, told: now, lap: now }
     }
 }
 
@@ -87,14 +77,22 @@ impl Trainer<'_> {
         if self.place.device.is_cuda() && !is_due {
             return Ok(());
         }
+        self.read_waiting()?;
+        if is_due && self.meter.is_fresh {
+            let values = self.step_values();
+            self.meter.reset();
+            self.journal.write(Kind::Metrics { epoch: self.epoch(), values })?;
+        }
+        Ok(())
+    }
+
+    /// Reads the losses of the steps that wait.
+    pub(super) fn read_waiting(&mut self) -> Result<(), TrainError> {
         for measured in std::mem::take(&mut self.meter.waiting) {
             self.read(&measured)?;
         }
         self.state.tally.seconds += self.meter.lap();
         self.journal.console.step(self.state.step);
-        if is_due && self.meter.is_fresh {
-            self.tell_metrics()?;
-        }
         Ok(())
     }
 
@@ -122,34 +120,34 @@ impl Trainer<'_> {
         self.state.smooth.push(loss.mean);
         self.meter.targets += targets;
         self.meter.tokens += tokens;
-        self.meter.lr = measured.lr;
         self.meter.is_fresh = true;
         Ok(())
     }
 
-    fn tell_metrics(&mut self) -> Result<(), TrainError> {
-        let seconds = self.meter.told.elapsed().as_secs_f64();
-        let rate = |count: u64| Number(count as f64 / seconds.max(1e-9));
+    /// What is known of the steps so far; throughput only if there were any since the last report.
+    pub(super) fn step_values(&self) -> BTreeMap<String, Number> {
+        let last = self.state.step.saturating_sub(1);
         let mut values = BTreeMap::from([
             (train::STEP_LOSS.to_owned(), Number(self.state.smooth.value())),
-            (train::STEP_LR.to_owned(), Number(self.meter.lr)),
-            (train::STEP_TOKENS_PER_S.to_owned(), rate(self.meter.tokens)),
+            (train::STEP_LR.to_owned(), Number(self.rates.lr(last))),
         ]);
-        if self.objective.has_examples() {
-            values.insert(train::STEP_EXAMPLES_PER_S.to_owned(), rate(self.meter.targets));
+        values.extend(group_rates(&self.rates, last));
+        if self.meter.is_fresh {
+            let seconds = self.meter.told.elapsed().as_secs_f64();
+            let rate = |count: u64| Number(count as f64 / seconds.max(1e-9));
+            values.insert(train::STEP_TOKENS_PER_S.to_owned(), rate(self.meter.tokens));
+            if self.objective.has_examples() {
+                values.insert(train::STEP_EXAMPLES_PER_S.to_owned(), rate(self.meter.targets));
+            }
         }
-        // The step that `step_lr` belongs to: the last one that was read.
-        values.extend(group_rates(&self.rates, self.state.step.saturating_sub(1)));
         if let Some(bytes) = self.place.memory() {
             values.insert(train::STEP_MEMORY.to_owned(), Number(bytes as f64));
         }
-        let epoch = self.epoch();
-        self.meter.reset();
-        self.journal.write(Kind::Metrics { epoch, values })
+        values
     }
 
     /// Epochs done, with a fraction.
-    fn epoch(&self) -> f64 {
+    pub(super) fn epoch(&self) -> f64 {
         let steps_per_epoch = self.rates.total() as f64 / f64::from(self.spec.epochs);
         f64::from(self.state.epoch) + self.state.step_in_epoch as f64 / steps_per_epoch
     }

@@ -5,11 +5,13 @@
 //! ```text
 //! open: data, source, objective, optimiser, the state of checkpoints/last
 //! train_epoch: step (learn, halve where memory runs out) -> meter -> metrics
+//!   judge_between: evaluate a sample of the val rows, or all -> metrics
 //! judge_epoch: evaluate the val rows -> figures, predictions, checkpoints/best
 //! save: checkpoints/last
 //! test_best: evaluate the test rows with the weights of checkpoints/best
 //! ```
 
+mod between;
 mod meter;
 mod open;
 mod step;
@@ -19,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tuneboard::events::{Ending, Kind, Saved, Split};
 use tuneboard::spec::schedule::Stage;
-use tuneboard::spec::{Rates, RunSpec};
+use tuneboard::spec::{Rates, RunSpec, metrics};
 
 use crate::checkpoint::{Assets, Checkpoints};
 use crate::device::{self, Place};
@@ -59,6 +61,8 @@ enum Flow {
     Finished,
     /// A stop was asked for first.
     Stopped,
+    /// Nothing better came for too long.
+    Stuck,
 }
 
 impl Flow {
@@ -83,7 +87,7 @@ impl Trainer<'_> {
         }
         let ending = match self.test_best()? {
             Flow::Stopped => Ending::Stopped,
-            Flow::Finished => Ending::Done,
+            Flow::Finished | Flow::Stuck => Ending::Done,
         };
         Ok((ending, self.best_epoch()))
     }
@@ -93,7 +97,7 @@ impl Trainer<'_> {
         self.state.epoch >= self.spec.epochs || self.state.is_stuck(self.spec.early_stop)
     }
 
-    /// The epoch with the lowest val loss so far.
+    /// The epoch with the best evaluation so far.
     fn best_epoch(&self) -> Option<u32> {
         self.state.best.map(|best| best.epoch)
     }
@@ -102,16 +106,13 @@ impl Trainer<'_> {
     /// leaves the epoch trained but not judged.
     fn judge_epoch(&mut self) -> Result<Flow, TrainError> {
         let epoch = self.state.epoch + 1;
-        let Some(outcome) = self.evaluate(Split::Val)? else { return Ok(Flow::Stopped) };
+        let Some(outcome) = self.evaluate(Split::Val, None)? else { return Ok(Flow::Stopped) };
         let tally = std::mem::take(&mut self.state.tally);
         let mut train = self.objective.train_values(&tally);
         train.extend(device::peak_memory(self.place.device));
-        let loss = outcome.loss;
+        let value = self.deciding(&outcome);
         outcome.report(self.journal, &self.folder, (Split::Val, epoch), Some(train))?;
-        if self.state.judge(epoch, loss) {
-            self.checkpoints.save_best(&self.assets, self.objective.parameters())?;
-            self.saved(Saved::Best, epoch, "checkpoints/best")?;
-        }
+        self.decide(epoch, value)?;
         self.state.epoch = epoch;
         self.state.step_in_epoch = 0;
         Ok(Flow::Finished)
@@ -136,14 +137,29 @@ impl Trainer<'_> {
             }
             None => self.state.epoch,
         };
-        let Some(outcome) = self.evaluate(Split::Test)? else { return Ok(Flow::Stopped) };
+        let Some(outcome) = self.evaluate(Split::Test, None)? else { return Ok(Flow::Stopped) };
         outcome.report(self.journal, &self.folder, (Split::Test, epoch), None)?;
         Ok(Flow::Finished)
     }
 
-    fn evaluate(&mut self, split: Split) -> Result<Option<Outcome>, TrainError> {
+    fn evaluate(&mut self, split: Split, most: Option<u64>) -> Result<Option<Outcome>, TrainError> {
         let stop = self.stop;
-        self.objective.evaluate(split, &|| stop.load(Ordering::Relaxed))
+        self.objective.evaluate(split, most, &|| stop.load(Ordering::Relaxed))
+    }
+
+    /// The figure of an evaluation that decides whether it is the best.
+    fn deciding(&self, outcome: &Outcome) -> f64 {
+        outcome.value(self.spec.best.trim_start_matches("val/"))
+    }
+
+    /// Saves the weights if the evaluation with this deciding figure is the best so far; true if it is.
+    fn decide(&mut self, epoch: u32, value: f64) -> Result<bool, TrainError> {
+        let is_best = self.state.judge(epoch, value, metrics::higher_is_better(&self.spec.best));
+        if is_best {
+            self.checkpoints.save_best(&self.assets, self.objective.parameters())?;
+            self.saved(Saved::Best, epoch, "checkpoints/best")?;
+        }
+        Ok(is_best)
     }
 
     fn saved(&mut self, what: Saved, epoch: u32, path: &str) -> Result<(), TrainError> {

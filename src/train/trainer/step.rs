@@ -31,6 +31,12 @@ impl Trainer<'_> {
             if self.stop_asked() {
                 return Ok(Flow::Stopped);
             }
+            if self.judge_between(index)? == Flow::Stopped {
+                return Ok(Flow::Stopped);
+            }
+            if self.state.is_stuck(self.spec.early_stop) {
+                return Ok(Flow::Stuck);
+            }
             self.step(index)?;
             self.report(false)?;
         }

@@ -168,8 +168,13 @@ impl Objective for Windows {
         Sums::train_values(tally)
     }
 
-    /// From a fresh state.
-    fn evaluate(&mut self, split: Split, stop: &Stop) -> Result<Option<Outcome>, TrainError> {
+    /// From a fresh state. A window counts as many rows as the stream has.
+    fn evaluate(
+        &mut self,
+        split: Split,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Option<Outcome>, TrainError> {
         let _guard = tch::no_grad_guard();
         let [train, val, test] = &self.rows;
         let rows = match split {
@@ -183,7 +188,8 @@ impl Objective for Windows {
         }
         let mut carried = Carried::new();
         let mut all = Sums::default();
-        for index in 0..stream.windows() {
+        let most = most.map_or(usize::MAX, |rows| (rows as usize / stream.rows()).max(1));
+        for index in 0..stream.windows().min(most) {
             if stop() {
                 return Ok(None);
             }

@@ -19,6 +19,7 @@ use crate::objective::loss::{self, Loss};
 use crate::objective::{Learner, Objective, Opened, Pass, Setup, Stop};
 use crate::outcome::Outcome;
 use crate::rng::{Purpose, Rng};
+use crate::splits;
 use crate::state::Tally;
 use crate::tokenize::{Tokens, must_fit};
 
@@ -186,7 +187,12 @@ impl Objective for Subwords {
         Sums::train_values(tally)
     }
 
-    fn evaluate(&mut self, split: Split, stop: &Stop) -> Result<Option<Outcome>, TrainError> {
+    fn evaluate(
+        &mut self,
+        split: Split,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Option<Outcome>, TrainError> {
         let _guard = tch::no_grad_guard();
         let [train, val, test] = &self.pieces.parts;
         let rows = match split {
@@ -194,12 +200,13 @@ impl Objective for Subwords {
             Split::Val => val,
             Split::Test => test,
         };
+        let rows = splits::sample(rows, most);
         let mode = Mode::inference(self.place.kind);
         // Not the run's seed: runs with different seeds are judged by the same tokens.
         let draw = |piece| Rng::new(0, Purpose::Mask, u64::from(piece));
         let mut all = Sums::default();
         let at_once = self.spec.batch_size as usize;
-        for positions in batch::evaluation(rows, &self.pieces.tokens, at_once) {
+        for positions in batch::evaluation(&rows, &self.pieces.tokens, at_once) {
             if stop() {
                 return Ok(None);
             }

@@ -1,0 +1,42 @@
+use tuneboard::events::{Kind, Split};
+use tuneboard::spec::EvalRows;
+
+use super::{Flow, Trainer};
+use crate::error::TrainError;
+use crate::model::Memory;
+
+impl Trainer<'_> {
+    /// Evaluates the val rows, or a sample of them, if an evaluation is due after `step` steps of the
+    /// epoch. The epoch goes on afterwards as if nothing had been: nothing random is drawn, and what
+    /// batches carry on comes back.
+    pub(super) fn judge_between(&mut self, step: u64) -> Result<Flow, TrainError> {
+        let (every, epochs, per_epoch) =
+            (self.spec.eval_every, self.spec.epochs, self.objective.steps());
+        let done = self.state.step;
+        // A run that was stopped right after an evaluation does not do it again.
+        if !every.is_due(epochs, per_epoch, step, done) || self.state.evaluated == done {
+            return Ok(Flow::Finished);
+        }
+        self.optimizer.settle()?;
+        self.read_waiting()?;
+        let mut values = self.step_values();
+        let rows = u64::from(self.spec.batch_size) * u64::from(self.spec.accumulate);
+        let most = self.spec.eval_rows.most(rows * every.interval(epochs, per_epoch));
+        let carried = self.objective.memory().map(Memory::take);
+        let outcome = self.evaluate(Split::Val, most)?;
+        if let (Some(memory), Some(carried)) = (self.objective.memory(), carried) {
+            memory.put(carried);
+        }
+        let Some(outcome) = outcome else { return Ok(Flow::Stopped) };
+        self.state.evaluated = done;
+        values.extend(outcome.values.iter().map(|(name, value)| (format!("val/{name}"), *value)));
+        self.journal.write(Kind::Metrics { epoch: self.epoch(), values })?;
+        let decides = self.spec.eval_rows == EvalRows::All;
+        if decides && self.decide(self.state.epoch + 1, self.deciding(&outcome))? {
+            // Without it, a killed run would go on from before its best weights.
+            self.save()?;
+        }
+        self.meter.restart();
+        Ok(Flow::Finished)
+    }
+}

@@ -64,7 +64,7 @@ impl Runner<'_> {
     pub(super) fn remove_half_written(&self, id: RunId) {
         for entry in fs::read_dir(self.board.predictions(id)).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|end| end == "tmp") {
-                let _ = fs::remove_file(entry.path());
+                let _ = fs::remove_file(path);
             }
         }
     }
@@ -72,14 +72,13 @@ impl Runner<'_> {
     /// Removes what killed clients have not finished writing in the board's folder.
     pub(super) fn remove_left_over(&self) {
         for entry in fs::read_dir(self.board.root()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_temporary = path.extension().is_some_and(|end| end == "tmp");
             let name = entry.file_name().to_string_lossy().into_owned();
             let age =
                 entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-            if name.starts_with("config.")
-                && name.ends_with(".tmp")
-                && age.is_some_and(|age| age > OLD)
-            {
-                let _ = fs::remove_file(entry.path());
+            if name.starts_with("config.") && is_temporary && age.is_some_and(|age| age > OLD) {
+                let _ = fs::remove_file(path);
             }
         }
     }

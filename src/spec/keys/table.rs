@@ -228,7 +228,7 @@ pub static KEYS: &[Key] = &[
         "the figure of the val rows that decides about the best checkpoint and early_stop",
         ValueKind::Choice(DECIDING),
         |s| s.best.clone(),
-        |s, v| values::one_of(v, DECIDING).map(|best| s.best = best.to_owned()),
+        |s, v| values::one_of(v, DECIDING).map(|best| best.clone_into(&mut s.best)),
     )
     .later(5, val::LOSS),
     Key::new(

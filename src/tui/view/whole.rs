@@ -132,7 +132,7 @@ impl View {
     }
 
     /// Puts the cursor of the runs screen on a row.
-    pub fn to_row(&mut self, row: usize, snap: &Snapshot) {
+    pub fn move_to_row(&mut self, row: usize, snap: &Snapshot) {
         self.runs.cursor = row.min(snap.list.count().saturating_sub(1));
         self.runs.at = None;
     }

@@ -55,7 +55,7 @@ impl Screen for Run {
         let to = moved(at, by, ids.len());
         if let Some(id) = ids.get(to).copied() {
             if snap.list.groups.is_none() {
-                view.to_row(to, snap);
+                view.move_to_row(to, snap);
             }
             view.show(id);
         }

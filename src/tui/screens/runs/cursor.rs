@@ -13,7 +13,7 @@ pub fn page(view: &View, snap: &Snapshot) -> usize {
 
 /// Moves the cursor.
 pub fn step(view: &mut View, snap: &Snapshot, by: isize) {
-    view.to_row(moved(view.runs.cursor, by, snap.list.count()), snap);
+    view.move_to_row(moved(view.runs.cursor, by, snap.list.count()), snap);
 }
 
 /// The runs of the row under the cursor.

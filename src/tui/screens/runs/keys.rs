@@ -69,7 +69,7 @@ fn open(view: &mut View, snap: &Snapshot) -> Option<Effect> {
         let group = groups.get(view.runs.cursor)?;
         view.runs.only = Some((group.label.clone(), Arc::clone(&group.members)));
         view.runs.group = GroupBy::None;
-        view.to_row(0, snap);
+        view.move_to_row(0, snap);
         view.runs.top = 0;
         return None;
     }

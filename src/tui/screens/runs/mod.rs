@@ -79,7 +79,7 @@ impl Screen for Runs {
         if !view.runs.marks.is_empty() {
             view.runs.marks.clear();
         } else if view.runs.only.take().is_some() {
-            view.to_row(0, snap);
+            view.move_to_row(0, snap);
         } else if !view.runs.filter.is_empty() {
             view.filter_to("");
         } else {
@@ -90,11 +90,11 @@ impl Screen for Runs {
     fn click(&self, target: &Target, _: u16, view: &mut View, snap: &Snapshot) -> Click {
         match target {
             Target::Row(row) if view.runs.cursor == *row => return Click::Same(&keys::OPEN),
-            Target::Row(row) => view.to_row(*row, snap),
+            Target::Row(row) => view.move_to_row(*row, snap),
             Target::Mark(row) => {
-                view.to_row(*row, snap);
+                view.move_to_row(*row, snap);
                 cursor::mark(view, snap);
-                view.to_row(*row, snap);
+                view.move_to_row(*row, snap);
             }
             Target::Title(column) => {
                 let choices = choices::sort_choices(snap);

@@ -134,7 +134,7 @@ fn last(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot, view:
     for key in snap.list.varied.iter() {
         let value = run.spec.shown(key);
         let differs = |other: &&Run| other.spec.shown(key) != value;
-        let is_own = neighbours.iter().flatten().any(|other| differs(other));
+        let is_own = neighbours.iter().flatten().any(differs);
         let shown = text::fit_end(&value, 24).into_owned();
         lines.push((format!("{key} {shown}"), if is_own { theme.accent } else { theme.dim }));
     }
@@ -172,13 +172,11 @@ fn end_words(run: &Run, snap: &Snapshot) -> Vec<(String, bool)> {
     if let Some(words) = site::progress(run.id, snap) {
         return vec![(words.to_owned(), false)];
     }
-    match run.state.outcome() {
-        Some(Outcome::Failed { why, .. } | Outcome::Lost { why }) => vec![(why.clone(), true)],
-        _ => {
-            let log = snap.log.as_ref().filter(|log| log.run == run.id);
-            let lines = log.map(|log| log.lines.as_slice()).unwrap_or_default();
-            let first = lines.len().saturating_sub(12);
-            lines.iter().skip(first).map(|line| (line.clone(), false)).collect()
-        }
+    if let Some(Outcome::Failed { why, .. } | Outcome::Lost { why }) = run.state.outcome() {
+        return vec![(why.clone(), true)];
     }
+    let log = snap.log.as_ref().filter(|log| log.run == run.id);
+    let lines = log.map(|log| log.lines.as_slice()).unwrap_or_default();
+    let first = lines.len().saturating_sub(12);
+    lines.iter().skip(first).map(|line| (line.clone(), false)).collect()
 }

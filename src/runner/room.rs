@@ -64,7 +64,7 @@ impl Runner<'_> {
     pub(super) fn remove_half_written(&self, id: RunId) {
         for entry in fs::read_dir(self.board.predictions(id)).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|end| end == "tmp") {
-                let _ = fs::remove_file(path);
+                let _ = fs::remove_file(entry.path());
             }
         }
     }

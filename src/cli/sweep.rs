@@ -28,7 +28,7 @@ which one starts from the runs of another (docs/huggingface.md).
 Examples:
   tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
   tuneboard sweep first seed=0..2
-  tuneboard sweep 'lr=log(1e-6,1e-3)' batch_size=8,16,32 trials=40 search=tpe model=minilm data=data/sms_spam.csv
+  tuneboard sweep 'lr=log(1e-6,1e-3)' trials=40 search=tpe model=minilm data=data/sms_spam.csv
   tuneboard sweep 'lr=log(1e-6,1e-3)' trials=20 model=minilm data=data/sms_spam.csv --wait")]
 pub struct Args {
     /// A named sweep, and pairs

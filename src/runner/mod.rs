@@ -34,6 +34,7 @@ mod report;
 mod room;
 mod run;
 mod search;
+mod searches;
 mod sites;
 pub mod slots;
 mod start;

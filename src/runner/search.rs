@@ -1,22 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::spec::{Outcome, RunState, Strategy, Sweep, SweepId, Wish, name_in};
+use crate::spec::{Outcome, RunState, Strategy, SweepId, Wish, name_in};
 use crate::store::{self, NewRun, Run};
 
 use super::clock::now;
 use super::error::Result;
 use super::state::Runner;
-
-/// The sweeps whose runs are chosen one after the other.
-#[derive(Debug, Default)]
-pub(super) struct Searches {
-    /// The last sweep that was looked at.
-    last: SweepId,
-    /// Those that lack trials.
-    open: BTreeMap<SweepId, Sweep>,
-    /// Those of them that wait for their user to let a run go on.
-    resting: BTreeSet<SweepId>,
-}
 
 impl Runner<'_> {
     /// Learns of new searches. Called when somebody has written to the database: a user may have let a

@@ -10,7 +10,7 @@ use super::error::{Result, RunnerError};
 use super::live::{Live, Wake};
 use super::log::Log;
 use super::remote::{RemoteSite, remote_sites};
-use super::search::Searches;
+use super::searches::Searches;
 use super::slots::Machine;
 
 /// The one runner of a board.

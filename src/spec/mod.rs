@@ -21,6 +21,7 @@ pub mod metrics;
 mod name;
 mod number;
 mod preset;
+mod proposal;
 mod run;
 pub mod schedule;
 pub mod search;

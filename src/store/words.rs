@@ -1,8 +1,10 @@
-//! The text that filters search: one per run, in lower case, one part per line: the name, the tags, every key that has a value as `key=value`, the note.
+//! The text that filters search: one per run, in lower case, one part per line: the name, the tags, keys as
+//! `key=value`, the note. Keys without a value are left out, and later keys at the value that older runs have: a
+//! word that is also the name of such a key must not find every run.
 
 use rusqlite::{Connection, Result};
 
-use crate::spec::keys::KEYS;
+use crate::spec::keys::{KEYS, Key};
 use crate::spec::{RunId, RunSpec, printable};
 
 /// The longest name and tag that are stored.
@@ -13,7 +15,8 @@ pub(super) fn text(name: &str, spec: &RunSpec, tags: &[String], note: &str) -> S
     let mut text = format!("{name}\n{}", tags.join("\n"));
     for key in KEYS {
         let value = (key.get)(spec);
-        if !value.is_empty() {
+        let is_as_ever = key.since > 0 && value == key.frozen;
+        if !value.is_empty() && !is_as_ever {
             // A path may hold a line break.
             text.extend(["\n", key.name, "=", &printable(&value, usize::MAX)]);
         }
@@ -25,7 +28,11 @@ pub(super) fn text(name: &str, spec: &RunSpec, tags: &[String], note: &str) -> S
 
 /// The value of one key in such a text.
 pub(super) fn value<'a>(text: &'a str, key_equals: &str) -> Option<&'a str> {
-    text.split('\n').skip(1).find_map(|line| line.strip_prefix(key_equals))
+    let written = text.split('\n').skip(1).find_map(|line| line.strip_prefix(key_equals));
+    let is_left_out = |key: &&Key| {
+        key.since > 0 && !key.frozen.is_empty() && key_equals.strip_suffix('=') == Some(key.name)
+    };
+    written.or_else(|| KEYS.iter().find(is_left_out).map(|key| key.frozen))
 }
 
 /// Updates the text of a run after its name, tags or note changed.

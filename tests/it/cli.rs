@@ -652,13 +652,15 @@ fn help_teaches() {
           --json         Print JSON for scripts instead of text for people
 
     Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
-    lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). A comma inside a value is written \,
+    lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). With search=tpe the trials after the first ten are
+    chosen where those before promise most (docs/search.md). A comma inside a value is written \,
     NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
     which one starts from the runs of another (docs/huggingface.md).
 
     Examples:
       tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
       tuneboard sweep first seed=0..2
+      tuneboard sweep 'lr=log(1e-6,1e-3)' trials=40 search=tpe model=minilm data=data/sms_spam.csv
       tuneboard sweep 'lr=log(1e-6,1e-3)' trials=20 model=minilm data=data/sms_spam.csv --wait
     "#);
     insta::assert_snapshot!(shell.ok(&["ls", "-h"]), @r#"

@@ -265,7 +265,7 @@ fn tuneboard_never_links_libtorch() {
 }
 
 /// Files of more than 400 lines that are still to be split. What is short enough has to leave this list.
-const LONG: [&str; 13] = [
+const LONG: [&str; 14] = [
     "src/analysis/sweeps.rs",
     "src/dataset/dialect.rs",
     "src/dataset/place.rs",
@@ -278,6 +278,7 @@ const LONG: [&str; 13] = [
     "tests/it/data_shapes.rs",
     "tests/it/hub.rs",
     "tests/it/runner.rs",
+    "tests/it/store_ingest.rs",
     "tests/it/trainer.rs",
 ];
 

@@ -402,9 +402,9 @@ fn whatever_is_wrong_is_said_in_a_sentence() {
         (
             "an unknown activation",
             |d| {
-                edit(d, CONFIG, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"swish\"");
+                edit(d, CONFIG, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"swash\"");
             },
-            "swish",
+            "swash",
         ),
         (
             "a tokenizer that is no JSON",
@@ -418,7 +418,7 @@ fn whatever_is_wrong_is_said_in_a_sentence() {
             |d| {
                 fs::remove_file(d.path("models/tiny/tokenizer.json")).unwrap();
             },
-            "tokenizer.json cannot be read",
+            "holds no tokenizer.json",
         ),
         (
             "ids beyond the embeddings",

@@ -4,7 +4,6 @@
 
 mod draws;
 mod normal;
-mod proposal;
 pub mod prune;
 pub mod tpe;
 

@@ -1,10 +1,10 @@
 //! From the axes of a sweep to the numbers of a search, and back.
 
-use super::Draws;
-use super::tpe::{self, Domain, State, Trial};
-use crate::spec::keys::{self, ValueKind};
-use crate::spec::sweep::shown_draw;
-use crate::spec::{Axis, RunSpec, SpecError, Strategy, Sweep, Values};
+use super::keys::{self, ValueKind};
+use super::search::Draws;
+use super::search::tpe::{self, Domain, State, Trial};
+use super::sweep::shown_draw;
+use super::{Axis, RunSpec, SpecError, Strategy, Sweep, Values};
 
 impl Sweep {
     /// The spec of trial number `index`, given the trials before it in the order in which they were queued. A

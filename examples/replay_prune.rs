@@ -1,4 +1,4 @@
-//! Replays recorded curves under the pruning rule: `replay_prune CURVES_DIR OUT.jsonl [none|median|asha]`.
+//! Replays recorded curves under the pruning rule: `replay_prune CURVES_DIR OUT.jsonl`.
 //!
 //! CURVES_DIR holds a Parquet file for each problem, with `val_acc` and `val_loss` of each configuration after
 //! each quarter of an epoch, and `final.json` with the orders to try them in. Writes one line for each run
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use serde_json::{Value, json};
-use tuneboard::spec::search::prune::{self, Mark, Rule};
+use tuneboard::spec::search::prune::{self, Mark};
 
 /// Quarters of an epoch: 40 whole runs.
 const BUDGET: u32 = 640;
@@ -20,14 +20,8 @@ const GRACE: u32 = 2;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [curves, out, rest @ ..] = args.as_slice() else {
-        return Err("usage: replay_prune CURVES_DIR OUT.jsonl [none|median|asha]".into());
-    };
-    let rule = match rest.first().map(String::as_str) {
-        None | Some("asha") => Rule::Asha,
-        Some("median") => Rule::Median,
-        Some("none") => Rule::None,
-        Some(other) => return Err(format!("{other} is no rule: none, median or asha").into()),
+    let [curves, out] = args.as_slice() else {
+        return Err("usage: replay_prune CURVES_DIR OUT.jsonl".into());
     };
     let curves = Path::new(curves);
     let facts: Value = serde_json::from_str(&fs::read_to_string(curves.join("final.json"))?)?;
@@ -41,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let marks: Vec<Mark> =
             acc.iter().zip(&loss).map(|(acc, loss)| Mark { value: -acc, loss: *loss }).collect();
         for (seed, order) in orders.iter().enumerate() {
-            let runs = replay(rule, &marks, steps, order).into_iter().enumerate();
+            let runs = replay(&marks, steps, order).into_iter().enumerate();
             for (trial, (config, ran, cut)) in runs {
                 let mut line = json!({"table": name, "seed": seed, "trial": trial, "config": config,
                     "steps": ran});
@@ -60,7 +54,7 @@ fn column(frame: &DataFrame, name: &str) -> Result<Vec<f64>, Box<dyn Error>> {
 }
 
 /// Configuration, steps and whether the budget ended it, of each run in the order started.
-fn replay(rule: Rule, marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usize, u32, bool)> {
+fn replay(marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usize, u32, bool)> {
     let rungs = prune::rungs(steps, GRACE);
     let mut seen: Vec<Vec<Mark>> = vec![Vec::new(); rungs.len()];
     let (mut spent, mut runs) = (0, Vec::new());
@@ -71,7 +65,7 @@ fn replay(rule: Rule, marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usize
             spent += 1;
             let Some(rung) = rungs.iter().position(|rung| *rung == ran) else { continue };
             let own = marks[config * steps as usize + ran as usize - 1];
-            let cut = prune::judge(rule, own, &seen[rung]);
+            let cut = prune::judge(own, &seen[rung]);
             seen[rung].push(own);
             if cut.is_some() {
                 runs.push((*config, ran, false));

@@ -8,17 +8,6 @@
 
 use std::cmp::Ordering;
 
-/// The rule by which runs are stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// No run is.
-    None,
-    /// Those worse than the median of the runs that were at this rung before.
-    Median,
-    /// Those that are not in the better half of the runs at this rung, themselves included.
-    Asha,
-}
-
 /// A run's figures at a rung.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mark {
@@ -55,16 +44,13 @@ pub fn rungs(evaluations: u32, grace: u32) -> Vec<u32> {
     rungs
 }
 
-/// Whether a run that got to a rung with `own` is stopped; `before` are the runs that were there already,
-/// in any order, whatever became of them.
-pub fn judge(rule: Rule, own: Mark, before: &[Mark]) -> Option<Cut> {
+/// Whether a run that got to a rung with `own` is stopped: if it is not in the better half of the runs at
+/// this rung, itself included. `before` are the runs that were there already, in any order, whatever became
+/// of them.
+pub fn judge(own: Mark, before: &[Mark]) -> Option<Cut> {
     let of = before.len() + 1;
     let rank = 1 + before.iter().filter(|mark| mark.order(&own) == Ordering::Less).count();
-    let enough = match rule {
-        Rule::None => return None,
-        Rule::Median => before.len().div_ceil(2),
-        Rule::Asha => of / ETA,
-    };
+    let enough = of / ETA;
     if of <= FIRST || (rank <= enough && !own.value.is_nan()) {
         return None;
     }
@@ -103,22 +89,19 @@ mod tests {
     #[test]
     fn the_better_half_goes_on() {
         let before = marks(&[0.1, 0.2, 0.3, 0.4, 0.5]);
-        let asha = |value: f64| judge(Rule::Asha, Mark { value, loss: 0.0 }, &before);
+        let asha = |value: f64| judge(Mark { value, loss: 0.0 }, &before);
         assert_eq!(asha(0.25), None);
         assert_eq!(asha(0.35), Some(Cut { rank: 4, of: 6, threshold: 0.3 }));
         assert!(asha(f64::NAN).is_some_and(|cut| cut.rank == 6));
-        let median = |value: f64| judge(Rule::Median, Mark { value, loss: 0.0 }, &before);
-        assert_eq!((median(0.3), median(0.31).map(|cut| cut.rank)), (None, Some(4)));
-        assert_eq!(judge(Rule::None, Mark { value: 9.0, loss: 9.0 }, &before), None);
     }
 
     #[test]
     fn the_first_runs_go_on_and_equals_are_told_apart_by_their_loss() {
         let nan = Mark { value: f64::NAN, loss: f64::NAN };
-        assert_eq!(judge(Rule::Asha, nan, &marks(&[0.1, 0.2, 0.3])), None);
+        assert_eq!(judge(nan, &marks(&[0.1, 0.2, 0.3])), None);
         let equal = [0.1, 0.2, 0.3, 0.4, 0.5].map(|loss| Mark { value: -0.5, loss });
-        assert_eq!(judge(Rule::Asha, Mark { value: -0.5, loss: 0.15 }, &equal), None);
-        let cut = judge(Rule::Asha, Mark { value: -0.5, loss: 0.45 }, &equal).unwrap();
+        assert_eq!(judge(Mark { value: -0.5, loss: 0.15 }, &equal), None);
+        let cut = judge(Mark { value: -0.5, loss: 0.45 }, &equal).unwrap();
         assert_eq!((cut.rank, cut.of), (5, 6));
     }
 }

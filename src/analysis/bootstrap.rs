@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::spec::search::Draws;
+
 /// Resamples of a comparison.
 pub const RESAMPLES: usize = 2_000;
 /// Its seed: the same runs give the same interval every time.
@@ -29,7 +31,7 @@ impl Bootstrap {
         if truth.is_empty() {
             return all;
         }
-        let mut draw = SplitMix(seed);
+        let mut draw = Draws::of(seed);
         let mut counts = vec![0_u32; cells.kinds.len()];
         let mut tally = Tally::new(cells.classes);
         for _ in 0..resamples {
@@ -140,25 +142,6 @@ impl Tally {
             (n + 1, sum + 2.0 * f64::from(*hits) / f64::from(*both))
         });
         sum / f64::from(n.max(1))
-    }
-}
-
-/// SplitMix64 (Steele, Lea & Flood 2014): small, and the same numbers for ever, which no crate of
-/// random numbers promises.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// 0 to `n - 1`. The bias of one multiplication is below n / 2^64.
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 }
 

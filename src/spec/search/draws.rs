@@ -6,9 +6,14 @@ use std::f64::consts::TAU;
 pub struct Draws(u64);
 
 impl Draws {
+    /// The numbers of a seed.
+    pub fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Numbers of their own for each stream of a seed.
     pub fn new(seed: u64, stream: u64) -> Self {
-        let mut seeds = Self(seed);
+        let mut seeds = Self::of(seed);
         let seed = seeds.next();
         Self(seed ^ stream.wrapping_mul(0xD1B5_4A32_D192_ED03))
     }
@@ -26,9 +31,9 @@ impl Draws {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// One of 0 .. `count` - 1, each as likely as the others; 0 where there are none.
+    /// One of 0 .. `count` - 1; 0 where there are none. The bias of one multiplication is below count / 2^64.
     pub fn below(&mut self, count: usize) -> usize {
-        ((self.unit() * count as f64) as usize).min(count.saturating_sub(1))
+        ((u128::from(self.next()) * count as u128) >> 64) as usize
     }
 
     /// A place, as likely as its weight is large; the weights sum to 1.

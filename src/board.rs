@@ -18,8 +18,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::spec::keys::nearest;
-use crate::spec::{BuiltIn, SpecError, locate, printable};
+use crate::spec::{BuiltIn, SpecError, locate, nearest, printable};
 
 pub use config::{Config, Tui};
 pub use model::Model;

@@ -8,7 +8,6 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::metrics::macro_f1;
 use crate::dataset::predictions::Predictions;
 use crate::store::Confusion;
 
@@ -236,7 +235,9 @@ impl Matrix {
     /// The mean of the classes' F1 over the classes that occur, as true or as predicted ones, as
     /// `f1_score(y_true, y_pred, average="macro")` takes them; 0 without rows.
     pub fn macro_f1(&self) -> f64 {
-        macro_f1(&self.counts)
+        let occurring = self.classes().into_iter().filter(|c| c.support + c.predicted > 0);
+        let (n, sum) = occurring.fold((0_u32, 0.0), |(n, sum), class| (n + 1, sum + class.f1));
+        sum / f64::from(n.max(1))
     }
 
     /// The most frequent mistakes, at most `limit`, most frequent first.

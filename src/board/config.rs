@@ -6,8 +6,8 @@ use toml::{Table, Value};
 
 use super::{BoardError, Site, Stage, stages};
 use crate::query::Query;
-use crate::spec::keys::{nearest, toml_text};
-use crate::spec::{RunSpec, SpecError};
+use crate::spec::keys::toml_text;
+use crate::spec::{RunSpec, SpecError, nearest};
 
 /// `config.toml`, checked.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use toml::{Table, Value};
 
-use crate::spec::keys::nearest;
+use crate::spec::nearest;
 
 /// What a site is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

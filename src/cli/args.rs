@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueHint};
+use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::{
     archive, clone, compare, completions, confusion, data, demo, doctor, error::CliError, errors,
@@ -114,7 +114,7 @@ impl Verb {
             Self::Reindex(args) => reindex::run(args, context),
             Self::Runner(args) => runner::run(args, context),
             Self::Trust(args) => trust::run(args, context),
-            Self::Completions(args) => completions::run(args, context),
+            Self::Completions(args) => completions::run(args, Cli::command(), context),
         }
     }
 }

@@ -1,7 +1,5 @@
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::args::Cli;
 use super::error::CliError;
 use super::exit;
 use super::verb::Context;
@@ -18,10 +16,10 @@ pub struct Args {
     shell: Shell,
 }
 
-/// `tuneboard completions`.
-pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+/// `tuneboard completions`; `command` is the whole command line.
+pub fn run(args: Args, mut command: clap::Command, context: &mut Context) -> Result<u8, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tuneboard", &mut script);
+    clap_complete::generate(args.shell, &mut command, "tuneboard", &mut script);
     context.out.raw(&script)?;
     Ok(exit::OK)
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::exit;
 use super::figures::{count, counted};
-use super::out::one_line;
+use super::sanitize::one_line;
 use super::paths;
 use super::table::{Cell, Table, Tone, cut};
 use super::verb::Context;

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::args::Cli;
 use super::error::CliError;
-use super::exit;
 use super::verb::{self, Context};
+use super::{confusion, exit, ls, models, resume, sweep};
 use crate::board::Board;
 use crate::runner;
 use crate::spec::metrics::val;
@@ -85,11 +84,11 @@ fn queued(board: &Board) -> Result<Option<SweepId>, CliError> {
 /// Runs that were stopped go on.
 fn again(sweep: SweepId, terminal: bool, context: &mut Context) -> Result<(), CliError> {
     let sweep = sweep.to_string();
-    let mut words = vec!["resume", sweep.as_str()];
+    let mut words = vec!["tuneboard resume", sweep.as_str()];
     if !terminal {
         words.push("--wait");
     }
-    match say(&words, context) {
+    match say(resume::run, &words, context) {
         // There is nothing to resume where all runs are done.
         Ok(_) | Err(CliError::Usage(_)) => Ok(()),
         Err(error) => Err(error),
@@ -103,7 +102,7 @@ fn start(
     terminal: bool,
     context: &mut Context,
 ) -> Result<SweepId, CliError> {
-    let mut words: Vec<&str> = vec!["sweep", "--name", TAG, "--tag", TAG];
+    let mut words: Vec<&str> = vec!["tuneboard sweep", "--name", TAG, "--tag", TAG];
     words.extend(SWEEP);
     words.extend(pairs.iter().map(String::as_str));
     if !terminal {
@@ -115,7 +114,7 @@ fn start(
         runner::trainer_command(board).map_err(|e| CliError::Place(e.to_string()))?;
         model(board, yes, terminal, context)?;
     }
-    say(&words, context)?;
+    say(sweep::run, &words, context)?;
     let missing = || CliError::Internal("The demo's sweep was queued and is not there.".into());
     queued(board)?.ok_or_else(missing)
 }
@@ -138,7 +137,7 @@ fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Res
     }
     if let Some(folder) = installed() {
         let from = folder.display().to_string();
-        return say(&["models", "add", &from, "--name", MODEL], context).map(drop);
+        return say(models::run, &["tuneboard models", "add", &from, "--name", MODEL], context).map(drop);
     }
     if !(yes || terminal && agreed(context)?) {
         return Err(CliError::Usage(format!(
@@ -147,7 +146,7 @@ fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Res
              does without."
         )));
     }
-    say(&["models", "pull", REPOSITORY, "--name", MODEL], context).map(drop)
+    say(models::run, &["tuneboard models", "pull", REPOSITORY, "--name", MODEL], context).map(drop)
 }
 
 /// The model's folder in the Python environment that this program or the shell belongs to.
@@ -175,12 +174,12 @@ fn agreed(context: &mut Context) -> Result<bool, CliError> {
 /// The table of the runs and the confusion matrix of the best.
 fn conclude(board: &Board, sweep: SweepId, context: &mut Context) -> Result<u8, CliError> {
     let word = sweep.to_string();
-    let table = ["ls", "--sweep", word.as_str(), "--sort", val::ACC, "--desc"];
+    let table = ["tuneboard ls", "--sweep", word.as_str(), "--sort", val::ACC, "--desc"];
     if context.json {
-        return say(&table, context);
+        return say(ls::run, &table, context);
     }
     context.out.line(String::new())?;
-    say(&table, context)?;
+    say(ls::run, &table, context)?;
     let reader = verb::reader(board)?;
     let listing = Listing {
         sweep: Some(sweep),
@@ -192,21 +191,28 @@ fn conclude(board: &Board, sweep: SweepId, context: &mut Context) -> Result<u8, 
     let done = |run: &&Run| run.state == RunState::Ended(Outcome::Done);
     if let Some(best) = runs.iter().find(done) {
         context.out.line(String::new())?;
-        say(&["confusion", &best.id.to_string()], context)?;
+        say(confusion::run, &["tuneboard confusion", &best.id.to_string()], context)?;
     }
     let all = runs.iter().all(|run| done(&run));
     context.out.line(format!("Next: cd {} && tuneboard", shown(board.root())))?;
     Ok(if all { exit::OK } else { exit::FAILED })
 }
 
+/// The arguments of one verb.
+#[derive(Parser)]
+struct Typed<A: clap::Args> {
+    #[command(flatten)]
+    args: A,
+}
+
 /// Does what a user would have typed, so that the demo is nothing but the verbs it shows.
-fn say(words: &[&str], context: &mut Context) -> Result<u8, CliError> {
-    let typed = std::iter::once("tuneboard").chain(words.iter().copied());
-    let cli = Cli::try_parse_from(typed).map_err(|e| CliError::Usage(e.to_string()))?;
-    match cli.verb {
-        Some(verb) => verb.run(context),
-        None => Ok(exit::OK),
-    }
+fn say<A: clap::Args>(
+    verb: fn(A, &mut Context) -> Result<u8, CliError>,
+    words: &[&str],
+    context: &mut Context,
+) -> Result<u8, CliError> {
+    let typed = Typed::try_parse_from(words).map_err(|e| CliError::Usage(e.to_string()))?;
+    verb(typed.args, context)
 }
 
 fn shown(path: &Path) -> String {

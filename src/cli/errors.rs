@@ -250,7 +250,7 @@ fn table(shown: &[Case<'_>], runs: &[&Run], context: &mut Context) -> Result<(),
             cells.push(format!("{:.3}", verdict.loss).into());
         }
         cells.push(case.characters.map_or_else(|| NOTHING.into(), |n| n.to_string()).into());
-        cells.push(cut(&super::out::one_line(case.text.unwrap_or(NOTHING)), 200).into());
+        cells.push(cut(&super::sanitize::one_line(case.text.unwrap_or(NOTHING)), 200).into());
         table.row(cells);
     }
     if shown.is_empty() { Ok(()) } else { context.out.table(&table) }

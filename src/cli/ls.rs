@@ -8,9 +8,9 @@ use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use crate::board::Board;
 use crate::runner::Doubts;
-use crate::spec::keys::{KEYS, nearest};
+use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, val};
-use crate::spec::{RunState, SweepId};
+use crate::spec::{RunState, SweepId, nearest};
 use crate::store::{Listing, Reader, Run, Sort};
 
 /// List runs

@@ -37,6 +37,7 @@ mod retry;
 mod rm;
 mod run;
 mod runner;
+mod sanitize;
 mod scores;
 mod show;
 mod sites;

@@ -143,7 +143,7 @@ fn table(answers: &Answers) -> Table {
     let mut table = Table::new(&["~class", ">probability", "~text"]);
     let rows = answers.texts.iter().zip(answers.predicted.iter().zip(&answers.probabilities));
     for (text, (predicted, probabilities)) in rows {
-        let text = cut(&super::out::one_line(text), 100);
+        let text = cut(&super::sanitize::one_line(text), 100);
         let row = [predicted.as_str().into(), value(highest(probabilities)).into(), text.into()];
         table.row(row);
     }

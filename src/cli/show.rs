@@ -79,7 +79,7 @@ fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliErro
     out.line(format!(
         "{}  {}  {}{sweep}",
         run.id,
-        super::out::one_line(&run.name),
+        super::sanitize::one_line(&run.name),
         doubts.of(run).map_or_else(|| ls::state(run).text, str::to_owned)
     ))?;
     let epochs = figures::epochs(run.epoch, run.spec.planned_epochs());
@@ -207,12 +207,12 @@ fn trainer_notes(reader: &Reader, run: &Run, context: &mut Context) -> Result<()
     }
     for note in notes {
         let level = if note.level == Level::Warning { "warning: " } else { "" };
-        let text = super::out::one_line(&note.text);
+        let text = super::sanitize::one_line(&note.text);
         context.out.line(format!("step {}: {level}{text}", figures::count(note.step)))?;
     }
     if let (lines @ 1.., why) = reader.unread_lines(run.id)? {
         let lines = figures::counted(lines as usize, "line");
-        let why = why.map(|why| format!(", the last: {}", super::out::one_line(&why)));
+        let why = why.map(|why| format!(", the last: {}", super::sanitize::one_line(&why)));
         context.out.line(format!(
             "\n{lines} of events.jsonl could not be read{}.",
             why.unwrap_or_default().trim_end_matches('.')
@@ -224,7 +224,7 @@ fn trainer_notes(reader: &Reader, run: &Run, context: &mut Context) -> Result<()
 fn last_words(run: &Run, context: &mut Context) -> Result<(), CliError> {
     let RunState::Ended(outcome) = &run.state else { return Ok(()) };
     let Some(why) = outcome.why() else { return Ok(()) };
-    context.out.line(format!("\n{}: {}", outcome.word(), super::out::one_line(&why)))?;
+    context.out.line(format!("\n{}: {}", outcome.word(), super::sanitize::one_line(&why)))?;
     if let Outcome::Failed { last_lines, .. } = outcome
         && !last_lines.trim().is_empty()
     {

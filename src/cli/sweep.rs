@@ -12,8 +12,7 @@ use super::verb::{self, Context};
 use super::{exit, figures, paths};
 use crate::board::Board;
 use crate::order::{self, check_inputs, name_in};
-use crate::spec::keys::{self, nearest};
-use crate::spec::{RunId, RunSpec, Sweep};
+use crate::spec::{RunId, RunSpec, Sweep, keys, nearest};
 use crate::store::{NewSweep, Reader};
 
 /// Queue many runs: every combination of the values given, or random draws

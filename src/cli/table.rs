@@ -40,7 +40,7 @@ impl Cell {
     }
 }
 
-/// Columns and rows. Cells are made harmless when they are added: see [`super::out::one_line`].
+/// Columns and rows. Cells are made harmless when they are added: see [`super::sanitize::one_line`].
 #[derive(Debug, Default)]
 pub struct Table {
     heads: Vec<String>,
@@ -59,7 +59,7 @@ impl Table {
     /// with `~` may be cut where the terminal is too narrow (at most one).
     pub fn new(columns: &[&str]) -> Self {
         let flexible = columns.iter().position(|c| c.starts_with('~')).unwrap_or(0);
-        let head = |c: &&str| super::out::one_line(c.strip_prefix(['>', '~']).unwrap_or(c));
+        let head = |c: &&str| super::sanitize::one_line(c.strip_prefix(['>', '~']).unwrap_or(c));
         Self {
             heads: columns.iter().map(head).collect(),
             right: columns.iter().map(|c| c.starts_with('>')).collect(),
@@ -72,7 +72,7 @@ impl Table {
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let mut row: Vec<Cell> = cells
             .into_iter()
-            .map(|c| Cell { text: super::out::one_line(&c.text), tone: c.tone })
+            .map(|c| Cell { text: super::sanitize::one_line(&c.text), tone: c.tone })
             .collect();
         row.resize(self.heads.len(), Cell::default());
         self.rows.push(row);

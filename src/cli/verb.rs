@@ -5,8 +5,7 @@ use super::error::CliError;
 use super::out::{self, Out};
 use crate::board::Board;
 use crate::query::Query;
-use crate::spec::keys::nearest;
-use crate::spec::{RunId, SweepId, is_hidden};
+use crate::spec::{RunId, SweepId, is_hidden, nearest};
 use crate::store::{Listing, Reader, Run, Store};
 
 /// What every verb gets.

@@ -4,8 +4,7 @@ use super::error::{DataError, first_few, quoted};
 use super::header;
 use super::sink::Column;
 use super::source::Source;
-use crate::spec::keys::nearest;
-use crate::spec::{RunSpec, printable};
+use crate::spec::{RunSpec, nearest, printable};
 
 /// Names that a column of texts goes by, likeliest first.
 pub(super) const TEXT_NAMES: &[&str] = &[

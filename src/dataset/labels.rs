@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::error::{DataError, counted, first_few, quoted};
 use super::sink::Words;
-use crate::spec::keys::nearest;
+use crate::spec::nearest;
 
 /// More classes than this are not classes; the confusion matrix alone would have a million cells.
 pub(super) const MAX_CLASSES: usize = 1000;

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{DataError, first_few, quoted, shown};
 use super::split::{Part, part};
-use crate::spec::keys::nearest;
 use crate::spec::locate::{data_path, pattern};
-use crate::spec::printable;
+use crate::spec::{printable, nearest};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]

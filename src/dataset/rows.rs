@@ -9,8 +9,7 @@ use super::reading::{Options, Reading};
 use super::sink::{Column, Words};
 use super::source::Source;
 use super::split::{Part, part};
-use crate::spec::keys::nearest;
-use crate::spec::{RunSpec, printable};
+use crate::spec::{RunSpec, nearest, printable};
 
 /// The rows of all files of a spec, one after the other, before the split.
 #[derive(Debug)]

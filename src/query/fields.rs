@@ -1,7 +1,8 @@
 //! The names that may stand before an operator.
 
-use crate::spec::keys::{KEYS, ValueKind, nearest};
+use crate::spec::keys::{KEYS, ValueKind};
 use crate::spec::metrics::val;
+use crate::spec::nearest;
 
 use super::term::{Number, Text};
 

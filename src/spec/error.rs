@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-use super::keys::nearest;
+use super::nearest::or_nearest;
 
 /// What can be wrong with a spec, a sweep or an id. Every message is one whole sentence that names
 /// the key and the nearest valid choice.
@@ -56,21 +56,4 @@ pub enum SpecError {
     /// A TOML file that does not parse; the message carries line and column.
     #[error("{0}")]
     Toml(String),
-}
-
-/// The end of a sentence about a word that is not known: the nearest one that is, if there is one.
-pub fn or_nearest(nearest: Option<&str>) -> String {
-    nearest.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"))
-}
-
-/// As [`or_nearest`], or else all that are known, behind `all`: `it takes`, say.
-pub fn or_one_of<'a>(
-    word: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-    all: &str,
-) -> String {
-    match nearest(word, known.clone()) {
-        Some(near) => or_nearest(Some(&near)),
-        None => format!("; {all} {}.", known.take(20).collect::<Vec<_>>().join(", ")),
-    }
 }

@@ -11,7 +11,7 @@ mod table;
 pub(crate) mod tests;
 mod values;
 
-use super::{KeyGroup, RunSpec, SpecError, Task, short};
+use super::{KeyGroup, RunSpec, SpecError, Task, nearest, short};
 pub use table::KEYS;
 
 /// One key of [`RunSpec`].
@@ -95,19 +95,6 @@ pub fn find(name: &str) -> Result<&'static Key, SpecError> {
         key: name.to_owned(),
         nearest: nearest(name, KEYS.iter().map(|k| k.name)),
     })
-}
-
-/// The candidate nearest to a misspelt word, if any is close.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let word = word.to_lowercase();
-    candidates
-        .map(|c| (strsim::damerau_levenshtein(&word, c), !c.starts_with(&word), c))
-        .filter(|(distance, _, c)| {
-            *distance <= 1 + c.len().max(word.len()) / 4 || c.contains(&word)
-        })
-        .min()
-        .filter(|_| !word.is_empty())
-        .map(|(_, _, c)| c.to_owned())
 }
 
 /// Splits `key=value`.

@@ -6,6 +6,8 @@
 
 mod axis;
 mod built_in;
+mod by_key;
+mod check;
 mod choice;
 mod clean;
 mod error;
@@ -19,6 +21,7 @@ pub mod keys;
 pub mod locate;
 pub mod metrics;
 mod name;
+mod nearest;
 mod number;
 mod preset;
 mod proposal;
@@ -31,20 +34,22 @@ mod task;
 
 pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
+pub use by_key::IGNORED;
 pub use choice::{
     ClassWeights, Delimiter, Escape, Header, Optimizer, Pool, Precision, Preset, Quote, Schedule,
     Task, Unfreeze,
 };
 pub use clean::{is_hidden, printable};
-pub use error::{SpecError, or_nearest, or_one_of};
+pub use error::SpecError;
 pub use evaluation::{DECIDING, EvalEvery, EvalRows, counts_as_best};
 pub use family::Family;
 pub use group::KeyGroup;
 pub use ids::{RunId, SweepId};
 pub use init::Init;
+pub use nearest::{nearest, or_nearest, or_one_of};
 pub use name::{name_in, name_of};
 pub use number::short;
-pub use run::{IGNORED, RunSpec};
+pub use run::RunSpec;
 pub use schedule::{LrSchedule, Rates};
 pub use state::{Outcome, Placement, RunState, Wish};
 pub use sweep::{Strategy, Sweep};

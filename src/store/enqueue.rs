@@ -1,14 +1,9 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rusqlite::{Connection, Result, params};
 
 use super::{Millis, NewRun, NewStage, NewSweep, Store};
+use super::run::now;
 use super::{journal, words};
 use crate::spec::{RunId, RunSpec, Sweep, SweepId, Wish, printable};
-
-pub(super) fn now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis
-}
 
 impl Store {
     /// Queues runs, all or none; `sweep` names a sweep that is made for them.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::enqueue::now;
+use super::run::now;
 use super::{Millis, NewRun, NewSweep, rows};
 use crate::spec::{RunId, RunSpec, SweepId, Wish};
 

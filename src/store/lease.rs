@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::enqueue::now;
+use super::run::now;
 use super::{Process, Reader, Run, Store, StoreError, rows};
 use crate::events::Ending;
 use crate::spec::{Placement, RunId, RunState};

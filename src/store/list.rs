@@ -1,9 +1,9 @@
 use std::cmp::Ordering;
 
-use rusqlite::{Connection, Result, Row, Rows, params_from_iter};
+use rusqlite::{Connection, Result, params_from_iter};
 
-use super::enqueue::now;
-use super::search::Conditions;
+use super::run::now;
+use super::search::{Candidate, Conditions, beside};
 use super::series::metric_id;
 use super::{Counts, Listing, Reader, Sort, words};
 use crate::spec::RunId;
@@ -46,17 +46,6 @@ pub(super) fn add(counts: &mut Counts, class: i64, runs: i64) {
         _ => &mut counts.stopped,
     };
     *count += runs.max(0) as u64;
-}
-
-/// What the index holds of a run.
-pub(super) struct Candidate {
-    id: u32,
-    class: i64,
-    started: Option<i64>,
-    ended: Option<i64>,
-    state: String,
-    /// The value that the last test of a metric read.
-    pub(super) metric: Option<f64>,
 }
 
 fn list(db: &Connection, listing: &Listing, limit: usize) -> Result<Vec<RunId>> {
@@ -226,29 +215,4 @@ fn by_metric(
     ))?;
     let mut rows = query.query([metric])?;
     beside(found, &mut rows, |row| Ok(row.get::<_, Option<f64>>(1)?.map(SortKey::Number)))
-}
-
-/// Walks the candidates and rows that start with a run's number side by side; both go up.
-pub(super) fn beside<T>(
-    found: &[Candidate],
-    rows: &mut Rows,
-    key: impl Fn(&Row) -> Result<Option<T>>,
-) -> Result<Vec<Option<T>>> {
-    let mut keys = Vec::with_capacity(found.len());
-    let mut row = rows.next()?;
-    for candidate in found {
-        let mut here = None;
-        while let Some(known) = row {
-            let id: u32 = known.get(0)?;
-            if id > candidate.id {
-                break;
-            }
-            if id == candidate.id {
-                here = key(known)?;
-            }
-            row = rows.next()?;
-        }
-        keys.push(here);
-    }
-    Ok(keys)
 }

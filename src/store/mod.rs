@@ -5,7 +5,7 @@
 //! dashboard makes them on its loader thread only.
 //!
 //! Each file is one family of questions or changes. Curves lie in chunks of points: `points` is the
-//! byte format, `series` writes, `curve` reads.
+//! byte format, `series` writes, `curve` reads, `thin` says which of many points are enough.
 
 mod confusion;
 mod curve;
@@ -26,6 +26,7 @@ mod salvage;
 mod search;
 mod series;
 mod sweeps;
+mod thin;
 mod trash;
 mod trials;
 mod wishes;

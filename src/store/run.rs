@@ -10,6 +10,10 @@ use crate::spec::{Placement, RunId, RunSpec, RunState, SweepId, Wish};
 /// Times are milliseconds since the Unix epoch.
 pub type Millis = i64;
 
+pub(super) fn now() -> Millis {
+    Local::now().timestamp_millis()
+}
+
 /// A run as the database knows it. Rows are rebuilt by `reindex` from the run's folder, but for
 /// what people wrote (name, tags, note) and the wish.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,13 +2,23 @@
 //! walk along their own stretch of the file, texts one run at a time.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, Row, Rows};
 
-use super::list::{Candidate, beside};
 use super::series::metric_id;
 use super::{Listing, words};
 use crate::query::{Number, Op, Query, Term, Test, Text};
 use crate::spec::keys::KEYS;
+
+/// What the index holds of a run.
+pub(super) struct Candidate {
+    pub(super) id: u32,
+    pub(super) class: i64,
+    pub(super) started: Option<i64>,
+    pub(super) ended: Option<i64>,
+    pub(super) state: String,
+    /// The value that the last test of a metric read.
+    pub(super) metric: Option<f64>,
+}
 
 /// A query in three parts, cheapest first.
 #[derive(Default)]
@@ -203,4 +213,29 @@ fn said(test: &Test, id: u32, state: &str, text: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Walks the candidates and rows that start with a run's number side by side; both go up.
+pub(super) fn beside<T>(
+    found: &[Candidate],
+    rows: &mut Rows,
+    key: impl Fn(&Row) -> Result<Option<T>>,
+) -> Result<Vec<Option<T>>> {
+    let mut keys = Vec::with_capacity(found.len());
+    let mut row = rows.next()?;
+    for candidate in found {
+        let mut here = None;
+        while let Some(known) = row {
+            let id: u32 = known.get(0)?;
+            if id > candidate.id {
+                break;
+            }
+            if id == candidate.id {
+                here = key(known)?;
+            }
+            row = rows.next()?;
+        }
+        keys.push(here);
+    }
+    Ok(keys)
 }

@@ -3,8 +3,8 @@
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use super::curve::outline;
 use super::points::{Point, Points};
+use super::thin::outline;
 use crate::spec::metrics::higher_is_better;
 use crate::spec::{RunId, counts_as_best};
 

@@ -51,20 +51,8 @@ impl Averages {
     }
 }
 
-/// The mean of the classes' F1 over the classes that occur, as true or as predicted ones:
-/// `f1_score(y_true, y_pred, average="macro")` without `labels`. It is what runs report as `val/f1`,
-/// so that a class which a split happens to lack does not lower it; 0 without rows.
-/// `counts[true][predicted]` is square.
+/// [`Matrix::macro_f1`] of plain counts, `[true][predicted]`. It is what runs report as `val/f1`, so that a
+/// class which a split happens to lack does not lower it.
 pub fn macro_f1(counts: &[Vec<u64>]) -> f64 {
-    let mut scores = Vec::with_capacity(counts.len());
-    for (class, row) in counts.iter().enumerate() {
-        let hits = row.get(class).copied().unwrap_or(0);
-        let actual: u64 = row.iter().sum();
-        let claimed: u64 = counts.iter().filter_map(|r| r.get(class)).sum();
-        if actual + claimed > 0 {
-            // 2PR / (P + R) = 2 hits / (rows of the class + rows predicted as it)
-            scores.push(2.0 * hits as f64 / (actual + claimed) as f64);
-        }
-    }
-    scores.iter().sum::<f64>() / scores.len().max(1) as f64
+    Matrix::of(counts, 0).macro_f1()
 }

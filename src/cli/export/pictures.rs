@@ -11,9 +11,8 @@ use crate::cli::error::CliError;
 use crate::cli::exit;
 use crate::cli::figures::counted;
 use crate::cli::verb::Context;
-use crate::spec::keys::nearest;
 use crate::spec::metrics::{train, val};
-use crate::spec::{RunId, or_nearest};
+use crate::spec::{RunId, nearest, or_nearest};
 use crate::store::{Confusion, Reader, Run};
 
 /// Plotted unless `--metric` says otherwise.

@@ -10,7 +10,7 @@ use crate::analysis::sweeps::{self, Effect, Setting, SweepFacts, SweepReport, sc
 use crate::cli::contract::RunObject;
 use crate::cli::error::CliError;
 use crate::cli::figures::{self, NOTHING, counted, duration};
-use crate::cli::out::one_line;
+use crate::cli::sanitize::one_line;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::verb::{Context, sweep_runs};
 use crate::cli::{exit, ls};

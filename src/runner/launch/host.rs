@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::board::Site;
 
 use super::call::{CallError, ReadAnswer, Timeouts, WriteRequest, exchange};
-use super::scheduler::Script;
 use super::transport::Transport;
 
 /// The part of the script that every site is given, and the script that runs one attempt.
@@ -20,6 +19,15 @@ const BOOTSTRAP: &str = r#"exec sh -c 'eval "$(dd ibs=1 obs=65536 count="$0" 2>/
 
 /// Bytes of noise that a login shell may print before the script begins.
 const NOISE: u64 = 64 << 10;
+
+/// A scheduler's part of the script that a host is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Script {
+    /// The hooks and operations that `script/common.sh` lists.
+    pub calls: &'static str,
+    /// The hooks that `script/job.sh` lists.
+    pub job: &'static str,
+}
 
 /// A machine that does what the script says.
 #[derive(Debug, Clone)]

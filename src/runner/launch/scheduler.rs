@@ -10,7 +10,7 @@ use crate::board::{Board, Site};
 use crate::runner::slots::Slot;
 
 use super::call::CallError;
-use super::host::Host;
+use super::host::{Host, Script};
 use super::job::{HostInfo, JobStatus, ReadyJob, SubmitAnswer, Watch};
 
 /// Who starts and ends jobs on a host. Every call blocks, and ends in bounded time.
@@ -39,15 +39,6 @@ pub(in crate::runner) struct SchedulerKind {
     pub queue: Option<Queue>,
     /// Makes one for a site.
     pub(super) open: fn(Board, Host, &Site) -> Box<dyn Scheduler>,
-}
-
-/// A scheduler's part of the script that a host is given.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Script {
-    /// The hooks and operations that `script/common.sh` lists.
-    pub calls: &'static str,
-    /// The hooks that `script/job.sh` lists.
-    pub job: &'static str,
 }
 
 /// The slots of a site whose jobs wait in a queue of its own. They are no devices.

@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-use super::nearest;
-use crate::spec::{Delimiter, short};
+use crate::spec::{Delimiter, nearest, short};
 
 pub(super) fn choice<T: FromStr>(text: &str, words: &[&str]) -> Result<T, String> {
     text.parse().map_err(|_| match nearest(text, words.iter().copied()) {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use crate::spec::keys::nearest;
+use crate::spec::nearest;
 use crate::tui::error::TuiError;
 use crate::tui::view::ScreenId;
 

@@ -1,6 +1,6 @@
-use super::{Scheduler, SchedulerKind, Script};
+use super::{Scheduler, SchedulerKind};
 use crate::runner::launch::call::CallError;
-use crate::runner::launch::host::Host;
+use crate::runner::launch::host::{Host, Script};
 use crate::runner::launch::job::{HostInfo, JobStatus, ReadyJob, SubmitAnswer, Watch};
 use crate::runner::launch::protocol;
 

@@ -8,14 +8,14 @@ use chrono::{Local, NaiveDateTime};
 use crate::board::{Board, Site};
 use crate::runner::clock::milliseconds;
 use crate::runner::launch::call::CallError;
-use crate::runner::launch::host::Host;
+use crate::runner::launch::host::{Host, Script};
 use crate::runner::launch::job::{HostInfo, JobState, JobStatus, ReadyJob, SubmitAnswer, Watch};
 use crate::runner::launch::protocol;
 use crate::runner::slots::Slot;
 use crate::runner::text::clean;
 
 use super::heartbeat::{self, Heartbeats, LastBeat, QueueState};
-use super::{Queue, Scheduler, SchedulerKind, Script};
+use super::{Queue, Scheduler, SchedulerKind};
 
 /// Jobs of a Slurm cluster, whose commands run on the host. Accounting is not needed.
 pub(in crate::runner::launch) const KIND: SchedulerKind = SchedulerKind {

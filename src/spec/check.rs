@@ -1,0 +1,63 @@
+use super::{BuiltIn, Init, RunSpec, SpecError};
+
+impl RunSpec {
+    /// Checks what no single key can: required keys, and keys that exclude each other.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn check(&self) -> Result<(), SpecError> {
+        let missing = |key: &str, hint: &str| {
+            Err(SpecError::Missing { key: key.to_owned(), hint: hint.to_owned() })
+        };
+        if self.model.is_empty() {
+            return missing("model", "give model=NAME, a folder under models/ or a path");
+        }
+        if self.data.is_empty() {
+            return missing("data", "give data=FILE, a CSV, TSV, JSON Lines or Parquet file");
+        }
+        if BuiltIn::named(&self.model).is_some_and(|model| !model.can_learn(self.task)) {
+            return Err(SpecError::BadValue {
+                key: "task".into(),
+                value: self.task.to_string(),
+                why: format!(
+                    "model={} only classifies; BERT, GPT-2 and AWD-LSTM checkpoints and model=ulmfit learn \
+                     as language models",
+                    self.model
+                ),
+            });
+        }
+        if let (Init::Run(parent), Some(BuiltIn::Baseline(model))) =
+            (self.init, BuiltIn::named(&self.model))
+        {
+            return Err(SpecError::BadValue {
+                key: "init".into(),
+                value: parent.to_string(),
+                why: format!("model={model} is fitted anew each time and starts from no other run"),
+            });
+        }
+        let figures = self.task.figures();
+        if !self.best.strip_prefix("val/").is_some_and(|short| figures.contains(&short)) {
+            return Err(SpecError::BadValue {
+                key: "best".into(),
+                value: self.best.clone(),
+                why: format!("task={} has val/{}", self.task, figures.join(", val/")),
+            });
+        }
+        if self.split_column.is_some() && (self.val.is_some() || self.test.is_some()) {
+            return Err(SpecError::BadValue {
+                key: "split_column".into(),
+                value: self.split_column.clone().unwrap_or_default(),
+                why: "the rows already come split through val= or test=; drop one of the two"
+                    .into(),
+            });
+        }
+        if self.split_column.is_none() && self.test.is_none() && self.split[2] == 0.0 {
+            return Err(SpecError::BadValue {
+                key: "split".into(),
+                value: self.get("split").unwrap_or_default(),
+                why: "the test share is 0 and no test= file is given".into(),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,6 +1,7 @@
 //! Against transformers 5.23 on torch 2.11 (CPU, float32); tests/fixtures/README.md says how the
 //! numbers were made. `TUNEBOARD_FIXTURES` names another folder of the same layout.
 
+mod abilities;
 mod bert;
 mod curves;
 mod families;

@@ -27,38 +27,35 @@ pub struct Specials {
 }
 
 /// The order in which transformers adds missing ones.
-const KEYS: [&str; 7] =
+pub const KEYS: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 impl Specials {
-    /// The usual tokens of a tokenizer, by key, with what the folder says over them. `spaced` names the one
-    /// that swallows spaces before it.
+    /// The usual tokens of a tokenizer in the order of [`KEYS`], empty where it has none, with what the folder
+    /// says over them. `spaced` is true if the mask swallows the spaces before it.
     ///
     /// # Errors
     /// As a fragment: a token that is neither a text nor an object with one.
     pub fn read(
         folder: &Path,
         config: &Value,
-        usual: &[(&'static str, &str)],
-        spaced: Option<&str>,
+        usual: [&str; 7],
+        spaced: bool,
     ) -> Result<Self, String> {
         let map = object(&folder.join("special_tokens_map.json"));
         let mut specials = Self::default();
-        for key in KEYS {
-            let usual = usual.iter().find(|(name, _)| *name == key).map(|(_, text)| *text);
+        for (key, usual) in KEYS.into_iter().zip(usual) {
             let given =
                 [config.get(key), map.get(key)].into_iter().flatten().find(|v| !v.is_null());
             let token = match given {
                 Some(given) => token(given).ok_or_else(|| {
                     format!("{key} is {given}; it must be a text, or an object with its content")
                 })?,
-                None => match usual {
-                    Some(text) => plain(text),
-                    None => continue,
-                },
+                None if usual.is_empty() => continue,
+                None => plain(usual),
             };
             let is_bare = given.is_none_or(Value::is_string);
-            let token = if is_bare && spaced == Some(key) { token.lstrip(true) } else { token };
+            let token = if is_bare && spaced && key == "mask_token" { token.lstrip(true) } else { token };
             specials.parts.push(Special { key, text: token.content.clone(), token });
         }
         for key in ["additional_special_tokens", "extra_special_tokens"] {

@@ -178,3 +178,57 @@ fn who_waits_in_vain_for_a_runner_is_told_who_keeps_it_away() {
     assert!(waiting.wait().unwrap().success());
     assert!(Path::new(&path).exists());
 }
+
+#[test]
+fn a_dying_terminal_takes_nothing_with_it() {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    let mut rig = Rig::new(1);
+    let ids = rig.queue(8, &[""]);
+    let pty = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut command = CommandBuilder::new(super::rig::tuneboard());
+    command.args(["runner", "--board"]);
+    command.arg(rig.board.root());
+    let mut runner = pty.slave.spawn_command(command).unwrap();
+    let trainer = rig.at_step(ids[0], 5);
+    let session = |pid: u32| stat(pid, 6).unwrap();
+    assert_eq!(session(trainer.pid), trainer.pid.to_string(), "a session of its own");
+    assert_ne!(stat(rig.runner_pid(), 7).unwrap(), "0", "the runner has a terminal");
+    assert_eq!(stat(trainer.pid, 7).unwrap(), "0", "the trainer has none");
+    // The kernel sends SIGHUP to the session of a terminal that is gone.
+    drop(pty);
+    let run = rig.ended(ids[0]);
+    assert_done(&run);
+    assert_eq!(run.attempt, 1);
+    kill(rig.runner_pid() as i32, libc::SIGTERM);
+    runner.wait().unwrap();
+    let log = fs::read_to_string(rig.board.runner_log()).unwrap();
+    assert!(log.contains("asked to leave"), "the runner lived to see the end: {log}");
+}
+
+#[test]
+fn what_a_client_started_survives_the_clients_terminal() {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    let mut rig = Rig::new(1);
+    let ids = rig.queue(12, &[""]);
+    rig.store.set_wish(&ids, Wish::Hold).unwrap();
+    let pty = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut command = CommandBuilder::new("sh");
+    let client = super::rig::tuneboard();
+    command.arg("-c");
+    command.arg(format!("{client:?} resume r1 --board {:?} && sleep 1000", rig.board.root()));
+    let mut shell = pty.slave.spawn_command(command).unwrap();
+    let trainer = rig.at_step(ids[0], 5);
+    let runner = rig.runner_pid();
+    for pid in [runner, trainer.pid] {
+        assert_eq!(stat(pid, 6).unwrap(), pid.to_string(), "a session of its own");
+        assert_eq!(stat(pid, 7).unwrap(), "0", "no terminal");
+    }
+    let stdin = fs::read_link(format!("/proc/{runner}/fd/0")).unwrap();
+    assert_eq!(stdin, Path::new("/dev/null"));
+    drop(pty);
+    shell.wait().unwrap();
+    let run = rig.ended(ids[0]);
+    assert_done(&run);
+    assert_eq!(run.attempt, 1);
+    assert_eq!(rig.runner_pid(), runner);
+}

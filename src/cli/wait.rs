@@ -12,7 +12,7 @@ use crate::board::Board;
 use crate::runner;
 use crate::spec::metrics::{test, train, val};
 use crate::spec::{Outcome, RunId, RunState, SweepId, Wish};
-use crate::store::{Curve, Reader, Run};
+use crate::store::{self, Curve, Reader, Run};
 
 const POLL: Duration = Duration::from_millis(150);
 /// After so long without a runner it is said who keeps one away, and again after as long.
@@ -37,12 +37,11 @@ impl Awaited<'_> {
         })
     }
 
-    /// True once there is nothing to come. A search whose user stopped a run waits for its user.
+    /// True once there is nothing to come.
     fn is_over(self, runs: &[Run]) -> bool {
-        let is_stopped = |run: &Run| matches!(run.state, RunState::Ended(Outcome::Stopped));
         let is_complete = match self {
             Self::Runs(_) => true,
-            Self::Search(_, planned) => runs.len() >= planned || runs.iter().any(is_stopped),
+            Self::Search(_, planned) => runs.len() >= planned || store::rests(runs),
         };
         is_complete && runs.iter().all(|run| run.state.outcome().is_some())
     }

@@ -1,5 +1,5 @@
-use crate::spec::{Outcome, RunState, Strategy, SweepId, Wish, name_in};
-use crate::store::{self, NewRun, Run};
+use crate::spec::{Strategy, SweepId, Wish, name_in};
+use crate::store::{self, NewRun};
 
 use super::clock::now;
 use super::error::Result;
@@ -51,7 +51,7 @@ impl Runner<'_> {
             self.searches.open.remove(&id);
             return Ok(false);
         }
-        if rests(&runs) {
+        if store::rests(&runs) {
             self.searches.resting.insert(id);
             return Ok(false);
         }
@@ -75,13 +75,4 @@ impl Runner<'_> {
         self.seen = None;
         Ok(true)
     }
-}
-
-/// A search whose user stopped or held runs goes on with them, not without.
-fn rests(runs: &[Run]) -> bool {
-    let goes_on = |run: &Run| run.wish == Wish::Run && !matches!(run.state, RunState::Ended(_));
-    let is_stopped = |run: &Run| {
-        run.wish == Wish::Hold || matches!(run.state, RunState::Ended(Outcome::Stopped))
-    };
-    !runs.iter().any(goes_on) && runs.iter().any(is_stopped)
 }

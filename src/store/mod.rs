@@ -45,7 +45,7 @@ pub use run::{
     SiteState, SlotInfo, Sort, SweepRow, TrainerNote, unreachable,
 };
 pub use salvage::Salvaged;
-pub use trials::trials_at;
+pub use trials::{rests, trials_at};
 
 /// A read-only connection.
 #[derive(Debug)]

@@ -84,3 +84,13 @@ fn value(run: &Run) -> f64 {
     let sign = if higher_is_better(name) { -1.0 } else { 1.0 };
     run.best.get(name).map_or(f64::NAN, |value| sign * value)
 }
+
+/// True for a search that waits for its user: who stopped or held runs of it lets it go on with them, not
+/// without.
+pub fn rests(runs: &[Run]) -> bool {
+    let goes_on = |run: &Run| run.wish == Wish::Run && !matches!(run.state, RunState::Ended(_));
+    let is_stopped = |run: &Run| {
+        run.wish == Wish::Hold || matches!(run.state, RunState::Ended(Outcome::Stopped))
+    };
+    !runs.iter().any(goes_on) && runs.iter().any(is_stopped)
+}

@@ -3,14 +3,13 @@
 //! count as one; between a module and its own parts anything goes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use super::source::{code, files};
 
 /// The circles that are still there, which nobody may add to: the folder, and the modules of its circles.
 /// What is no longer in a circle has to leave this list.
-const KNOWN: [(&str, &[&str]); 9] = [
-    ("analysis", &["confusion", "metrics"]),
-    ("cli", &["args", "completions", "demo", "out", "table"]),
+const KNOWN: [(&str, &[&str]); 4] = [
     (
         "dataset",
         &[
@@ -18,9 +17,6 @@ const KNOWN: [(&str, &[&str]); 9] = [
             "source", "split",
         ],
     ),
-    ("runner/launch", &["host", "protocol", "scheduler"]),
-    ("spec", &["error", "ids", "init", "keys", "run"]),
-    ("store", &["curve", "enqueue", "journal", "list", "search", "series"]),
     ("train", &["baselines", "fastai", "fit", "model", "tokenize", "trainer"]),
     ("train/model", &["elmo", "encoder", "family", "gpt2", "predictor", "rotary"]),
     ("train/objective", &["encoded", "vectors"]),
@@ -32,20 +28,9 @@ type Module = Vec<String>;
 /// The source of every module that is not for tests alone, without comments and without the tests at its
 /// end.
 fn modules() -> BTreeMap<Module, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut modules = BTreeMap::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                modules.insert(module(path.strip_prefix(&root).unwrap()), code(&text));
-            }
-        }
-    }
+    let files = files("src");
+    let named = |(path, text): (&PathBuf, &String)| (module(path), code(text));
+    let mut modules: BTreeMap<Module, String> = files.iter().map(named).collect();
     let for_tests: Vec<Module> = modules.iter().flat_map(|(at, code)| tests_of(at, code)).collect();
     modules.retain(|module, _| !for_tests.iter().any(|tests| module.starts_with(tests)));
     modules
@@ -71,12 +56,6 @@ fn module(path: &Path) -> Module {
         names.pop();
     }
     names
-}
-
-fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.map(|line| line.split(" // ").next().unwrap().to_owned() + "\n").collect()
 }
 
 /// Every path of a `use` declaration, and the name that it brings in.

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::source::{code, files};
+
 /// Which modules a module may name besides itself.
 const MAY_USE: [(&str, &[&str]); 12] = [
     ("spec", &[]),
@@ -49,26 +51,8 @@ const OWNS: [(&str, &[&str]); 14] = [
 ];
 
 fn source() -> BTreeMap<PathBuf, String> {
-    let files = source_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let files = files("src");
     assert!(files.len() > 50, "the source was found");
-    files
-}
-
-/// Every Rust file below a folder.
-fn source_of(root: &Path) -> BTreeMap<PathBuf, String> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                files.insert(path.strip_prefix(root).unwrap().to_owned(), text);
-            }
-        }
-    }
     files
 }
 
@@ -76,13 +60,6 @@ fn source_of(root: &Path) -> BTreeMap<PathBuf, String> {
 fn module(path: &Path) -> String {
     let first = path.components().next().unwrap().as_os_str().to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
-}
-
-/// Code without comments and without the tests at its end, which may use more.
-fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-    let lines = text.lines().filter(|l| !l.trim_start().starts_with("//"));
-    lines.map(|l| l.split(" // ").next().unwrap().to_owned() + "\n").collect()
 }
 
 /// The modules of ours that a file names as `crate::x` or `crate::{x, y}`.
@@ -264,40 +241,18 @@ fn tuneboard_never_links_libtorch() {
     }
 }
 
-/// Files of more than 400 lines that are still to be split. What is short enough has to leave this list.
-const LONG: [&str; 14] = [
-    "src/analysis/sweeps.rs",
-    "src/dataset/dialect.rs",
-    "src/dataset/place.rs",
-    "src/spec/family.rs",
-    "src/spec/search/tpe.rs",
-    "src/train/model/parity/families.rs",
-    "src/train/model/rotary/config.rs",
-    "src/train/tokenize/recipe.rs",
-    "tests/it/cli.rs",
-    "tests/it/data_shapes.rs",
-    "tests/it/hub.rs",
-    "tests/it/runner.rs",
-    "tests/it/store_ingest.rs",
-    "tests/it/trainer.rs",
-];
-
 #[test]
 fn files_stay_readable() {
     let mut long: Vec<String> = Vec::new();
     for folder in ["src", "tests", "benches"] {
-        let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        for (path, text) in source_of(&at) {
-            if text.lines().count() > 400 {
-                long.push(Path::new(folder).join(path).display().to_string());
-            }
-        }
+        let files = files(folder);
+        let is_long = |(_, text): &(&PathBuf, &String)| text.lines().count() > 400;
+        let found = files.iter().filter(is_long);
+        long.extend(found.map(|(path, _)| format!("{folder}/{}", path.display())));
     }
-    long.sort();
-    let new: Vec<_> = long.iter().filter(|path| !LONG.contains(&path.as_str())).collect();
-    assert!(new.is_empty(), "more than 400 lines: {new:?}; split them by meaning");
-    let short: Vec<_> = LONG.iter().filter(|path| !long.iter().any(|l| l == *path)).collect();
-    assert!(short.is_empty(), "{short:?} are short enough; strike them from LONG");
+    // These two wait for others' work in src/dataset.
+    long.retain(|path| !["src/dataset/dialect.rs", "src/dataset/place.rs"].contains(&path.as_str()));
+    assert!(long.is_empty(), "more than 400 lines: {long:?}; split them by meaning");
 }
 
 #[test]

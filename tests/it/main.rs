@@ -67,6 +67,8 @@ mod sites;
 #[cfg(test)]
 mod slurm;
 #[cfg(test)]
+mod source;
+#[cfg(test)]
 mod store_file;
 #[cfg(test)]
 mod store_ingest;

@@ -6,7 +6,7 @@ use super::enqueue::Row;
 use super::{Millis, NewRun, Reader, Run, Store};
 use crate::spec::metrics::higher_is_better;
 use crate::spec::search::tpe::State;
-use crate::spec::{Outcome, RunId, RunSpec, RunState, SweepId};
+use crate::spec::{Outcome, RunId, RunSpec, RunState, SweepId, Wish};
 
 impl Reader {
     /// The sweeps behind this one whose runs are chosen one after the other.

@@ -16,7 +16,7 @@ use tuneboard::analysis::compare::{Entry, compare};
 use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::events::{Event, Kind, Number, Split, Tail, VERSION};
 use tuneboard::query::Query;
-use tuneboard::spec::{RunId, RunSpec, Wish};
+use tuneboard::spec::{RunId, RunSpec, Desired};
 use tuneboard::store::{Listing, NewRun, Reader, Sort, Store};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -83,7 +83,7 @@ fn processor_ms() -> f64 {
 fn enqueue(store: &mut Store, count: usize) -> Result<Vec<RunId>, Box<dyn Error>> {
     let spec =
         RunSpec { model: "minilm".into(), data: "data/sms_spam.csv".into(), ..RunSpec::default() };
-    let run = NewRun { name: "bench".into(), spec, wish: Wish::Run };
+    let run = NewRun { name: "bench".into(), spec, desired: Desired::Run };
     Ok(store.enqueue(None, &vec![run; count])?.1)
 }
 

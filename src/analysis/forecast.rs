@@ -87,7 +87,7 @@ fn memory(run: &Run) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::events::Started;
-    use crate::spec::Wish;
+    use crate::spec::Desired;
 
     fn past(id: u32, batch_size: u32, seconds: i64) -> Run {
         let spec = RunSpec { model: "minilm".into(), batch_size, ..RunSpec::default() };
@@ -98,7 +98,7 @@ mod tests {
             spec_hash: spec.hash(),
             spec,
             sweep: None,
-            wish: Wish::Run,
+            desired: Desired::Run,
             state: RunState::Ended(Outcome::Done),
             placement: None,
             created: 0,

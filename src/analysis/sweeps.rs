@@ -158,7 +158,7 @@ pub fn grid(report: &SweepReport, rows: usize, columns: usize) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Outcome, Placement, RunSpec, RunState, Wish};
+    use crate::spec::{Outcome, Placement, RunSpec, RunState, Desired};
 
     fn run(id: u32, lr: f64, epochs: u32, seed: u64, acc: f64) -> Run {
         let spec = RunSpec { lr, epochs, seed, ..RunSpec::default() };
@@ -169,7 +169,7 @@ mod tests {
             spec_hash: String::new(),
             spec,
             sweep: None,
-            wish: Wish::Run,
+            desired: Desired::Run,
             state: RunState::Ended(Outcome::Done),
             placement: Some(Placement {
                 site: "local".into(),

@@ -98,10 +98,10 @@ const KEYS: [(&str, &[SiteKind]); 19] = {
 };
 
 impl Site {
-    /// CPU threads of each of `seats` runs at once on so many cores.
-    pub fn share(&self, seats: u32, cores: u32) -> u32 {
+    /// CPU threads of each of `slots` runs at once on so many cores.
+    pub fn share(&self, slots: u32, cores: u32) -> u32 {
         match self.threads {
-            0 => (cores / seats.max(1)).max(1),
+            0 => (cores / slots.max(1)).max(1),
             given => given,
         }
     }

@@ -1,7 +1,7 @@
 use super::error::CliError;
 use super::verb::Context;
-use super::wish::{Step, apply};
-use crate::spec::Wish;
+use super::desired::{Step, apply};
+use crate::spec::Desired;
 
 /// Keep runs waiting in the queue
 #[derive(Debug, clap::Args)]
@@ -19,11 +19,11 @@ pub struct Args {
 
 /// `tuneboard hold`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
-    let step = |run: &crate::store::Run| match (run.state.outcome(), run.wish) {
+    let step = |run: &crate::store::Run| match (run.state.outcome(), run.desired) {
         (Some(outcome), _) => Step::Already(format!("has ended already ({}).", outcome.word())),
-        (None, Wish::Hold) => Step::Already("is held already.".into()),
-        (None, Wish::Stop) => Step::Cannot("is being stopped.".into()),
-        (None, Wish::Run) => Step::Wish(Wish::Hold),
+        (None, Desired::Hold) => Step::Already("is held already.".into()),
+        (None, Desired::Stop) => Step::Cannot("is being stopped.".into()),
+        (None, Desired::Run) => Step::Desired(Desired::Hold),
     };
     apply(&args.ids, "Holding", step, context)
 }

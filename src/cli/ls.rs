@@ -192,7 +192,7 @@ fn table(runs: &[Run], doubts: &Doubts) -> Table {
 
 /// The state's word, and whether that is good news. A queued run that is held says so.
 pub fn state(run: &Run) -> Cell {
-    use crate::spec::{Outcome, Wish};
+    use crate::spec::{Outcome, Desired};
     let tone = match &run.state {
         RunState::Queued => Tone::Faint,
         RunState::Ended(Outcome::Done) => Tone::Good,
@@ -200,8 +200,8 @@ pub fn state(run: &Run) -> Cell {
         RunState::Ended(_) => Tone::Plain,
         _ => Tone::Live,
     };
-    match (&run.state, run.wish) {
-        (RunState::Queued, Wish::Hold) => Cell::toned("held", tone),
+    match (&run.state, run.desired) {
+        (RunState::Queued, Desired::Hold) => Cell::toned("held", tone),
         _ => Cell::toned(run.state.to_string(), tone),
     }
 }

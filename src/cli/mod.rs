@@ -49,7 +49,7 @@ mod tokenize;
 mod trust;
 mod verb;
 mod wait;
-mod wish;
+mod desired;
 
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};

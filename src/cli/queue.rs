@@ -10,7 +10,7 @@ use super::wait::Awaited;
 use super::{exit, wait};
 use crate::board::Board;
 use crate::runner;
-use crate::spec::{RunId, RunSpec, Sweep, SweepId, Wish};
+use crate::spec::{RunId, RunSpec, Sweep, SweepId, Desired};
 use crate::store::{NewRun, NewStage, NewSweep, Store};
 
 /// Options of both verbs.
@@ -47,11 +47,11 @@ impl Args {
         context: &mut Context,
     ) -> Result<u8, CliError> {
         let mut store = verb::store(board)?;
-        let wish = if self.hold { Wish::Hold } else { Wish::Run };
+        let desired = if self.hold { Desired::Hold } else { Desired::Run };
         let new = |(name, spec): &(String, RunSpec)| NewRun {
             name: name.clone(),
             spec: spec.clone(),
-            wish,
+            desired,
         };
         let new: Vec<NewRun> = runs.iter().map(new).collect();
         let planned = sweep.as_ref().map_or(new.len(), |new| new.sweep.planned());
@@ -94,8 +94,8 @@ impl Args {
         context: &mut Context,
     ) -> Result<u8, CliError> {
         let mut store = verb::store(board)?;
-        let wish = if self.hold { Wish::Hold } else { Wish::Run };
-        let queued = store.enqueue_stages(stages, wish, name)?;
+        let desired = if self.hold { Desired::Hold } else { Desired::Run };
+        let queued = store.enqueue_stages(stages, desired, name)?;
         let all: Vec<RunId> = queued.iter().flat_map(|(_, ids)| ids).copied().collect();
         self.put_tags(&mut store, &all)?;
         drop(store);

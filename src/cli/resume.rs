@@ -1,8 +1,8 @@
 use super::error::CliError;
 use super::verb::{self, Context, pick};
 use super::wait::{Awaited, wait};
-use super::wish::{Step, apply};
-use crate::spec::Wish;
+use super::desired::{Step, apply};
+use crate::spec::Desired;
 
 /// Resume held, stopped or failed runs from their last checkpoint
 #[derive(Debug, clap::Args)]
@@ -22,14 +22,14 @@ pub struct Args {
 
 /// `tuneboard resume`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
-    let step = |run: &crate::store::Run| match (run.state.outcome(), run.wish) {
+    let step = |run: &crate::store::Run| match (run.state.outcome(), run.desired) {
         (Some(outcome), _) if outcome.is_resumable() => Step::Requeue(false),
         (Some(_), _) => Step::Cannot(format!(
             "is done; `tuneboard retry --from-start {}` trains it again.",
             run.id
         )),
-        (None, Wish::Run) => Step::Already(format!("is {} already.", run.state)),
-        (None, Wish::Hold | Wish::Stop) => Step::Wish(Wish::Run),
+        (None, Desired::Run) => Step::Already(format!("is {} already.", run.state)),
+        (None, Desired::Hold | Desired::Stop) => Step::Desired(Desired::Run),
     };
     let code = apply(&args.ids, "Resuming", step, context)?;
     if !args.wait {

@@ -1,7 +1,7 @@
 use super::error::CliError;
 use super::verb::Context;
-use super::wish::{Step, apply};
-use crate::spec::Wish;
+use super::desired::{Step, apply};
+use crate::spec::Desired;
 
 /// Save runs and end them
 #[derive(Debug, clap::Args)]
@@ -20,10 +20,10 @@ pub struct Args {
 
 /// `tuneboard stop`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
-    let step = |run: &crate::store::Run| match (run.state.outcome(), run.wish) {
+    let step = |run: &crate::store::Run| match (run.state.outcome(), run.desired) {
         (Some(outcome), _) => Step::Already(format!("has ended already ({}).", outcome.word())),
-        (None, Wish::Stop) => Step::Already("is being stopped already.".into()),
-        (None, _) => Step::Wish(Wish::Stop),
+        (None, Desired::Stop) => Step::Already("is being stopped already.".into()),
+        (None, _) => Step::Desired(Desired::Stop),
     };
     apply(&args.ids, "Stopping", step, context)
 }

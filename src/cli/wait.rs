@@ -11,7 +11,7 @@ use super::{exit, ls};
 use crate::board::Board;
 use crate::runner;
 use crate::spec::metrics::{test, train, val};
-use crate::spec::{Outcome, RunId, RunState, SweepId, Wish};
+use crate::spec::{Outcome, RunId, RunState, SweepId, Desired};
 use crate::store::{self, Curve, Reader, Run};
 
 const POLL: Duration = Duration::from_millis(150);
@@ -206,7 +206,7 @@ fn rank(run: &Run) -> u8 {
         state if state.is_live() => 0,
         RunState::Ended(Outcome::Done) => 3,
         RunState::Ended(_) => 1,
-        _ if run.wish == Wish::Hold => 4,
+        _ if run.desired == Desired::Hold => 4,
         _ => 2,
     }
 }

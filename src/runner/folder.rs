@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
-use crate::spec::{Outcome, Placement, RunId, Sweep, SweepId, Wish};
+use crate::spec::{Outcome, Placement, RunId, Sweep, SweepId, Desired};
 use crate::store::{Millis, NewSweep, Run};
 
 use super::clock::now;
@@ -41,7 +41,8 @@ pub(super) struct Meta {
     /// The epochs that were complete when it last did so.
     pub resumed_at: u32,
     /// What the user wanted when it ended.
-    pub wish: Option<Wish>,
+    #[serde(rename = "wish")]
+    pub desired: Option<Desired>,
     /// How it ended.
     pub outcome: Option<Outcome>,
 }
@@ -171,4 +172,16 @@ fn clear(board: &Board, id: RunId) -> io::Result<()> {
         }
     }
     fs::remove_file(board.events(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The word that every `meta.json` has had.
+    #[test]
+    fn a_desired_state_is_stored_as_a_wish() {
+        let meta = Meta { desired: Some(Desired::Hold), ..Meta::default() };
+        assert_eq!(serde_json::to_value(&meta).unwrap()["wish"], "hold");
+    }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::spec::{Outcome, RunId, RunState, Wish, locate};
+use crate::spec::{Outcome, RunId, RunState, Desired, locate};
 use crate::store::Run;
 
 use super::error::Result;
@@ -25,7 +25,7 @@ impl Runner<'_> {
     pub(super) fn in_turn(&mut self) -> Result<Vec<Waiting>> {
         let mut turns: BTreeMap<RunId, Turn> = BTreeMap::new();
         let (mut waiting, mut never) = (Vec::new(), Vec::new());
-        for run in self.queue.values().filter(|run| run.wish == Wish::Run) {
+        for run in self.queue.values().filter(|run| run.desired == Desired::Run) {
             let turn = match run.spec.init.parent() {
                 None => Turn::Now,
                 Some(parent) => {

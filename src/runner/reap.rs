@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::spec::{Outcome, RunId, RunState, Desired};
 
 use super::error::{Result, RunnerError};
 use super::exit::Exit;
@@ -70,7 +70,7 @@ impl Runner<'_> {
             }
         }
         let Some(live) = self.live.get(&id) else { return Ok(()) };
-        // The row as it is now: the last events moved its epoch, and a client may have moved its wish.
+        // The row as it is now: the last events moved its epoch, and a client may have moved its desired state.
         let Some(mut run) = self.store.reader().run(id)? else {
             self.live.remove(&id);
             return Ok(());
@@ -81,7 +81,7 @@ impl Runner<'_> {
             meta.resumes = 0;
         }
         let end = End {
-            wish: run.wish,
+            desired: run.desired,
             exit,
             said: self.store.ending(id)?,
             asked: live.asked.is_some() || live.run.state == RunState::Stopping,
@@ -98,7 +98,7 @@ impl Runner<'_> {
         let verdict = match verdict {
             // Not its fault, and the next one would fare no better.
             Verdict::Over(Outcome::Failed { why, .. })
-                if here && end.wish == Wish::Run && is_for_want_of_room(&why) =>
+                if here && end.desired == Desired::Run && is_for_want_of_room(&why) =>
             {
                 self.wants_room();
                 Verdict::Resume(why)
@@ -117,7 +117,7 @@ impl Runner<'_> {
                 let why = outcome.why().unwrap_or_default();
                 (RunState::Ended(outcome), why)
             }
-            Verdict::Queue => (RunState::Queued, "as wished".to_owned()),
+            Verdict::Queue => (RunState::Queued, "as the user wants it".to_owned()),
             Verdict::Resume(why) => {
                 meta.resumes += 1;
                 (RunState::Queued, format!("goes on from its last checkpoint: {why}"))
@@ -128,7 +128,7 @@ impl Runner<'_> {
             meta.resumes = 0;
         }
         meta.resumed_at = epochs;
-        meta.wish = Some(end.wish);
+        meta.desired = Some(end.desired);
         meta.outcome = state.outcome().cloned();
         meta.write(self.board, id).map_err(RunnerError::io(&self.board.run(id)))?;
         self.store.set_state(id, &state)?;

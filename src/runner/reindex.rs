@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::board::Board;
 use crate::events::{Ending, Tail};
-use crate::spec::{Outcome, RunId, RunSpec, RunState, SweepId, Wish};
+use crate::spec::{Outcome, RunId, RunSpec, RunState, SweepId, Desired};
 use crate::store::{
     History, Listing, NewRun, NewSweep, Noted, Reader, Salvaged, Store, StoreError, history,
 };
@@ -212,7 +212,7 @@ fn take_in(
     let old = known.runs.get(&id).cloned().unwrap_or_default();
     let noted = &old.noted;
     let spec = spec(board, id, noted).map_err(Trouble::Folder)?;
-    let wish = noted.wish.or(meta.wish).unwrap_or(Wish::Run);
+    let desired = noted.desired.or(meta.desired).unwrap_or(Desired::Run);
     let own = Some(&meta.name).filter(|name| !name.is_empty());
     let name = noted.name.as_ref().or(own).cloned().unwrap_or_else(|| id.to_string());
     let created = noted.created.unwrap_or(meta.created);
@@ -222,7 +222,7 @@ fn take_in(
         let meta = meta.sweep.as_ref()?;
         Some((meta.id, NewSweep { name: meta.name.clone(), sweep: meta.sweep.clone() }))
     });
-    let new = NewRun { name, spec, wish };
+    let new = NewRun { name, spec, desired };
     store.adopt(id, &new, created, sweep.as_ref().map(|(id, sweep)| (*id, sweep)))?;
     store.set_tags(id, noted.tags.as_ref().unwrap_or(&meta.tags))?;
     store.set_note(id, noted.note.as_ref().unwrap_or(&meta.note))?;
@@ -280,7 +280,7 @@ fn state(
     said: Option<(Ending, String)>,
 ) -> RunState {
     let before = old.state.as_ref();
-    let wish = old.noted.wish.or(meta.wish);
+    let desired = old.noted.desired.or(meta.desired);
     if before == Some(&RunState::Queued) {
         return RunState::Queued;
     }
@@ -300,7 +300,7 @@ fn state(
             Outcome::Failed { why, last_lines: last_lines(&board.out_log(id), 20) }
         }
         // It was live, and goes on from its last checkpoint.
-        _ if before.is_some() || wish == Some(Wish::Hold) => return RunState::Queued,
+        _ if before.is_some() || desired == Some(Desired::Hold) => return RunState::Queued,
         Some((Ending::Stopped, _)) => Outcome::Stopped,
         None => Outcome::Lost {
             why: "It had not ended when the board was rebuilt, and its process is gone; \

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::spec::{RunId, Wish};
+use crate::spec::{RunId, Desired};
 
 use super::state::Runner;
 
@@ -29,7 +29,7 @@ pub(super) fn is_for_want_of_room(why: &str) -> bool {
 impl Runner<'_> {
     /// True while the disk has no room for another run; the log tells once, and again when there is.
     pub(super) fn waits_for_room(&mut self) -> bool {
-        if !self.queue.values().any(|run| run.wish == Wish::Run) {
+        if !self.queue.values().any(|run| run.desired == Desired::Run) {
             return false;
         }
         let least = std::env::var("TUNEBOARD_LEFT_FREE_MB").ok().and_then(|text| text.parse().ok());

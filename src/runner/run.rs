@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::board::Board;
-use crate::spec::Wish;
+use crate::spec::Desired;
 use crate::store::Run;
 
 use super::clock::milliseconds;
@@ -165,7 +165,7 @@ impl Runner<'_> {
 
     /// True if a trainer lives or a run waits for a slot.
     fn has_work(&self) -> bool {
-        let wanted = |run: &Run| run.wish == Wish::Run;
+        let wanted = |run: &Run| run.desired == Desired::Run;
         !self.live.is_empty() || !self.unwanted.is_empty() || self.queue.values().any(wanted)
     }
 
@@ -173,7 +173,7 @@ impl Runner<'_> {
     fn is_wanted(&mut self) -> Result<bool> {
         // The first of those that wait is held only if all are.
         let first = self.store.reader().open_runs(1)?;
-        Ok(first.iter().any(|run| run.state.is_live() || run.wish != Wish::Hold))
+        Ok(first.iter().any(|run| run.state.is_live() || run.desired != Desired::Hold))
     }
 }
 

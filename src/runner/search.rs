@@ -1,4 +1,4 @@
-use crate::spec::{Strategy, SweepId, Wish, name_in};
+use crate::spec::{Strategy, SweepId, Desired, name_in};
 use crate::store::{self, NewRun};
 
 use super::clock::now;
@@ -37,7 +37,7 @@ impl Runner<'_> {
     }
 
     fn has_free_slot(&self) -> bool {
-        let waits = self.queue.values().any(|run| run.wish == Wish::Run);
+        let waits = self.queue.values().any(|run| run.desired == Desired::Run);
         let slots = || self.published.here.iter().chain(&self.published.there);
         !waits && (self.live.is_empty() || slots().any(|slot| slot.run.is_none()))
     }
@@ -64,7 +64,7 @@ impl Runner<'_> {
                 return Ok(false);
             }
         };
-        let new = NewRun { name: name_in(sweep, &spec), spec, wish: Wish::Run };
+        let new = NewRun { name: name_in(sweep, &spec), spec, desired: Desired::Run };
         let Some(run) = self.store.extend(id, runs.len(), &new, at)? else { return Ok(false) };
         let tags = runs.first().map(|first| first.tags.clone()).unwrap_or_default();
         if !tags.is_empty() {

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::spec::{Outcome, RunId, RunState, Wish};
+use crate::spec::{Outcome, RunId, RunState, Desired};
 
 use super::clock::milliseconds;
 use super::error::Result;
@@ -22,24 +22,24 @@ impl Runner<'_> {
     }
 
     fn stop_live(&mut self, id: RunId, grace: Duration) -> Result<()> {
-        let wish = self.wish(id);
+        let desired = self.desired(id);
         let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
         if live.is_elsewhere() {
-            if wish == Wish::Run || live.asked.is_some() {
+            if desired == Desired::Run || live.asked.is_some() {
                 return Ok(());
             }
             // Its site sees to the grace.
             live.asked = Some(Instant::now());
             let placement = live.placement.clone();
             self.end_elsewhere(id, &placement);
-            self.note(&format!("{id}: asked to end ({wish}) on {}", placement.site));
+            self.note(&format!("{id}: asked to end ({desired}) on {}", placement.site));
             return self.enter(id, RunState::Stopping);
         }
         let Some(process) = live.process.as_ref().filter(|process| is_alive(process)) else {
             return Ok(());
         };
         let signal = match live.asked {
-            None if wish != Wish::Run => Signal::Terminate,
+            None if desired != Desired::Run => Signal::Terminate,
             Some(asked) if !live.killed && asked.elapsed() >= grace => Signal::Kill,
             None => return Ok(()),
             Some(_) => return self.enter(id, RunState::Stopping),
@@ -51,7 +51,7 @@ impl Runner<'_> {
         self.note(&format!(
             "{id}: {}",
             match signal {
-                Signal::Terminate => format!("asked to end ({wish})"),
+                Signal::Terminate => format!("asked to end ({desired})"),
                 Signal::Kill => format!("killed, {:.1} s after it was asked", grace.as_secs_f32()),
             }
         ));

@@ -1,4 +1,4 @@
-use crate::spec::{RunId, RunState, Wish};
+use crate::spec::{RunId, RunState, Desired};
 use crate::store::Run;
 
 use super::error::Result;
@@ -7,7 +7,7 @@ use super::process::{find_trainer, memory_kills};
 use super::slots::LOCAL;
 use super::state::Runner;
 
-/// How much of the queue is kept in memory: reading 100,000 runs at every change of a wish would take
+/// How much of the queue is kept in memory: reading 100,000 runs at every change of a desired state would take
 /// seconds. So many runs that wait for one busy device do keep those behind them waiting.
 const AHEAD: usize = 1_000;
 
@@ -22,7 +22,7 @@ impl Runner<'_> {
         steps.into_iter().collect()
     }
 
-    /// Reads wishes and queue, if anybody has written to the database since the last look.
+    /// Reads desired states and queue, if anybody has written to the database since the last look.
     fn refresh(&mut self) -> Result<()> {
         let version = self.store.reader().data_version()?;
         if self.seen == Some(version) {
@@ -116,7 +116,7 @@ impl Runner<'_> {
     }
 
     /// What the user wants of a live run.
-    pub(super) fn wish(&self, id: RunId) -> Wish {
-        self.live.get(&id).map_or(Wish::Run, |live| live.run.wish)
+    pub(super) fn desired(&self, id: RunId) -> Desired {
+        self.live.get(&id).map_or(Desired::Run, |live| live.run.desired)
     }
 }

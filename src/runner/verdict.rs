@@ -1,7 +1,7 @@
 //! What the end of a trainer means for its run. Pure.
 
 use crate::events::Ending;
-use crate::spec::{Outcome, Wish};
+use crate::spec::{Outcome, Desired};
 
 use super::exit::Exit;
 use super::process::{is_crash, signal_name};
@@ -18,7 +18,7 @@ const MEMORY_RESUMES: u32 = 2;
 #[derive(Debug, Clone)]
 pub(super) struct End {
     /// What the user wants of the run.
-    pub wish: Wish,
+    pub desired: Desired,
     /// How the process ended.
     pub exit: Exit,
     /// The trainer's own last word, with its reason.
@@ -36,7 +36,7 @@ pub(super) struct End {
 pub(super) enum Verdict {
     /// It is over. The last lines of a failure are the caller's to add.
     Over(Outcome),
-    /// Back into the queue, as the user wished.
+    /// Back into the queue, as the user wants it.
     Queue,
     /// Back into the queue, to go on from its last checkpoint, for this reason.
     Resume(String),
@@ -51,7 +51,7 @@ impl End {
         match (&self.said, self.exit) {
             (Some((Ending::Done, _)), _) => Verdict::Over(Outcome::Done),
             (Some((Ending::Failed, why)), _) => failed(why.clone()),
-            (Some((Ending::Stopped, _)), _) => self.as_wished("it was asked to stop from outside"),
+            (Some((Ending::Stopped, _)), _) => self.as_desired("it was asked to stop from outside"),
             (None, Exit::Code(code)) if code != 0 || !self.asked => {
                 failed(format!("The trainer ended with exit code {code} and did not say why."))
             }
@@ -64,24 +64,24 @@ impl End {
                 } else {
                     ""
                 };
-                self.as_wished(&format!("it was killed by {}{memory}", signal_name(signal)))
+                self.as_desired(&format!("it was killed by {}{memory}", signal_name(signal)))
             }
             (None, Exit::Code(_) | Exit::Vanished) => {
-                self.as_wished("its process vanished without a word (killed, or a reboot)")
+                self.as_desired("its process vanished without a word (killed, or a reboot)")
             }
         }
     }
 
     /// For ends that are not the run's own: it does what the user wants of it.
-    fn as_wished(&self, why: &str) -> Verdict {
+    fn as_desired(&self, why: &str) -> Verdict {
         let limit = if self.memory { MEMORY_RESUMES } else { RESUMES };
-        match self.wish {
-            Wish::Stop => Verdict::Over(Outcome::Stopped),
-            Wish::Hold => Verdict::Queue,
+        match self.desired {
+            Desired::Stop => Verdict::Over(Outcome::Stopped),
+            Desired::Hold => Verdict::Queue,
             // Asked, and then the user thought better of it.
-            Wish::Run if self.asked => Verdict::Queue,
-            Wish::Run if self.resumes < limit => Verdict::Resume(why.to_owned()),
-            Wish::Run => Verdict::Over(Outcome::Lost {
+            Desired::Run if self.asked => Verdict::Queue,
+            Desired::Run if self.resumes < limit => Verdict::Resume(why.to_owned()),
+            Desired::Run => Verdict::Over(Outcome::Lost {
                 why: format!(
                     "The trainer ended before its time: {why}. It was resumed {limit} times and \
                      completed no further epoch."
@@ -97,7 +97,7 @@ mod tests {
 
     fn end() -> End {
         End {
-            wish: Wish::Run,
+            desired: Desired::Run,
             exit: Exit::Signal(libc::SIGKILL),
             said: None,
             asked: false,
@@ -117,11 +117,11 @@ mod tests {
     #[test]
     fn the_trainers_word_counts_most() {
         for exit in [Exit::Code(0), Exit::Code(1), Exit::Signal(libc::SIGSEGV), Exit::Vanished] {
-            for wish in [Wish::Run, Wish::Hold, Wish::Stop] {
+            for desired in [Desired::Run, Desired::Hold, Desired::Stop] {
                 let said = |ending| Some((ending, "why".to_owned()));
-                assert_eq!(word(&End { exit, wish, said: said(Ending::Done), ..end() }), "done");
+                assert_eq!(word(&End { exit, desired, said: said(Ending::Done), ..end() }), "done");
                 assert_eq!(
-                    word(&End { exit, wish, said: said(Ending::Failed), ..end() }),
+                    word(&End { exit, desired, said: said(Ending::Failed), ..end() }),
                     "failed"
                 );
             }
@@ -131,15 +131,15 @@ mod tests {
     #[test]
     fn a_stopped_trainer_does_what_the_user_wanted() {
         let said = Some((Ending::Stopped, String::new()));
-        for (wish, asked, want) in [
-            (Wish::Stop, true, "stopped"),
-            (Wish::Hold, true, "queue"),
-            (Wish::Run, true, "queue"),
-            (Wish::Run, false, "resume"),
+        for (desired, asked, want) in [
+            (Desired::Stop, true, "stopped"),
+            (Desired::Hold, true, "queue"),
+            (Desired::Run, true, "queue"),
+            (Desired::Run, false, "resume"),
         ] {
-            assert_eq!(word(&End { wish, asked, said: said.clone(), ..end() }), want);
+            assert_eq!(word(&End { desired, asked, said: said.clone(), ..end() }), want);
             // Killed after the grace, or before it could say so.
-            assert_eq!(word(&End { wish, asked, ..end() }), want);
+            assert_eq!(word(&End { desired, asked, ..end() }), want);
         }
     }
 

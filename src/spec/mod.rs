@@ -51,5 +51,5 @@ pub use name::{name_in, name_of};
 pub use number::short;
 pub use run::RunSpec;
 pub use schedule::{LrSchedule, Rates};
-pub use state::{Outcome, Placement, RunState, Wish};
+pub use state::{Outcome, Placement, RunState, Desired};
 pub use sweep::{Strategy, Sweep};

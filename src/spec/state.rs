@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The desired state of a run. Only clients write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wish {
+pub enum Desired {
     /// Start it when a slot is free; resume it if it stopped.
     Run,
     /// Leave it in the queue; if it runs, save and give the slot back.
@@ -120,7 +120,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Wish {
+impl fmt::Display for Desired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Run => "run",
@@ -130,7 +130,7 @@ impl fmt::Display for Wish {
     }
 }
 
-impl FromStr for Wish {
+impl FromStr for Desired {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {

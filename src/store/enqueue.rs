@@ -3,7 +3,7 @@ use rusqlite::{Connection, Result, params};
 use super::{Millis, NewRun, NewStage, NewSweep, Store};
 use super::run::now;
 use super::{journal, words};
-use crate::spec::{RunId, RunSpec, Sweep, SweepId, Wish, printable};
+use crate::spec::{RunId, RunSpec, Sweep, SweepId, Desired, printable};
 
 impl Store {
     /// Queues runs, all or none; `sweep` names a sweep that is made for them.
@@ -36,7 +36,7 @@ impl Store {
     pub fn enqueue_stages(
         &mut self,
         stages: &[NewStage],
-        wish: Wish,
+        desired: Desired,
         name: fn(&Sweep, &RunSpec) -> String,
     ) -> super::Result<Vec<(SweepId, Vec<RunId>)>> {
         let now = now();
@@ -59,7 +59,7 @@ impl Store {
                 let number = insert_sweep(tx, None, &new, now)?;
                 let runs = specs.into_iter().map(|spec| {
                     let name = name(&new.sweep, &spec);
-                    NewRun { name, spec, wish }
+                    NewRun { name, spec, desired }
                 });
                 let runs: Vec<NewRun> = runs.collect();
                 let ids = runs.iter().map(|run| Row::of(run).insert(tx, None, Some(number), now));
@@ -124,7 +124,7 @@ fn insert_sweep(
 /// A new run's columns.
 pub(super) struct Row {
     name: String,
-    wish: String,
+    desired: String,
     spec: String,
     hash: String,
     memory_hash: String,
@@ -135,7 +135,7 @@ impl Row {
     pub(super) fn of(run: &NewRun) -> Self {
         let name = printable(&run.name, words::NAME).into_owned();
         Self {
-            wish: run.wish.to_string(),
+            desired: run.desired.to_string(),
             spec: serde_json::to_string(&run.spec).unwrap_or_default(),
             hash: run.spec.hash(),
             memory_hash: run.spec.memory_hash(),
@@ -159,7 +159,7 @@ impl Row {
             id.map(|id| id.0),
             self.name,
             sweep.map(|s| s.0),
-            self.wish,
+            self.desired,
             created,
             self.hash,
             self.memory_hash,

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::run::now;
 use super::{Millis, NewRun, NewSweep, rows};
-use crate::spec::{RunId, RunSpec, SweepId, Wish};
+use crate::spec::{RunId, RunSpec, SweepId, Desired};
 
 /// Runs of one `queued` line.
 const TOGETHER: usize = 1_000;
@@ -42,13 +42,19 @@ pub(super) enum Entry {
     /// Runs were queued; each with its name and what differs from the first one's spec.
     Queued {
         sweep: Option<SweepId>,
-        wish: Wish,
+        #[serde(rename = "wish")]
+        desired: Desired,
         created: Millis,
         spec: Value,
         runs: Vec<(RunId, String, Map<String, Value>)>,
     },
     /// What is wanted of them.
-    Wish { runs: Vec<RunId>, wish: Wish },
+    #[serde(rename = "wish")]
+    Desired {
+        runs: Vec<RunId>,
+        #[serde(rename = "wish")]
+        desired: Desired,
+    },
     /// They were put back into the queue.
     Again { runs: Vec<RunId> },
     /// A run's name.
@@ -77,7 +83,7 @@ pub struct Noted {
     /// When it was queued.
     pub created: Option<Millis>,
     /// What its user wants.
-    pub wish: Option<Wish>,
+    pub desired: Option<Desired>,
     /// Words that the user put on it.
     pub tags: Option<Vec<String>>,
     /// What the user wrote about it.
@@ -101,7 +107,7 @@ impl Noted {
             spec: self.spec.or(other.spec),
             sweep: self.sweep.or(other.sweep),
             created: self.created.or(other.created),
-            wish: self.wish.or(other.wish),
+            desired: self.desired.or(other.desired),
             tags: self.tags.or(other.tags),
             note: self.note.or(other.note),
             archived: self.archived.or(other.archived),
@@ -169,9 +175,9 @@ pub(super) fn queued(
     for (ids, runs) in ids.chunks(TOGETHER).zip(runs.chunks(TOGETHER)) {
         let mut pairs = ids.iter().zip(runs).peekable();
         while let Some((_, first)) = pairs.peek() {
-            let (wish, base) = (first.wish, object(&first.spec));
+            let (desired, base) = (first.desired, object(&first.spec));
             let mut list = Vec::new();
-            while let Some((id, run)) = pairs.next_if(|(_, run)| run.wish == wish) {
+            while let Some((id, run)) = pairs.next_if(|(_, run)| run.desired == desired) {
                 let mut own = object(&run.spec);
                 // A key that the first one has and this one lacks is told as null.
                 for (key, value) in &base {
@@ -184,7 +190,7 @@ pub(super) fn queued(
                 list.push((*id, run.name.clone(), own));
             }
             let spec = Value::Object(base);
-            entries.push(Entry::Queued { sweep, wish, created, spec, runs: list });
+            entries.push(Entry::Queued { sweep, desired, created, spec, runs: list });
         }
     }
     entries
@@ -235,7 +241,7 @@ impl History {
                 Ok(sweep) => drop(self.sweeps.insert(id, NewSweep { name, sweep })),
                 Err(_) => self.passed_over += 1,
             },
-            Entry::Queued { sweep, wish, created, spec, runs } => {
+            Entry::Queued { sweep, desired, created, spec, runs } => {
                 for (id, name, own) in runs {
                     let mut whole = spec.as_object().cloned().unwrap_or_default();
                     whole.extend(own);
@@ -247,17 +253,17 @@ impl History {
                         spec: Some(spec),
                         sweep,
                         created: Some(created),
-                        wish: Some(wish),
+                        desired: Some(desired),
                         queued: Some(t),
                         ..Noted::default()
                     };
                     self.runs.insert(id, noted);
                 }
             }
-            Entry::Wish { runs, wish } => self.each(&runs, |noted| noted.wish = Some(wish)),
+            Entry::Desired { runs, desired } => self.each(&runs, |noted| noted.desired = Some(desired)),
             Entry::Again { runs } => self.each(&runs, |noted| {
                 noted.queued = Some(t);
-                noted.wish = Some(Wish::Run);
+                noted.desired = Some(Desired::Run);
             }),
             Entry::Name { run, name } => {
                 self.each(&[run], |noted| noted.name = Some(name.clone()));
@@ -281,8 +287,8 @@ impl History {
 mod tests {
     use super::*;
 
-    fn of(spec: RunSpec, wish: Wish) -> NewRun {
-        NewRun { name: format!("seed={}", spec.seed), spec, wish }
+    fn of(spec: RunSpec, desired: Desired) -> NewRun {
+        NewRun { name: format!("seed={}", spec.seed), spec, desired }
     }
 
     #[test]
@@ -295,7 +301,7 @@ mod tests {
             .map(|i| {
                 let val = (i % 2 == 1).then(|| "x".to_owned());
                 let spec = RunSpec { seed: i, val, ..base.clone() };
-                of(spec, if i == 7 { Wish::Hold } else { Wish::Run })
+                of(spec, if i == 7 { Desired::Hold } else { Desired::Run })
             })
             .collect();
         let ids: Vec<RunId> = (1..=2_500).map(RunId).collect();
@@ -307,7 +313,7 @@ mod tests {
                 Entry::Note { run, note: "two\nlines".into() },
                 Entry::Tags { run, tags: vec!["a".into()] },
                 Entry::Archived { runs: three.clone(), on: true },
-                Entry::Wish { runs: three.clone(), wish: Wish::Hold },
+                Entry::Desired { runs: three.clone(), desired: Desired::Hold },
             ],
         )
         .unwrap();
@@ -317,12 +323,23 @@ mod tests {
         for (id, run) in ids.iter().zip(&runs).filter(|(id, _)| ![3, 9].contains(&id.0)) {
             let noted = &history.runs[id];
             assert_eq!(noted.spec.as_ref(), Some(&run.spec));
-            assert_eq!((noted.wish, noted.name.as_ref()), (Some(run.wish), Some(&run.name)));
+            assert_eq!((noted.desired, noted.name.as_ref()), (Some(run.desired), Some(&run.name)));
         }
         let third = &history.runs[&run];
         assert_eq!(third.note.as_deref(), Some("two\nlines"));
-        assert_eq!((third.archived, third.wish), (Some(true), Some(Wish::Hold)));
+        assert_eq!((third.archived, third.desired), (Some(true), Some(Desired::Hold)));
         assert!(history.runs[&RunId(9)].purged);
+    }
+
+    /// The words that every journal has had.
+    #[test]
+    fn a_desired_state_is_stored_as_a_wish() {
+        let entry = Entry::Desired { runs: vec![RunId(3)], desired: Desired::Hold };
+        let text = serde_json::to_string(&Line { t: 1, what: entry }).unwrap();
+        assert_eq!(text, r#"{"t":1,"wish":{"runs":[3],"wish":"hold"}}"#);
+        let runs = [of(RunSpec::default(), Desired::Stop)];
+        let text = serde_json::to_string(&queued(None, 5, &[RunId(1)], &runs)).unwrap();
+        assert!(text.contains(r#""wish":"stop""#), "{text}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Reader {
         row.ok_or(StoreError::NoRun(id))
     }
 
-    /// Every run that has not ended, and every stopped one whose wish is to run (it was resumed while
+    /// Every run that has not ended, and every stopped one that is desired to run (it was resumed while
     /// it was stopping): live ones first, then the queue in order. At most `limit` of those that wait.
     pub fn open_runs(&self, limit: usize) -> super::Result<Vec<Run>> {
         self.ask(|db| {
@@ -69,7 +69,7 @@ impl Reader {
 }
 
 impl Store {
-    /// Every run that has not ended, and every ended run whose wish asks for it again; see
+    /// Every run that has not ended, and every ended run that is desired again; see
     /// [`Reader::open_runs`], which a tick over a long queue should call.
     pub fn unfinished(&self) -> super::Result<Vec<Run>> {
         self.reader.open_runs(usize::MAX)

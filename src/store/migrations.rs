@@ -291,7 +291,7 @@ mod tests {
             let new = |spec: &RunSpec| crate::store::NewRun {
                 name: "y".into(),
                 spec: RunSpec { lr: 1.0, ..spec.clone() },
-                wish: crate::spec::Wish::Run,
+                desired: crate::spec::Desired::Run,
             };
             let ids = store.enqueue(None, &[new(&spec)]).unwrap().1;
             let db = Connection::open(&path).unwrap();

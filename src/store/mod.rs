@@ -1,6 +1,6 @@
 //! The SQLite file: everything the board knows of its runs. Only this module uses rusqlite.
 //!
-//! [`Reader`] never writes and never waits for a writer; [`Store`] is what clients (specs, wishes,
+//! [`Reader`] never writes and never waits for a writer; [`Store`] is what clients (specs, desired states,
 //! tags, notes) and the runner (states, metrics, offsets) write through. All calls block: the
 //! dashboard makes them on its loader thread only.
 //!
@@ -29,12 +29,12 @@ mod sweeps;
 mod thin;
 mod trash;
 mod trials;
-mod wishes;
+mod desired;
 mod words;
 
 use std::path::PathBuf;
 
-use crate::spec::{RunSpec, Sweep, Wish};
+use crate::spec::{RunSpec, Sweep, Desired};
 
 pub use crate::events::Split;
 use error::Result;
@@ -100,7 +100,7 @@ pub struct NewRun {
     /// Checked.
     pub spec: RunSpec,
     /// `Run` or `Hold`.
-    pub wish: Wish,
+    pub desired: Desired,
 }
 
 /// A sweep that may start from the runs of another one that is queued with it.

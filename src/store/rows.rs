@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::{Reader, Run};
-use crate::spec::{Outcome, Placement, RunId, RunSpec, RunState, SweepId, Wish};
+use crate::spec::{Outcome, Placement, RunId, RunSpec, RunState, SweepId, Desired};
 
 /// The columns that [`run`] reads, in its order.
 const COLUMNS: &str = "id, name, spec, spec_hash, sweep, wish, state, outcome, placement, created,
@@ -76,7 +76,7 @@ fn run(r: &Row) -> Result<Run> {
         spec: spec(r.get_ref("spec")?.as_str()?),
         spec_hash: r.get("spec_hash")?,
         sweep: r.get::<_, Option<u32>>("sweep")?.map(SweepId),
-        wish: r.get_ref("wish")?.as_str()?.parse().unwrap_or(Wish::Hold),
+        desired: r.get_ref("wish")?.as_str()?.parse().unwrap_or(Desired::Hold),
         state: state(r.get_ref("state")?.as_str()?, r.get_ref("outcome")?.as_str_or_null()?),
         placement: json::<Placement>(r, "placement")?,
         created: r.get("created")?,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{Level, Split, Started};
 use crate::query::{Query, Term, Test};
-use crate::spec::{Placement, RunId, RunSpec, RunState, SweepId, Wish};
+use crate::spec::{Placement, RunId, RunSpec, RunState, SweepId, Desired};
 
 /// Times are milliseconds since the Unix epoch.
 pub type Millis = i64;
@@ -15,7 +15,7 @@ pub(super) fn now() -> Millis {
 }
 
 /// A run as the database knows it. Rows are rebuilt by `reindex` from the run's folder, but for
-/// what people wrote (name, tags, note) and the wish.
+/// what people wrote (name, tags, note) and the desired state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// Its number.
@@ -29,7 +29,7 @@ pub struct Run {
     /// The sweep it belongs to.
     pub sweep: Option<SweepId>,
     /// What the user wants.
-    pub wish: Wish,
+    pub desired: Desired,
     /// What the run is doing.
     pub state: RunState,
     /// Where it runs or ran.
@@ -72,7 +72,7 @@ pub const SPARK: usize = 32;
 /// Numbers of runs by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// In the queue with the wish to run.
+    /// In the queue and desired to run.
     pub queued: u64,
     /// In the queue, held.
     pub held: u64,

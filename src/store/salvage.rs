@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::journal::{self, Entry};
 use super::{NewRun, NewSweep, Noted, Reader, rows};
-use crate::spec::{Placement, RunId, RunState, SweepId, Wish};
+use crate::spec::{Placement, RunId, RunState, SweepId, Desired};
 
 /// What the database says of a run besides what its folder tells.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -75,7 +75,7 @@ impl Reader {
             spec: text("spec").filter(|text| is_object(text)).map(|text| rows::spec(&text)),
             sweep: number(text("sweep")).map(SweepId),
             created: text("created").and_then(|text| text.parse().ok()),
-            wish: text("wish").and_then(|text| text.parse().ok()),
+            desired: text("wish").and_then(|text| text.parse().ok()),
             tags: text("tags").and_then(|text| serde_json::from_str(&text).ok()),
             note: text("note"),
             archived: archived.map(|bits| bits & 1 == 1),
@@ -115,9 +115,9 @@ pub(super) fn snapshot(db: &Connection) -> Result<Vec<Entry>> {
     let mut later = Vec::new();
     while let Some(r) = found.next()? {
         let run = RunId(r.get("id")?);
-        let wish = r.get_ref("wish")?.as_str()?.parse().unwrap_or(Wish::Hold);
+        let desired = r.get_ref("wish")?.as_str()?.parse().unwrap_or(Desired::Hold);
         let spec = rows::spec(r.get_ref("spec")?.as_str()?);
-        let new = NewRun { name: r.get("name")?, spec, wish };
+        let new = NewRun { name: r.get("name")?, spec, desired };
         let sweep = r.get::<_, Option<u32>>("sweep")?.map(SweepId);
         entries.extend(journal::queued(sweep, r.get("created")?, &[run], &[new]));
         let tags: Vec<String> = rows::json(r, "tags")?.unwrap_or_default();

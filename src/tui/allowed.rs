@@ -1,6 +1,6 @@
 //! Which runs a command can change, by their state and by what is asked of them.
 
-use crate::spec::{Outcome, Wish};
+use crate::spec::{Outcome, Desired};
 use crate::store::Run;
 
 /// It has not ended.
@@ -10,12 +10,12 @@ pub fn stop(run: &Run) -> bool {
 
 /// It has not ended, and nothing else is asked of it.
 pub fn hold(run: &Run) -> bool {
-    run.state.outcome().is_none() && run.wish == Wish::Run
+    run.state.outcome().is_none() && run.desired == Desired::Run
 }
 
 /// It waits because it was told to.
 pub fn go_on(run: &Run) -> bool {
-    run.state.outcome().is_none() && run.wish != Wish::Run
+    run.state.outcome().is_none() && run.desired != Desired::Run
 }
 
 /// It ended before its end.

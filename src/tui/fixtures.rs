@@ -12,7 +12,7 @@ use super::screens;
 use super::snapshot::{Detail, Health, List, Log, Passes, RunnerState, Snapshot};
 use super::theme::{Depth, Theme};
 use super::view::View;
-use crate::spec::{Outcome, Placement, RunId, RunSpec, RunState, Wish};
+use crate::spec::{Outcome, Placement, RunId, RunSpec, RunState, Desired};
 use crate::store::{Confusion, Counts, Curve, Run, SlotInfo, Split};
 
 /// 2026-01-01.
@@ -34,7 +34,7 @@ pub fn queued(id: u32) -> Run {
         spec_hash: spec.hash(),
         spec,
         sweep: None,
-        wish: Wish::Run,
+        desired: Desired::Run,
         state: RunState::Queued,
         placement: None,
         created: NOW - 900_000,
@@ -101,8 +101,8 @@ pub fn board(runs: Vec<Run>) -> Snapshot {
     let ids = runs.iter().map(|r| r.id).collect();
     let mut counts = Counts::default();
     for run in &runs {
-        match (&run.state, run.wish) {
-            (RunState::Queued, Wish::Hold) => counts.held += 1,
+        match (&run.state, run.desired) {
+            (RunState::Queued, Desired::Hold) => counts.held += 1,
             (RunState::Queued, _) => counts.queued += 1,
             (RunState::Ended(Outcome::Done), _) => counts.done += 1,
             (RunState::Ended(Outcome::Stopped | Outcome::Pruned { .. }), _) => counts.stopped += 1,
@@ -149,11 +149,11 @@ pub fn board(runs: Vec<Run>) -> Snapshot {
 pub fn many() -> Vec<Run> {
     let ended = |outcome| RunState::Ended(outcome);
     let mut runs: Vec<Run> = (1..=3).map(|i| queued(20 + i)).collect();
-    runs[1].wish = Wish::Hold;
+    runs[1].desired = Desired::Hold;
     runs.push(trained(19, RunState::Starting, 0.0));
     runs.push(trained(18, RunState::Running, 2.4));
     let mut resumed = trained(17, RunState::Running, 0.4);
-    resumed.wish = Wish::Stop;
+    resumed.desired = Desired::Stop;
     runs.push(resumed);
     runs.push(failed(16));
     runs.push(trained(15, ended(Outcome::Stopped), 1.0));

@@ -160,7 +160,7 @@ fn numbers_that_json_lacks_are_words() {
 }
 
 #[test]
-fn wishes_change_what_they_say_and_nothing_else() {
+fn desired_states_change_what_they_say_and_nothing_else() {
     let shell = Shell::board();
     let held = shell.json(&[&RUN[..], &["--hold"]].concat());
     assert_eq!(held, json!({ "sweep": null, "runs": ["r1"] }));

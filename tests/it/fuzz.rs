@@ -27,12 +27,12 @@ const EVENTS: &str = r#"{"v":1,"t":1,"step":0,"kind":{"started":{"spec_hash":"a"
 /// Read, and taken into a database.
 #[test]
 fn events() {
-    use tuneboard::spec::{RunSpec, Wish};
+    use tuneboard::spec::{RunSpec, Desired};
     use tuneboard::store::NewRun;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events.jsonl");
     let mut store = Store::open(&dir.path().join("board.db")).unwrap();
-    let run = NewRun { name: "r".into(), spec: RunSpec::default(), wish: Wish::Hold };
+    let run = NewRun { name: "r".into(), spec: RunSpec::default(), desired: Desired::Hold };
     let id = store.enqueue(None, &[run]).unwrap().1[0];
     fuzz("events", &[EVENTS.into()], &["1e308", "\"-inf\"", "{\"v\":2}\n"], |bytes| {
         fs::write(&path, bytes).unwrap();

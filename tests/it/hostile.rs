@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tuneboard::board::Board;
-use tuneboard::spec::{Outcome, RunState, Wish};
+use tuneboard::spec::{Outcome, RunState, Desired};
 use tuneboard::spec::{RunId, RunSpec};
 use tuneboard::store::{NewRun, Store};
 
@@ -31,7 +31,7 @@ fn a_run_that_floods_its_events_file_is_ended_and_keeps_nobody_waiting() {
     rig.assert_whole(quick, 2);
 
     let start = Instant::now();
-    rig.store.set_wish(&[ids[1]], Wish::Stop).unwrap();
+    rig.store.set_desired(&[ids[1]], Desired::Stop).unwrap();
     rig.ended(ids[1]);
     assert!(start.elapsed() < Duration::from_secs(10), "stop took {:?}", start.elapsed());
     let few = rig.run(ids[2]);
@@ -221,7 +221,7 @@ fn noted(runs: u32) -> (TempDir, Board) {
     let run = |seed: u32| NewRun {
         name: format!("seed={seed}"),
         spec: RunSpec { model: "m".into(), seed: u64::from(seed), ..RunSpec::default() },
-        wish: Wish::Hold,
+        desired: Desired::Hold,
     };
     let (_, ids) = store.enqueue(None, &(1..=runs).map(run).collect::<Vec<_>>()).unwrap();
     for id in &ids {
@@ -262,7 +262,7 @@ fn a_damaged_page_costs_its_own_rows_and_the_journal_has_those() {
     for number in 1..=400 {
         let run = store.reader().run(RunId(number)).unwrap().unwrap();
         assert_eq!(run.note, format!("what I thought of r{number}."));
-        assert_eq!((run.wish, run.spec.seed), (Wish::Hold, u64::from(number)));
+        assert_eq!((run.desired, run.spec.seed), (Desired::Hold, u64::from(number)));
         assert_eq!((run.tags.len(), run.archived), (usize::from(number == 2), number == 3));
     }
     assert_eq!(store.reader().integrity().unwrap(), Vec::<String>::new());
@@ -298,7 +298,7 @@ fn the_queue_survives_its_database() {
     assert!(output.status.success() && said.contains("Nothing of the old database"), "{said}");
     let store = Store::open(&board.database()).unwrap();
     let run = store.reader().run(RunId(3)).unwrap().unwrap();
-    assert_eq!((run.state, run.wish, run.archived), (RunState::Queued, Wish::Hold, true));
+    assert_eq!((run.state, run.desired, run.archived), (RunState::Queued, Desired::Hold, true));
 }
 
 /// One full disk failed run after run once, until the queue was empty.

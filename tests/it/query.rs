@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tuneboard::events::{Batch, Event, Kind, Number, Split, VERSION};
 use tuneboard::query::Query;
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Sweep, Wish};
+use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Sweep, Desired};
 use tuneboard::store::{Listing, NewRun, NewSweep, Sort, Store};
 
 use super::shell::Shell;
@@ -23,7 +23,7 @@ fn board(dir: &std::path::Path) -> Store {
             dropout: (nth == 5).then_some(0.2),
             ..RunSpec::default()
         },
-        wish: if nth == 6 { Wish::Hold } else { Wish::Run },
+        desired: if nth == 6 { Desired::Hold } else { Desired::Run },
     };
     let sweep = Sweep::parse(RunSpec::default(), [("lr", "3e-5,4e-5")]).unwrap();
     store.enqueue(None, &[new(1), new(2)]).unwrap();

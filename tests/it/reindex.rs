@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tuneboard::spec::{RunId, Wish};
+use tuneboard::spec::{RunId, Desired};
 use tuneboard::store::Store;
 
 use super::rig::Rig;
@@ -15,7 +15,7 @@ fn reindex_rebuilds_the_same_tables() {
         &["epoch_ms=20", "epoch_ms=20 exit=2", "epoch_ms=5 signal=9", "epoch_ms=1000", ""],
     );
     let swept = rig.sweep(&[("seed", "0..1")]);
-    rig.store.set_wish(&ids[4..], Wish::Hold).unwrap();
+    rig.store.set_desired(&ids[4..], Desired::Hold).unwrap();
     rig.store.set_tags(ids[0], &["good".to_owned()]).unwrap();
     let runner = rig.runner(&[("TUNEBOARD_IDLE_MS", "50")]);
     rig.at_step(ids[3], 12);
@@ -23,7 +23,7 @@ fn reindex_rebuilds_the_same_tables() {
         tuneboard::runner::reindex(&rig.board),
         Err(tuneboard::runner::RunnerError::Busy(_))
     ));
-    rig.store.set_wish(&ids[3..4], Wish::Stop).unwrap();
+    rig.store.set_desired(&ids[3..4], Desired::Stop).unwrap();
     ids[..4].iter().chain(&swept).for_each(|id| drop(rig.ended(*id)));
     assert!(rig.left(runner));
     rig.store.set_note(ids[0], "kept").unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tuneboard::board::Board;
 use tuneboard::runner;
-use tuneboard::spec::{RunId, RunSpec, RunState, Sweep, Wish};
+use tuneboard::spec::{RunId, RunSpec, RunState, Sweep, Desired};
 use tuneboard::store::{NewRun, NewSweep, Process, Reader, Run, Store};
 
 /// Long enough for a busy machine; every wait ends as soon as what it waits for is there.
@@ -61,13 +61,13 @@ impl Rig {
         let model = "fake epoch_ms=5".to_owned();
         let base = RunSpec { model, data: "none.csv".into(), ..RunSpec::default() };
         let sweep = Sweep::parse(base, pairs.iter().copied()).unwrap();
-        let run = |spec| NewRun { name: "swept".into(), spec, wish: Wish::Run };
+        let run = |spec| NewRun { name: "swept".into(), spec, desired: Desired::Run };
         let runs: Vec<NewRun> = sweep.expand().unwrap().into_iter().map(run).collect();
         self.store.enqueue(Some(&NewSweep { name: "first".into(), sweep }), &runs).unwrap().1
     }
 
     pub fn queue_specs(&mut self, specs: impl Iterator<Item = RunSpec>) -> Vec<RunId> {
-        let run = |spec: RunSpec| NewRun { name: spec.model.clone(), spec, wish: Wish::Run };
+        let run = |spec: RunSpec| NewRun { name: spec.model.clone(), spec, desired: Desired::Run };
         let runs: Vec<NewRun> = specs.map(run).collect();
         self.store.enqueue(None, &runs).unwrap().1
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Wish};
+use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::Run;
 
 use super::rig::{Rig, kill, lives, stat, until};
@@ -236,7 +236,7 @@ fn stop_and_resume() {
     let ids = rig.queue(6, &["", ""]);
     rig.ensure();
     let trainer = rig.at_step(ids[0], 15);
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     for id in &ids {
         assert_eq!(rig.ended(*id).state, RunState::Ended(Outcome::Stopped));
     }
@@ -260,13 +260,13 @@ fn a_long_queue_is_worked_off_and_stopped_at_its_far_end_too() {
     let ids = rig.queue(100, &vec![""; 2_500]);
     rig.ensure();
     rig.at_step(ids[0], 1);
-    rig.store.set_wish(&ids[1..], Wish::Stop).unwrap();
-    rig.store.set_wish(&ids[2_000..2_001], Wish::Hold).unwrap();
+    rig.store.set_desired(&ids[1..], Desired::Stop).unwrap();
+    rig.store.set_desired(&ids[2_000..2_001], Desired::Hold).unwrap();
     assert_eq!(rig.ended(ids[1]).state, RunState::Ended(Outcome::Stopped));
     assert_eq!(rig.ended(ids[2_499]).state, RunState::Ended(Outcome::Stopped));
     until("all the others have ended", || rig.store.unfinished().unwrap().len() == 2);
-    rig.store.set_wish(&ids[2_000..2_001], Wish::Run).unwrap();
-    rig.store.set_wish(&ids[..1], Wish::Stop).unwrap();
+    rig.store.set_desired(&ids[2_000..2_001], Desired::Run).unwrap();
+    rig.store.set_desired(&ids[..1], Desired::Stop).unwrap();
     rig.at_step(ids[2_000], 1);
 }
 
@@ -276,11 +276,11 @@ fn hold_gives_the_slot_back_and_resume_takes_it_again() {
     let ids = rig.queue(6, &["", "epoch_ms=20"]);
     rig.ensure();
     rig.at_step(ids[0], 15);
-    rig.store.set_wish(&ids[..1], Wish::Hold).unwrap();
+    rig.store.set_desired(&ids[..1], Desired::Hold).unwrap();
     assert_done(&rig.ended(ids[1]));
     let held = rig.run(ids[0]);
-    assert_eq!((&held.state, held.wish), (&RunState::Queued, Wish::Hold));
-    rig.store.set_wish(&ids[..1], Wish::Run).unwrap();
+    assert_eq!((&held.state, held.desired), (&RunState::Queued, Desired::Hold));
+    rig.store.set_desired(&ids[..1], Desired::Run).unwrap();
     rig.ensure();
     let run = rig.ended(ids[0]);
     assert_done(&run);
@@ -294,7 +294,7 @@ fn a_run_that_does_not_stop_is_killed_after_the_grace() {
     let ids = rig.queue(1000, &["deaf litter"]);
     rig.runner(&[("TUNEBOARD_GRACE_MS", "300")]);
     let trainer = rig.at_step(ids[0], 5);
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     rig.wait(ids[0], "stopping", |run| run.state != RunState::Running);
     assert_eq!(rig.ended(ids[0]).state, RunState::Ended(Outcome::Stopped));
     assert!(!lives(trainer.pid));

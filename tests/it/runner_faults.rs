@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Wish};
+use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{NewRun, Process, Run, Store};
 
 use super::rig::{Rig, kill, lives, tuneboard, until};
@@ -67,8 +67,8 @@ fn a_run_of_another_database_inherits_nothing() {
         epochs: 2,
         ..RunSpec::default()
     };
-    let run = |wish| NewRun { name: "another".into(), spec: spec.clone(), wish };
-    store.enqueue(None, &[run(Wish::Run), run(Wish::Run)]).unwrap();
+    let run = |desired| NewRun { name: "another".into(), spec: spec.clone(), desired };
+    store.enqueue(None, &[run(Desired::Run), run(Desired::Run)]).unwrap();
     drop(store);
     remove_database(&rig);
     fs::rename(&other, rig.board.database()).unwrap();
@@ -108,7 +108,7 @@ fn another_name_of_the_machine_keeps_nobody_from_stopping_a_run() {
     let renamed = Process { host: "dhcp-17.example.org".into(), ..trainer.clone() };
     let placement = run.placement.unwrap();
     rig.store.lease(ids[0], run.attempt, &placement, Some(&renamed)).unwrap();
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     rig.ensure();
     assert_eq!(rig.ended(ids[0]).state, RunState::Ended(Outcome::Stopped));
     assert!(!lives(trainer.pid));
@@ -210,7 +210,7 @@ fn what_a_client_started_survives_the_clients_terminal() {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
     let mut rig = Rig::new(1);
     let ids = rig.queue(12, &[""]);
-    rig.store.set_wish(&ids, Wish::Hold).unwrap();
+    rig.store.set_desired(&ids, Desired::Hold).unwrap();
     let pty = native_pty_system().openpty(PtySize::default()).unwrap();
     let mut command = CommandBuilder::new("sh");
     let client = super::rig::tuneboard();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tuneboard::spec::{Outcome, RunId, RunState, Strategy, SweepId, Wish};
+use tuneboard::spec::{Outcome, RunId, RunState, Strategy, SweepId, Desired};
 use tuneboard::store::{self, Run};
 
 use super::rig::{Rig, kill, until};
@@ -52,7 +52,7 @@ fn a_search_rests_where_its_runs_are_stopped_and_goes_on_with_them() {
     rig.ensure();
     until("the search adds trials", || trials(&rig).len() >= 11);
     let ids: Vec<RunId> = trials(&rig).iter().map(|run| run.id).collect();
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     until("all of it has ended", || trials(&rig).iter().all(|run| run.state.outcome().is_some()));
     let count = trials(&rig).len();
     std::thread::sleep(Duration::from_secs(1));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Wish};
+use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{Run, SiteState};
 
 use super::rig::{Rig, kill, lives, tuneboard, until};
@@ -162,7 +162,7 @@ fn a_job_that_waits_says_so_and_stop_takes_it_out_of_the_queue() {
     cluster.runner(&mut rig);
     rig.wait(ids[0], "at work", |run| run.step >= 5);
     until("the other one waits", || status(&rig, ids[1]) == "waiting: Priority");
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     for id in &ids {
         assert_eq!(rig.ended(*id).state, RunState::Ended(Outcome::Stopped));
     }
@@ -180,11 +180,11 @@ fn hold_and_resume_go_on_and_a_deaf_trainer_is_killed() {
     for id in &ids {
         rig.wait(*id, "at work", |run| run.step >= 5);
     }
-    rig.store.set_wish(&ids[..1], Wish::Hold).unwrap();
-    rig.store.set_wish(&ids[1..], Wish::Stop).unwrap();
+    rig.store.set_desired(&ids[..1], Desired::Hold).unwrap();
+    rig.store.set_desired(&ids[1..], Desired::Stop).unwrap();
     rig.wait(ids[0], "held", |run| run.state == RunState::Queued && run.step > 0);
     assert_eq!(rig.ended(ids[1]).state, RunState::Ended(Outcome::Stopped));
-    rig.store.set_wish(&ids[..1], Wish::Run).unwrap();
+    rig.store.set_desired(&ids[..1], Desired::Run).unwrap();
     let run = rig.ended(ids[0]);
     assert_done(&run);
     assert_eq!(run.attempt, 2);
@@ -295,7 +295,7 @@ fn a_run_that_its_host_will_not_end_can_be_ended_removed_and_retried() {
     fs::write(cluster.file("bin/scancel"), "#!/bin/sh\nexit 0\n").unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(cluster.file("bin/scancel"), mode).unwrap();
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     let why = match rig.ended(ids[0]).state {
         RunState::Ended(Outcome::Lost { why }) => why,
         other => panic!("{other:?}"),
@@ -303,7 +303,7 @@ fn a_run_that_its_host_will_not_end_can_be_ended_removed_and_retried() {
     assert_eq!(why, "hpc was asked to end it and did not; it may still run there.");
     rig.store.requeue(&ids, false).unwrap();
     assert_eq!(rig.run(ids[0]).state, RunState::Queued);
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     rig.ended(ids[0]);
     rig.store.trash(&ids).unwrap();
 }
@@ -324,7 +324,7 @@ fn a_run_whose_site_was_taken_out_of_the_config_can_be_ended() {
         log.contains("r1: its site hpc is not in config.toml")
     });
     assert!(rig.run(ids[0]).state.is_live());
-    rig.store.set_wish(&ids, Wish::Stop).unwrap();
+    rig.store.set_desired(&ids, Desired::Stop).unwrap();
     let why = match rig.ended(ids[0]).state {
         RunState::Ended(Outcome::Lost { why }) => why,
         other => panic!("{other:?}"),

@@ -6,12 +6,12 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use tuneboard::events::{Batch, Event, Kind, Number, Split, VERSION};
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Wish};
+use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{Listing, NewRun, Reader, Store, StoreError};
 
 fn new(name: &str) -> NewRun {
     let spec = RunSpec { model: "m".into(), data: "d".into(), ..RunSpec::default() };
-    NewRun { name: name.into(), spec, wish: Wish::Run }
+    NewRun { name: name.into(), spec, desired: Desired::Run }
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn part(name: &str, path: &Path) {
             _ => {
                 let mut store = Store::open(path).unwrap();
                 let (_, ids) = store.enqueue(None, &[new("one"), new("two")]).unwrap();
-                store.set_wish(&ids, Wish::Hold).unwrap();
+                store.set_desired(&ids, Desired::Hold).unwrap();
                 store.set_tags(ids[0], &["best".into()]).unwrap();
                 store.set_state(ids[1], &RunState::Stopping).unwrap();
             }

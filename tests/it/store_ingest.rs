@@ -11,7 +11,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tuneboard::events::{Ending, Event, Kind, Level, Number, Split, Started, Tail, VERSION};
-use tuneboard::spec::{RunId, RunSpec, Wish};
+use tuneboard::spec::{RunId, RunSpec, Desired};
 use tuneboard::store::{Confusion, Curve, NewRun, Run, Store, TrainerNote};
 
 fn store(dir: &Path) -> (Store, RunId) {
@@ -22,7 +22,7 @@ fn store(dir: &Path) -> (Store, RunId) {
 
 fn enqueue(store: &mut Store) -> RunId {
     let spec = RunSpec { model: "m".into(), data: "d.csv".into(), ..RunSpec::default() };
-    let run = NewRun { name: "one".into(), spec, wish: Wish::Run };
+    let run = NewRun { name: "one".into(), spec, desired: Desired::Run };
     store.enqueue(None, &[run]).unwrap().1[0]
 }
 
@@ -111,7 +111,7 @@ fn points_within_an_epoch_are_a_curve_but_neither_best_nor_last() {
     let mut store = Store::open(&dir.path().join("board.db")).unwrap();
     let mut spec = RunSpec { model: "m".into(), data: "d.csv".into(), ..RunSpec::default() };
     spec.set("best", "acc").unwrap();
-    let run = NewRun { name: "one".into(), spec, wish: Wish::Run };
+    let run = NewRun { name: "one".into(), spec, desired: Desired::Run };
     let id = store.enqueue(None, &[run]).unwrap().1[0];
     let within = |step, epoch, loss: f64| {
         let values =

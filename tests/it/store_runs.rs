@@ -1,10 +1,10 @@
-//! Queueing, listing, wishes and the runner's side of the store.
+//! Queueing, listing, desired states and the runner's side of the store.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use tuneboard::events::{Batch, Event, Kind, Number, Split, VERSION};
-use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Sweep, SweepId, Wish};
+use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Sweep, SweepId, Desired};
 use tuneboard::store::{
     Counts, Listing, NewRun, NewSweep, Process, Reader, RunnerInfo, SlotInfo, Sort, Store,
     StoreError,
@@ -15,7 +15,7 @@ fn spec(lr: f64) -> RunSpec {
 }
 
 fn new(name: &str, lr: f64) -> NewRun {
-    NewRun { name: name.into(), spec: spec(lr), wish: Wish::Run }
+    NewRun { name: name.into(), spec: spec(lr), desired: Desired::Run }
 }
 
 fn open(dir: &Path) -> Store {
@@ -56,7 +56,7 @@ fn what_is_queued_reads_back() {
         .expand()
         .unwrap()
         .into_iter()
-        .map(|spec| NewRun { name: format!("lr={}\u{7}", spec.lr), spec, wish: Wish::Hold })
+        .map(|spec| NewRun { name: format!("lr={}\u{7}", spec.lr), spec, desired: Desired::Hold })
         .collect();
     let new_sweep = NewSweep { name: "first".into(), sweep };
     let (sweep_id, made) = store.enqueue(Some(&new_sweep), &runs).unwrap();
@@ -65,7 +65,7 @@ fn what_is_queued_reads_back() {
     let back = reader.run(RunId(3)).unwrap().unwrap();
     assert_eq!((back.name.as_str(), &back.spec), ("lr=0.00003", &runs[2].spec));
     assert_eq!((back.spec_hash, back.sweep), (runs[2].spec.hash(), sweep_id));
-    assert_eq!((back.wish, back.state, back.attempt), (Wish::Hold, RunState::Queued, 0));
+    assert_eq!((back.desired, back.state, back.attempt), (Desired::Hold, RunState::Queued, 0));
     assert_eq!(reader.same_spec(&runs[2].spec.hash()).unwrap(), ids(&[3]));
     assert_eq!(reader.counts().unwrap(), Counts { held: 4, ..Counts::default() });
     let row = &reader.sweeps().unwrap()[0];
@@ -84,7 +84,7 @@ fn lists_are_filtered_and_sorted() {
     store.enqueue(None, &runs).unwrap();
     store.set_tags(RunId(2), &["Best".into(), "best".into(), " ".into()]).unwrap();
     store.set_note(RunId(3), "Looks\ngood").unwrap();
-    store.set_wish(&ids(&[4]), Wish::Hold).unwrap();
+    store.set_desired(&ids(&[4]), Desired::Hold).unwrap();
     store.set_archived(&ids(&[5]), true).unwrap();
     store.lease(RunId(1), 1, &placement(), None).unwrap();
     store.set_state(RunId(3), &failed("out of memory")).unwrap();
@@ -171,11 +171,11 @@ fn a_run_goes_through_its_life() {
 
     store.set_state(id, &RunState::Ended(Outcome::Stopped)).unwrap();
     assert_eq!(open_ids(&store), [2, 1], "stopped, but wanted");
-    store.set_wish(&[id], Wish::Stop).unwrap();
+    store.set_desired(&[id], Desired::Stop).unwrap();
     assert_eq!(open_ids(&store), [2]);
     store.requeue(&[id], true).unwrap();
     let fresh = run(&store);
-    assert_eq!((fresh.attempt, fresh.step, fresh.wish), (0, 0, Wish::Run));
+    assert_eq!((fresh.attempt, fresh.step, fresh.desired), (0, 0, Desired::Run));
     assert!(fresh.last.is_empty() && fresh.started.is_none());
     assert_eq!(store.offset(id).unwrap(), 0);
     assert_eq!(store.reader().metrics(id).unwrap(), Vec::<String>::new());
@@ -188,9 +188,9 @@ fn a_run_that_does_not_exist_is_named_and_nothing_changes() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
     store.enqueue(None, &[new("a", 1e-4)]).unwrap();
-    let e = store.set_wish(&ids(&[1, 42]), Wish::Hold).unwrap_err();
+    let e = store.set_desired(&ids(&[1, 42]), Desired::Hold).unwrap_err();
     assert_eq!(e.to_string(), "There is no run r42 on this board.");
-    assert_eq!(store.reader().run(RunId(1)).unwrap().unwrap().wish, Wish::Run);
+    assert_eq!(store.reader().run(RunId(1)).unwrap().unwrap().desired, Desired::Run);
     assert!(matches!(store.offset(RunId(9)), Err(StoreError::NoRun(RunId(9)))));
     assert!(matches!(store.ingest(RunId(9), 0, &Batch::default()), Err(StoreError::NoRun(_))));
     assert_eq!(store.reader().run(RunId(9)).unwrap(), None);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tuneboard::board::Board;
 use tuneboard::events::{Batch, Ending, Event, Kind, Number, Split, Started, VERSION};
-use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Wish};
+use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{NewRun, Store};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -30,13 +30,13 @@ fn board(folder: &Path, runs: u32) -> Board {
         .map(|i| NewRun {
             name: format!("seed={i}"),
             spec: RunSpec { seed: u64::from(i), ..base.clone() },
-            wish: Wish::Run,
+            desired: Desired::Run,
         })
         .collect();
     let (_, ids) = store.enqueue(None, &new).unwrap();
     for id in ids {
         if id.0.is_multiple_of(10) {
-            store.set_wish(&[id], Wish::Hold).unwrap();
+            store.set_desired(&[id], Desired::Hold).unwrap();
         } else {
             train(&mut store, id);
         }

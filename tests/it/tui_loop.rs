@@ -11,7 +11,7 @@ use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Batch, Ending, Event, Kind, Number, Split, Started, VERSION};
 use tuneboard::runner;
-use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Wish};
+use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{NewRun, Store};
 
 use crate::rig::{kill, until};
@@ -49,7 +49,7 @@ fn board(folder: &Path) -> (Board, Store) {
         .map(|lr| NewRun {
             name: format!("lr={lr:e}"),
             spec: RunSpec { lr: *lr, ..base.clone() },
-            wish: Wish::Run,
+            desired: Desired::Run,
         })
         .collect();
     let (_, ids) = store.enqueue(None, &new).unwrap();

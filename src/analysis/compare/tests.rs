@@ -1,6 +1,6 @@
 use super::*;
 use crate::events::{Split, Started};
-use crate::spec::{Outcome, RunSpec, RunState, Wish};
+use crate::spec::{Outcome, RunSpec, RunState, Desired};
 
 /// A run that ended, on rows with that hash.
 fn run(id: u32, pairs: &[(&str, &str)], hash: &str) -> Run {
@@ -14,7 +14,7 @@ fn run(id: u32, pairs: &[(&str, &str)], hash: &str) -> Run {
         spec_hash: spec.hash(),
         spec,
         sweep: None,
-        wish: Wish::Run,
+        desired: Desired::Run,
         state: RunState::Ended(Outcome::Done),
         placement: None,
         created: 0,

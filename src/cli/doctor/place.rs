@@ -19,17 +19,17 @@ pub fn checks(board: &Board) -> Vec<Check> {
         sqlite(board),
         database(board),
         served(board),
-        seats(&site, cores),
+        slots(&site, cores),
     ]
 }
 
 /// Threads that wait for a core spin, and slow the others down.
-fn seats(site: &Site, cores: u32) -> Check {
+fn slots(site: &Site, cores: u32) -> Check {
     let name = "CPU runs";
-    let slots = site.slots.max(1);
-    let threads = site.share(slots, cores);
-    let found = format!("{slots} at once, {threads} threads each, {cores} cores");
-    if slots.saturating_mul(threads) > cores {
+    let runs = site.slots.max(1);
+    let threads = site.share(runs, cores);
+    let found = format!("{runs} at once, {threads} threads each, {cores} cores");
+    if runs.saturating_mul(threads) > cores {
         let mend = "in config.toml, [sites.local]: slots x threads at most the cores; threads = 0 shares them out";
         return Check::warn(name, found, mend);
     }
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn more_threads_than_cores_are_warned_of() {
-        let check = |slots, threads| seats(&Site { slots, threads, ..Site::default() }, 4).level;
+        let check = |slots, threads| super::slots(&Site { slots, threads, ..Site::default() }, 4).level;
         use super::super::Level::{Ok, Warn};
         let got =
             [(0, 0), (2, 0), (2, 2), (4, 1), (8, 0), (3, 2), (1, 5)].map(|(s, t)| check(s, t));

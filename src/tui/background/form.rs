@@ -143,7 +143,7 @@ fn past(reader: &Reader, spec: &RunSpec) -> Vec<crate::store::Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Wish;
+    use crate::spec::Desired;
     use crate::store::{NewRun, Store};
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         let spec =
             RunSpec { model: "none".into(), data: "data/x.csv".into(), ..RunSpec::default() };
         let mut store = Store::open(&board.database()).unwrap();
-        let new = NewRun { name: "x".into(), spec: spec.clone(), wish: Wish::Hold };
+        let new = NewRun { name: "x".into(), spec: spec.clone(), desired: Desired::Hold };
         let (_, ids) = store.enqueue(None, &[new]).unwrap();
         let sweep = Sweep::parse(spec, [("seed", "0..2")]).unwrap();
         let mut forms = Forms::default();

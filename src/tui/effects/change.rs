@@ -1,4 +1,4 @@
-use crate::spec::{RunId, Wish};
+use crate::spec::{RunId, Desired};
 use crate::store::{Run, Store, StoreError};
 use crate::tui::allowed;
 use crate::tui::command::Command;
@@ -8,18 +8,18 @@ pub fn change(store: &mut Store, command: Command) -> Result<String, StoreError>
     Ok(match command {
         Command::Stop(ids) => {
             let ids = pick(store, &ids, allowed::stop)?;
-            store.set_wish(&ids, Wish::Stop)?;
+            store.set_desired(&ids, Desired::Stop)?;
             said(&ids, "will save and end", "Nothing to stop: the run has ended.")
         }
         Command::Hold(ids) => {
             let ids = pick(store, &ids, allowed::hold)?;
-            store.set_wish(&ids, Wish::Hold)?;
+            store.set_desired(&ids, Desired::Hold)?;
             said(&ids, "held; r lets it go on", "Nothing to hold: the run has ended or is held.")
         }
         Command::Resume(ids) => {
             let waiting = pick(store, &ids, allowed::go_on)?;
             let ended = pick(store, &ids, allowed::resume)?;
-            store.set_wish(&waiting, Wish::Run)?;
+            store.set_desired(&waiting, Desired::Run)?;
             store.requeue(&ended, false)?;
             let all = [waiting, ended].concat();
             said(&all, "will go on", "Nothing to resume: the run is done or under way.")

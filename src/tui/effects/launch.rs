@@ -1,7 +1,7 @@
 use crate::board::Board;
 use crate::order::{OrderError, check_inputs, name_in, name_of_clone};
 use crate::runner;
-use crate::spec::{RunId, RunSpec, SpecError, Wish};
+use crate::spec::{RunId, RunSpec, SpecError, Desired};
 use crate::store::{NewRun, NewSweep, Store, StoreError};
 use crate::tui::command::Order;
 use thiserror::Error;
@@ -40,7 +40,7 @@ pub fn launch(board: &Board, store: &mut Store, order: Order) -> Result<Launched
         None => name_in(&order.sweep, spec),
     };
     let new: Vec<NewRun> =
-        specs.into_iter().map(|spec| NewRun { name: name(&spec), spec, wish: Wish::Run }).collect();
+        specs.into_iter().map(|spec| NewRun { name: name(&spec), spec, desired: Desired::Run }).collect();
     let varied = order.sweep.varied().collect::<Vec<_>>().join(" x ");
     let sweep =
         (!order.sweep.axes.is_empty()).then_some(NewSweep { name: varied, sweep: order.sweep });

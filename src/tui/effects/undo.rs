@@ -55,14 +55,14 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{RunSpec, Wish};
+    use crate::spec::{RunSpec, Desired};
     use crate::store::NewRun;
 
     #[test]
     fn changes_are_taken_back_last_first() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(&folder.path().join("board.db")).unwrap();
-        let new = NewRun { name: "first".into(), spec: RunSpec::default(), wish: Wish::Hold };
+        let new = NewRun { name: "first".into(), spec: RunSpec::default(), desired: Desired::Hold };
         let id = store.enqueue(None, &[new]).unwrap().1[0];
         let mut past = Vec::new();
         let tag = Command::Tags(vec![id], vec!["best".into()]);

@@ -3,22 +3,22 @@
 use ratatui::style::Style;
 
 use crate::spec::metrics::train;
-use crate::spec::{Outcome, RunState, Wish};
+use crate::spec::{Outcome, RunState, Desired};
 use crate::store::{Counts, Millis, Run};
 use crate::tui::theme::Theme;
 
 /// Glyph, word and colour; the glyph and the word say it all without the colour.
 pub fn label(run: &Run, theme: &Theme) -> (char, &'static str, Style) {
-    match (&run.state, run.wish) {
-        (RunState::Queued, Wish::Hold) => ('◇', "held", theme.warn),
+    match (&run.state, run.desired) {
+        (RunState::Queued, Desired::Hold) => ('◇', "held", theme.warn),
         (RunState::Stopping, _)
-        | (RunState::Queued | RunState::Starting | RunState::Running, Wish::Stop) => {
+        | (RunState::Queued | RunState::Starting | RunState::Running, Desired::Stop) => {
             ('◌', "stopping", theme.test)
         }
-        (RunState::Queued, Wish::Run) => ('○', "queued", theme.dim),
-        (RunState::Starting | RunState::Running, Wish::Hold) => ('◌', "holding", theme.warn),
-        (RunState::Starting, Wish::Run) => ('◌', "starting", theme.val),
-        (RunState::Running, Wish::Run) => ('●', "running", theme.val),
+        (RunState::Queued, Desired::Run) => ('○', "queued", theme.dim),
+        (RunState::Starting | RunState::Running, Desired::Hold) => ('◌', "holding", theme.warn),
+        (RunState::Starting, Desired::Run) => ('◌', "starting", theme.val),
+        (RunState::Running, Desired::Run) => ('●', "running", theme.val),
         (RunState::Ended(outcome), _) => match outcome {
             Outcome::Done => ('✓', "done", theme.good),
             Outcome::Failed { .. } => ('✗', "failed", theme.bad),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::analysis::groups::seedless_hash;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, val};
-use crate::spec::{IGNORED, Outcome, RunId, RunState, Wish};
+use crate::spec::{IGNORED, Outcome, RunId, RunState, Desired};
 use crate::store::{Counts, Reader, Run, StoreError};
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Group, GroupBy, List, Spread};
@@ -190,8 +190,8 @@ impl Fold {
     fn add(&mut self, run: &Run) {
         self.members.push(run.id);
         let c = &mut self.counts;
-        match (&run.state, run.wish) {
-            (RunState::Queued, Wish::Hold) => c.held += 1,
+        match (&run.state, run.desired) {
+            (RunState::Queued, Desired::Hold) => c.held += 1,
             (RunState::Queued, _) => c.queued += 1,
             (RunState::Starting | RunState::Running | RunState::Stopping, _) => c.live += 1,
             (RunState::Ended(Outcome::Done), _) => c.done += 1,

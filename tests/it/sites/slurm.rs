@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tuneboard::spec::{Outcome, RunId, RunState, Wish};
+use tuneboard::spec::{Outcome, RunId, RunState, Desired};
 
 use super::{Cluster, assert_done, queue, rig, site_of};
 use crate::rig::until;
@@ -39,7 +39,7 @@ fn slurm_says_why_a_run_waits_and_lets_go_of_it() {
     };
     until("the reason is told", || remark(ids[0]).starts_with("waiting: BeginTime, about "));
     assert_eq!(rig.run(ids[0]).state, RunState::Starting);
-    rig.store.set_wish(&[ids[0]], Wish::Stop).unwrap();
+    rig.store.set_desired(&[ids[0]], Desired::Stop).unwrap();
     assert_eq!(rig.ended(ids[0]).state, RunState::Ended(Outcome::Stopped));
     assert_eq!(rig.run(ids[1]).state, RunState::Starting);
     let jobs = cluster.tool(&["squeue", "-h", "-r", "-o", "%K"]);
@@ -56,12 +56,12 @@ fn slurm_stop_hold_and_resume() {
     for id in &ids {
         rig.wait(*id, "at work", |run| run.step >= 5);
     }
-    rig.store.set_wish(&[ids[0], ids[2]], Wish::Stop).unwrap();
-    rig.store.set_wish(&[ids[1]], Wish::Hold).unwrap();
+    rig.store.set_desired(&[ids[0], ids[2]], Desired::Stop).unwrap();
+    rig.store.set_desired(&[ids[1]], Desired::Hold).unwrap();
     assert_eq!(rig.ended(ids[0]).state, RunState::Ended(Outcome::Stopped));
     assert_eq!(rig.ended(ids[2]).state, RunState::Ended(Outcome::Stopped));
     rig.wait(ids[1], "held", |run| run.state == RunState::Queued && run.step > 0);
-    rig.store.set_wish(&[ids[1]], Wish::Run).unwrap();
+    rig.store.set_desired(&[ids[1]], Desired::Run).unwrap();
     rig.store.requeue(&[ids[0]], true).unwrap();
     let held = rig.ended(ids[1]);
     assert_done(&held);
@@ -85,7 +85,7 @@ fn slurm_the_time_limit_is_an_interruption() {
     assert!(run.state.is_live(), "{:?}", run.state);
     let log = fs::read_to_string(rig.board.runner_log()).unwrap();
     assert!(log.contains("started again by the cluster"), "{log}");
-    rig.store.set_wish(&[ids[0]], Wish::Stop).unwrap();
+    rig.store.set_desired(&[ids[0]], Desired::Stop).unwrap();
     rig.ended(ids[0]);
     let epochs = rig.epochs(ids[0], "val/loss");
     let whole: Vec<f64> = (1..=epochs.len()).map(|n| n as f64).collect();

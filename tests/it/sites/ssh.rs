@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Wish};
+use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::SiteState;
 
 use super::{FAKE, Hosts, assert_done, executable, queue, rig, site_of, site_state, there};
@@ -68,8 +68,8 @@ fn ssh_stop_hold_resume_and_retry() {
     for id in &ids {
         rig.wait(*id, "at work", |run| run.step >= 5);
     }
-    rig.store.set_wish(&[ids[0], ids[2]], Wish::Stop).unwrap();
-    rig.store.set_wish(&[ids[1]], Wish::Hold).unwrap();
+    rig.store.set_desired(&[ids[0], ids[2]], Desired::Stop).unwrap();
+    rig.store.set_desired(&[ids[1]], Desired::Hold).unwrap();
     assert_eq!(rig.ended(ids[0]).state, RunState::Ended(Outcome::Stopped));
     assert_eq!(
         rig.ended(ids[2]).state,
@@ -78,7 +78,7 @@ fn ssh_stop_hold_resume_and_retry() {
     );
     rig.wait(ids[1], "held", |run| run.state == RunState::Queued && run.step > 0);
     // On it goes from where it was, over there; another from its start.
-    rig.store.set_wish(&[ids[1]], Wish::Run).unwrap();
+    rig.store.set_desired(&[ids[1]], Desired::Run).unwrap();
     rig.store.requeue(&[ids[0]], true).unwrap();
     rig.runner(&[]);
     let held = rig.ended(ids[1]);

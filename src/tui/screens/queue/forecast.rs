@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::{RunId, Wish};
+use crate::spec::{RunId, Desired};
 use crate::store::{Millis, Run};
 use crate::tui::labels::state;
 use crate::tui::snapshot::Snapshot;
@@ -46,7 +46,7 @@ pub fn forecast(snap: &Snapshot) -> Forecast {
     if snap.live.len() > slots.len() || slots.is_empty() {
         certain = false;
     }
-    for run in snap.queue.iter().filter(|r| r.wish == Wish::Run) {
+    for run in snap.queue.iter().filter(|r| r.desired == Desired::Run) {
         let first = slots.iter_mut().min().filter(|_| certain);
         let Some((slot, whole)) = first.zip(pace.whole(run)) else {
             certain = false;
@@ -56,7 +56,7 @@ pub fn forecast(snap: &Snapshot) -> Forecast {
         out.runs.insert(run.id, (*slot, *slot + left));
         *slot += left;
     }
-    let seen = snap.queue.iter().filter(|r| r.wish == Wish::Run).count() as u64;
+    let seen = snap.queue.iter().filter(|r| r.desired == Desired::Run).count() as u64;
     if certain && seen == snap.counts.queued {
         out.all = slots.iter().max().copied();
     }

@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 
 use super::forecast::forecast;
-use crate::spec::Wish;
+use crate::spec::Desired;
 use crate::store::Run;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -43,12 +43,12 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let place = Columns::new(inner, &rows);
     place.titles(canvas, inner);
     let mut position =
-        rows.iter().take(top).filter(|r| !r.state.is_live() && r.wish == Wish::Run).count();
+        rows.iter().take(top).filter(|r| !r.state.is_live() && r.desired == Desired::Run).count();
     for (line, (at, run)) in rows.iter().enumerate().skip(top).take(page).enumerate() {
         let y = inner.y + 1 + line as u16;
         let row = Rect::new(inner.x - 1, y, inner.width + 2, 1);
         canvas.row(row, at, at == view.queue);
-        let waits = !run.state.is_live() && run.wish == Wish::Run;
+        let waits = !run.state.is_live() && run.desired == Desired::Run;
         position += usize::from(waits);
         if waits {
             canvas.put_right(inner.x + 4, y, 4, &position.to_string(), theme.dim);

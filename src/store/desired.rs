@@ -4,18 +4,18 @@ use rusqlite::{Connection, Result, Transaction, params};
 
 use super::journal::Entry;
 use super::{Store, StoreError, series, words};
-use crate::spec::{RunId, Wish, printable};
+use crate::spec::{RunId, Desired, printable};
 
 impl Store {
     /// Sets the desired state of these runs.
     ///
     /// # Errors
     /// [`StoreError::NoRun`] for the first that does not exist; nothing was changed then.
-    pub fn set_wish(&mut self, ids: &[RunId], wish: Wish) -> super::Result<()> {
-        let noted = Entry::Wish { runs: ids.to_vec(), wish };
+    pub fn set_desired(&mut self, ids: &[RunId], desired: Desired) -> super::Result<()> {
+        let noted = Entry::Desired { runs: ids.to_vec(), desired };
         self.change_runs(ids, Some(noted), |tx, id| {
             tx.prepare_cached("UPDATE run SET wish = ?2 WHERE id = ?1")?
-                .execute((id.0, wish.to_string()))
+                .execute((id.0, desired.to_string()))
         })
     }
 

@@ -8,14 +8,14 @@ use super::exit;
 use super::figures::counted;
 use super::verb::{self, Context, pick};
 use crate::runner;
-use crate::spec::{RunId, Wish};
+use crate::spec::{RunId, Desired};
 use crate::store::{Run, Store};
 
 /// What is to be done with a run.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Another wish.
-    Wish(Wish),
+    /// Another desired state.
+    Desired(Desired),
     /// Back into the queue, from the last checkpoint or (true) from the start.
     Requeue(bool),
     /// It is so already: not a mistake.
@@ -34,10 +34,10 @@ pub fn apply(
     let board = context.board()?;
     let runs = pick(&board, &verb::reader(&board)?, words)?;
     let (mut changed, mut spared, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut wishes, mut queue) = (Vec::<(Wish, RunId)>::new(), Vec::<(bool, RunId)>::new());
+    let (mut states, mut queue) = (Vec::<(Desired, RunId)>::new(), Vec::<(bool, RunId)>::new());
     for run in &runs {
         match step(run) {
-            Step::Wish(wish) => wishes.push((wish, run.id)),
+            Step::Desired(desired) => states.push((desired, run.id)),
             Step::Requeue(from_start) => queue.push((from_start, run.id)),
             Step::Already(why) => {
                 spared.push(format!("{} {why}", run.id));
@@ -55,7 +55,7 @@ pub fn apply(
     }
     if !changed.is_empty() {
         let mut store = verb::store(&board)?;
-        write(&mut store, &wishes, &queue)?;
+        write(&mut store, &states, &queue)?;
         drop(store);
         runner::ensure(&board)?;
     }
@@ -77,13 +77,13 @@ pub fn apply(
 
 fn write(
     store: &mut Store,
-    wishes: &[(Wish, RunId)],
+    states: &[(Desired, RunId)],
     queue: &[(bool, RunId)],
 ) -> Result<(), CliError> {
-    for wish in [Wish::Run, Wish::Hold, Wish::Stop] {
-        let ids: Vec<RunId> = wishes.iter().filter(|w| w.0 == wish).map(|w| w.1).collect();
+    for desired in [Desired::Run, Desired::Hold, Desired::Stop] {
+        let ids: Vec<RunId> = states.iter().filter(|s| s.0 == desired).map(|s| s.1).collect();
         if !ids.is_empty() {
-            store.set_wish(&ids, wish)?;
+            store.set_desired(&ids, desired)?;
         }
     }
     for from_start in [false, true] {

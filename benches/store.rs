@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use tuneboard::analysis::compare::{Entry, compare};
 use tuneboard::dataset::predictions::{self, Predictions};
-use tuneboard::events::{Event, Kind, Number, Split, Tail, VERSION};
+use tuneboard::events::{Event, EventKind, Number, Split, Tail, VERSION};
 use tuneboard::query::Query;
 use tuneboard::spec::{RunId, RunSpec, Desired};
 use tuneboard::store::{Listing, NewRun, Reader, Sort, Store};
@@ -249,7 +249,7 @@ fn queries(reader: &Reader) -> Outcome {
     Ok(())
 }
 
-fn write_line(out: &mut impl Write, t: i64, step: u64, kind: Kind) -> Outcome {
+fn write_line(out: &mut impl Write, t: i64, step: u64, kind: EventKind) -> Outcome {
     serde_json::to_writer(&mut *out, &Event { v: VERSION, t, step, kind })?;
     Ok(out.write_all(b"\n")?)
 }
@@ -262,7 +262,7 @@ fn write_epochs(path: &Path, nth: usize, epochs: u32) -> Outcome {
         for (split, third) in [(Split::Train, "examples_per_s"), (Split::Val, "f1")] {
             let values = [("loss", x.abs()), ("acc", x * x), (third, 0.9 * x * x)];
             let values = values.map(|(name, x)| (name.to_owned(), Number(x)));
-            let kind = Kind::Eval { split, epoch, values: BTreeMap::from(values) };
+            let kind = EventKind::Eval { split, epoch, values: BTreeMap::from(values) };
             write_line(&mut out, t, u64::from(epoch) * 140, kind)?;
         }
     }
@@ -275,7 +275,7 @@ fn write_live(path: &Path, lines: u64, metrics: usize) -> Outcome {
         let x = (step as f64 * 0.001).sin() + (step % 97) as f64 * 0.003;
         let t = 1_767_225_600_000 + step as i64 * 103 + (step % 29) as i64;
         let values = (0..metrics).map(|m| (format!("m{m}"), Number(x + m as f64))).collect();
-        write_line(&mut out, t, step, Kind::Metrics { epoch: step as f64 / 140.0, values })?;
+        write_line(&mut out, t, step, EventKind::Metrics { epoch: step as f64 / 140.0, values })?;
     }
     Ok(out.flush()?)
 }

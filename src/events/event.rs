@@ -20,13 +20,13 @@ pub struct Event {
     /// Optimiser steps taken so far.
     pub step: u64,
     /// What happened.
-    pub kind: Kind,
+    pub kind: EventKind,
 }
 
 /// What an [`Event`] tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum EventKind {
     /// The trainer has loaded data and model and is about to take its first step. Written again by
     /// each attempt.
     Started(Box<Started>),
@@ -161,7 +161,7 @@ words! {
     }
 }
 words! {
-    /// What [`Kind::Saved`] names.
+    /// What [`EventKind::Saved`] names.
     Saved {
         /// `checkpoints/last`: to resume from.
         Last = "last",
@@ -192,7 +192,7 @@ words! {
     }
 }
 
-impl Kind {
+impl EventKind {
     /// True for events after which the file is synced to disk.
     pub fn is_milestone(&self) -> bool {
         !matches!(self, Self::Metrics { .. } | Self::Note { .. })

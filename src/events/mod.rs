@@ -10,7 +10,7 @@ mod tail;
 mod write;
 
 pub use crate::spec::metrics::{PEAK_MEMORY, is_of_machine};
-pub use event::{Ending, Event, Kind, Level, Saved, Split, Started, VERSION};
+pub use event::{Ending, Event, EventKind, Level, Saved, Split, Started, VERSION};
 pub use number::Number;
 pub use tail::{Batch, Foreign, KEPT, Tail};
 pub use write::EventWriter;

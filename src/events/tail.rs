@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Event, Kind, VERSION};
+use super::{Event, EventKind, VERSION};
 use crate::spec::printable;
 
 /// Reads an events file from a byte offset on, whole lines only.
@@ -115,12 +115,12 @@ fn regular(path: &Path) -> io::Result<File> {
 /// What it costs the database to take an event in; one figure of a curve costs 1.
 fn cost(event: &Event) -> u64 {
     match &event.kind {
-        Kind::Metrics { values, .. } | Kind::Eval { values, .. } => 1 + values.len() as u64,
-        Kind::Confusion { counts, .. } => 100 + counts.len() as u64,
+        EventKind::Metrics { values, .. } | EventKind::Eval { values, .. } => 1 + values.len() as u64,
+        EventKind::Confusion { counts, .. } => 100 + counts.len() as u64,
         // Voids what came before, in every table.
-        Kind::Resumed { .. } => 400,
-        Kind::Started(_) | Kind::Ended { .. } | Kind::Note { .. } => 50,
-        Kind::Saved { .. } => 1,
+        EventKind::Resumed { .. } => 400,
+        EventKind::Started(_) | EventKind::Ended { .. } | EventKind::Note { .. } => 50,
+        EventKind::Saved { .. } => 1,
     }
 }
 
@@ -182,10 +182,10 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::events::{EventWriter, Kind, Level, Number};
+    use crate::events::{EventWriter, EventKind, Level, Number};
 
-    fn note(text: &str) -> Kind {
-        Kind::Note { level: Level::Info, text: text.into() }
+    fn note(text: &str) -> EventKind {
+        EventKind::Note { level: Level::Info, text: text.into() }
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
         let mut writer = EventWriter::open(&path).unwrap();
         for step in 0..50 {
             let values = BTreeMap::from([("train/loss".to_owned(), Number(f64::INFINITY))]);
-            writer.write(step, Kind::Metrics { epoch: 0.5, values }).unwrap();
+            writer.write(step, EventKind::Metrics { epoch: 0.5, values }).unwrap();
         }
         let all = Tail::at(0).read(&path, 1 << 20).unwrap().events;
         assert_eq!(all.len(), 50);

@@ -3,7 +3,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Event, Kind, VERSION};
+use super::{Event, EventKind, VERSION};
 
 /// Appends events, one `write` call each, so that a reader sees whole lines or none.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl EventWriter {
     }
 
     /// Appends one event, stamped with the clock.
-    pub fn write(&mut self, step: u64, kind: Kind) -> io::Result<()> {
+    pub fn write(&mut self, step: u64, kind: EventKind) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let event = Event { v: VERSION, t: now.as_millis() as i64, step, kind };
         self.append(&event)

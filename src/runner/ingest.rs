@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::events::{Event, Kind, PEAK_MEMORY, Tail};
+use crate::events::{Event, EventKind, PEAK_MEMORY, Tail};
 use crate::spec::{Outcome, RunId, RunState};
 
 use super::error::{Result, RunnerError};
@@ -66,7 +66,7 @@ impl Runner<'_> {
         live.junk += batch.junk;
         live.flood = flood(live.junk, length);
         // A peak may let others in beside this run.
-        let tells = |event: &Event| matches!(&event.kind, Kind::Eval { values, .. } if values.contains_key(PEAK_MEMORY));
+        let tells = |event: &Event| matches!(&event.kind, EventKind::Eval { values, .. } if values.contains_key(PEAK_MEMORY));
         self.replan |= live.placement.device != "cpu" && batch.events.iter().any(tells);
         let starting = live.run.state == RunState::Starting;
         if let Some(foreign) = batch.foreign.first() {

@@ -6,14 +6,14 @@ use super::curve;
 use super::points::{Point, settle_epoch};
 use super::series::{self, metric_id};
 use super::{Curve, Reader, SPARK, Store, confusion, peak};
-use crate::events::{Batch, Event, Kind, PEAK_MEMORY, Split, Started};
+use crate::events::{Batch, Event, EventKind, PEAK_MEMORY, Split, Started};
 use crate::spec::metrics::{higher_is_better, train, val};
 use crate::spec::{RunId, counts_as_best, printable};
 
 /// The longest metric name, the longest note of a trainer, and how many notes of a run are stored.
 const NAME: usize = 200;
-const REMARK: usize = 2000;
-const REMARKS: i64 = 200;
+const NOTE: usize = 2000;
+const NOTES: i64 = 200;
 
 impl Store {
     /// Applies a batch of one run's events and moves the run's byte offset, in one transaction.
@@ -67,12 +67,12 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
     for event in &batch.events {
         progress.follow(event);
         match &event.kind {
-            Kind::Metrics { epoch, values } => {
+            EventKind::Metrics { epoch, values } => {
                 for (name, value) in values {
                     pending.add(None, name, point(event, *epoch, value.0));
                 }
             }
-            Kind::Eval { split, epoch, values } => {
+            EventKind::Eval { split, epoch, values } => {
                 for (name, value) in values {
                     pending.add(Some(*split), name, point(event, f64::from(*epoch), value.0));
                 }
@@ -80,33 +80,33 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
                     peak::keep(db, id, bytes.0)?;
                 }
             }
-            Kind::Started(started) => begin(db, id, event, started)?,
-            Kind::Resumed { epoch, attempt } => {
+            EventKind::Started(started) => begin(db, id, event, started)?,
+            EventKind::Resumed { epoch, attempt } => {
                 pending.flush(db, id, &mut changed)?;
                 series::void_after(db, id, event.step)?;
                 confusion::void_after(db, id, *epoch)?;
                 changed.val = true;
                 go_on(db, id, *attempt)?;
             }
-            Kind::Confusion { split, epoch, counts } => {
+            EventKind::Confusion { split, epoch, counts } => {
                 if !confusion::keep(db, id, *split, *epoch, event.step, counts)? {
                     changed.stray("confusion counts that are not square");
                 }
             }
-            Kind::Note { level, text } => remark(db, id, event, &level.to_string(), text)?,
-            Kind::Ended { ending, why, .. } => {
+            EventKind::Note { level, text } => note(db, id, event, &level.to_string(), text)?,
+            EventKind::Ended { ending, why, .. } => {
                 db.prepare_cached(
                     "UPDATE run SET ending = ?2, ending_why = ?3, ending_at = ?4 WHERE id = ?1",
                 )?
                 .execute(params![
                     id.0,
                     ending.to_string(),
-                    printable(why, REMARK),
+                    printable(why, NOTE),
                     event.t
                 ])?;
             }
             // The run's folder shows which files it has.
-            Kind::Saved { .. } => {}
+            EventKind::Saved { .. } => {}
         }
     }
     pending.flush(db, id, &mut changed)?;
@@ -144,14 +144,14 @@ impl Progress {
         self.time = Some(event.t);
         let epoch = match &event.kind {
             // A test pass is of the best epoch, not of the last.
-            Kind::Eval { split: Split::Test, .. }
-            | Kind::Confusion { .. }
-            | Kind::Saved { .. }
-            | Kind::Ended { .. } => None,
-            Kind::Eval { epoch, .. } | Kind::Resumed { epoch, .. } => Some(f64::from(*epoch)),
-            Kind::Metrics { epoch, .. } => Some(settle_epoch(*epoch)),
+            EventKind::Eval { split: Split::Test, .. }
+            | EventKind::Confusion { .. }
+            | EventKind::Saved { .. }
+            | EventKind::Ended { .. } => None,
+            EventKind::Eval { epoch, .. } | EventKind::Resumed { epoch, .. } => Some(f64::from(*epoch)),
+            EventKind::Metrics { epoch, .. } => Some(settle_epoch(*epoch)),
             // A later attempt starts before it has read how far it was.
-            Kind::Started(_) | Kind::Note { .. } => return,
+            EventKind::Started(_) | EventKind::Note { .. } => return,
         };
         self.step = event.step.min(i64::MAX as u64);
         self.epoch = epoch.unwrap_or(self.epoch);
@@ -241,7 +241,7 @@ fn go_on(db: &Connection, id: RunId, attempt: u32) -> Result<()> {
     Ok(())
 }
 
-fn remark(db: &Connection, id: RunId, event: &Event, level: &str, text: &str) -> Result<()> {
+fn note(db: &Connection, id: RunId, event: &Event, level: &str, text: &str) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO remark SELECT ?1, n, ?2, ?3, ?4, ?5
            FROM (SELECT count(*) AS n FROM remark WHERE run = ?1) WHERE n < ?6",
@@ -251,8 +251,8 @@ fn remark(db: &Connection, id: RunId, event: &Event, level: &str, text: &str) ->
         event.t,
         event.step as i64,
         level,
-        printable(text, REMARK),
-        REMARKS
+        printable(text, NOTE),
+        NOTES
     ])?;
     Ok(())
 }

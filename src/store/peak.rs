@@ -36,7 +36,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{Batch, Event, Kind, Number, PEAK_MEMORY, Split, Started};
+    use crate::events::{Batch, Event, EventKind, Number, PEAK_MEMORY, Split, Started};
     use crate::spec::{Outcome, RunSpec, RunState, Unfreeze, Desired};
     use crate::store::{NewRun, Store};
 
@@ -53,9 +53,9 @@ mod tests {
         let started = Started { device: device.into(), ..Started::default() };
         let eval = |(i, bytes): (usize, &f64)| {
             let values = [(PEAK_MEMORY.to_owned(), Number(*bytes))].into();
-            event(Kind::Eval { split: Split::Train, epoch: i as u32 + 1, values })
+            event(EventKind::Eval { split: Split::Train, epoch: i as u32 + 1, values })
         };
-        let mut events = vec![event(Kind::Started(Box::new(started)))];
+        let mut events = vec![event(EventKind::Started(Box::new(started)))];
         events.extend(peaks.iter().enumerate().map(eval));
         let batch = Batch { events, offset: 1, ..Batch::default() };
         store.ingest(id, 0, &batch).unwrap();

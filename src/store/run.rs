@@ -247,7 +247,7 @@ pub struct SiteInfo {
     pub slots: u32,
     /// Slots without a run.
     pub free: u32,
-    /// Remarks about runs there: what they wait for, how far a transfer is.
+    /// Notes about runs there: what they wait for, how far a transfer is.
     pub runs: BTreeMap<RunId, String>,
 }
 

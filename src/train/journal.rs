@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tuneboard::dataset::Dataset;
-use tuneboard::events::{Ending, EventWriter, Kind, Level, Started, Tail};
+use tuneboard::events::{Ending, EventWriter, EventKind, Level, Started, Tail};
 
 use crate::error::TrainError;
 use crate::progress::Console;
@@ -44,7 +44,7 @@ impl Journal {
     ///
     /// # Errors
     /// A full disk, say.
-    pub fn write(&mut self, kind: Kind) -> Result<(), TrainError> {
+    pub fn write(&mut self, kind: EventKind) -> Result<(), TrainError> {
         self.console.show(&kind);
         self.writer.write(self.step, kind).map_err(TrainError::write(&self.path))
     }
@@ -54,7 +54,7 @@ impl Journal {
     /// # Errors
     /// As `write`.
     pub fn note(&mut self, level: Level, text: impl Into<String>) -> Result<(), TrainError> {
-        self.write(Kind::Note { level, text: text.into() })
+        self.write(EventKind::Note { level, text: text.into() })
     }
 }
 
@@ -101,12 +101,12 @@ fn history(path: &Path) -> Result<History, TrainError> {
         let batch = tail.read(path, 1 << 20).map_err(TrainError::read(path))?;
         for event in batch.events {
             match event.kind {
-                Kind::Started(_) => {
+                EventKind::Started(_) => {
                     history.attempts += 1;
                     history.done = false;
                 }
-                Kind::Resumed { .. } => history.done = false,
-                Kind::Ended { ending, .. } => history.done = ending == Ending::Done,
+                EventKind::Resumed { .. } => history.done = false,
+                EventKind::Ended { ending, .. } => history.done = ending == Ending::Done,
                 _ => {}
             }
         }

@@ -48,7 +48,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tuneboard::events::{Ending, Kind};
+use tuneboard::events::{Ending, EventKind};
 use tuneboard::spec::{BuiltIn, printable};
 
 use crate::cli::{Args, Verb};
@@ -113,7 +113,7 @@ fn train(folder: &Path) -> Result<(), TrainError> {
         Ok((ending, best)) => (*ending, String::new(), *best),
         Err(e) => (Ending::Failed, e.to_string(), None),
     };
-    let written = journal.write(Kind::Ended { ending, why, best_epoch });
+    let written = journal.write(EventKind::Ended { ending, why, best_epoch });
     result.and(written)
 }
 

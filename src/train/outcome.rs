@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use tuneboard::dataset::predictions::{self, Predictions};
-use tuneboard::events::{Kind, Number, Saved, Split};
+use tuneboard::events::{EventKind, Number, Saved, Split};
 
 use crate::error::TrainError;
 use crate::journal::Journal;
@@ -54,12 +54,12 @@ impl Outcome {
                 .map_err(|e| TrainError::Failed(e.to_string()))?;
         }
         if let Some(values) = train {
-            journal.write(Kind::Eval { split: Split::Train, epoch, values })?;
+            journal.write(EventKind::Eval { split: Split::Train, epoch, values })?;
         }
-        journal.write(Kind::Eval { split, epoch, values: self.values })?;
+        journal.write(EventKind::Eval { split, epoch, values: self.values })?;
         if let Some(classes) = self.classes {
-            journal.write(Kind::Confusion { split, epoch, counts: classes.confusion })?;
-            journal.write(Kind::Saved { what: Saved::Predictions, epoch, path })?;
+            journal.write(EventKind::Confusion { split, epoch, counts: classes.confusion })?;
+            journal.write(EventKind::Saved { what: Saved::Predictions, epoch, path })?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tuneboard::events::{Ending, Kind, Level, Split, Started, is_of_machine};
+use tuneboard::events::{Ending, EventKind, Level, Split, Started, is_of_machine};
 use tuneboard::spec::metrics::{self, train};
 use tuneboard::spec::printable;
 
@@ -41,20 +41,20 @@ impl Console {
     }
 
     /// Shows an event.
-    pub fn show(&mut self, kind: &Kind) {
+    pub fn show(&mut self, kind: &EventKind) {
         match kind {
-            Kind::Started(started) => self.started(started),
-            Kind::Resumed { epoch, attempt } => {
+            EventKind::Started(started) => self.started(started),
+            EventKind::Resumed { epoch, attempt } => {
                 self.say(&format!("attempt {attempt} goes on after epoch {epoch}"));
             }
-            Kind::Metrics { epoch, values } if values.keys().any(|n| n.starts_with("val/")) => {
+            EventKind::Metrics { epoch, values } if values.keys().any(|n| n.starts_with("val/")) => {
                 let mut line = format!("epoch {epoch:.2}");
                 for (name, value) in values.iter().filter(|(n, _)| n.starts_with("val/")) {
                     let _ = write!(line, "  {name} {:.4}", value.0);
                 }
                 self.say(&line);
             }
-            Kind::Metrics { values, .. } => {
+            EventKind::Metrics { values, .. } => {
                 let Some(bar) = &self.bar else { return };
                 let get = |name: &str| values.get(name).map_or(f64::NAN, |n| n.0);
                 bar.set_message(format!(
@@ -64,7 +64,7 @@ impl Console {
                     get(train::STEP_EXAMPLES_PER_S),
                 ));
             }
-            Kind::Eval { split, epoch, values } => {
+            EventKind::Eval { split, epoch, values } => {
                 if *split != Split::Val {
                     self.line = format!("epoch {epoch}");
                 }
@@ -80,15 +80,15 @@ impl Console {
                     self.lines.push(line);
                 }
             }
-            Kind::Confusion { split: Split::Test, counts, .. } => {
+            EventKind::Confusion { split: Split::Test, counts, .. } => {
                 self.confusion = Some(counts.clone());
             }
-            Kind::Note { level, text } => {
+            EventKind::Note { level, text } => {
                 let word = if *level == Level::Warning { "warning: " } else { "" };
                 self.say(&format!("{word}{text}"));
             }
-            Kind::Ended { ending, best_epoch, .. } => self.ended(*ending, *best_epoch),
-            Kind::Confusion { .. } | Kind::Saved { .. } => {}
+            EventKind::Ended { ending, best_epoch, .. } => self.ended(*ending, *best_epoch),
+            EventKind::Confusion { .. } | EventKind::Saved { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use tuneboard::events::{Kind, Level};
+use tuneboard::events::{EventKind, Level};
 
 use crate::shell::Shell;
 use crate::trainer::{Desk, events, figures};
@@ -116,9 +116,9 @@ fn layers_can_be_normalised_and_other_families_refuse_it() {
     assert_ne!(plain["val/loss 1"], normal["val/loss 1"]);
 
     // What is told is what is computed.
-    let Kind::Started(started) = &told[0].kind else { panic!("{:?}", told[0]) };
+    let EventKind::Started(started) = &told[0].kind else { panic!("{:?}", told[0]) };
     assert_eq!(started.precision, "fp32");
-    assert!(told.iter().any(|e| matches!(&e.kind, Kind::Note { level: Level::Info, text }
+    assert!(told.iter().any(|e| matches!(&e.kind, EventKind::Note { level: Level::Info, text }
         if text.contains("precision=bf16 changes nothing: elmo models compute in 32 bits"))));
 
     for key in ["stateful", "layer_norm"] {

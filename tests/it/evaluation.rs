@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use tuneboard::events::{Event, Kind, Saved, Split};
+use tuneboard::events::{Event, EventKind, Saved, Split};
 
 use crate::trainer::{Desk, SMALL, events, figures, step_losses};
 
@@ -14,14 +14,14 @@ use crate::trainer::{Desk, SMALL, events, figures, step_losses};
 fn between(events: &[Event]) -> BTreeMap<(u64, String), (u64, u64)> {
     let mut kept: Vec<&Event> = Vec::new();
     for event in events {
-        if matches!(event.kind, Kind::Resumed { .. }) {
+        if matches!(event.kind, EventKind::Resumed { .. }) {
             kept.retain(|e| e.step <= event.step);
         }
         kept.push(event);
     }
     let mut points = BTreeMap::new();
     for event in kept {
-        let Kind::Metrics { epoch, values } = &event.kind else { continue };
+        let EventKind::Metrics { epoch, values } = &event.kind else { continue };
         for (name, value) in values.iter().filter(|(name, _)| name.starts_with("val/")) {
             let place = (event.step, name.clone());
             points.insert(place, (epoch.to_bits(), value.0.to_bits()));
@@ -94,7 +94,7 @@ fn the_best_evaluation_may_lie_within_an_epoch_and_patience_counts_evaluations()
         .collect();
     let best = losses.iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
     let saved = told.iter().rev().find_map(|event| match event.kind {
-        Kind::Saved { what: Saved::Best, epoch, .. } => Some((event.step, epoch)),
+        EventKind::Saved { what: Saved::Best, epoch, .. } => Some((event.step, epoch)),
         _ => None,
     });
     assert_eq!(saved, Some((best.0, 1)), "{losses:?}");
@@ -102,6 +102,6 @@ fn the_best_evaluation_may_lie_within_an_epoch_and_patience_counts_evaluations()
     assert_eq!(last, best.0 + 15, "three evaluations after the best: {losses:?}");
     let tested = told
         .iter()
-        .any(|event| matches!(&event.kind, Kind::Eval { split: Split::Test, epoch: 1, .. }));
+        .any(|event| matches!(&event.kind, EventKind::Eval { split: Split::Test, epoch: 1, .. }));
     assert!(tested);
 }

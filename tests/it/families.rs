@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tuneboard::dataset::predictions;
-use tuneboard::events::{Ending, Event, Kind, Split, Tail};
+use tuneboard::events::{Ending, Event, EventKind, Split, Tail};
 
 struct Desk(tempfile::TempDir);
 
@@ -43,14 +43,14 @@ impl Desk {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let events = Tail::at(0).read(&folder.join("events.jsonl"), 64 << 20).unwrap().events;
         let last = &events.last().unwrap().kind;
-        assert!(matches!(last, Kind::Ended { ending: Ending::Done, .. }), "{last:?}");
+        assert!(matches!(last, EventKind::Ended { ending: Ending::Done, .. }), "{last:?}");
         events
     }
 }
 
 fn figure(events: &[Event], split: Split, name: &str) -> Option<f64> {
     let of = |event: &Event| match &event.kind {
-        Kind::Eval { split: s, values, .. } if *s == split => values.get(name).map(|n| n.0),
+        EventKind::Eval { split: s, values, .. } if *s == split => values.get(name).map(|n| n.0),
         _ => None,
     };
     events.iter().rev().find_map(of)
@@ -62,7 +62,7 @@ fn the_notebook_is_one_command() {
     let spec =
         "preset = \"notebook\"\nmodel = \"tiny-gpt2\"\nmax_length = 16\nlimit = 101\nlr = 1e-3";
     let events = desk.train("r1", spec);
-    let Kind::Started(started) = &events[0].kind else { panic!("{:?}", events[0]) };
+    let EventKind::Started(started) = &events[0].kind else { panic!("{:?}", events[0]) };
     // int(0.8 * 101) and int(0.9 * 101), batches of two, one epoch.
     assert_eq!((started.rows, started.total_steps, started.epochs), ([80, 10, 11], 40, 1));
     assert_eq!(started.precision, "fp32");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
-use tuneboard::events::{Ending, Event, Kind};
+use tuneboard::events::{Ending, Event, EventKind};
 
 use crate::trainer::{Desk, ending, events, figures, step_losses, wait_until};
 
@@ -54,7 +54,7 @@ fn config(folder: &Path) -> Value {
 fn notes(events: &[Event]) -> Vec<&str> {
     let mut notes = Vec::new();
     for event in events {
-        if let Kind::Note { text, .. } = &event.kind {
+        if let EventKind::Note { text, .. } = &event.kind {
             notes.push(text.as_str());
         }
     }
@@ -167,7 +167,7 @@ fn what_does_not_fit_is_said_and_long_texts_are_read_whole() {
     let folder = run(&desk, "long", &spec);
     train(&desk, "long");
     let events = events(&folder);
-    let Kind::Started(started) = &events[0].kind else { panic!("{:?}", events[0]) };
+    let EventKind::Started(started) = &events[0].kind else { panic!("{:?}", events[0]) };
     // 100 words in pieces of 14 beside [CLS] and [SEP].
     assert_eq!((started.rows, started.total_steps), ([1, 1, 1], 8));
 }

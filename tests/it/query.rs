@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use tuneboard::events::{Batch, Event, Kind, Number, Split, VERSION};
+use tuneboard::events::{Batch, Event, EventKind, Number, Split, VERSION};
 use tuneboard::query::Query;
 use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Sweep, Desired};
 use tuneboard::store::{Listing, NewRun, NewSweep, Sort, Store};
@@ -36,7 +36,7 @@ fn board(dir: &std::path::Path) -> Store {
             v: VERSION,
             t: 5_000,
             step: u64::from(epoch),
-            kind: Kind::Eval { split: Split::Val, epoch, values: value(acc) },
+            kind: EventKind::Eval { split: Split::Val, epoch, values: value(acc) },
         });
         let batch = Batch { events: events.to_vec(), offset: 9, ..Batch::default() };
         store.ingest(RunId(nth), 0, &batch).unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use safetensors::SafeTensors;
-use tuneboard::events::{Ending, Event, Kind};
+use tuneboard::events::{Ending, Event, EventKind};
 
 use crate::trainer::{Desk, SMALL, ending, events, figures};
 
@@ -36,7 +36,7 @@ fn moved(before: &Path, after: &Path) -> BTreeSet<String> {
 
 fn rate(event: &Event, group: &str) -> Option<f64> {
     match &event.kind {
-        Kind::Metrics { values, .. } => Some(values[&format!("train/step_lr{group}")].0),
+        EventKind::Metrics { values, .. } => Some(values[&format!("train/step_lr{group}")].0),
         _ => None,
     }
 }
@@ -63,7 +63,7 @@ fn gradual_unfreezing_thaws_from_the_top_and_resumes_to_the_bit() {
     let moved = moved(&given, &whole.join("checkpoints/last/model.safetensors"));
     assert!(moved.iter().any(|name| name.contains("encoder.layer.0.")));
     assert!(moved.iter().all(|name| !name.contains("embeddings")), "{moved:?}");
-    assert!(want.iter().any(|e| matches!(&e.kind, Kind::Note { text, .. }
+    assert!(want.iter().any(|e| matches!(&e.kind, EventKind::Note { text, .. }
         if text.contains("the lowest 1 of 4 groups never learn"))));
 
     // Stopped in the middle of the second stage.

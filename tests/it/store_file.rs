@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use tuneboard::events::{Batch, Event, Kind, Number, Split, VERSION};
+use tuneboard::events::{Batch, Event, EventKind, Number, Split, VERSION};
 use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{Listing, NewRun, Reader, Store, StoreError};
 
@@ -143,7 +143,7 @@ fn part(name: &str, path: &Path) {
                         let from = store.offset(run.id).unwrap();
                         let events = (0..50).map(|i| {
                             let values = [("train/step_loss".to_owned(), Number(1.0))].into();
-                            let kind = Kind::Metrics { epoch: 0.5, values };
+                            let kind = EventKind::Metrics { epoch: 0.5, values };
                             Event { v: VERSION, t: 1, step: from + i, kind }
                         });
                         let batch = Batch {

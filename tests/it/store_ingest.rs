@@ -10,7 +10,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use tuneboard::events::{Ending, Event, Kind, Level, Number, Split, Started, Tail, VERSION};
+use tuneboard::events::{Ending, Event, EventKind, Level, Number, Split, Started, Tail, VERSION};
 use tuneboard::spec::{RunId, RunSpec, Desired};
 use tuneboard::store::{Confusion, Curve, NewRun, Run, Store, TrainerNote};
 
@@ -26,7 +26,7 @@ fn enqueue(store: &mut Store) -> RunId {
     store.enqueue(None, &[run]).unwrap().1[0]
 }
 
-fn event(step: u64, kind: Kind) -> Event {
+fn event(step: u64, kind: EventKind) -> Event {
     Event { v: VERSION, t: 1_700_000_000_000 + step as i64 * 10, step, kind }
 }
 
@@ -35,12 +35,12 @@ fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, Number> {
 }
 
 fn eval(step: u64, split: Split, epoch: u32, loss: f64) -> Event {
-    event(step, Kind::Eval { split, epoch, values: values(&[("loss", loss), ("acc", 1.0 - loss)]) })
+    event(step, EventKind::Eval { split, epoch, values: values(&[("loss", loss), ("acc", 1.0 - loss)]) })
 }
 
 fn started(attempt: u32, step: u64) -> Event {
     let labels = vec!["ham".into(), "spam".into()];
-    event(step, Kind::Started(Box::new(Started { attempt, labels, ..Started::default() })))
+    event(step, EventKind::Started(Box::new(Started { attempt, labels, ..Started::default() })))
 }
 
 fn write(path: &Path, events: &[Event]) {
@@ -116,7 +116,7 @@ fn points_within_an_epoch_are_a_curve_but_neither_best_nor_last() {
     let within = |step, epoch, loss: f64| {
         let values =
             values(&[("train/step_loss", 1.0), ("val/loss", loss), ("val/acc", 1.0 - loss)]);
-        event(step, Kind::Metrics { epoch, values })
+        event(step, EventKind::Metrics { epoch, values })
     };
     let mut told = vec![started(1, 0), within(2, 0.25, 0.01), within(4, 0.5, 0.3)];
     let path = dir.path().join("events.jsonl");
@@ -145,7 +145,7 @@ fn points_within_an_epoch_are_a_curve_but_neither_best_nor_last() {
 
     // What is voided takes its share of the best with it.
     let mut again = told.clone();
-    again.push(event(4, Kind::Resumed { epoch: 0, attempt: 2 }));
+    again.push(event(4, EventKind::Resumed { epoch: 0, attempt: 2 }));
     again.push(within(4, 0.5, 0.3));
     write(&path, &again);
     ingest_all(&mut store, id, &path);
@@ -161,7 +161,7 @@ fn an_eval_is_one_point_an_epoch_under_the_name_of_its_split() {
     let events = dir.path().join("events.jsonl");
     let live = |step, x| {
         let values = values(&[("train/step_loss", x)]);
-        event(step, Kind::Metrics { epoch: step as f64 / 10.0, values })
+        event(step, EventKind::Metrics { epoch: step as f64 / 10.0, values })
     };
     write(
         &events,
@@ -174,17 +174,17 @@ fn an_eval_is_one_point_an_epoch_under_the_name_of_its_split() {
             eval(30, Split::Val, 3, 0.5),
             event(
                 30,
-                Kind::Confusion {
+                EventKind::Confusion {
                     split: Split::Test,
                     epoch: 2,
                     counts: vec![vec![3, 0], vec![1, 9]],
                 },
             ),
             eval(30, Split::Test, 2, 0.3),
-            event(30, Kind::Note { level: Level::Warning, text: "\u{1b}[31mred".into() }),
+            event(30, EventKind::Note { level: Level::Warning, text: "\u{1b}[31mred".into() }),
             event(
                 30,
-                Kind::Ended { ending: Ending::Done, why: String::new(), best_epoch: Some(2) },
+                EventKind::Ended { ending: Ending::Done, why: String::new(), best_epoch: Some(2) },
             ),
         ],
     );
@@ -229,22 +229,22 @@ fn a_resumed_attempt_voids_what_came_after_its_checkpoint() {
     for step in 1..=1500 {
         let values =
             values(&[("train/step_loss", if step == 1400 { 0.0 } else { 1.0 / step as f64 })]);
-        lines.push(event(step, Kind::Metrics { epoch: step as f64 / 500.0, values }));
+        lines.push(event(step, EventKind::Metrics { epoch: step as f64 / 500.0, values }));
         if step % 500 == 0 {
             let epoch = (step / 500) as u32;
             lines.push(eval(step, Split::Val, epoch, [0.5, 0.4, 0.1][epoch as usize - 1]));
-            lines.push(event(step, Kind::Confusion { split: Split::Val, epoch, counts: counts() }));
+            lines.push(event(step, EventKind::Confusion { split: Split::Val, epoch, counts: counts() }));
         }
     }
     lines.push(event(
         1500,
-        Kind::Ended { ending: Ending::Stopped, why: "x".into(), best_epoch: Some(3) },
+        EventKind::Ended { ending: Ending::Stopped, why: "x".into(), best_epoch: Some(3) },
     ));
     write(&events, &lines);
     ingest_all(&mut store, id, &events);
     assert_eq!(store.reader().run(id).unwrap().unwrap().best["val/loss"], 0.1);
     lines.push(started(2, 500));
-    lines.push(event(500, Kind::Resumed { epoch: 1, attempt: 2 }));
+    lines.push(event(500, EventKind::Resumed { epoch: 1, attempt: 2 }));
     write(&events, &lines);
     ingest_all(&mut store, id, &events);
     let run = store.reader().run(id).unwrap().unwrap();
@@ -282,13 +282,13 @@ fn absurd_names_and_counts_are_kept_within_limits() {
         (0..12_000).map(|i| (format!("m{i}"), Number(1.0))).collect();
     let long = "x".repeat(5000);
     let odd = values(&[("\u{1b}[2Jloss\n", 1.0), ("", 2.0), ("  ", 2.0), (&long, 3.0)]);
-    let ragged = Kind::Confusion { split: Split::Val, epoch: 1, counts: vec![vec![1], vec![1, 2]] };
+    let ragged = EventKind::Confusion { split: Split::Val, epoch: 1, counts: vec![vec![1], vec![1, 2]] };
     write(
         &events,
         &[
-            event(1, Kind::Metrics { epoch: f64::MAX, values: odd }),
+            event(1, EventKind::Metrics { epoch: f64::MAX, values: odd }),
             event(u64::MAX, ragged),
-            event(2, Kind::Metrics { epoch: -1.0, values: many }),
+            event(2, EventKind::Metrics { epoch: -1.0, values: many }),
         ],
     );
     ingest_all(&mut store, id, &events);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tuneboard::events::{Batch, Event, Kind, Number, Split, VERSION};
+use tuneboard::events::{Batch, Event, EventKind, Number, Split, VERSION};
 use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Sweep, SweepId, Desired};
 use tuneboard::store::{
     Counts, Listing, NewRun, NewSweep, Process, Reader, RunnerInfo, SlotInfo, Sort, Store,
@@ -33,7 +33,7 @@ fn failed(why: &str) -> RunState {
 /// Reports one val accuracy.
 fn report(store: &mut Store, id: RunId, acc: f64) {
     let values = BTreeMap::from([("acc".to_owned(), Number(acc))]);
-    let kind = Kind::Eval { split: Split::Val, epoch: 1, values };
+    let kind = EventKind::Eval { split: Split::Val, epoch: 1, values };
     let events = vec![Event { v: VERSION, t: 5_000, step: 1, kind }];
     let from = store.offset(id).unwrap();
     store.ingest(id, from, &Batch { events, offset: from + 9, ..Batch::default() }).unwrap();

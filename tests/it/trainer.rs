@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use tuneboard::dataset::predictions;
-use tuneboard::events::{Ending, Event, Kind, Saved, Split, Tail, is_of_machine};
+use tuneboard::events::{Ending, Event, EventKind, Saved, Split, Tail, is_of_machine};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -102,7 +102,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub fn figures(events: &[Event]) -> BTreeMap<String, u64> {
     let mut kept: Vec<&Event> = Vec::new();
     for event in events {
-        if matches!(event.kind, Kind::Resumed { .. }) {
+        if matches!(event.kind, EventKind::Resumed { .. }) {
             kept.retain(|e| e.step <= event.step);
         }
         kept.push(event);
@@ -110,12 +110,12 @@ pub fn figures(events: &[Event]) -> BTreeMap<String, u64> {
     let mut figures = BTreeMap::new();
     for event in kept {
         match &event.kind {
-            Kind::Eval { split, epoch, values } => {
+            EventKind::Eval { split, epoch, values } => {
                 for (name, value) in values.iter().filter(|(n, _)| !is_of_machine(n)) {
                     figures.insert(format!("{split}/{name} {epoch}"), value.0.to_bits());
                 }
             }
-            Kind::Confusion { split, epoch, counts } => {
+            EventKind::Confusion { split, epoch, counts } => {
                 let flat = counts.iter().flatten().enumerate();
                 for (cell, count) in flat {
                     figures.insert(format!("{split} cell {cell} {epoch}"), *count);
@@ -130,7 +130,7 @@ pub fn figures(events: &[Event]) -> BTreeMap<String, u64> {
 /// The smoothed loss at each step that happened to be reported.
 pub fn step_losses(events: &[Event]) -> BTreeMap<u64, u64> {
     let loss = |event: &Event| match &event.kind {
-        Kind::Metrics { values, .. } => Some((event.step, values["train/step_loss"].0.to_bits())),
+        EventKind::Metrics { values, .. } => Some((event.step, values["train/step_loss"].0.to_bits())),
         _ => None,
     };
     events.iter().filter_map(loss).collect()
@@ -138,7 +138,7 @@ pub fn step_losses(events: &[Event]) -> BTreeMap<u64, u64> {
 
 pub fn ending(events: &[Event]) -> Option<Ending> {
     match &events.last()?.kind {
-        Kind::Ended { ending, .. } => Some(*ending),
+        EventKind::Ended { ending, .. } => Some(*ending),
         _ => None,
     }
 }
@@ -153,7 +153,7 @@ fn a_run_writes_its_whole_story() {
     let output = desk.train("r1");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let events = events(&run);
-    assert!(matches!(events[0].kind, Kind::Started(_)));
+    assert!(matches!(events[0].kind, EventKind::Started(_)));
     assert_eq!(ending(&events), Some(Ending::Done));
     let figures = figures(&events);
     for key in ["train/loss 1", "train/acc 2", "val/loss 1", "val/acc 2", "val/f1 2"] {
@@ -163,10 +163,10 @@ fn a_run_writes_its_whole_story() {
     assert!(f64::from_bits(figures["train/loss 2"]) < f64::from_bits(figures["train/loss 1"]));
 
     // What an epoch gave comes before the checkpoint that makes it count.
-    let of_epoch_1 = |wanted: fn(&Kind) -> bool| events.iter().position(|e| wanted(&e.kind));
-    let val = of_epoch_1(|k| matches!(k, Kind::Eval { split: Split::Val, epoch: 1, .. })).unwrap();
+    let of_epoch_1 = |wanted: fn(&EventKind) -> bool| events.iter().position(|e| wanted(&e.kind));
+    let val = of_epoch_1(|k| matches!(k, EventKind::Eval { split: Split::Val, epoch: 1, .. })).unwrap();
     let last =
-        of_epoch_1(|k| matches!(k, Kind::Saved { what: Saved::Last, epoch: 1, .. })).unwrap();
+        of_epoch_1(|k| matches!(k, EventKind::Saved { what: Saved::Last, epoch: 1, .. })).unwrap();
     assert!(val < last);
 
     // Predictions agree with the figures.
@@ -209,7 +209,7 @@ fn the_best_checkpoint_is_a_model_again() {
     fs::write(desk.path("r2/spec.toml"), format!("data = \"sms.csv\"\n{spec}")).unwrap();
     assert!(desk.train("r2").status.success());
     let notes = events(&desk.path("r2")).into_iter().any(|e| match e.kind {
-        Kind::Note { text, .. } => text.contains("head is new"),
+        EventKind::Note { text, .. } => text.contains("head is new"),
         _ => false,
     });
     assert!(!notes);
@@ -251,7 +251,7 @@ fn a_resumed_run_equals_the_uninterrupted_one_to_the_bit() {
     let resumed: Vec<(u64, u32, u32)> = got
         .iter()
         .filter_map(|e| match e.kind {
-            Kind::Resumed { epoch, attempt } => Some((e.step, epoch, attempt)),
+            EventKind::Resumed { epoch, attempt } => Some((e.step, epoch, attempt)),
             _ => None,
         })
         .collect();
@@ -284,10 +284,10 @@ fn a_kill_in_the_middle_of_a_save_leaves_a_checkpoint() {
     }
 }
 
-/// `unfreeze=head`: what the frozen trunk says of the texts is computed once, for this run and those
+/// `unfreeze=head`: what the frozen encoder says of the texts is computed once, for this run and those
 /// after it, and changes no figure.
 #[test]
-fn vectors_of_a_frozen_trunk_are_kept_and_change_nothing() {
+fn vectors_of_a_frozen_encoder_are_kept_and_change_nothing() {
     let desk = Desk::new();
     let more = format!("{SMALL}unfreeze = \"head\"\n");
     let cache = desk.path("cache");

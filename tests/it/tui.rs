@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tuneboard::board::Board;
-use tuneboard::events::{Batch, Ending, Event, Kind, Number, Split, Started, VERSION};
+use tuneboard::events::{Batch, Ending, Event, EventKind, Number, Split, Started, VERSION};
 use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{NewRun, Store};
 
@@ -55,17 +55,17 @@ fn train(store: &mut Store, id: RunId) {
         epochs: 2,
         ..Started::default()
     };
-    let mut events = vec![(0, Kind::Started(Box::new(started)))];
+    let mut events = vec![(0, EventKind::Started(Box::new(started)))];
     for epoch in 1..=2u32 {
         let split = Split::Val;
         let loss = 0.5 / f64::from(epoch) + f64::from(id.0) * 0.001;
         let values: BTreeMap<String, Number> =
             [("loss".to_owned(), Number(loss)), ("acc".to_owned(), Number(1.0 - loss))].into();
-        events.push((u64::from(epoch) * 10, Kind::Eval { split, epoch, values }));
+        events.push((u64::from(epoch) * 10, EventKind::Eval { split, epoch, values }));
         let counts = vec![vec![5, 1], vec![u64::from(2 - epoch), 3]];
-        events.push((u64::from(epoch) * 10, Kind::Confusion { split, epoch, counts }));
+        events.push((u64::from(epoch) * 10, EventKind::Confusion { split, epoch, counts }));
     }
-    let ended = Kind::Ended { ending: Ending::Done, why: String::new(), best_epoch: Some(2) };
+    let ended = EventKind::Ended { ending: Ending::Done, why: String::new(), best_epoch: Some(2) };
     events.push((20, ended));
     let events = events
         .into_iter()

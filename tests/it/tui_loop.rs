@@ -9,7 +9,7 @@ use std::path::Path;
 use tuneboard::board::Board;
 use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::dataset::{self, Dataset};
-use tuneboard::events::{Batch, Ending, Event, Kind, Number, Split, Started, VERSION};
+use tuneboard::events::{Batch, Ending, Event, EventKind, Number, Split, Started, VERSION};
 use tuneboard::runner;
 use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Desired};
 use tuneboard::store::{NewRun, Store};
@@ -72,7 +72,7 @@ fn train(board: &Board, store: &mut Store, id: RunId, data: &Dataset, wrong: usi
         epochs: 3,
         ..Started::default()
     };
-    let mut events = vec![(0, Kind::Started(Box::new(started)))];
+    let mut events = vec![(0, EventKind::Started(Box::new(started)))];
     fs::create_dir_all(board.predictions(id)).unwrap();
     for (split, part) in [(Split::Val, &data.val), (Split::Test, &data.test)] {
         let labels: Vec<u32> = part.iter().map(|row| data.labels[*row as usize]).collect();
@@ -96,10 +96,10 @@ fn train(board: &Board, store: &mut Store, id: RunId, data: &Dataset, wrong: usi
         let acc = 1.0 - wrong as f64 / part.len() as f64;
         let values: BTreeMap<String, Number> =
             [("loss".to_owned(), Number(1.0 - acc)), ("acc".to_owned(), Number(acc))].into();
-        events.push((15, Kind::Eval { split, epoch: 3, values }));
-        events.push((15, Kind::Confusion { split, epoch: 3, counts }));
+        events.push((15, EventKind::Eval { split, epoch: 3, values }));
+        events.push((15, EventKind::Confusion { split, epoch: 3, counts }));
     }
-    let ended = Kind::Ended { ending: Ending::Done, why: String::new(), best_epoch: Some(3) };
+    let ended = EventKind::Ended { ending: Ending::Done, why: String::new(), best_epoch: Some(3) };
     events.push((15, ended));
     let events = events
         .into_iter()

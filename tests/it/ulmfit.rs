@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
-use tuneboard::events::{Ending, Kind};
+use tuneboard::events::{Ending, EventKind};
 
 use crate::trainer::{Desk, ending, events, figures, step_losses, wait_until};
 
@@ -92,7 +92,7 @@ fn its_best_checkpoint_is_a_model_again_and_its_words_are_fastais() {
     assert!(desk.train("r2").status.success());
     let is_new = |text: &str| text.contains("head is new");
     let notes = events(&second);
-    assert!(!notes.iter().any(|e| matches!(&e.kind, Kind::Note { text, .. } if is_new(text))));
+    assert!(!notes.iter().any(|e| matches!(&e.kind, EventKind::Note { text, .. } if is_new(text))));
 }
 
 /// What is wrong is said in a sentence, with exit code 2.

@@ -17,7 +17,7 @@ pub(super) struct Thrift<'a> {
 
 /// The type of a field or of the elements of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FieldType {
     Yes,
     No,
     Byte,
@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Struct,
 }
 
-impl Kind {
+impl FieldType {
     fn of(code: u8) -> Result<Self, Broken> {
         Ok(match code {
             1 => Self::Yes,
@@ -97,7 +97,7 @@ impl<'a> Thrift<'a> {
     /// returns false) is passed over.
     pub fn fields(
         &mut self,
-        mut field: impl FnMut(&mut Self, i16, Kind) -> Result<bool, Broken>,
+        mut field: impl FnMut(&mut Self, i16, FieldType) -> Result<bool, Broken>,
     ) -> Result<(), Broken> {
         self.depth += 1;
         if self.depth > DEPTH {
@@ -113,7 +113,7 @@ impl<'a> Thrift<'a> {
                 0 => self.whole()? as i16,
                 delta => number.wrapping_add(i16::from(delta)),
             };
-            let kind = Kind::of(head & 15)?;
+            let kind = FieldType::of(head & 15)?;
             if !field(self, number, kind)? {
                 self.skip(kind)?;
             }
@@ -125,7 +125,7 @@ impl<'a> Thrift<'a> {
     /// Calls `element` for each element of a list, which it must read.
     pub fn list(
         &mut self,
-        mut element: impl FnMut(&mut Self, Kind) -> Result<(), Broken>,
+        mut element: impl FnMut(&mut Self, FieldType) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         let head = self.byte()?;
         let length = match head >> 4 {
@@ -136,32 +136,32 @@ impl<'a> Thrift<'a> {
         if length > (self.bytes.len() - self.at) as u64 {
             return Err(Broken("a list is longer than the file"));
         }
-        let kind = Kind::of(head & 15)?;
+        let kind = FieldType::of(head & 15)?;
         for _ in 0..length {
             element(self, kind)?;
         }
         Ok(())
     }
 
-    fn skip(&mut self, kind: Kind) -> Result<(), Broken> {
+    fn skip(&mut self, kind: FieldType) -> Result<(), Broken> {
         match kind {
-            Kind::Yes | Kind::No => Ok(()),
-            Kind::Byte => self.byte().map(drop),
-            Kind::Whole => self.varint().map(drop),
-            Kind::Real => {
+            FieldType::Yes | FieldType::No => Ok(()),
+            FieldType::Byte => self.byte().map(drop),
+            FieldType::Whole => self.varint().map(drop),
+            FieldType::Real => {
                 self.at += 8;
                 Ok(())
             }
-            Kind::Bytes => self.bytes().map(drop),
-            Kind::Struct => self.fields(|_, _, _| Ok(false)),
-            Kind::List => self.nested(|thrift| {
+            FieldType::Bytes => self.bytes().map(drop),
+            FieldType::Struct => self.fields(|_, _, _| Ok(false)),
+            FieldType::List => self.nested(|thrift| {
                 // A boolean is one byte in a list.
                 thrift.list(|thrift, kind| match kind {
-                    Kind::Yes | Kind::No => thrift.byte().map(drop),
+                    FieldType::Yes | FieldType::No => thrift.byte().map(drop),
                     kind => thrift.skip(kind),
                 })
             }),
-            Kind::Map => Err(Broken("it holds a map")),
+            FieldType::Map => Err(Broken("it holds a map")),
         }
     }
 

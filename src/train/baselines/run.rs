@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tch::Device;
 use tuneboard::dataset::{self, Dataset};
-use tuneboard::events::{Ending, Kind, Level, Number, Saved, Split, Started};
+use tuneboard::events::{Ending, EventKind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::{Baseline, RunSpec, metrics};
 
 use super::fitted::{Examples, Fitted};
@@ -77,7 +77,7 @@ pub fn run(
     val.report(journal, folder, (Split::Val, 1), Some(train))?;
     checkpoints.write("best", |write| learnt.fitted.save(write))?;
     let path = "checkpoints/best";
-    journal.write(Kind::Saved { what: Saved::Best, epoch: 1, path: path.to_owned() })?;
+    journal.write(EventKind::Saved { what: Saved::Best, epoch: 1, path: path.to_owned() })?;
     if stop.load(Ordering::Relaxed) {
         return Ok((Ending::Stopped, Some(1)));
     }
@@ -96,9 +96,9 @@ fn tell(
     journal: &mut Journal,
 ) -> Result<(), TrainError> {
     if history.attempts > 0 {
-        journal.write(Kind::Resumed { epoch: 0, attempt: history.attempts + 1 })?;
+        journal.write(EventKind::Resumed { epoch: 0, attempt: history.attempts + 1 })?;
     }
-    journal.write(Kind::Started(Box::new(Started {
+    journal.write(EventKind::Started(Box::new(Started {
         spec_hash: spec.hash(),
         device: "cpu".to_owned(),
         threads: 1,

@@ -67,7 +67,7 @@ fn most_like<'a>(name: &str, folders: &'a [PathBuf]) -> Option<&'a PathBuf> {
     folders.iter().max_by_key(shared)
 }
 
-/// The outputs that belong to the trunk of a model folder.
+/// The outputs that belong to the encoder of a model folder.
 fn outputs(folder: &Path, vectors: &str) -> Option<(String, Tensors)> {
     let width = ["hidden_size", "n_embd"].iter().find_map(|key| config(folder)[key].as_i64());
     let ending = "_outputs.safetensors";

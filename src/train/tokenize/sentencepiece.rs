@@ -26,12 +26,12 @@ pub struct Piece {
     /// The logarithm of its probability, or for byte pairs minus its rank.
     pub score: f64,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: PieceKind,
 }
 
 /// What a piece is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PieceKind {
     /// Text.
     Normal,
     /// What is unknown.
@@ -85,8 +85,8 @@ pub fn read(bytes: &[u8]) -> Result<Pieces, String> {
         return Err("it holds no pieces".into());
     }
     // The trainer's own number may be left out, and is 0 then.
-    if pieces.all.get(pieces.unknown).is_none_or(|piece| piece.kind != Kind::Unknown) {
-        let known = pieces.all.iter().position(|piece| piece.kind == Kind::Unknown);
+    if pieces.all.get(pieces.unknown).is_none_or(|piece| piece.kind != PieceKind::Unknown) {
+        let known = pieces.all.iter().position(|piece| piece.kind == PieceKind::Unknown);
         pieces.unknown = known.ok_or("it has no piece for what is unknown")?;
     }
     check_map(&pieces.character_map)?;
@@ -94,7 +94,7 @@ pub fn read(bytes: &[u8]) -> Result<Pieces, String> {
 }
 
 fn read_piece(bytes: &[u8]) -> Result<Piece, String> {
-    let mut piece = Piece { text: String::new(), score: 0.0, kind: Kind::Normal };
+    let mut piece = Piece { text: String::new(), score: 0.0, kind: PieceKind::Normal };
     let mut fields = Message(bytes);
     while let Some((field, value)) = fields.next()? {
         match (field, value) {
@@ -104,12 +104,12 @@ fn read_piece(bytes: &[u8]) -> Result<Piece, String> {
             (2, Value::Four(four)) => piece.score = f64::from(f32::from_le_bytes(four)),
             (3, Value::Number(kind)) => {
                 piece.kind = match kind {
-                    1 => Kind::Normal,
-                    2 => Kind::Unknown,
-                    3 => Kind::Control,
-                    4 => Kind::UserDefined,
-                    5 => Kind::Unused,
-                    6 => Kind::Byte,
+                    1 => PieceKind::Normal,
+                    2 => PieceKind::Unknown,
+                    3 => PieceKind::Control,
+                    4 => PieceKind::UserDefined,
+                    5 => PieceKind::Unused,
+                    6 => PieceKind::Byte,
                     other => return Err(format!("a piece is of the unknown kind {other}")),
                 };
             }
@@ -321,7 +321,7 @@ pub mod tests {
 
     #[test]
     fn merges_come_from_scores() {
-        let piece = |text: &str, score| Piece { text: text.into(), score, kind: Kind::Normal };
+        let piece = |text: &str, score| Piece { text: text.into(), score, kind: PieceKind::Normal };
         let pieces = [
             piece("a", 0.0),
             piece("b", 0.0),

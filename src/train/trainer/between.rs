@@ -1,4 +1,4 @@
-use tuneboard::events::{Kind, Split};
+use tuneboard::events::{EventKind, Split};
 use tuneboard::spec::EvalRows;
 
 use super::{Flow, Trainer};
@@ -30,7 +30,7 @@ impl Trainer<'_> {
         let Some(outcome) = outcome else { return Ok(Flow::Stopped) };
         self.state.evaluated = done;
         values.extend(outcome.values.iter().map(|(name, value)| (format!("val/{name}"), *value)));
-        self.journal.write(Kind::Metrics { epoch: self.epoch(), values })?;
+        self.journal.write(EventKind::Metrics { epoch: self.epoch(), values })?;
         let decides = self.spec.eval_rows == EvalRows::All;
         if decides && self.decide(self.state.epoch + 1, self.deciding(&outcome))? {
             // Without it, a killed run would go on from before its best weights.

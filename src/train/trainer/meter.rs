@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use tuneboard::events::{Kind, Number};
+use tuneboard::events::{EventKind, Number};
 use tuneboard::spec::Rates;
 use tuneboard::spec::metrics::train;
 
@@ -81,7 +81,7 @@ impl Trainer<'_> {
         if is_due && self.meter.is_fresh {
             let values = self.step_values();
             self.meter.reset();
-            self.journal.write(Kind::Metrics { epoch: self.epoch(), values })?;
+            self.journal.write(EventKind::Metrics { epoch: self.epoch(), values })?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ mod step;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tuneboard::events::{Ending, Kind, Saved, Split};
+use tuneboard::events::{Ending, EventKind, Saved, Split};
 use tuneboard::spec::schedule::Stage;
 use tuneboard::spec::{Rates, RunSpec, metrics};
 
@@ -163,7 +163,7 @@ impl Trainer<'_> {
     }
 
     fn saved(&mut self, what: Saved, epoch: u32, path: &str) -> Result<(), TrainError> {
-        self.journal.write(Kind::Saved { what, epoch, path: path.to_owned() })
+        self.journal.write(EventKind::Saved { what, epoch, path: path.to_owned() })
     }
 
     /// True once someone asked for a stop.

@@ -2,9 +2,9 @@ use std::env;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use tch::Kind as Format;
+use tch::Kind;
 use tuneboard::dataset::{self, Dataset};
-use tuneboard::events::{Kind, Level, Started};
+use tuneboard::events::{EventKind, Level, Started};
 use tuneboard::spec::{Family, Precision, Rates, RunSpec, printable};
 
 use super::{Meter, Trainer};
@@ -101,10 +101,10 @@ impl<'a> Trainer<'a> {
     fn tell(&mut self, story: Story) -> Result<(), TrainError> {
         let (epoch, attempt) = (self.state.epoch, self.state.attempt);
         if story.history.attempts > 0 || self.state.step > 0 {
-            self.journal.write(Kind::Resumed { epoch, attempt })?;
+            self.journal.write(EventKind::Resumed { epoch, attempt })?;
         }
         let parameters = self.objective.parameters();
-        self.journal.write(Kind::Started(Box::new(Started {
+        self.journal.write(EventKind::Started(Box::new(Started {
             spec_hash: self.state.spec_hash.clone(),
             device: self.place.device_name(),
             threads: self.place.threads as u32,
@@ -120,7 +120,7 @@ impl<'a> Trainer<'a> {
         for note in story.notes {
             self.journal.note(Level::Info, note)?;
         }
-        for (level, note) in self.remarks(story.family) {
+        for (level, note) in self.notes(story.family) {
             self.journal.note(level, note)?;
         }
         let data = printable(&self.spec.data, 200);
@@ -129,8 +129,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Sentences about keys that do little or nothing for this model.
-    fn remarks(&self, family: Family) -> Vec<(Level, String)> {
-        let mut remarks = Vec::new();
+    fn notes(&self, family: Family) -> Vec<(Level, String)> {
+        let mut notes = Vec::new();
         let (name, spec) = (family.name(), &self.spec);
         let frozen = self.rates.never_reached();
         if frozen > 0 {
@@ -140,19 +140,19 @@ impl<'a> Trainer<'a> {
                 spec.epochs,
                 self.rates.groups()
             );
-            remarks.push((Level::Warning, text));
+            notes.push((Level::Warning, text));
         }
-        if spec.precision == Precision::Bf16 && self.place.kind == Format::Float {
+        if spec.precision == Precision::Bf16 && self.place.kind == Kind::Float {
             let text = format!("precision=bf16 changes nothing: {name} models compute in 32 bits.");
-            remarks.push((Level::Info, text));
+            notes.push((Level::Info, text));
         }
         let (lr, usual) = (spec.lr, family.usual_lr());
         if lr <= usual / 10.0 {
             let text =
                 format!("lr={lr:e} is slow for a {name} model; it learns at about {usual:e}.");
-            remarks.push((Level::Warning, text));
+            notes.push((Level::Warning, text));
         }
-        remarks
+        notes
     }
 }
 

@@ -23,7 +23,7 @@ pub use form::{FormFacts, Twin};
 pub use known::Known;
 #[cfg(test)]
 pub use scores::found;
-pub use scores::{Found, Scores, ScoresQuestion, Two};
+pub use scores::{Found, ScoresAnswer, ScoresQuestion, Two};
 pub use sweep::{SweepFacts, SweepQuestion, score};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
 
@@ -62,7 +62,7 @@ pub struct Answers {
     /// Texts behind a figure.
     pub texts: Option<Arc<Texts>>,
     /// What probabilities say.
-    pub scores: Option<Arc<Scores>>,
+    pub scores: Option<Arc<ScoresAnswer>>,
 }
 
 /// Answers until the channel closes, or until `out` returns false: nobody listens any more.

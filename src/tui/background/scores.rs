@@ -19,7 +19,7 @@ pub struct ScoresQuestion {
 
 /// What the probabilities of a pass say.
 #[derive(Debug, Clone)]
-pub struct Scores {
+pub struct ScoresAnswer {
     /// What it answers.
     pub question: ScoresQuestion,
     /// The figures, or why there are none.
@@ -55,7 +55,7 @@ pub struct Two {
 }
 
 /// What the probabilities of a pass say.
-pub fn scores(files: &mut Files, board: &Board, question: ScoresQuestion) -> Scores {
+pub fn scores(files: &mut Files, board: &Board, question: ScoresQuestion) -> ScoresAnswer {
     let ScoresQuestion { run, split, epoch } = question;
     let path = board.predictions_of(run, split, epoch);
     let found = if path.exists() {
@@ -63,7 +63,7 @@ pub fn scores(files: &mut Files, board: &Board, question: ScoresQuestion) -> Sco
     } else {
         Err(format!("{run} keeps no predictions of {split} rows after epoch {epoch}."))
     };
-    Scores { question, found }
+    ScoresAnswer { question, found }
 }
 
 /// Figures and curves of saved predictions.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tuneboard::events::{Kind, Split, Tail};
+use tuneboard::events::{EventKind, Split, Tail};
 
 use super::{Hosts, assert_done, queue, rig};
 use crate::rig::{kill, until};
@@ -38,7 +38,7 @@ fn ssh_epochs_arrive_within_two_seconds_and_bytes_once() {
     assert_done(&rig.ended(ids[0]));
     let events = Tail::at(0).read(&rig.board.events(ids[0]), 64 << 20).unwrap().events;
     let ends = events.iter().filter_map(|event| match &event.kind {
-        Kind::Eval { split: Split::Val, .. } => Some(event.t),
+        EventKind::Eval { split: Split::Val, .. } => Some(event.t),
         _ => None,
     });
     let ends: Vec<i64> = ends.collect();

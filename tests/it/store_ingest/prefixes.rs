@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 
-fn kind() -> impl Strategy<Value = (u64, Kind)> {
+fn kind() -> impl Strategy<Value = (u64, EventKind)> {
     let split = prop_oneof![Just(Split::Train), Just(Split::Val), Just(Split::Test)];
     let number = prop_oneof![
         8 => 0.0..2.0f64,
@@ -16,13 +16,13 @@ fn kind() -> impl Strategy<Value = (u64, Kind)> {
     ];
     let cells = prop::collection::vec(0u64..50, 4);
     let kind = prop_oneof![
-        2 => (1u32..4).prop_map(|attempt| Kind::Started(Box::new(Started { attempt, ..Started::default() }))),
-        2 => (0u32..4, 2u32..4).prop_map(|(epoch, attempt)| Kind::Resumed { epoch, attempt }),
-        8 => (number.clone(), 0.0..5.0f64).prop_map(|(x, epoch)| Kind::Metrics { epoch, values: values(&[("train/step_loss", x)]) }),
-        8 => (split.clone(), 1u32..5, number).prop_map(|(split, epoch, x)| Kind::Eval { split, epoch, values: values(&[("loss", x), ("acc", -x)]) }),
-        3 => (split, 1u32..5, cells).prop_map(|(split, epoch, c)| Kind::Confusion { split, epoch, counts: c.chunks(2).map(<[u64]>::to_vec).collect() }),
-        1 => Just(Kind::Note { level: Level::Info, text: "hello".into() }),
-        1 => Just(Kind::Ended { ending: Ending::Stopped, why: "told to".into(), best_epoch: None }),
+        2 => (1u32..4).prop_map(|attempt| EventKind::Started(Box::new(Started { attempt, ..Started::default() }))),
+        2 => (0u32..4, 2u32..4).prop_map(|(epoch, attempt)| EventKind::Resumed { epoch, attempt }),
+        8 => (number.clone(), 0.0..5.0f64).prop_map(|(x, epoch)| EventKind::Metrics { epoch, values: values(&[("train/step_loss", x)]) }),
+        8 => (split.clone(), 1u32..5, number).prop_map(|(split, epoch, x)| EventKind::Eval { split, epoch, values: values(&[("loss", x), ("acc", -x)]) }),
+        3 => (split, 1u32..5, cells).prop_map(|(split, epoch, c)| EventKind::Confusion { split, epoch, counts: c.chunks(2).map(<[u64]>::to_vec).collect() }),
+        1 => Just(EventKind::Note { level: Level::Info, text: "hello".into() }),
+        1 => Just(EventKind::Ended { ending: Ending::Stopped, why: "told to".into(), best_epoch: None }),
     ];
     // Mostly forward, at times back: what a killed and resumed trainer writes.
     (0u64..40, kind)
@@ -97,7 +97,7 @@ fn a_long_curve_is_thinned_and_keeps_its_landmarks() {
     let lines: Vec<Event> = (1..=6000)
         .map(|step| {
             let values = values(&[("train/step_loss", x(step))]);
-            event(step, Kind::Metrics { epoch: step as f64 / 100.0, values })
+            event(step, EventKind::Metrics { epoch: step as f64 / 100.0, values })
         })
         .collect();
     write(&events, &lines);

@@ -13,7 +13,7 @@ const NEAR: f64 = 2e-5;
 
 /// What was compared, and what was wrong.
 #[derive(Default)]
-struct Report {
+struct Comparison {
     folders: usize,
     cases: usize,
     gradients: usize,
@@ -21,7 +21,7 @@ struct Report {
     wrong: Vec<String>,
 }
 
-impl Report {
+impl Comparison {
     fn near(&mut self, what: &str, gap: f64) {
         // A gap that is no number is wrong, too.
         if !gap.is_finite() || gap >= NEAR {
@@ -116,7 +116,7 @@ impl Subject {
         cases.into_iter().flatten().map(|(name, _)| name.clone()).collect()
     }
 
-    fn check(&self, report: &mut Report) -> Result<(), TrainError> {
+    fn check(&self, report: &mut Comparison) -> Result<(), TrainError> {
         report.folders += 1;
         let model = self.open()?;
         for case in self.case_names() {
@@ -140,7 +140,7 @@ impl Subject {
         &self,
         model: &Loaded,
         case: &str,
-        report: &mut Report,
+        report: &mut Comparison,
     ) -> Result<(), TrainError> {
         let Some(want) = self.tensors.get(&format!("{case}.logits")) else { return Ok(()) };
         report.cases += 1;
@@ -169,7 +169,7 @@ impl Subject {
         Ok((logits, loss))
     }
 
-    fn check_gradients(&self, model: &Loaded, report: &mut Report) -> Result<(), TrainError> {
+    fn check_gradients(&self, model: &Loaded, report: &mut Comparison) -> Result<(), TrainError> {
         let title = &self.title;
         let (logits, loss) = self.loss(model, 0)?;
         report.near(&format!("{title} first logits"), gap(&logits, &self.tensors["first.logits"]));
@@ -201,7 +201,7 @@ impl Subject {
         &self,
         curve: &str,
         decay_all: bool,
-        report: &mut Report,
+        report: &mut Comparison,
     ) -> Result<(), TrainError> {
         let (title, want) = (&self.title, &self.expected[curve]);
         let Some(losses) = want["losses"].as_array() else { return Ok(()) };
@@ -244,7 +244,7 @@ impl Subject {
 #[test]
 fn families_are_transformers() {
     let mut tally = Tally::of("families");
-    let mut report = Report::default();
+    let mut report = Comparison::default();
     for subject in subjects() {
         tally.add(&subject.title, 0);
         let cases = report.cases + report.losses;

@@ -16,12 +16,12 @@ fn ids(value: &Value) -> Option<Vec<u32>> {
 
 /// What was compared, and what was wrong.
 #[derive(Default)]
-struct Report {
+struct Comparison {
     compared: usize,
     wrong: Vec<String>,
 }
 
-impl Report {
+impl Comparison {
     fn same(&mut self, what: &str, got: &[u32], want: &[u32]) {
         self.compared += 1;
         if got != want {
@@ -35,7 +35,7 @@ fn of_text(tokenizer: &dyn Tokenizer, case: &Value) -> Vec<u32> {
 }
 
 /// `tokenizers/KIND/cases.jsonl`: texts, pairs, and pairs that are cut.
-fn check_kinds(root: &Path, report: &mut Report) {
+fn check_kinds(root: &Path, report: &mut Comparison) {
     let kinds = fs::read_to_string(root.join("tokenizers/kinds.json")).unwrap_or("{}".into());
     let kinds: Value = serde_json::from_str(&kinds).unwrap();
     for (kind, about) in kinds.as_object().unwrap() {
@@ -75,7 +75,7 @@ fn check_kinds(root: &Path, report: &mut Report) {
 
 /// `NAME/tokenizer_cases.jsonl`: where transformers of two versions and sentencepiece itself differ, ids
 /// are those of the fast tokenizer of version 4.
-fn check_folders(root: &Path, report: &mut Report) {
+fn check_folders(root: &Path, report: &mut Comparison) {
     let entries = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut folders: Vec<PathBuf> = entries.collect();
     folders.sort();
@@ -102,7 +102,7 @@ fn check_folders(root: &Path, report: &mut Report) {
 }
 
 /// The texts and pairs of each folder's own cases, as they went into the model.
-fn check_inputs(root: &Path, report: &mut Report) {
+fn check_inputs(root: &Path, report: &mut Comparison) {
     let entries = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
     for folder in entries {
         let Ok(text) = fs::read_to_string(folder.join("expected.json")) else { continue };
@@ -146,7 +146,7 @@ fn check_inputs(root: &Path, report: &mut Report) {
 #[test]
 fn tokens_of_all_families_are_transformers() {
     let root = fixtures().join("families");
-    let mut report = Report::default();
+    let mut report = Comparison::default();
     check_kinds(&root, &mut report);
     check_folders(&root, &mut report);
     check_inputs(&root, &mut report);

@@ -84,7 +84,7 @@ fn the_output_layer_is_the_word_embeddings_and_is_saved_once() {
     assert!(names.contains(&"bert.embeddings.word_embeddings.weight"));
     assert!(names.contains(&"cls.predictions.transform.LayerNorm.weight"));
     assert!(!names.iter().any(|name| name.contains("decoder.weight")));
-    // Without the layers that predict, these are new; the trunk is the checkpoint's.
+    // Without the layers that predict, these are new; the encoder is the checkpoint's.
     assert!(all.iter().any(|model| !model.head_given));
     for folder in predictors("gpt2") {
         let names = open(&folder).parameters;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use tch::{Kind as Format, Reduction, Tensor};
+use tch::{Kind, Reduction, Tensor};
 use tuneboard::dataset::Dataset;
 use tuneboard::events::{Number, Split};
 
@@ -193,7 +193,7 @@ impl Objective for Windows {
             if stop() {
                 return Ok(None);
             }
-            let mode = Mode::inference(Format::Float);
+            let mode = Mode::inference(Kind::Float);
             let (_, [logits, targets]) = self.pass(&stream, index, &mut carried, mode)?;
             let loss = loss::judging(&logits, &targets, Reduction::Mean)?;
             let count = targets.numel() as u64;

@@ -10,7 +10,7 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled, Sequence};
 
 use super::{Parts, Recipe, part};
-use crate::tokenize::sentencepiece::{self, Algorithm, Kind, Piece, Pieces};
+use crate::tokenize::sentencepiece::{self, Algorithm, PieceKind, Piece, Pieces};
 
 /// A model of sentencepiece.
 pub(super) fn from_pieces(folder: &Path, file: &str, recipe: Recipe, config: &Value) -> Result<Parts, String> {
@@ -39,9 +39,9 @@ pub(super) fn from_pieces(folder: &Path, file: &str, recipe: Recipe, config: &Va
     let controls = pieces
         .all
         .iter()
-        .filter(|piece| matches!(piece.kind, Kind::Control | Kind::UserDefined))
+        .filter(|piece| matches!(piece.kind, PieceKind::Control | PieceKind::UserDefined))
         .filter(|piece| model.token_to_id(&piece.text).is_some())
-        .map(|piece| (piece.text.clone(), piece.kind == Kind::Control))
+        .map(|piece| (piece.text.clone(), piece.kind == PieceKind::Control))
         .collect();
     let metaspace = json!({
         "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true,
@@ -128,7 +128,7 @@ fn normalizer(
 
 /// Brings the pieces into the order that a model was trained with, where that is not the file's.
 fn rearrange(pieces: &mut Pieces, recipe: Recipe) -> Result<(), String> {
-    let piece = |text: &str, score: f64| Piece { text: text.into(), score, kind: Kind::Normal };
+    let piece = |text: &str, score: f64| Piece { text: text.into(), score, kind: PieceKind::Normal };
     let few = || "it holds too few pieces".to_owned();
     match recipe {
         Recipe::XlmRoberta => {

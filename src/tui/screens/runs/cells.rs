@@ -16,7 +16,7 @@ use crate::tui::widgets::table::Column;
 
 /// What a column shows.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
+pub enum CellKind {
     /// Glyph and word.
     State,
     /// `r42`.
@@ -41,7 +41,7 @@ pub enum Kind {
     Tags,
 }
 
-impl Kind {
+impl CellKind {
     /// What a click on the title sorts by.
     pub fn sort(&self) -> Option<Sort> {
         Some(match self {
@@ -59,7 +59,7 @@ impl Kind {
 }
 
 /// The columns that these rows have something for, as wide as their contents.
-pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
+pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<CellKind>> {
     let rows = &snap.list.rows;
     let fixed = |kind, title: &str, width, right, rank| Column {
         kind,
@@ -76,15 +76,15 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
     let live = rows.iter().any(|r| r.state.is_live());
     let wide = room >= 120;
     let mut columns =
-        vec![fixed(Kind::State, "state", 10, false, 0), fixed(Kind::Id, "id", id_width, false, 0)];
+        vec![fixed(CellKind::State, "state", 10, false, 0), fixed(CellKind::Id, "id", id_width, false, 0)];
     let least = if wide { 30 } else { 21 };
-    let mut name = fixed(Kind::Name, "name", name_width.min(least), false, 1);
+    let mut name = fixed(CellKind::Name, "name", name_width.min(least), false, 1);
     name.most = name_width;
     columns.push(name);
     let elsewhere = rows.iter().any(|r| site::of(r) != site::HERE);
     if elsewhere {
         let width = widest(&|r| text::width(site::of(r))).clamp(4, 12);
-        columns.push(fixed(Kind::Site, "site", width, false, 5));
+        columns.push(fixed(CellKind::Site, "site", width, false, 5));
     }
     // The spec's keys may be told by the name already: they go first when room is short, the last
     // of them before the first.
@@ -102,7 +102,7 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
         // Paths are long and often told by the name: shorter columns stay before them.
         let path = matches!(known.kind, keys::ValueKind::Path);
         let rank = 8 + i as u8 + if path { 12 } else { 0 };
-        columns.push(fixed(Kind::Key(key), key, width, number, rank));
+        columns.push(fixed(CellKind::Key(key), key, width, number, rank));
     }
     let waits = rows.iter().any(|r| r.epoch == 0.0 && site::progress(r.id, snap).is_some());
     let epoch_width = match (live, wide) {
@@ -111,29 +111,29 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<Kind>> {
         (true, false) => 14,
         (false, _) => widest(&|r| state::epoch_words(r).len()).max(5),
     };
-    columns.push(fixed(Kind::Epoch, "epoch", epoch_width, false, 2));
+    columns.push(fixed(CellKind::Epoch, "epoch", epoch_width, false, 2));
     let has = |metric: &str| rows.iter().any(|r| r.last.contains_key(metric));
     if live && has(train::STEP_LOSS) {
         // What moves while the first epoch is still under way.
-        columns.push(fixed(Kind::Last(train::STEP_LOSS), "train loss", 10, true, 9));
+        columns.push(fixed(CellKind::Last(train::STEP_LOSS), "train loss", 10, true, 9));
     }
     if has(val::ACC) {
-        columns.push(fixed(Kind::Last(val::ACC), "val acc", 7, true, 6));
-        columns.push(fixed(Kind::Best(val::ACC), "best acc", 8, true, 3));
+        columns.push(fixed(CellKind::Last(val::ACC), "val acc", 7, true, 6));
+        columns.push(fixed(CellKind::Best(val::ACC), "best acc", 8, true, 3));
     }
     if has(val::LOSS) {
-        columns.push(fixed(Kind::Last(val::LOSS), "val loss", 8, true, 4));
-        let mut spark = fixed(Kind::Spark, "", if wide { 14 } else { 5 }, false, 4);
+        columns.push(fixed(CellKind::Last(val::LOSS), "val loss", 8, true, 4));
+        let mut spark = fixed(CellKind::Spark, "", if wide { 14 } else { 5 }, false, 4);
         spark.most = SPARK as u16;
         columns.push(spark);
     }
     if has(test::ACC) {
-        columns.push(fixed(Kind::Last(test::ACC), "test acc", 8, true, 5));
+        columns.push(fixed(CellKind::Last(test::ACC), "test acc", 8, true, 5));
     }
-    columns.push(fixed(Kind::Time, "time", 5, true, 7));
+    columns.push(fixed(CellKind::Time, "time", 5, true, 7));
     let tags = widest(&|r| text::width(&tags_and_note(r))).min(40);
     if tags > 0 {
-        let mut column = fixed(Kind::Tags, "tags", tags.clamp(4, 10), false, 17);
+        let mut column = fixed(CellKind::Tags, "tags", tags.clamp(4, 10), false, 17);
         column.most = tags.max(4);
         columns.push(column);
     }
@@ -162,7 +162,7 @@ fn tags_and_note(run: &Run) -> String {
 }
 
 /// Draws one cell.
-pub fn draw(canvas: &mut Canvas, at: Rect, kind: &Kind, run: &Run, snap: &Snapshot) {
+pub fn draw(canvas: &mut Canvas, at: Rect, kind: &CellKind, run: &Run, snap: &Snapshot) {
     let Rect { x, y, width, .. } = at;
     let theme = canvas.theme;
     let right = x + width;
@@ -172,17 +172,17 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &Kind, run: &Run, snap: &Snapsh
         }
     };
     match kind {
-        Kind::State => {
+        CellKind::State => {
             let (glyph, word, style) = site::run_state(run, snap, theme);
             canvas.put(x, y, width, &format!("{glyph} {word}"), style);
         }
-        Kind::Id => {
+        CellKind::Id => {
             canvas.put(x, y, width, &run.id.to_string(), theme.dim);
         }
-        Kind::Name => {
+        CellKind::Name => {
             canvas.put(x, y, width, &run.name, theme.text);
         }
-        Kind::Key(key) => {
+        CellKind::Key(key) => {
             let value = key_text(key, run);
             if value == IGNORED {
                 canvas.put_right(right, y, 1, IGNORED, theme.faint);
@@ -193,24 +193,24 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &Kind, run: &Run, snap: &Snapsh
                 canvas.put(x, y, width, &text::fit_end(&safe, usize::from(width)), theme.text);
             }
         }
-        Kind::Site => {
+        CellKind::Site => {
             canvas.put(x, y, width, site::of(run), theme.dim);
         }
-        Kind::Epoch => match site::progress(run.id, snap) {
+        CellKind::Epoch => match site::progress(run.id, snap) {
             Some(words) if run.epoch == 0.0 => {
                 canvas.put(x, y, width, words, theme.warn);
             }
             _ => epoch(canvas, x, y, width, run),
         },
-        Kind::Last(metric) => number(run.last.get(*metric), theme.text),
-        Kind::Best(metric) => number(run.best.get(*metric), theme.strong),
-        Kind::Spark => spark(canvas, x, y, width, &run.spark),
-        Kind::Time => {
+        CellKind::Last(metric) => number(run.last.get(*metric), theme.text),
+        CellKind::Best(metric) => number(run.best.get(*metric), theme.strong),
+        CellKind::Spark => spark(canvas, x, y, width, &run.spark),
+        CellKind::Time => {
             if let Some(took) = state::took(run) {
                 canvas.put_right(right, y, width, &figures::span(took), theme.dim);
             }
         }
-        Kind::Tags => {
+        CellKind::Tags => {
             canvas.put(x, y, width, &tags_and_note(run), theme.dim);
         }
     }

@@ -1,6 +1,6 @@
 use ratatui::layout::Rect;
 
-use super::cells::{self, Kind};
+use super::cells::{self, CellKind};
 use super::choices::sort_choices;
 use super::welcome::WELCOME;
 use super::{filter, groups};
@@ -61,7 +61,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     position(canvas, area, snap, view);
 }
 
-fn titles(canvas: &mut Canvas, area: Rect, columns: &[Placed<Kind>], snap: &Snapshot, view: &View) {
+fn titles(canvas: &mut Canvas, area: Rect, columns: &[Placed<CellKind>], snap: &Snapshot, view: &View) {
     let theme = canvas.theme;
     let choices = sort_choices(snap);
     for p in columns {

@@ -90,7 +90,7 @@ fn a_clone_with_changes() {
     assert_eq!(specs.iter().map(|s| (s.lr, s.epochs)).collect::<Vec<_>>(), [(5e-6, 4), (3e-5, 4)]);
 }
 
-/// Slanted triangles, one for each group of layers, from the epoch in which it thaws.
+/// Slanted triangles, one for each group of layers, from the epoch in which it unfreezes.
 #[test]
 fn rates_of_groups_are_drawn_before_anything_runs() {
     let (mut snap, mut view) = cloned();

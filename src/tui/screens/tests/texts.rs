@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{both, narrow, press};
 use crate::dataset::predictions::Predictions;
 use crate::spec::{Outcome, RunId, RunState};
-use crate::tui::background::{Filter, Question, Scores, TextRow, Texts, found};
+use crate::tui::background::{Filter, Question, ScoresAnswer, TextRow, Texts, found};
 use crate::tui::command::Command;
 use crate::tui::command::Effect;
 use crate::tui::events;
@@ -127,7 +127,7 @@ fn scored(snap: &mut Snapshot, view: &View, classes: usize) {
         label_names: ["ham", "spam", "other"].iter().take(classes).map(|l| (*l).into()).collect(),
         labels,
     };
-    snap.answers.scores = Some(Arc::new(Scores { question, found: Ok(found(&pass)) }));
+    snap.answers.scores = Some(Arc::new(ScoresAnswer { question, found: Ok(found(&pass)) }));
 }
 
 #[test]

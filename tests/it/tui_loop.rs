@@ -158,20 +158,9 @@ fn from_the_best_run_to_the_next_one() {
     it.sees("wrong in r2 and r3");
     it.press("E");
     it.sees("1 row written to exports/texts-r2-r3-test-wrong-in-all.csv.");
-    let csv = folder.path().join("exports/texts-r2-r3-test-wrong-in-all.csv");
-    let csv = fs::read_to_string(csv).unwrap();
-    assert!(csv.starts_with("row,text,label,characters,words,r2_predicted,"), "{csv}");
-    assert!(csv.lines().count() == 2 && csv.contains("about"), "{csv}");
     it.press("P");
     it.sees("Written to exports/texts-");
-    let written: Vec<_> = fs::read_dir(folder.path().join("exports")).unwrap().collect();
-    let named = |ending: &str| {
-        let mut all = written.iter().map(|entry| entry.as_ref().unwrap().path());
-        all.find(|path| path.extension().is_some_and(|e| e == ending)).unwrap()
-    };
-    let svg = fs::read_to_string(named("svg")).unwrap();
-    assert!(svg.contains(">wrong</text>") && svg.trim_end().ends_with("</svg>"), "{svg}");
-    assert!(fs::read(named("png")).unwrap().starts_with(b"\x89PNG"));
+    exported(&folder.path().join("exports"));
 
     // Again with half the learning rate.
     it.press("c");
@@ -199,6 +188,27 @@ fn from_the_best_run_to_the_next_one() {
         store.reader().run(RunId(4)).unwrap().unwrap().state.outcome().is_some()
     });
     it.press("q");
+    quits(it, &store);
+}
+
+/// The mistakes as a table and as pictures.
+fn exported(exports: &Path) {
+    let csv = exports.join("texts-r2-r3-test-wrong-in-all.csv");
+    let csv = fs::read_to_string(csv).unwrap();
+    assert!(csv.starts_with("row,text,label,characters,words,r2_predicted,"), "{csv}");
+    assert!(csv.lines().count() == 2 && csv.contains("about"), "{csv}");
+    let written: Vec<_> = fs::read_dir(exports).unwrap().collect();
+    let named = |ending: &str| {
+        let mut all = written.iter().map(|entry| entry.as_ref().unwrap().path());
+        all.find(|path| path.extension().is_some_and(|e| e == ending)).unwrap()
+    };
+    let svg = fs::read_to_string(named("svg")).unwrap();
+    assert!(svg.contains(">wrong</text>") && svg.trim_end().ends_with("</svg>"), "{svg}");
+    assert!(fs::read(named("png")).unwrap().starts_with(b"\x89PNG"));
+}
+
+/// The dashboard has ended as it should; the runner that it started goes too.
+fn quits(mut it: Session, store: &Store) {
     assert_eq!(it.ends(), 0);
     it.is_restored();
     let runner = store.reader().runner().unwrap();
@@ -291,12 +301,7 @@ fn from_the_best_run_to_the_next_one_by_mouse_alone() {
     // What happened lies over the keys; a click where nothing is brings them back.
     press_at(&mut it, 60, 20);
     click(&mut it, "q quit");
-    assert_eq!(it.ends(), 0);
-    it.is_restored();
-    let runner = store.reader().runner().unwrap();
-    if let Some(info) = runner.filter(runner::alive) {
-        kill(info.process.pid as i32, libc::SIGKILL);
-    }
+    quits(it, &store);
 }
 
 #[test]

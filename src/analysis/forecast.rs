@@ -87,35 +87,19 @@ fn memory(run: &Run) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::events::Started;
-    use crate::spec::Desired;
 
     fn past(id: u32, batch_size: u32, seconds: i64) -> Run {
         let spec = RunSpec { model: "minilm".into(), batch_size, ..RunSpec::default() };
         let facts = Started { rows: [1000, 100, 100], ..Started::default() };
         Run {
-            id: RunId(id),
-            name: String::new(),
-            spec_hash: spec.hash(),
-            spec,
-            sweep: None,
-            desired: Desired::Run,
             state: RunState::Ended(Outcome::Done),
-            placement: None,
-            created: 0,
             started: Some(1000),
             ended: Some(1000 + seconds * 1000),
-            last_event: None,
             attempt: 1,
-            step: 0,
             epoch: 2.0,
             facts: Some(facts),
             last: [("train/step_memory_bytes".to_owned(), 5e8)].into(),
-            best: std::collections::BTreeMap::new(),
-            best_epoch: None,
-            spark: Vec::new(),
-            tags: Vec::new(),
-            note: String::new(),
-            archived: false,
+            ..Run::example(id, spec)
         }
     }
 

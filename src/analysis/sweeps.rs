@@ -158,18 +158,12 @@ pub fn grid(report: &SweepReport, rows: usize, columns: usize) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Outcome, Placement, RunSpec, RunState, Desired};
+    use crate::spec::{Outcome, Placement, RunSpec, RunState};
 
     fn run(id: u32, lr: f64, epochs: u32, seed: u64, acc: f64) -> Run {
         let spec = RunSpec { lr, epochs, seed, ..RunSpec::default() };
         let device = if epochs > 1 { "cuda:0" } else { "cpu" };
         Run {
-            id: RunId(id),
-            name: String::new(),
-            spec_hash: String::new(),
-            spec,
-            sweep: None,
-            desired: Desired::Run,
             state: RunState::Ended(Outcome::Done),
             placement: Some(Placement {
                 site: "local".into(),
@@ -177,21 +171,11 @@ mod tests {
                 device: device.into(),
                 threads: 1,
             }),
-            created: 0,
             started: Some(0),
             ended: Some(i64::from(epochs) * 1000),
-            last_event: None,
             attempt: 1,
-            step: 0,
-            epoch: 0.0,
-            facts: None,
-            last: std::collections::BTreeMap::new(),
             best: [("val/acc".to_owned(), acc)].into(),
-            best_epoch: None,
-            spark: Vec::new(),
-            tags: Vec::new(),
-            note: String::new(),
-            archived: false,
+            ..Run::example(id, spec)
         }
     }
 

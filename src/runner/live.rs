@@ -5,6 +5,7 @@ use crate::store::{Process, Run};
 
 use super::exit::Exit;
 use super::launch::Update;
+use super::process::memory_kills;
 use super::slots::LOCAL;
 
 /// A run whose trainer this runner watches.
@@ -41,6 +42,26 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// A run that is about to start, or whose trainer is still to be found.
+    pub fn new(run: Run, placement: Placement, offset: u64) -> Self {
+        Self {
+            run,
+            placement,
+            process: None,
+            recorded: false,
+            is_child: false,
+            freed: false,
+            outcome: None,
+            offset,
+            junk: 0,
+            flood: None,
+            exit: None,
+            asked: None,
+            killed: false,
+            memory_kills: memory_kills(),
+        }
+    }
+
     /// True if it is at work on another machine, where its site looks after it.
     pub fn is_elsewhere(&self) -> bool {
         self.placement.site != LOCAL

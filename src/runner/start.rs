@@ -12,7 +12,7 @@ use super::folder::{self, MetaSweep};
 use super::launch::{self, trainer_command};
 use super::live::{Live, Wake};
 use super::plan::{Assignments, plan};
-use super::process::{find_trainer, identify, memory_kills};
+use super::process::{find_trainer, identify};
 use super::slots::LOCAL;
 use super::state::Runner;
 
@@ -79,22 +79,7 @@ impl Runner<'_> {
         self.store.lease(id, run.attempt, &placement, None)?;
         run.state = RunState::Starting;
         self.queue.remove(&id);
-        let mut live = Live {
-            run,
-            placement,
-            process: None,
-            recorded: false,
-            is_child: false,
-            freed: false,
-            outcome: None,
-            offset,
-            junk: 0,
-            flood: None,
-            exit: None,
-            asked: None,
-            killed: false,
-            memory_kills: memory_kills(),
-        };
+        let mut live = Live::new(run, placement, offset);
         if elsewhere {
             // Its site appends to the log; nobody here holds it.
             self.note(&format!("{id}: goes to {} {}", live.placement.site, live.placement.slot));

@@ -3,7 +3,7 @@ use crate::store::Run;
 
 use super::error::Result;
 use super::live::Live;
-use super::process::{find_trainer, memory_kills};
+use super::process::find_trainer;
 use super::slots::LOCAL;
 use super::state::Runner;
 
@@ -71,23 +71,8 @@ impl Runner<'_> {
             None if elsewhere => format!("{}: looked for on {}", run.id, placement.site),
             None => format!("{}: taken over, process unknown", run.id),
         });
-        let live = Live {
-            placement,
-            process,
-            recorded,
-            is_child: false,
-            freed: false,
-            outcome: None,
-            offset: self.store.offset(run.id)?,
-            junk: 0,
-            flood: None,
-            exit: None,
-            asked: None,
-            killed: false,
-            memory_kills: memory_kills(),
-            run,
-        };
-        let id = live.run.id;
+        let (id, offset) = (run.id, self.store.offset(run.id)?);
+        let live = Live { process, recorded, ..Live::new(run, placement, offset) };
         self.live.insert(id, live);
         if elsewhere {
             self.hand_over(id, false);

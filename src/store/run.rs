@@ -326,6 +326,38 @@ pub struct TrainerNote {
 }
 
 #[cfg(test)]
+impl Run {
+    /// A run that has just been queued.
+    pub fn example(id: u32, spec: RunSpec) -> Self {
+        Self {
+            id: RunId(id),
+            name: String::new(),
+            spec_hash: spec.hash(),
+            spec,
+            sweep: None,
+            desired: Desired::Run,
+            state: RunState::Queued,
+            placement: None,
+            created: 0,
+            started: None,
+            ended: None,
+            last_event: None,
+            attempt: 0,
+            step: 0,
+            epoch: 0.0,
+            facts: None,
+            last: BTreeMap::new(),
+            best: BTreeMap::new(),
+            best_epoch: None,
+            spark: Vec::new(),
+            tags: Vec::new(),
+            note: String::new(),
+            archived: false,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -28,31 +28,8 @@ pub fn queued(id: u32) -> Run {
         seed: u64::from(id % 3),
         ..RunSpec::default()
     };
-    Run {
-        id: RunId(id),
-        name: format!("lr={} seed={}", crate::spec::short(lr), spec.seed),
-        spec_hash: spec.hash(),
-        spec,
-        sweep: None,
-        desired: Desired::Run,
-        state: RunState::Queued,
-        placement: None,
-        created: NOW - 900_000,
-        started: None,
-        ended: None,
-        last_event: None,
-        attempt: 0,
-        step: 0,
-        epoch: 0.0,
-        facts: None,
-        last: BTreeMap::new(),
-        best: BTreeMap::new(),
-        best_epoch: None,
-        spark: Vec::new(),
-        tags: Vec::new(),
-        note: String::new(),
-        archived: false,
-    }
+    let name = format!("lr={} seed={}", crate::spec::short(lr), spec.seed);
+    Run { name, created: NOW - 900_000, ..Run::example(id, spec) }
 }
 
 /// A run that has trained for some epochs.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::events::{Split, Started};
-use crate::spec::{Outcome, RunSpec, RunState, Desired};
+use crate::spec::{Outcome, RunSpec, RunState};
 
 /// A run that ended, on rows with that hash.
 fn run(id: u32, pairs: &[(&str, &str)], hash: &str) -> Run {
@@ -9,29 +9,11 @@ fn run(id: u32, pairs: &[(&str, &str)], hash: &str) -> Run {
         spec.set(key, value).unwrap();
     }
     Run {
-        id: RunId(id),
-        name: String::new(),
-        spec_hash: spec.hash(),
-        spec,
-        sweep: None,
-        desired: Desired::Run,
         state: RunState::Ended(Outcome::Done),
-        placement: None,
-        created: 0,
-        started: None,
-        ended: None,
-        last_event: None,
         attempt: 1,
-        step: 0,
         epoch: 1.0,
         facts: Some(Started { data_hash: hash.into(), ..Started::default() }),
-        last: BTreeMap::new(),
-        best: BTreeMap::new(),
-        best_epoch: None,
-        spark: Vec::new(),
-        tags: Vec::new(),
-        note: String::new(),
-        archived: false,
+        ..Run::example(id, spec)
     }
 }
 

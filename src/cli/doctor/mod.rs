@@ -14,6 +14,8 @@ use super::table::{Cell, Table, Tone};
 use super::verb::Context;
 use crate::board::{Board, BoardError};
 
+pub(in crate::cli) use trainer::Probe;
+
 /// Check libtorch, CUDA, disk, terminal, clock, file locks and the database
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

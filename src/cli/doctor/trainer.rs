@@ -7,11 +7,11 @@ use crate::runner;
 /// What `tuneboard-train probe` prints: libtorch as the trainer itself sees it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Probe {
-    libtorch: String,
-    cuda: bool,
-    cuda_error: Option<String>,
-    devices: u32,
+pub(in crate::cli) struct Probe {
+    pub libtorch: String,
+    pub cuda: bool,
+    pub cuda_error: Option<String>,
+    pub devices: u32,
     threads: u32,
     bf16: bool,
 }

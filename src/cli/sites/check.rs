@@ -1,6 +1,4 @@
-use serde::Deserialize;
-
-use crate::cli::doctor::{self, Check};
+use crate::cli::doctor::{self, Check, Probe};
 use crate::cli::error::CliError;
 use crate::cli::figures;
 use crate::cli::verb::Context;
@@ -10,16 +8,6 @@ use crate::runner;
 const TIGHT: u64 = 5 << 30;
 /// Seconds that two clocks may differ.
 const SKEW: i64 = 60;
-
-/// What the trainer prints of itself.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Probe {
-    libtorch: String,
-    cuda: bool,
-    cuda_error: Option<String>,
-    devices: u32,
-}
 
 /// `tuneboard sites check NAME`.
 pub fn run(name: &str, context: &mut Context) -> Result<u8, CliError> {

@@ -16,7 +16,7 @@ use tuneboard::analysis::compare::{Entry, compare};
 use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::events::{Event, EventKind, Number, Split, Tail, VERSION};
 use tuneboard::query::Query;
-use tuneboard::spec::{RunId, RunSpec, Desired};
+use tuneboard::spec::{Desired, RunId, RunSpec};
 use tuneboard::store::{Listing, NewRun, Reader, Sort, Store};
 
 type Outcome = Result<(), Box<dyn Error>>;

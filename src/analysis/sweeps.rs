@@ -11,8 +11,8 @@ use super::groups::{Spread, fold};
 use crate::spec::{IGNORED, RunId};
 use crate::store::{Millis, Run};
 
-use effects::effects;
 pub use effects::Effect;
+use effects::effects;
 pub use read::{SweepFacts, read, score};
 
 /// The analysis of a sweep.

@@ -137,7 +137,8 @@ fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Res
     }
     if let Some(folder) = installed() {
         let from = folder.display().to_string();
-        return say(models::run, &["tuneboard models", "add", &from, "--name", MODEL], context).map(drop);
+        return say(models::run, &["tuneboard models", "add", &from, "--name", MODEL], context)
+            .map(drop);
     }
     if !(yes || terminal && agreed(context)?) {
         return Err(CliError::Usage(format!(

@@ -8,7 +8,7 @@ use super::exit;
 use super::figures::counted;
 use super::verb::{self, Context, pick};
 use crate::runner;
-use crate::spec::{RunId, Desired};
+use crate::spec::{Desired, RunId};
 use crate::store::{Run, Store};
 
 /// What is to be done with a run.

@@ -192,7 +192,7 @@ fn table(runs: &[Run], doubts: &Doubts) -> Table {
 
 /// The state's word, and whether that is good news. A queued run that is held says so.
 pub fn state(run: &Run) -> Cell {
-    use crate::spec::{Outcome, Desired};
+    use crate::spec::{Desired, Outcome};
     let tone = match &run.state {
         RunState::Queued => Tone::Faint,
         RunState::Ended(Outcome::Done) => Tone::Good,

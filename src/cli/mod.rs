@@ -13,6 +13,7 @@ mod confusion;
 mod contract;
 mod data;
 mod demo;
+mod desired;
 mod doctor;
 mod error;
 mod errors;
@@ -49,7 +50,6 @@ mod tokenize;
 mod trust;
 mod verb;
 mod wait;
-mod desired;
 
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};

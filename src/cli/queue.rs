@@ -10,7 +10,7 @@ use super::wait::Awaited;
 use super::{exit, wait};
 use crate::board::Board;
 use crate::runner;
-use crate::spec::{RunId, RunSpec, Sweep, SweepId, Desired};
+use crate::spec::{Desired, RunId, RunSpec, Sweep, SweepId};
 use crate::store::{NewRun, NewStage, NewSweep, Store};
 
 /// Options of both verbs.

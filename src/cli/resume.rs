@@ -1,7 +1,7 @@
+use super::desired::{Step, apply};
 use super::error::CliError;
 use super::verb::{self, Context, pick};
 use super::wait::{Awaited, wait};
-use super::desired::{Step, apply};
 use crate::spec::Desired;
 
 /// Resume held, stopped or failed runs from their last checkpoint

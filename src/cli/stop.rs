@@ -1,6 +1,6 @@
+use super::desired::{Step, apply};
 use super::error::CliError;
 use super::verb::Context;
-use super::desired::{Step, apply};
 use crate::spec::Desired;
 
 /// Save runs and end them

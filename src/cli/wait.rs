@@ -11,7 +11,7 @@ use super::{exit, ls};
 use crate::board::Board;
 use crate::runner;
 use crate::spec::metrics::{test, train, val};
-use crate::spec::{Outcome, RunId, RunState, SweepId, Desired};
+use crate::spec::{Desired, Outcome, RunId, RunState, SweepId};
 use crate::store::{self, Curve, Reader, Run};
 
 const POLL: Duration = Duration::from_millis(150);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::{DataError, first_few, quoted, shown};
 use super::split::{Part, part};
 use crate::spec::locate::{data_path, pattern};
-use crate::spec::{printable, nearest};
+use crate::spec::{nearest, printable};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]

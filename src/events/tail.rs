@@ -115,7 +115,9 @@ fn regular(path: &Path) -> io::Result<File> {
 /// What it costs the database to take an event in; one figure of a curve costs 1.
 fn cost(event: &Event) -> u64 {
     match &event.kind {
-        EventKind::Metrics { values, .. } | EventKind::Eval { values, .. } => 1 + values.len() as u64,
+        EventKind::Metrics { values, .. } | EventKind::Eval { values, .. } => {
+            1 + values.len() as u64
+        }
         EventKind::Confusion { counts, .. } => 100 + counts.len() as u64,
         // Voids what came before, in every table.
         EventKind::Resumed { .. } => 400,
@@ -182,7 +184,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::events::{EventWriter, EventKind, Level, Number};
+    use crate::events::{EventKind, EventWriter, Level, Number};
 
     fn note(text: &str) -> EventKind {
         EventKind::Note { level: Level::Info, text: text.into() }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
-use crate::spec::{Outcome, Placement, RunId, Sweep, SweepId, Desired};
+use crate::spec::{Desired, Outcome, Placement, RunId, Sweep, SweepId};
 use crate::store::{Millis, NewSweep, Run};
 
 use super::clock::now;

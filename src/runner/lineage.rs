@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::spec::{Outcome, RunId, RunState, Desired, locate};
+use crate::spec::{Desired, Outcome, RunId, RunState, locate};
 use crate::store::Run;
 
 use super::error::Result;

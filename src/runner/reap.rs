@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::spec::{Outcome, RunId, RunState, Desired};
+use crate::spec::{Desired, Outcome, RunId, RunState};
 
 use super::error::{Result, RunnerError};
 use super::exit::Exit;

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::board::Board;
 use crate::events::{Ending, Tail};
-use crate::spec::{Outcome, RunId, RunSpec, RunState, SweepId, Desired};
+use crate::spec::{Desired, Outcome, RunId, RunSpec, RunState, SweepId};
 use crate::store::{
     History, Listing, NewRun, NewSweep, Noted, Reader, Salvaged, Store, StoreError, history,
 };

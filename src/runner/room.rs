@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::spec::{RunId, Desired};
+use crate::spec::{Desired, RunId};
 
 use super::state::Runner;
 

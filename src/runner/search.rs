@@ -1,4 +1,4 @@
-use crate::spec::{Strategy, SweepId, Desired, name_in};
+use crate::spec::{Desired, Strategy, SweepId, name_in};
 use crate::store::{self, NewRun};
 
 use super::clock::now;

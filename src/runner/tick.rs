@@ -1,4 +1,4 @@
-use crate::spec::{RunId, RunState, Desired};
+use crate::spec::{Desired, RunId, RunState};
 use crate::store::Run;
 
 use super::error::Result;

@@ -1,7 +1,7 @@
 //! What the end of a trainer means for its run. Pure.
 
 use crate::events::Ending;
-use crate::spec::{Outcome, Desired};
+use crate::spec::{Desired, Outcome};
 
 use super::exit::Exit;
 use super::process::{is_crash, signal_name};

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, Transaction, params};
 
 use super::journal::Entry;
 use super::{Store, StoreError, series, words};
-use crate::spec::{RunId, Desired, printable};
+use crate::spec::{Desired, RunId, printable};
 
 impl Store {
     /// Sets the desired state of these runs.

@@ -1,9 +1,9 @@
 use rusqlite::{Connection, Result, params};
 
-use super::{Millis, NewRun, NewStage, NewSweep, Store};
 use super::run::now;
+use super::{Millis, NewRun, NewStage, NewSweep, Store};
 use super::{journal, words};
-use crate::spec::{RunId, RunSpec, Sweep, SweepId, Desired, printable};
+use crate::spec::{Desired, RunId, RunSpec, Sweep, SweepId, printable};
 
 impl Store {
     /// Queues runs, all or none; `sweep` names a sweep that is made for them.

@@ -148,7 +148,9 @@ impl Progress {
             | EventKind::Confusion { .. }
             | EventKind::Saved { .. }
             | EventKind::Ended { .. } => None,
-            EventKind::Eval { epoch, .. } | EventKind::Resumed { epoch, .. } => Some(f64::from(*epoch)),
+            EventKind::Eval { epoch, .. } | EventKind::Resumed { epoch, .. } => {
+                Some(f64::from(*epoch))
+            }
             EventKind::Metrics { epoch, .. } => Some(settle_epoch(*epoch)),
             // A later attempt starts before it has read how far it was.
             EventKind::Started(_) | EventKind::Note { .. } => return,

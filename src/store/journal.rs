@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::run::now;
 use super::{Millis, NewRun, NewSweep, rows};
-use crate::spec::{RunId, RunSpec, SweepId, Desired};
+use crate::spec::{Desired, RunId, RunSpec, SweepId};
 
 /// Runs of one `queued` line.
 const TOGETHER: usize = 1_000;
@@ -260,7 +260,9 @@ impl History {
                     self.runs.insert(id, noted);
                 }
             }
-            Entry::Desired { runs, desired } => self.each(&runs, |noted| noted.desired = Some(desired)),
+            Entry::Desired { runs, desired } => {
+                self.each(&runs, |noted| noted.desired = Some(desired))
+            }
             Entry::Again { runs } => self.each(&runs, |noted| {
                 noted.queued = Some(t);
                 noted.desired = Some(Desired::Run);

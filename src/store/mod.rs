@@ -9,6 +9,7 @@
 
 mod confusion;
 mod curve;
+mod desired;
 mod enqueue;
 mod error;
 mod ingest;
@@ -29,12 +30,11 @@ mod sweeps;
 mod thin;
 mod trash;
 mod trials;
-mod desired;
 mod words;
 
 use std::path::PathBuf;
 
-use crate::spec::{RunSpec, Sweep, Desired};
+use crate::spec::{Desired, RunSpec, Sweep};
 
 pub use crate::events::Split;
 use error::Result;

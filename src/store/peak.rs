@@ -37,13 +37,14 @@ impl Reader {
 mod tests {
     use super::*;
     use crate::events::{Batch, Event, EventKind, Number, PEAK_MEMORY, Split, Started};
-    use crate::spec::{Outcome, RunSpec, RunState, Unfreeze, Desired};
+    use crate::spec::{Desired, Outcome, RunSpec, RunState, Unfreeze};
     use crate::store::{NewRun, Store};
 
     fn store(specs: &[RunSpec]) -> (tempfile::TempDir, Store, Vec<RunId>) {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(&folder.path().join("board.db")).unwrap();
-        let new = |spec: &RunSpec| NewRun { name: "x".into(), spec: spec.clone(), desired: Desired::Run };
+        let new =
+            |spec: &RunSpec| NewRun { name: "x".into(), spec: spec.clone(), desired: Desired::Run };
         let ids = store.enqueue(None, &specs.iter().map(new).collect::<Vec<_>>()).unwrap().1;
         (folder, store, ids)
     }

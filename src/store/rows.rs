@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::{Reader, Run};
-use crate::spec::{Outcome, Placement, RunId, RunSpec, RunState, SweepId, Desired};
+use crate::spec::{Desired, Outcome, Placement, RunId, RunSpec, RunState, SweepId};
 
 /// The columns that [`run`] reads, in its order.
 const COLUMNS: &str = "id, name, spec, spec_hash, sweep, wish, state, outcome, placement, created,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{Level, Split, Started};
 use crate::query::{Query, Term, Test};
-use crate::spec::{Placement, RunId, RunSpec, RunState, SweepId, Desired};
+use crate::spec::{Desired, Placement, RunId, RunSpec, RunState, SweepId};
 
 /// Times are milliseconds since the Unix epoch.
 pub type Millis = i64;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::journal::{self, Entry};
 use super::{NewRun, NewSweep, Noted, Reader, rows};
-use crate::spec::{Placement, RunId, RunState, SweepId, Desired};
+use crate::spec::{Desired, Placement, RunId, RunState, SweepId};
 
 /// What the database says of a run besides what its folder tells.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,7 +6,7 @@ use super::enqueue::Row;
 use super::{Millis, NewRun, Reader, Run, Store};
 use crate::spec::metrics::higher_is_better;
 use crate::spec::search::tpe::State;
-use crate::spec::{Outcome, RunId, RunSpec, RunState, SweepId, Desired};
+use crate::spec::{Desired, Outcome, RunId, RunSpec, RunState, SweepId};
 
 impl Reader {
     /// The sweeps behind this one whose runs are chosen one after the other.
@@ -88,7 +88,8 @@ fn value(run: &Run) -> f64 {
 /// True for a search that waits for its user: who stopped or held runs of it lets it go on with them, not
 /// without.
 pub fn rests(runs: &[Run]) -> bool {
-    let goes_on = |run: &Run| run.desired == Desired::Run && !matches!(run.state, RunState::Ended(_));
+    let goes_on =
+        |run: &Run| run.desired == Desired::Run && !matches!(run.state, RunState::Ended(_));
     let is_stopped = |run: &Run| {
         run.desired == Desired::Hold || matches!(run.state, RunState::Ended(Outcome::Stopped))
     };

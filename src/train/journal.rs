@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tuneboard::dataset::Dataset;
-use tuneboard::events::{Ending, EventWriter, EventKind, Level, Started, Tail};
+use tuneboard::events::{Ending, EventKind, EventWriter, Level, Started, Tail};
 
 use crate::error::TrainError;
 use crate::progress::Console;

@@ -47,7 +47,9 @@ impl Console {
             EventKind::Resumed { epoch, attempt } => {
                 self.say(&format!("attempt {attempt} goes on after epoch {epoch}"));
             }
-            EventKind::Metrics { epoch, values } if values.keys().any(|n| n.starts_with("val/")) => {
+            EventKind::Metrics { epoch, values }
+                if values.keys().any(|n| n.starts_with("val/")) =>
+            {
                 let mut line = format!("epoch {epoch:.2}");
                 for (name, value) in values.iter().filter(|(n, _)| n.starts_with("val/")) {
                     let _ = write!(line, "  {name} {:.4}", value.0);

@@ -1,6 +1,6 @@
 //! Which runs a command can change, by their state and by what is asked of them.
 
-use crate::spec::{Outcome, Desired};
+use crate::spec::{Desired, Outcome};
 use crate::store::Run;
 
 /// It has not ended.

@@ -27,7 +27,7 @@ const EVENTS: &str = r#"{"v":1,"t":1,"step":0,"kind":{"started":{"spec_hash":"a"
 /// Read, and taken into a database.
 #[test]
 fn events() {
-    use tuneboard::spec::{RunSpec, Desired};
+    use tuneboard::spec::{Desired, RunSpec};
     use tuneboard::store::NewRun;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events.jsonl");

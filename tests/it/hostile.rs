@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tuneboard::board::Board;
-use tuneboard::spec::{Outcome, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, RunState};
 use tuneboard::spec::{RunId, RunSpec};
 use tuneboard::store::{NewRun, Store};
 

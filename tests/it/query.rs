@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use tuneboard::events::{Batch, Event, EventKind, Number, Split, VERSION};
 use tuneboard::query::Query;
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Sweep, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState, Sweep};
 use tuneboard::store::{Listing, NewRun, NewSweep, Sort, Store};
 
 use super::shell::Shell;

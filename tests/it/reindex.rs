@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tuneboard::spec::{RunId, Desired};
+use tuneboard::spec::{Desired, RunId};
 use tuneboard::store::Store;
 
 use super::rig::Rig;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tuneboard::board::Board;
 use tuneboard::runner;
-use tuneboard::spec::{RunId, RunSpec, RunState, Sweep, Desired};
+use tuneboard::spec::{Desired, RunId, RunSpec, RunState, Sweep};
 use tuneboard::store::{NewRun, NewSweep, Process, Reader, Run, Store};
 
 /// Long enough for a busy machine; every wait ends as soon as what it waits for is there.

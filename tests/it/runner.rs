@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::Run;
 
 use super::rig::{Rig, kill, lives, stat, until};

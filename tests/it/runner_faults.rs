@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::{NewRun, Process, Run, Store};
 
 use super::rig::{Rig, kill, lives, tuneboard, until};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tuneboard::spec::{Outcome, RunId, RunState, Strategy, SweepId, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunState, Strategy, SweepId};
 use tuneboard::store::{self, Run};
 
 use super::rig::{Rig, kill, until};

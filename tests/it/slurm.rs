@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::{Run, SiteState};
 
 use super::rig::{Rig, kill, lives, tuneboard, until};

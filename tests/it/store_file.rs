@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use tuneboard::events::{Batch, Event, EventKind, Number, Split, VERSION};
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::{Listing, NewRun, Reader, Store, StoreError};
 
 fn new(name: &str) -> NewRun {

@@ -11,7 +11,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tuneboard::events::{Ending, Event, EventKind, Level, Number, Split, Started, Tail, VERSION};
-use tuneboard::spec::{RunId, RunSpec, Desired};
+use tuneboard::spec::{Desired, RunId, RunSpec};
 use tuneboard::store::{Confusion, Curve, NewRun, Run, Store, TrainerNote};
 
 fn store(dir: &Path) -> (Store, RunId) {
@@ -35,7 +35,10 @@ fn values(pairs: &[(&str, f64)]) -> BTreeMap<String, Number> {
 }
 
 fn eval(step: u64, split: Split, epoch: u32, loss: f64) -> Event {
-    event(step, EventKind::Eval { split, epoch, values: values(&[("loss", loss), ("acc", 1.0 - loss)]) })
+    event(
+        step,
+        EventKind::Eval { split, epoch, values: values(&[("loss", loss), ("acc", 1.0 - loss)]) },
+    )
 }
 
 fn started(attempt: u32, step: u64) -> Event {
@@ -233,7 +236,10 @@ fn a_resumed_attempt_voids_what_came_after_its_checkpoint() {
         if step % 500 == 0 {
             let epoch = (step / 500) as u32;
             lines.push(eval(step, Split::Val, epoch, [0.5, 0.4, 0.1][epoch as usize - 1]));
-            lines.push(event(step, EventKind::Confusion { split: Split::Val, epoch, counts: counts() }));
+            lines.push(event(
+                step,
+                EventKind::Confusion { split: Split::Val, epoch, counts: counts() },
+            ));
         }
     }
     lines.push(event(
@@ -282,7 +288,8 @@ fn absurd_names_and_counts_are_kept_within_limits() {
         (0..12_000).map(|i| (format!("m{i}"), Number(1.0))).collect();
     let long = "x".repeat(5000);
     let odd = values(&[("\u{1b}[2Jloss\n", 1.0), ("", 2.0), ("  ", 2.0), (&long, 3.0)]);
-    let ragged = EventKind::Confusion { split: Split::Val, epoch: 1, counts: vec![vec![1], vec![1, 2]] };
+    let ragged =
+        EventKind::Confusion { split: Split::Val, epoch: 1, counts: vec![vec![1], vec![1, 2]] };
     write(
         &events,
         &[

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tuneboard::events::{Batch, Event, EventKind, Number, Split, VERSION};
-use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Sweep, SweepId, Desired};
+use tuneboard::spec::{Desired, Outcome, Placement, RunId, RunSpec, RunState, Sweep, SweepId};
 use tuneboard::store::{
     Counts, Listing, NewRun, NewSweep, Process, Reader, RunnerInfo, SlotInfo, Sort, Store,
     StoreError,

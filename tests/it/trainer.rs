@@ -130,7 +130,9 @@ pub fn figures(events: &[Event]) -> BTreeMap<String, u64> {
 /// The smoothed loss at each step that happened to be reported.
 pub fn step_losses(events: &[Event]) -> BTreeMap<u64, u64> {
     let loss = |event: &Event| match &event.kind {
-        EventKind::Metrics { values, .. } => Some((event.step, values["train/step_loss"].0.to_bits())),
+        EventKind::Metrics { values, .. } => {
+            Some((event.step, values["train/step_loss"].0.to_bits()))
+        }
         _ => None,
     };
     events.iter().filter_map(loss).collect()
@@ -164,7 +166,8 @@ fn a_run_writes_its_whole_story() {
 
     // What an epoch gave comes before the checkpoint that makes it count.
     let of_epoch_1 = |wanted: fn(&EventKind) -> bool| events.iter().position(|e| wanted(&e.kind));
-    let val = of_epoch_1(|k| matches!(k, EventKind::Eval { split: Split::Val, epoch: 1, .. })).unwrap();
+    let val =
+        of_epoch_1(|k| matches!(k, EventKind::Eval { split: Split::Val, epoch: 1, .. })).unwrap();
     let last =
         of_epoch_1(|k| matches!(k, EventKind::Saved { what: Saved::Last, epoch: 1, .. })).unwrap();
     assert!(val < last);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tuneboard::board::Board;
 use tuneboard::events::{Batch, Ending, Event, EventKind, Number, Split, Started, VERSION};
-use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, Placement, RunId, RunSpec, RunState};
 use tuneboard::store::{NewRun, Store};
 
 const DEADLINE: Duration = Duration::from_secs(20);

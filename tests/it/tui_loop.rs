@@ -11,7 +11,7 @@ use tuneboard::dataset::predictions::{self, Predictions};
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Batch, Ending, Event, EventKind, Number, Split, Started, VERSION};
 use tuneboard::runner;
-use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, Placement, RunId, RunSpec, RunState};
 use tuneboard::store::{NewRun, Store};
 
 use crate::rig::{kill, until};

@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn more_threads_than_cores_are_warned_of() {
-        let check = |slots, threads| super::slots(&Site { slots, threads, ..Site::default() }, 4).level;
+        let check =
+            |slots, threads| super::slots(&Site { slots, threads, ..Site::default() }, 4).level;
         use super::super::Level::{Ok, Warn};
         let got =
             [(0, 0), (2, 0), (2, 2), (4, 1), (8, 0), (3, 2), (1, 5)].map(|(s, t)| check(s, t));

@@ -51,12 +51,7 @@ const DECODER: Row = Row {
     ..ENCODER
 };
 /// Recurrent networks, whose products are in 32 bits.
-const RECURRENT: Row = Row {
-    positions: None,
-    usual_lr: 1e-3,
-    has_half_products: false,
-    ..ENCODER
-};
+const RECURRENT: Row = Row { positions: None, usual_lr: 1e-3, has_half_products: false, ..ENCODER };
 
 macro_rules! families {
     ($($(#[$doc:meta])* $name:ident: $base:ident { $($field:ident: $value:expr),+ $(,)? })+) => {

@@ -116,7 +116,9 @@ impl Recipe {
                 (["<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"], true)
             }
             Self::Gpt2 | Self::Qwen2 => (["", "<|endoftext|>", "", "", "", "", ""], false),
-            Self::Albert => (["[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"], true),
+            Self::Albert => {
+                (["[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"], true)
+            }
             Self::Deberta => {
                 (["[CLS]", "[SEP]", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"], false)
             }

@@ -55,7 +55,8 @@ impl Specials {
                 None => plain(usual),
             };
             let is_bare = given.is_none_or(Value::is_string);
-            let token = if is_bare && spaced && key == "mask_token" { token.lstrip(true) } else { token };
+            let token =
+                if is_bare && spaced && key == "mask_token" { token.lstrip(true) } else { token };
             specials.parts.push(Special { key, text: token.content.clone(), token });
         }
         for key in ["additional_special_tokens", "extra_special_tokens"] {

@@ -1,4 +1,4 @@
-use crate::spec::{RunId, Desired};
+use crate::spec::{Desired, RunId};
 use crate::store::{Run, Store, StoreError};
 use crate::tui::allowed;
 use crate::tui::command::Command;

@@ -1,7 +1,7 @@
 use crate::board::Board;
 use crate::order::{OrderError, check_inputs, name_in, name_of_clone};
 use crate::runner;
-use crate::spec::{RunId, RunSpec, SpecError, Desired};
+use crate::spec::{Desired, RunId, RunSpec, SpecError};
 use crate::store::{NewRun, NewSweep, Store, StoreError};
 use crate::tui::command::Order;
 use thiserror::Error;
@@ -39,8 +39,10 @@ pub fn launch(board: &Board, store: &mut Store, order: Order) -> Result<Launched
         Some(like) => name_of_clone(&like.spec, spec),
         None => name_in(&order.sweep, spec),
     };
-    let new: Vec<NewRun> =
-        specs.into_iter().map(|spec| NewRun { name: name(&spec), spec, desired: Desired::Run }).collect();
+    let new: Vec<NewRun> = specs
+        .into_iter()
+        .map(|spec| NewRun { name: name(&spec), spec, desired: Desired::Run })
+        .collect();
     let varied = order.sweep.varied().collect::<Vec<_>>().join(" x ");
     let sweep =
         (!order.sweep.axes.is_empty()).then_some(NewSweep { name: varied, sweep: order.sweep });

@@ -55,7 +55,7 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{RunSpec, Desired};
+    use crate::spec::{Desired, RunSpec};
     use crate::store::NewRun;
 
     #[test]

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use crate::spec::metrics::train;
-use crate::spec::{Outcome, RunState, Desired};
+use crate::spec::{Desired, Outcome, RunState};
 use crate::store::{Counts, Millis, Run};
 use crate::tui::theme::Theme;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::analysis::groups::seedless_hash;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, val};
-use crate::spec::{IGNORED, Outcome, RunId, RunState, Desired};
+use crate::spec::{Desired, IGNORED, Outcome, RunId, RunState};
 use crate::store::{Counts, Reader, Run, StoreError};
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Group, GroupBy, List, Spread};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tuneboard::spec::{Outcome, RunId, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunState};
 
 use super::{Cluster, assert_done, queue, rig, site_of};
 use crate::rig::until;

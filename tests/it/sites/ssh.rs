@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tuneboard::spec::{Outcome, RunId, RunSpec, RunState, Desired};
+use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::SiteState;
 
 use super::{FAKE, Hosts, assert_done, executable, queue, rig, site_of, site_state, there};

@@ -9,7 +9,11 @@ use super::{Parts, Recipe, part};
 use crate::tokenize::specials::Specials;
 
 /// BERT's word pieces: a line of vocab.txt each.
-pub(super) fn word_pieces(folder: &Path, config: &Value, specials: &Specials) -> Result<Parts, String> {
+pub(super) fn word_pieces(
+    folder: &Path,
+    config: &Value,
+    specials: &Specials,
+) -> Result<Parts, String> {
     let text = text(folder, "vocab.txt")?;
     let mut vocabulary = Map::new();
     for (id, line) in text.lines().enumerate() {

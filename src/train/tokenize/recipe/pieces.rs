@@ -10,10 +10,15 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled, Sequence};
 
 use super::{Parts, Recipe, part};
-use crate::tokenize::sentencepiece::{self, Algorithm, PieceKind, Piece, Pieces};
+use crate::tokenize::sentencepiece::{self, Algorithm, Piece, PieceKind, Pieces};
 
 /// A model of sentencepiece.
-pub(super) fn from_pieces(folder: &Path, file: &str, recipe: Recipe, config: &Value) -> Result<Parts, String> {
+pub(super) fn from_pieces(
+    folder: &Path,
+    file: &str,
+    recipe: Recipe,
+    config: &Value,
+) -> Result<Parts, String> {
     let bytes = fs::read(folder.join(file)).map_err(|e| format!("it cannot be read: {e}"))?;
     let mut pieces = sentencepiece::read(&bytes)?;
     rearrange(&mut pieces, recipe)?;
@@ -128,7 +133,8 @@ fn normalizer(
 
 /// Brings the pieces into the order that a model was trained with, where that is not the file's.
 fn rearrange(pieces: &mut Pieces, recipe: Recipe) -> Result<(), String> {
-    let piece = |text: &str, score: f64| Piece { text: text.into(), score, kind: PieceKind::Normal };
+    let piece =
+        |text: &str, score: f64| Piece { text: text.into(), score, kind: PieceKind::Normal };
     let few = || "it holds too few pieces".to_owned();
     match recipe {
         Recipe::XlmRoberta => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::{RunId, Desired};
+use crate::spec::{Desired, RunId};
 use crate::store::{Millis, Run};
 use crate::tui::labels::state;
 use crate::tui::snapshot::Snapshot;

@@ -75,8 +75,10 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<CellKind>>
     let name_width = widest(&|r| text::width(&r.name)).clamp(8, 48);
     let live = rows.iter().any(|r| r.state.is_live());
     let wide = room >= 120;
-    let mut columns =
-        vec![fixed(CellKind::State, "state", 10, false, 0), fixed(CellKind::Id, "id", id_width, false, 0)];
+    let mut columns = vec![
+        fixed(CellKind::State, "state", 10, false, 0),
+        fixed(CellKind::Id, "id", id_width, false, 0),
+    ];
     let least = if wide { 30 } else { 21 };
     let mut name = fixed(CellKind::Name, "name", name_width.min(least), false, 1);
     name.most = name_width;

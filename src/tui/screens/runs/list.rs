@@ -61,7 +61,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     position(canvas, area, snap, view);
 }
 
-fn titles(canvas: &mut Canvas, area: Rect, columns: &[Placed<CellKind>], snap: &Snapshot, view: &View) {
+fn titles(
+    canvas: &mut Canvas,
+    area: Rect,
+    columns: &[Placed<CellKind>],
+    snap: &Snapshot,
+    view: &View,
+) {
     let theme = canvas.theme;
     let choices = sort_choices(snap);
     for p in columns {

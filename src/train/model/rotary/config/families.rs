@@ -121,7 +121,12 @@ impl RotaryConfig {
         self.one_rope(fields, base, share)
     }
 
-    pub(super) fn llama(&mut self, family: Family, fields: Fields, base: f64) -> Result<(), String> {
+    pub(super) fn llama(
+        &mut self,
+        family: Family,
+        fields: Fields,
+        base: f64,
+    ) -> Result<(), String> {
         let attention = fields.switch("attention_bias", family == Family::Qwen2)?;
         self.biases = Biases {
             qkv: attention,

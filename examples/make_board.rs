@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use tuneboard::board::Board;
-use tuneboard::events::{Batch, Ending, Event, Kind, Number, Split, Started, VERSION};
-use tuneboard::spec::{Outcome, Placement, RunId, RunSpec, RunState, Sweep, Wish};
+use tuneboard::events::{Batch, Ending, Event, EventKind, Number, Split, Started, VERSION};
+use tuneboard::spec::{Desired, Outcome, Placement, RunId, RunSpec, RunState, Sweep};
 use tuneboard::store::{NewRun, NewSweep, Store};
 
 /// 2026-01-01.
@@ -85,7 +85,7 @@ fn enqueue(store: &mut Store, runs: usize, epochs: u32) -> Result<Vec<RunId>, Bo
             .map(|spec| NewRun {
                 name: format!("lr={} epochs={} seed={}", spec.lr, spec.epochs, spec.seed),
                 spec,
-                wish: Wish::Run,
+                desired: Desired::Run,
             })
             .collect();
         let name = format!("lr-epochs-seed-{number}");
@@ -115,7 +115,7 @@ fn live(
         90..=93 => RunState::Running,
         94..=97 => return Ok(0),
         98 | 99 => {
-            store.set_wish(&[id], Wish::Hold)?;
+            store.set_desired(&[id], Desired::Hold)?;
             return Ok(0);
         }
         _ => RunState::Ended(Outcome::Done),
@@ -153,7 +153,7 @@ fn events(nth: usize, epochs: u32, done: bool) -> Batch {
     };
     add(
         0,
-        Kind::Started(Box::new(Started {
+        EventKind::Started(Box::new(Started {
             spec_hash: "0123456789abcdef".into(),
             attempt: 1,
             pid: 4242,
@@ -188,17 +188,17 @@ fn events(nth: usize, epochs: u32, done: bool) -> Batch {
                 Split::Train => figure("examples_per_s", 900.0 + 40.0 * noise.next()),
                 _ => figure("f1", 0.98 - 0.5 * loss - shift / 2.0 + 0.005 * noise.next()),
             };
-            add(step, Kind::Eval { split, epoch, values: figures.clone() });
+            add(step, EventKind::Eval { split, epoch, values: figures.clone() });
         }
     }
     let last = STEPS_PER_EPOCH * u64::from(epochs);
     if done {
         if nth.is_multiple_of(4) {
             let counts = vec![vec![480 - nth as u64 % 9, nth as u64 % 9], vec![3, 75]];
-            add(last, Kind::Confusion { split: Split::Test, epoch: epochs, counts });
+            add(last, EventKind::Confusion { split: Split::Test, epoch: epochs, counts });
         }
         let ending = Ending::Done;
-        add(last, Kind::Ended { ending, why: String::new(), best_epoch: Some(epochs) });
+        add(last, EventKind::Ended { ending, why: String::new(), best_epoch: Some(epochs) });
     }
     let offset = events.len() as u64 * 180;
     Batch { events, offset, ..Batch::default() }

@@ -261,7 +261,7 @@ impl History {
                 }
             }
             Entry::Desired { runs, desired } => {
-                self.each(&runs, |noted| noted.desired = Some(desired))
+                self.each(&runs, |noted| noted.desired = Some(desired));
             }
             Entry::Again { runs } => self.each(&runs, |noted| {
                 noted.queued = Some(t);

@@ -12,7 +12,7 @@ use super::screens;
 use super::snapshot::{Detail, Health, List, Log, Passes, RunnerState, Snapshot};
 use super::theme::{Depth, Theme};
 use super::view::View;
-use crate::spec::{Desired, Outcome, Placement, RunId, RunSpec, RunState};
+use crate::spec::{Desired, Outcome, Placement, RunSpec, RunState};
 use crate::store::{Confusion, Counts, Curve, Run, SlotInfo, Split};
 
 /// 2026-01-01.

@@ -244,7 +244,7 @@ fn tuneboard_never_links_libtorch() {
 #[test]
 fn files_stay_readable() {
     let mut long: Vec<String> = Vec::new();
-    for folder in ["src", "tests", "benches"] {
+    for folder in ["src", "tests", "benches", "examples"] {
         let files = files(folder);
         let is_long = |(_, text): &(&PathBuf, &String)| text.lines().count() > 400;
         let found = files.iter().filter(is_long);

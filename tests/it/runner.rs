@@ -6,7 +6,7 @@ use std::path::Path;
 use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::Run;
 
-use super::rig::{Rig, kill, lives, stat, until};
+use super::rig::{Rig, kill, lives, until};
 
 fn why(run: &Run) -> String {
     run.state.outcome().and_then(Outcome::why).unwrap_or_default()

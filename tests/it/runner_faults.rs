@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::{NewRun, Process, Run, Store};
 
-use super::rig::{Rig, kill, lives, tuneboard, until};
+use super::rig::{Rig, kill, lives, stat, tuneboard, until};
 use super::shell::Shell;
 
 fn assert_done(run: &Run) {

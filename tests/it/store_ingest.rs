@@ -2,14 +2,11 @@
 
 mod prefixes;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use tuneboard::events::{Ending, Event, EventKind, Level, Number, Split, Started, Tail, VERSION};
 use tuneboard::spec::{Desired, RunId, RunSpec};
 use tuneboard::store::{Confusion, Curve, NewRun, Run, Store, TrainerNote};

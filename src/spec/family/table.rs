@@ -16,8 +16,8 @@ const PAD_OR_END: &[&str] = &["pad_token_id", "eos_token_id"];
 const LATE_POSITIONS: Option<Positions> =
     Some(Positions { key: "max_position_embeddings", usual: 514, after_padding: true });
 
-const fn positions(usual: u64) -> Option<Positions> {
-    Some(Positions { key: "max_position_embeddings", usual, after_padding: false })
+const fn positions(usual: u64) -> Positions {
+    Positions { key: "max_position_embeddings", usual, after_padding: false }
 }
 
 const fn hidden_layers(usual: u32) -> Layers {
@@ -29,7 +29,7 @@ const ENCODER: Row = Row {
     model_type: "",
     title: "",
     examples: "",
-    positions: positions(512),
+    positions: Some(positions(512)),
     layers: hidden_layers(12),
     padding: PaddingId { keys: PAD, usual: 0 },
     left_for: &[],
@@ -43,7 +43,7 @@ const ENCODER: Row = Row {
 };
 /// Decoders such as Llama.
 const DECODER: Row = Row {
-    positions: positions(2048),
+    positions: Some(positions(2048)),
     layers: hidden_layers(32),
     padding: PaddingId { keys: PAD_OR_END, usual: 0 },
     pools: DECODER_POOLS,
@@ -161,7 +161,7 @@ families! {
         model_type: "modernbert",
         title: "ModernBERT",
         examples: "answerdotai/ModernBERT-base",
-        positions: positions(8192),
+        positions: Some(positions(8192)),
         layers: hidden_layers(22),
         padding: PaddingId { keys: PAD, usual: 50283 },
         language_model: LanguageModel::Masked("ModernBertForMaskedLM"),
@@ -188,7 +188,7 @@ families! {
         model_type: "qwen2",
         title: "Qwen 2",
         examples: "Qwen/Qwen2.5-0.5B",
-        positions: positions(32768),
+        positions: Some(positions(32768)),
         language_model: LanguageModel::Causal("Qwen2ForCausalLM"),
         classes: &[(Pool::Last, "Qwen2ForSequenceClassification")],
     }
@@ -197,7 +197,7 @@ families! {
         model_type: "qwen3",
         title: "Qwen 3",
         examples: "Qwen/Qwen3-0.6B, Qwen/Qwen3-Embedding-0.6B",
-        positions: positions(32768),
+        positions: Some(positions(32768)),
         language_model: LanguageModel::Causal("Qwen3ForCausalLM"),
         classes: &[(Pool::Last, "Qwen3ForSequenceClassification")],
     }
@@ -214,7 +214,7 @@ families! {
         model_type: "gemma3_text",
         title: "Gemma 3 (text)",
         examples: "google/gemma-3-270m",
-        positions: positions(131_072),
+        positions: Some(positions(131_072)),
         layers: hidden_layers(26),
         padding: PaddingId { keys: PAD, usual: 0 },
         language_model: LanguageModel::Causal("Gemma3ForCausalLM"),

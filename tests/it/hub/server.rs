@@ -200,12 +200,14 @@ fn drip(
     drop(manner);
     stream.write_all(head.as_bytes())?;
     stream.write_all(&body[..few.min(body.len())])?;
-    while slow {
+    if !slow {
+        return Ok(());
+    }
+    loop {
         stream.write_all(&body[..1])?;
         stream.flush()?;
         thread::sleep(std::time::Duration::from_millis(20));
     }
-    Ok(())
 }
 
 fn answer(stream: &mut TcpStream, status: &str, more: &str, body: &[u8]) -> std::io::Result<()> {

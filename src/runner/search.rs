@@ -1,4 +1,4 @@
-use crate::spec::{Desired, Strategy, SweepId, name_in};
+use crate::spec::{Desired, SweepId, name_in};
 use crate::store::{self, NewRun};
 
 use super::clock::now;
@@ -45,9 +45,9 @@ impl Runner<'_> {
     /// Queues the next trial of a search; false if it has all its trials or rests.
     fn propose(&mut self, id: SweepId) -> Result<bool> {
         let Some(sweep) = self.searches.open.get(&id) else { return Ok(false) };
-        let Strategy::Tpe { trials, .. } = sweep.strategy else { return Ok(false) };
+        let trials = sweep.planned();
         let runs = self.store.reader().trials(id)?;
-        if runs.len() >= trials as usize {
+        if runs.len() >= trials {
             self.searches.open.remove(&id);
             return Ok(false);
         }

@@ -188,6 +188,16 @@ mod tests {
     }
 
     #[test]
+    fn every_figure_of_a_task_may_decide() {
+        for word in crate::spec::Task::WORDS {
+            let task: crate::spec::Task = word.parse().unwrap();
+            let missing =
+                task.figures().iter().find(|name| !DECIDING.contains(&&*format!("val/{name}")));
+            assert_eq!(missing, None, "{word}: DECIDING lacks it");
+        }
+    }
+
+    #[test]
     fn a_run_has_eight_evaluations_by_default() {
         assert_eq!(due("auto", 1, 40), [5, 10, 15, 20, 25, 30, 35]);
         assert_eq!(due("auto", 3, 40), [14, 27]);

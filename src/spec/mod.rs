@@ -29,6 +29,7 @@ mod run;
 pub mod schedule;
 pub mod search;
 mod state;
+mod strategy;
 mod sweep;
 mod task;
 
@@ -52,4 +53,5 @@ pub use number::short;
 pub use run::RunSpec;
 pub use schedule::{LrSchedule, Rates};
 pub use state::{Desired, Outcome, Placement, RunState};
-pub use sweep::{Strategy, Sweep};
+pub use strategy::Strategy;
+pub use sweep::Sweep;

@@ -17,8 +17,7 @@ impl Sweep {
         index: usize,
         history: &[(RunSpec, State)],
     ) -> Result<RunSpec, SpecError> {
-        let Strategy::Tpe { seed, .. } = self.strategy else { return self.next(index) };
-        if index < tpe::START {
+        if self.strategy.start().is_none_or(|start| index < start) {
             return self.next(index);
         }
         let space: Vec<Domain> = self.axes.iter().map(domain).collect();
@@ -28,7 +27,12 @@ impl Sweep {
             point.map(|point| Trial { point, state: state.clone() })
         };
         let history: Vec<Trial> = history.iter().filter_map(trial).collect();
-        let point = tpe::propose(&space, &history, &mut Draws::new(seed, index as u64));
+        let point = match self.strategy {
+            Strategy::Tpe { seed, .. } => {
+                tpe::propose(&space, &history, &mut Draws::new(seed, index as u64))
+            }
+            Strategy::Grid | Strategy::Random { .. } => return self.next(index),
+        };
         let mut spec = self.base.clone();
         for (axis, x) in self.axes.iter().zip(point) {
             let text = match &axis.values {

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, ValueKind};
-use super::search::tpe::START;
+use super::strategy::{MAX_RUNS, Search, Strategy};
 use super::{Axis, Init, RunId, RunSpec, SpecError, Values, short};
 
 /// A base spec, axes, and the strategy that combines them.
@@ -16,35 +16,6 @@ pub struct Sweep {
     /// How values of the axes are combined.
     pub strategy: Strategy,
 }
-
-/// How a sweep combines the values of its axes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// Every combination; the last axis varies fastest.
-    Grid,
-    /// That many draws, the same ones for the same `seed`.
-    Random {
-        /// Number of runs.
-        trials: u32,
-        /// Seed of the draws.
-        seed: u64,
-    },
-    /// That many trials, each chosen where the ones before it promise most ([`super::search::tpe`]). The
-    /// first ones are drawn at random; the runner queues the others when there is room for them.
-    Tpe {
-        /// Number of runs.
-        trials: u32,
-        /// Seed of the draws.
-        seed: u64,
-    },
-}
-
-/// The words of `search=`.
-const SEARCHES: [&str; 3] = ["grid", "random", "tpe"];
-
-/// More runs than this from one command is a slip of the finger.
-pub const MAX_RUNS: usize = 100_000;
 
 impl Sweep {
     /// Reads `key=value` pairs over `base`. `trials=N` makes it a random search, `search=tpe` one that learns
@@ -65,7 +36,7 @@ impl Sweep {
             match key {
                 "trials" => trials = Some(whole(key, value)?),
                 "preset" => base.set(key, value)?,
-                "search" => search = Some(search_word(value)?),
+                "search" => search = Some(Search::read(value)?),
                 "sweep_seed" => seed = whole(key, value)?,
                 _ => {
                     // A key given again replaces what stood before.
@@ -77,7 +48,7 @@ impl Sweep {
                 }
             }
         }
-        let strategy = strategy(search, trials, seed, &axes)?;
+        let strategy = Strategy::of(search, trials, seed, &axes)?;
         let sweep = Self { base, axes, strategy };
         if sweep.len() > MAX_RUNS {
             return Err(SpecError::Sweep(format!(
@@ -90,19 +61,18 @@ impl Sweep {
 
     /// Runs that the sweep will have in all: those of [`Self::specs`], and those that a search adds.
     pub fn planned(&self) -> usize {
-        match self.strategy {
-            Strategy::Tpe { trials, .. } => trials as usize,
-            Strategy::Grid | Strategy::Random { .. } => self.runs(),
+        match (self.strategy.draws(), self.strategy.start()) {
+            (Some((trials, _)), Some(_)) => trials as usize,
+            _ => self.runs(),
         }
     }
 
     /// Number of combinations, or of draws that need no history; [`Self::next`] takes indices below it. Some
     /// of them may be one run: see [`Self::specs`].
     pub fn len(&self) -> usize {
-        match self.strategy {
-            Strategy::Random { trials, .. } => trials as usize,
-            Strategy::Tpe { trials, .. } => (trials as usize).min(START),
-            Strategy::Grid => self.axes.iter().map(Axis::len).fold(1, usize::saturating_mul),
+        match (self.strategy.draws(), self.strategy.start()) {
+            (Some((trials, _)), start) => (trials as usize).min(start.unwrap_or(usize::MAX)),
+            (None, _) => self.axes.iter().map(Axis::len).fold(1, usize::saturating_mul),
         }
     }
 
@@ -120,11 +90,7 @@ impl Sweep {
                 let values = parents.iter().map(RunId::to_string).collect();
                 let axis = Axis { key: "init".to_owned(), values: Values::List(values) };
                 sweep.axes.insert(0, axis);
-                if let Strategy::Random { trials, .. } | Strategy::Tpe { trials, .. } =
-                    &mut sweep.strategy
-                {
-                    *trials = trials.saturating_mul(parents.len() as u32);
-                }
+                sweep.strategy = sweep.strategy.times(parents.len() as u32);
             }
         }
         if sweep.len() > MAX_RUNS {
@@ -154,16 +120,16 @@ impl Sweep {
         let mut spec = self.base.clone();
         let mut rest = index;
         for (position, axis) in self.axes.iter().enumerate().rev() {
-            let text = match (self.strategy, &axis.values) {
-                (Strategy::Grid, Values::List(values)) => {
+            let text = match (self.strategy.draws(), &axis.values) {
+                (None, Values::List(values)) => {
                     let text = values[rest % values.len()].clone();
                     rest /= values.len();
                     text
                 }
-                (Strategy::Random { seed, .. } | Strategy::Tpe { seed, .. }, values) => {
+                (Some((_, seed)), values) => {
                     draw(values, unit(seed, index as u64, position as u64), &axis.key)?
                 }
-                (Strategy::Grid, _) => {
+                (None, _) => {
                     return Err(SpecError::Sweep(format!("`{}` needs trials=N", axis.key)));
                 }
             };
@@ -229,46 +195,6 @@ impl Sweep {
 
 /// The keys whose values say which others are obeyed.
 const KINDS: [&str; 2] = ["model", "task"];
-
-/// How the axes are walked, by what was asked for.
-fn strategy(
-    search: Option<&str>,
-    trials: Option<u64>,
-    seed: u64,
-    axes: &[Axis],
-) -> Result<Strategy, SpecError> {
-    let drawn = axes.iter().find(|a| !matches!(a.values, Values::List(_)));
-    let wrong = |text: String| Err(SpecError::Sweep(text));
-    match (search, trials, drawn) {
-        (_, Some(0), _) => wrong("trials must be at least 1".into()),
-        (_, Some(n), _) if n as usize > MAX_RUNS => {
-            wrong(format!("trials may be at most {MAX_RUNS}"))
-        }
-        (Some("grid"), Some(_), _) => {
-            wrong("search=grid takes every combination, so it has no trials".into())
-        }
-        (Some("tpe"), Some(_), _) if axes.is_empty() => {
-            wrong("search=tpe needs a key to vary, as in 'lr=log(1e-6,1e-3)'".into())
-        }
-        (Some("tpe"), Some(n), _) => Ok(Strategy::Tpe { trials: n as u32, seed }),
-        (_, Some(n), _) => Ok(Strategy::Random { trials: n as u32, seed }),
-        (Some(word @ ("tpe" | "random")), None, _) => {
-            wrong(format!("search={word} needs to know how often: add trials=20"))
-        }
-        (_, None, Some(axis)) => {
-            wrong(format!("`{}` is drawn at random, so say how often: add trials=20", axis.key))
-        }
-        (_, None, None) => Ok(Strategy::Grid),
-    }
-}
-
-fn search_word(value: &str) -> Result<&'static str, SpecError> {
-    SEARCHES.into_iter().find(|word| *word == value).ok_or_else(|| SpecError::BadValue {
-        key: "search".into(),
-        value: value.to_owned(),
-        why: format!("it takes {}", SEARCHES.join(", ")),
-    })
-}
 
 fn whole(key: &str, value: &str) -> Result<u64, SpecError> {
     value.parse().map_err(|_| SpecError::BadValue {

@@ -6,16 +6,24 @@ use super::enqueue::Row;
 use super::{Millis, NewRun, Reader, Run, Store};
 use crate::spec::metrics::higher_is_better;
 use crate::spec::search::tpe::State;
-use crate::spec::{Desired, Outcome, RunId, RunSpec, RunState, SweepId};
+use crate::spec::{Desired, Outcome, RunId, RunSpec, RunState, Strategy, SweepId};
 
 impl Reader {
     /// The sweeps behind this one whose runs are chosen one after the other.
     pub fn searches(&self, after: SweepId) -> super::Result<Vec<SweepId>> {
         self.ask(|db| {
-            let sql = "SELECT id FROM sweep WHERE id > ?1
-                       AND json_extract(sweep, '$.strategy.tpe') IS NOT NULL ORDER BY id";
+            let sql = "SELECT id, json_extract(sweep, '$.strategy') FROM sweep
+                       WHERE id > ?1 AND json_type(sweep, '$.strategy') = 'object' ORDER BY id";
             let mut query = db.prepare_cached(sql)?;
-            query.query_map([after.0], |row| Ok(SweepId(row.get(0)?)))?.collect()
+            let mut rows = query.query([after.0])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let strategy = serde_json::from_str::<Strategy>(row.get_ref(1)?.as_str()?);
+                if strategy.is_ok_and(|strategy| strategy.start().is_some()) {
+                    found.push(SweepId(row.get(0)?));
+                }
+            }
+            Ok(found)
         })
     }
 

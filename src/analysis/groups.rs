@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::spec::RunSpec;
-use crate::store::Run;
 
 /// How a set of values is spread. NaN and infinities do not count: a diverged run has no place in a mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -75,22 +74,6 @@ pub fn fold<T, K: Clone + Eq + std::hash::Hash>(
         group.spread = Spread::of(group.members.iter().filter_map(|i| value(items.get(*i)?)));
     }
     groups
-}
-
-/// Folds runs over their seeds: a group's runs have the same [`seedless_hash`]. `value` picks the figure,
-/// as in `Run::score`.
-pub fn over_seeds(runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> Vec<Group<String>> {
-    fold(runs, |run| seedless_hash(&run.spec), value)
-}
-
-/// Folds runs by the values of some keys of their specs, whatever else differs.
-pub fn by_keys(
-    runs: &[Run],
-    keys: &[&str],
-    value: impl Fn(&Run) -> Option<f64>,
-) -> Vec<Group<Vec<String>>> {
-    let key = |run: &Run| keys.iter().map(|k| run.spec.shown(k)).collect();
-    fold(runs, key, value)
 }
 
 /// [`RunSpec::hash`] of everything but `seed`: equal for runs that differ only in chance. `split_seed`

@@ -4,59 +4,17 @@ use std::fmt::Write as _;
 
 use crate::spec;
 
-/// The text without escape sequences and control characters, but with its line ends.
+/// The text without escape sequences and control characters, but with its line ends; the carriage returns
+/// of Windows and of progress bars go too.
 pub fn printable(text: &str) -> String {
-    let lines = without_sequences(text);
-    let lines: Vec<_> = lines.split('\n').map(|l| spec::printable(l, usize::MAX)).collect();
+    let text = spec::without_sequences(text).replace('\r', "");
+    let lines: Vec<_> = text.split('\n').map(|line| spec::printable(line, usize::MAX)).collect();
     lines.join("\n")
-}
-
-/// Whole escape sequences go, so that `ESC [31m red` leaves `red` and not `[31m red`; so do the
-/// carriage returns of Windows and of progress bars.
-fn without_sequences(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\x1b' | '\u{9b}' | '\u{9d}' => skip_sequence(c, &mut chars),
-            '\r' => {}
-            c => clean.push(c),
-        }
-    }
-    clean
 }
 
 /// As [`printable`], with spaces for line ends.
 pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
-}
-
-/// Passes over the rest of an escape sequence: `ESC [ ... letter` or `ESC ] ... BEL`.
-fn skip_sequence(first: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    let kind = match first {
-        '\x1b' => chars.next_if(|c| !c.is_control()),
-        '\u{9b}' => Some('['),
-        _ => Some(']'),
-    };
-    match kind {
-        // Parameters and intermediates, then one final character (ECMA-48, 5.4).
-        Some('[') => {
-            while chars.next_if(|c| (' '..='?').contains(c)).is_some() {}
-            chars.next_if(|c| ('@'..='~').contains(c));
-        }
-        // A string up to its terminator; an unterminated one ends with its line.
-        Some(']' | 'P' | 'X' | '^' | '_') => {
-            while let Some(c) = chars.next_if(|c| *c != '\n') {
-                if c == '\x07'
-                    || c == '\u{9c}'
-                    || (c == '\x1b' && chars.next_if_eq(&'\\').is_some())
-                {
-                    break;
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 /// JSON leaves DEL and the C1 controls as they are; a terminal may obey them.

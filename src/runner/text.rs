@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::spec::printable;
+use crate::spec::{printable, without_sequences};
 
 /// The last lines of a log, without control characters.
 pub(super) fn last_lines(path: &Path, lines: usize) -> String {
@@ -28,18 +28,7 @@ pub(super) fn last_lines(path: &Path, lines: usize) -> String {
 pub(super) fn clean(line: &str) -> String {
     const LONGEST: usize = 500;
     let shown = line.trim_end().rsplit('\r').next().unwrap_or_default();
-    let mut text = String::with_capacity(shown.len());
-    let mut parts = shown.split("\u{1b}[");
-    text.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        // The parameters of the sequence, up to the letter that ends it.
-        text.push_str(
-            part.trim_start_matches(|c: char| (' '..='?').contains(&c))
-                .get(1..)
-                .unwrap_or_default(),
-        );
-    }
-    printable(&text, LONGEST).into_owned()
+    printable(&without_sequences(shown), LONGEST).into_owned()
 }
 
 #[cfg(test)]

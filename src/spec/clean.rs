@@ -19,6 +19,55 @@ pub fn printable(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
+/// The text without escape sequences, each of which goes as a whole: `ESC [31m red` leaves `red` and not
+/// `[31m red`. Other control characters stay; see [`printable`].
+pub fn without_sequences(text: &str) -> Cow<'_, str> {
+    if !text.contains(INTRODUCERS) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if INTRODUCERS.contains(&c) {
+            skip_sequence(c, &mut chars);
+        } else {
+            clean.push(c);
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// ESC, and CSI and OSC as one character of C1.
+const INTRODUCERS: [char; 3] = ['\x1b', '\u{9b}', '\u{9d}'];
+
+/// Passes over the rest of an escape sequence: `ESC [ ... letter` or `ESC ] ... BEL`.
+fn skip_sequence(first: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    let kind = match first {
+        '\x1b' => chars.next_if(|c| !c.is_control()),
+        '\u{9b}' => Some('['),
+        _ => Some(']'),
+    };
+    match kind {
+        // Parameters and intermediates, then one final character (ECMA-48, 5.4).
+        Some('[') => {
+            while chars.next_if(|c| (' '..='?').contains(c)).is_some() {}
+            chars.next_if(|c| ('@'..='~').contains(c));
+        }
+        // A string up to its terminator; an unterminated one ends with its line.
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            while let Some(c) = chars.next_if(|c| *c != '\n') {
+                if c == '\x07'
+                    || c == '\u{9c}'
+                    || (c == '\x1b' && chars.next_if_eq(&'\\').is_some())
+                {
+                    break;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn rewrite(text: &str, max: usize) -> String {
     let mut out = String::new();
     // Where the text would be cut, should it turn out to be too long.

@@ -40,7 +40,7 @@ pub use choice::{
     ClassWeights, Delimiter, Escape, Header, Optimizer, Pool, Precision, Preset, Quote, Schedule,
     Task, Unfreeze,
 };
-pub use clean::{is_hidden, printable};
+pub use clean::{is_hidden, printable, without_sequences};
 pub use error::SpecError;
 pub use evaluation::{DECIDING, EvalEvery, EvalRows, counts_as_best};
 pub use family::Family;

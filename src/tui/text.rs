@@ -4,48 +4,14 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::spec::printable;
+use crate::spec::{printable, without_sequences};
 
 /// Text made fit for a terminal: escape sequences go as a whole, then everything that
 /// [`printable`] takes out. Tabs and line ends become one space.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains('\u{1b}') {
-        return printable(text, usize::MAX);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\u{1b}' {
-            skip_escape(&mut chars);
-        } else {
-            plain.push(c);
-        }
-    }
-    Cow::Owned(printable(&plain, usize::MAX).into_owned())
-}
-
-/// Skips what follows an ESC: a whole CSI or OSC sequence, else one character.
-fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    match chars.next() {
-        Some('[') => {
-            while let Some(c) = chars.next_if(|c| !c.is_control()) {
-                if ('\u{40}'..='\u{7e}').contains(&c) {
-                    break;
-                }
-            }
-        }
-        Some(']') => {
-            while let Some(c) = chars.next() {
-                if c == '\u{7}' {
-                    break;
-                }
-                if c == '\u{1b}' {
-                    chars.next_if_eq(&'\\');
-                    break;
-                }
-            }
-        }
-        _ => {}
+    match without_sequences(text) {
+        Cow::Borrowed(text) => printable(text, usize::MAX),
+        Cow::Owned(text) => Cow::Owned(printable(&text, usize::MAX).into_owned()),
     }
 }
 

@@ -3,7 +3,7 @@
 
     python3 scripts/check_huggingface.py CHECKPOINT_DIR TUNEBOARD_TRAIN TEXT...
 
-The checkpoint's head must be one that transformers has (config.json names it in `architectures`). Prints the largest
+An adapter is put beside its base by peft. The checkpoint's head must be one that transformers has (config.json names it in `architectures`). Prints the largest
 difference; exit code 1 if it is more than 2e-5 or an id differs, 3 if transformers or torch cannot be imported.
 """
 import json
@@ -25,10 +25,23 @@ TOLERANCE = 2e-5
 folder, trainer, texts = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 config = json.loads((folder / "config.json").read_text())
 tokenizer = AutoTokenizer.from_pretrained(folder)
-model, loading = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+if (folder / "adapter_config.json").is_file():
+    # An adapter names what it stands beside from the board on, in which this runs.
+    from peft import PeftConfig, PeftModel
+    base = PeftConfig.from_pretrained(folder).base_model_name_or_path
+    labelled = transformers.AutoConfig.from_pretrained(folder)
+    base = AutoModelForSequenceClassification.from_pretrained(base, config=labelled, dtype=torch.float32)
+    assert type(base).__name__ == config["architectures"][0], type(base)
+    adapted = PeftModel.from_pretrained(base, folder)
+    adapted.eval()
+    learnt = [name for name, _ in adapted.named_parameters() if "lora_" in name or "modules_to_save" in name]
+    assert len(learnt) >= len(load_file(folder / "adapter_model.safetensors")), "all of the adapter is in its place"
+    model = adapted.merge_and_unload()
+else:
+    model, loading = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    assert type(model).__name__ == config["architectures"][0], type(model)
+    assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"], loading
 model.eval()
-assert type(model).__name__ == config["architectures"][0], type(model)
-assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"], loading
 assert model.dtype == torch.float32, model.dtype
 labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
 assert model.config.label2id == {label: i for i, label in enumerate(labels)}

@@ -7,6 +7,7 @@ mod paths;
 mod save;
 mod site;
 mod stages;
+mod tokenizer;
 mod trust;
 mod within;
 
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::spec::{BuiltIn, SpecError, locate, nearest, printable};
+use crate::spec::{BuiltIn, SpecError, Targets, locate, nearest, printable};
 
 pub use config::{Config, Tui};
 pub use model::Model;
@@ -214,6 +215,18 @@ impl Board {
         }
         let folder = self.model(name)?;
         match model::problem(&folder, with_weights) {
+            None => Ok(()),
+            Some(why) => Err(BoardError::Untrainable { folder, why }),
+        }
+    }
+
+    /// Whether an adapter can stand beside a checkpoint: one of such a family, with layers of these names.
+    ///
+    /// # Errors
+    /// [`BoardError::Untrainable`], with the layers that there are.
+    pub fn check_adapter(&self, name: &str, targets: &Targets) -> Result<(), BoardError> {
+        let folder = self.model(name)?;
+        match model::unadaptable(&folder, targets) {
             None => Ok(()),
             Some(why) => Err(BoardError::Untrainable { folder, why }),
         }

@@ -22,3 +22,4 @@ pub mod runner;
 pub mod spec;
 pub mod store;
 pub mod tui;
+pub mod weights;

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, DataError};
-use crate::spec::{Init, Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
+use crate::spec::{Adapter, Init, Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
 use crate::store::{Reader, Run, StoreError};
 
 pub use crate::spec::{name_in, name_of};
@@ -84,6 +84,11 @@ pub fn check_inputs<'a>(
             && seen.insert(vec![spec.model.clone(), spec.max_length.to_string()])
         {
             board.check_length(&spec.model, spec.max_length)?;
+        }
+        if spec.adapter == Adapter::Lora
+            && seen.insert(vec![spec.model.clone(), spec.lora_targets.to_string()])
+        {
+            board.check_adapter(&spec.model, &spec.lora_targets)?;
         }
         if let Some(id) = spec.init.parent()
             && seen.insert(vec![id.to_string(), spec.model.clone()])

@@ -13,5 +13,6 @@ pub mod forecast;
 pub mod groups;
 mod importance;
 pub mod metrics;
+pub mod sizes;
 pub mod sweeps;
 pub mod thresholds;

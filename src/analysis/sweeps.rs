@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::groups::{Spread, fold};
+use super::sizes;
 use crate::spec::{IGNORED, RunId};
 use crate::store::{Millis, Run};
 
@@ -41,6 +42,10 @@ pub struct Setting {
     pub score: Spread,
     /// Mean wall-clock time of those that were started.
     pub cost: Option<Millis>,
+    /// How many weights learn in them.
+    pub trainable: Option<u64>,
+    /// The most memory that one took, in bytes.
+    pub memory: Option<u64>,
     /// True if no other setting is both better and cheaper, or equal in one and ahead in the other.
     pub is_on_front: bool,
 }
@@ -87,6 +92,8 @@ pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f6
                 score: group.spread,
                 cost: (!costs.is_empty())
                     .then(|| costs.iter().sum::<Millis>() / costs.len() as Millis),
+                trainable: members.iter().find_map(|run| sizes::trainable(run)),
+                memory: members.iter().filter_map(|run| sizes::memory(run)).max(),
                 is_on_front: false,
             }
         })

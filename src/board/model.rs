@@ -1,13 +1,15 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::tokenizer;
 use crate::spec::family::TokenizerKind;
-use crate::spec::{Baseline, Family, locate};
+use crate::spec::{Baseline, Family, Targets, locate, nearest};
+use crate::weights::{self, Files, Format};
 
 /// What a folder tells of itself; what cannot be read is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -16,7 +18,7 @@ pub struct Model {
     pub name: String,
     /// `model_type` of config.json.
     pub family: Option<String>,
-    /// Numbers in model.safetensors.
+    /// Numbers in its weights.
     pub parameters: Option<u64>,
     /// Size of the folder's files.
     pub bytes: u64,
@@ -81,6 +83,29 @@ pub fn problem(folder: &Path, with_weights: bool) -> Option<String> {
     problem_of(folder, &config, weights.as_ref())
 }
 
+/// What keeps an adapter from standing beside the weights of a folder, as a fragment.
+pub fn unadaptable(folder: &Path, targets: &Targets) -> Option<String> {
+    let (family, _) = described(folder)?;
+    if family.row().lora.is_empty() {
+        return Some(format!("adapter=lora is not for {family} models"));
+    }
+    let Targets::Named(wanted) = targets else { return None };
+    let matrices = weights::matrices(folder).ok()?;
+    let modules: Vec<&str> =
+        matrices.iter().filter_map(|name| name.strip_suffix(".weight")).collect();
+    let lacks = |target: &&String| {
+        let one = Targets::Named(vec![(*target).clone()]);
+        !modules.iter().any(|module| one.mean(module, &[]))
+    };
+    let target = wanted.iter().find(lacks)?;
+    let ends: BTreeSet<&str> =
+        modules.iter().filter_map(|module| module.rsplit('.').next()).collect();
+    let near = nearest(target, ends.iter().copied());
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let ends = ends.into_iter().collect::<Vec<_>>().join(", ");
+    Some(format!("lora_targets names `{target}`, and it has the layers {ends}{near}"))
+}
+
 fn read_config(folder: &Path) -> Result<Value, String> {
     let text = fs::read(folder.join("config.json")).map_err(|e| e.to_string())?;
     serde_json::from_slice(&text).map_err(|e| e.to_string())
@@ -108,7 +133,7 @@ fn problem_of(
         Some(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
             return Some("no model.safetensors".into());
         }
-        Some(Err(e)) => return Some(format!("model.safetensors: {e}")),
+        Some(Err(e)) => return Some(e.to_string()),
     }
     let has = |name: &str| folder.join(name).is_file();
     let kind = family?.row().tokenizer;
@@ -116,26 +141,9 @@ fn problem_of(
         return Some(format!("no {lacks}"));
     }
     if kind == TokenizerKind::Subwords && has("tokenizer.json") {
-        return tokenizer_problem(&folder.join("tokenizer.json"));
+        return tokenizer::problem(&folder.join("tokenizer.json"));
     }
     None
-}
-
-/// What the beginning of a tokenizer.json tells of it; the rest may be megabytes.
-fn tokenizer_problem(path: &Path) -> Option<String> {
-    let mut head = Vec::new();
-    File::open(path).ok()?.take(1024).read_to_end(&mut head).ok()?;
-    let head = String::from_utf8_lossy(&head);
-    if !head.trim_start().starts_with('{') {
-        let why = "it is not JSON (a file that Git LFS was to fetch?)";
-        return Some(format!("tokenizer.json: {why}"));
-    }
-    let (_, rest) = head.split_once("\"version\"")?;
-    let version = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
-    let version = version.split('"').next()?;
-    (version != "1.0").then(|| {
-        format!("tokenizer.json: it is of version {version}; this version of tuneboard reads 1.0")
-    })
 }
 
 /// True for the checkpoint of a baseline.
@@ -175,29 +183,20 @@ fn licence(card: &Path) -> Option<String> {
     (!word.is_empty()).then(|| word.to_owned())
 }
 
-/// The numbers in `model.safetensors`, or in the shards that its index names.
+/// The numbers in a folder's weights: [`Files::of`].
 fn all_parameters(folder: &Path) -> io::Result<u64> {
-    let single = folder.join("model.safetensors");
-    let index = folder.join("model.safetensors.index.json");
-    if single.exists() || !index.is_file() {
-        return parameters(&single);
-    }
-    let bad = || io::Error::new(io::ErrorKind::InvalidData, "its index is no index of shards");
-    let index: Value = serde_json::from_slice(&fs::read(index)?).map_err(|_| bad())?;
-    let shards = index["weight_map"].as_object().ok_or_else(bad)?;
-    let names: BTreeSet<&str> = shards.values().filter_map(Value::as_str).collect();
-    if names.iter().any(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
-        return Err(bad());
-    }
-    let shard = |name: &str| {
-        parameters(&folder.join(name)).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => {
-                io::Error::new(io::ErrorKind::InvalidData, format!("its part {name} is missing"))
-            }
-            _ => e,
-        })
+    let files = Files::of(folder)?;
+    let count = |path: &PathBuf| match files.format {
+        Format::Safetensors => parameters(path),
+        Format::Pickle => weights::sum(path),
     };
-    names.into_iter().map(shard).sum()
+    let named = |path: &PathBuf, e: io::Error| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let kind =
+            if e.kind() == io::ErrorKind::NotFound { io::ErrorKind::InvalidData } else { e.kind() };
+        io::Error::new(kind, format!("{name}: {e}"))
+    };
+    files.paths.iter().map(|path| count(path).map_err(|e| named(path, e))).sum()
 }
 
 /// Longest header that is believed; the format allows 100 MB, real ones stay below 1 MB.
@@ -278,6 +277,9 @@ mod tests {
         assert_eq!(all_parameters(folder.path()).unwrap(), 12);
         write("model.safetensors.index.json", br#"{"weight_map":{"a":"../x"}}"#);
         assert!(all_parameters(folder.path()).is_err());
+        write("model.safetensors.index.json", br#"{"weight_map":{"a":"m-9.safetensors"}}"#);
+        let said = all_parameters(folder.path()).unwrap_err().to_string();
+        assert_eq!(said, "its part m-9.safetensors is missing");
     }
 
     #[test]

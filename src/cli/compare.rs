@@ -3,10 +3,11 @@ use serde_json::{Map, Value, json};
 use super::contract::Extremes;
 use super::error::CliError;
 use super::exit;
-use super::figures::{NOTHING, count, counted, maybe, value};
+use super::figures::{NOTHING, bytes, count, counted, maybe, value};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one, pick};
 use crate::analysis::compare::{Change, Comparison, Entry, Extreme, MAX_RUNS, Pair, compare};
+use crate::analysis::sizes;
 use crate::spec::short;
 
 /// Put runs side by side and say whether they differ by more than chance
@@ -114,6 +115,8 @@ fn object(entries: &[Entry], comparison: &Comparison) -> Value {
     let refused = comparison.refused.iter();
     json!({
         "runs": ids,
+        "trainable_parameters": entries.iter().map(|e| sizes::trainable(&e.run)).collect::<Vec<_>>(),
+        "peak_memory_bytes": entries.iter().map(|e| sizes::memory(&e.run)).collect::<Vec<_>>(),
         "baseline": ids.get(comparison.baseline),
         "differs": differs,
         "metrics": metrics,
@@ -127,12 +130,14 @@ fn object(entries: &[Entry], comparison: &Comparison) -> Value {
 }
 
 fn runs_table(entries: &[Entry], base: usize, context: &mut Context) -> Result<(), CliError> {
-    let mut table = Table::new(&["run", "state", "~name", ""]);
+    let mut table = Table::new(&["run", "state", ">learn", ">memory", "~name", ""]);
     for (i, entry) in entries.iter().enumerate() {
         let note = if i == base { "baseline" } else { "" };
         table.row([
             entry.run.id.to_string().into(),
             super::ls::state(&entry.run),
+            sizes::trainable(&entry.run).map_or_else(|| NOTHING.to_owned(), count).into(),
+            sizes::memory(&entry.run).map_or_else(|| NOTHING.to_owned(), bytes).into(),
             entry.run.name.as_str().into(),
             Cell::toned(note, Tone::Faint),
         ]);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::figures::rfc3339;
 use crate::analysis::compare::{Change, Figures};
 use crate::analysis::confusion::{ClassFigures, Matrix};
+use crate::analysis::sizes;
 use crate::events::{Number, Started};
 use crate::spec::{Outcome, RunId, RunSpec, RunState};
 use crate::store::{Confusion, Curve, Reader, Run, StoreError};
@@ -33,6 +34,10 @@ pub struct RunObject<'a> {
     site: Option<&'a str>,
     sweep: Option<String>,
     tags: &'a [String],
+    /// Weights that learn.
+    trainable_parameters: Option<u64>,
+    /// The most memory that it took.
+    peak_memory_bytes: Option<u64>,
 }
 
 impl<'a> RunObject<'a> {
@@ -57,6 +62,8 @@ impl<'a> RunObject<'a> {
             site: run.placement.as_ref().map(|p| p.site.as_str()),
             sweep: run.sweep.map(|s| s.to_string()),
             tags: &run.tags,
+            trainable_parameters: sizes::trainable(run),
+            peak_memory_bytes: sizes::memory(run),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one};
 use super::{exit, ls};
 use crate::board::{Board, BoardError};
-use crate::events::{Level, Split};
+use crate::events::{Level, Split, Started};
 use crate::runner::Doubts;
 use crate::spec::keys::{KEYS, Key, ValueKind};
 use crate::spec::metrics::{self, Better};
@@ -102,8 +102,8 @@ fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliErro
     if let Some(facts) = &run.facts {
         let [train, val, test] = facts.rows.map(figures::count);
         out.line(format!(
-            "{} weights  {} classes  rows {train} train, {val} val, {test} test  {} {}",
-            figures::count(facts.parameters),
+            "{}  {} classes  rows {train} train, {val} val, {test} test  {} {}",
+            weights(facts),
             facts.labels.len(),
             facts.device,
             facts.precision
@@ -116,6 +116,15 @@ fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliErro
         out.line(format!("note {}", run.note))?;
     }
     Ok(())
+}
+
+/// How many weights there are, and how many of them learn where it is not all.
+fn weights(facts: &Started) -> String {
+    let all = figures::count(facts.parameters);
+    match facts.trainable.filter(|learn| *learn < facts.parameters) {
+        Some(learn) => format!("{all} weights, of which {} learn", figures::count(learn)),
+        None => format!("{all} weights"),
+    }
 }
 
 /// The run it starts from, whether it waits for it, and the runs that start from it.

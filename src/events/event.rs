@@ -113,6 +113,9 @@ pub struct Started {
     pub trainer: String,
     /// Number of weights.
     pub parameters: u64,
+    /// How many of them learn, if it is known: with an adapter, a frozen encoder or gradual unfreezing fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trainable: Option<u64>,
     /// Content hash of texts, labels and split.
     pub data_hash: String,
     /// Class names.

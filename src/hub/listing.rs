@@ -113,17 +113,21 @@ impl Hub {
     /// # Errors
     /// A repository that is not there or not for this user; an answer that makes no sense.
     pub fn list(&self, name: &RepoName) -> Result<Listing, HubError> {
-        let what = name.to_string();
-        let network = |e: ureq::Error| HubError::network(&what, &e);
         let path = repo(&name.id, &name.revision).api_url();
-        let address = format!("{}/api/{path}?blobs=true", self.endpoint);
-        let mut response = self.ask(&what, &address, 0)?;
+        Listing::read(name, &self.text(&name.to_string(), &format!("api/{path}?blobs=true"))?)
+    }
+
+    /// What stands at a path of the hub; errors call it `what`.
+    ///
+    /// # Errors
+    /// Another status than 200, an answer that is too long.
+    pub(super) fn text(&self, what: &str, path: &str) -> Result<String, HubError> {
+        let mut response = self.ask(what, &format!("{}/{path}", self.endpoint), 0)?;
         if response.status() != 200 {
-            return Err(HubError::of_status(&what, response.status().as_u16()));
+            return Err(HubError::of_status(what, response.status().as_u16()));
         }
         let body = response.body_mut().with_config().limit(LONGEST_ANSWER);
-        let text = body.read_to_string().map_err(network)?;
-        Listing::read(name, &text)
+        body.read_to_string().map_err(|e: ureq::Error| HubError::network(what, &e))
     }
 
     /// Where a file of a listing is found.

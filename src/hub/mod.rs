@@ -7,13 +7,14 @@
 
 mod ask;
 mod choose;
+mod conversion;
 mod error;
 mod listing;
 mod name;
 mod sum;
 mod transfer;
 
-pub use choose::{Choice, choose, conversion, is_model_file, pickle};
+pub use choose::{Choice, Weights, choose, is_model_file, pickle};
 pub use error::HubError;
 pub use listing::{Hub, Listing, Remote};
 pub use name::RepoName;

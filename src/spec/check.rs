@@ -1,4 +1,4 @@
-use super::{BuiltIn, Init, RunSpec, SpecError};
+use super::{Adapter, BuiltIn, Init, RunSpec, SpecError, Task, Unfreeze};
 
 impl RunSpec {
     /// Checks what no single key can: required keys, and keys that exclude each other.
@@ -35,6 +35,7 @@ impl RunSpec {
                 why: format!("model={model} is fitted anew each time and starts from no other run"),
             });
         }
+        self.check_adapter()?;
         let figures = self.task.figures();
         if !self.best.strip_prefix("val/").is_some_and(|short| figures.contains(&short)) {
             return Err(SpecError::BadValue {
@@ -59,5 +60,25 @@ impl RunSpec {
             });
         }
         Ok(())
+    }
+
+    /// An adapter stands beside pretrained weights, and learns.
+    fn check_adapter(&self) -> Result<(), SpecError> {
+        if self.adapter == Adapter::None {
+            return Ok(());
+        }
+        let why = if BuiltIn::named(&self.model).is_some() {
+            let model = &self.model;
+            format!("model={model} has no pretrained weights for an adapter to stand beside")
+        } else if self.init == Init::Random {
+            "an adapter stands beside pretrained weights; init=random has none".to_owned()
+        } else if self.unfreeze == Unfreeze::Head {
+            "with unfreeze=head only the head learns; leave one of the two out".to_owned()
+        } else if self.task == Task::Lm {
+            "task=lm trains whole models; adapters are for the tasks with a head".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(SpecError::BadValue { key: "adapter".into(), value: self.adapter.to_string(), why })
     }
 }

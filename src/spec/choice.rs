@@ -168,6 +168,15 @@ choice! {
     }
 }
 choice! {
+    /// What is put beside the weights of a checkpoint to learn in their stead.
+    Adapter {
+        /// Nothing: they learn themselves.
+        None = "none",
+        /// A product of two narrow matrices beside each of some (Hu et al. 2021).
+        Lora = "lora",
+    }
+}
+choice! {
     /// The weight of each class in the loss.
     ClassWeights {
         /// All equal.

@@ -43,6 +43,8 @@ pub struct Row {
     pub unfreeze: Unfreeze,
     /// Whether it can learn as a language model (`task=lm`), and how.
     pub language_model: LanguageModel,
+    /// The layers that LoRA adapts where nothing is said, as peft has them; empty where there is no LoRA.
+    pub lora: &'static [&'static str],
     /// The class of transformers that holds a network with the head of each pool.
     pub classes: &'static [(Pool, &'static str)],
 }
@@ -231,10 +233,10 @@ pub fn whole(value: &Value) -> Option<i64> {
 /// The families as a table in Markdown: what docs/models.md shows.
 pub fn markdown() -> String {
     let mut lines = vec![
-        "| `model_type` | family | pools, the usual one first | as in transformers | task=lm | usual lr \
-         | products | checkpoints |"
+        "| `model_type` | family | pools, the usual one first | as in transformers | task=lm | LoRA by \
+         itself | usual lr | products | checkpoints |"
             .to_owned(),
-        "|---|---|---|---|---|---|---|---|".to_owned(),
+        "|---|---|---|---|---|---|---|---|---|".to_owned(),
     ];
     for family in Family::ALL {
         let row = family.row();
@@ -249,11 +251,12 @@ pub fn markdown() -> String {
         };
         let or_dash = |text: String| if text.is_empty() { "–".to_owned() } else { text };
         lines.push(format!(
-            "| `{}` | {} | {} | {} | {learns} | {:e} | {} | {} |",
+            "| `{}` | {} | {} | {} | {learns} | {} | {:e} | {} | {} |",
             row.model_type,
             row.title,
             pools.join(", "),
             or_dash(classes.join(", ")),
+            or_dash(row.lora.join(", ")),
             row.usual_lr,
             if row.has_half_products { "bf16 or 32-bit" } else { "32-bit" },
             or_dash(row.examples.to_owned()),

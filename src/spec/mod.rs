@@ -4,6 +4,7 @@
 //! the command line, `config.toml`, tables, the diff of two runs and shell completion all read
 //! that list. [`Sweep`] turns one base spec and some [`Axis`] values into many specs.
 
+mod adapter;
 mod axis;
 mod built_in;
 mod by_key;
@@ -33,12 +34,13 @@ mod strategy;
 mod sweep;
 mod task;
 
+pub use adapter::Targets;
 pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
 pub use by_key::IGNORED;
 pub use choice::{
-    ClassWeights, Delimiter, Escape, Header, Optimizer, Pool, Precision, Preset, Quote, Schedule,
-    Task, Unfreeze,
+    Adapter, ClassWeights, Delimiter, Escape, Header, Optimizer, Pool, Precision, Preset, Quote,
+    Schedule, Task, Unfreeze,
 };
 pub use clean::{is_hidden, printable, without_sequences};
 pub use error::SpecError;

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::val;
 use super::{
-    ClassWeights, Delimiter, Escape, EvalEvery, EvalRows, Header, Init, Optimizer, Pool, Precision,
-    Preset, Quote, Schedule, Task, Unfreeze,
+    Adapter, ClassWeights, Delimiter, Escape, EvalEvery, EvalRows, Header, Init, Optimizer, Pool,
+    Precision, Preset, Quote, Schedule, Targets, Task, Unfreeze,
 };
 
 /// Everything that decides a run's result. What each field means: [`KEYS`](super::keys::KEYS).
@@ -59,6 +59,11 @@ pub struct RunSpec {
     pub dropout: Option<f64>,
     pub stateful: bool,
     pub layer_norm: bool,
+    pub adapter: Adapter,
+    pub lora_rank: u32,
+    pub lora_alpha: f64,
+    pub lora_dropout: f64,
+    pub lora_targets: Targets,
     pub clip: f64,
     pub label_smoothing: f64,
     pub class_weights: ClassWeights,
@@ -115,6 +120,11 @@ impl Default for RunSpec {
             dropout: None,
             stateful: false,
             layer_norm: false,
+            adapter: Adapter::None,
+            lora_rank: 8,
+            lora_alpha: 8.0,
+            lora_dropout: 0.0,
+            lora_targets: Targets::Auto,
             clip: 1.0,
             label_smoothing: 0.0,
             class_weights: ClassWeights::None,

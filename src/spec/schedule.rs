@@ -164,12 +164,15 @@ impl Rates {
         self.groups > 1 && (self.layer_decay != 1.0 || self.unfreeze == Unfreeze::Gradual)
     }
 
+    /// Groups that learn in the end.
+    pub fn most_groups(&self) -> u32 {
+        self.stage(self.schedule.total.saturating_sub(1)).groups
+    }
+
     /// Groups that never learn because the run has too few epochs to reach them.
     pub fn never_reached(&self) -> u32 {
         match self.unfreeze {
-            Unfreeze::Gradual => {
-                self.groups - self.stage(self.schedule.total.saturating_sub(1)).groups
-            }
+            Unfreeze::Gradual => self.groups - self.most_groups(),
             Unfreeze::Auto | Unfreeze::All | Unfreeze::Head => 0,
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Reduction, Tensor};
-use tuneboard::spec::{Pool, RunSpec};
+use tuneboard::spec::RunSpec;
 
 use crate::batch;
 use crate::device::{Place, cpu_seconds};
@@ -30,13 +30,8 @@ pub fn bench(folder: &Path, batch: usize, length: usize) -> Result<(), TrainErro
     let request = Request {
         start: Start::Random,
         classes: Some(CLASSES as usize),
-        keep_head: true,
-        pool: Pool::Auto,
-        elmo: None,
-        dropout: None,
-        device: Device::Cpu,
-        kind: place.kind,
         length: Some(length),
+        ..Request::as_saved(Device::Cpu, place.kind)
     };
     let model = model::load(folder, &request)?;
     let groups = model.parameters.iter().map(Parameter::group).max().unwrap_or(0) + 1;

@@ -20,7 +20,7 @@ use tch::Tensor;
 pub use tuneboard::spec::family::TOKENIZER_FILES;
 
 use crate::error::TrainError;
-use crate::model::{FamilyExt, Loaded, Parameter, weights};
+use crate::model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, FamilyExt, Loaded, Parameter, weights};
 use crate::state::State;
 
 const WEIGHTS: &str = "model.safetensors";
@@ -36,6 +36,10 @@ pub struct Checkpoints {
 pub struct Assets {
     /// The text of `config.json`.
     config: String,
+    /// The text of `adapter_config.json`, where an adapter is what learns.
+    adapter: Option<String>,
+    /// Numbers of the weights that an adapter stands beside, which no checkpoint holds.
+    pub frozen: u64,
     /// Names and contents.
     tokenizer: Vec<(&'static str, Vec<u8>)>,
 }
@@ -47,6 +51,11 @@ impl Assets {
     /// A tokenizer file that cannot be read.
     pub fn new(model_folder: &Path, model: &Loaded, labels: &[String]) -> Result<Self, TrainError> {
         let mut config = model.json.clone();
+        let learn = model.parameters.iter().map(|p| p.name.as_str());
+        let names: Vec<_> =
+            learn.chain(model.frozen.iter().map(|(name, _)| name.as_str())).collect();
+        let has = |end: &str| names.iter().any(|name| name.ends_with(end));
+        let class = model.family.architecture(model.pool, has);
         if let Some(config) = config.as_object_mut() {
             let by_id = labels.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
             let by_label = labels.iter().enumerate().map(|(i, l)| (l.clone(), json!(i)));
@@ -54,7 +63,7 @@ impl Assets {
             for key in ["architectures", "auto_map", "num_labels", "_num_labels", "_name_or_path"] {
                 config.remove(key);
             }
-            if let Some(name) = model.family.architecture(model.pool, &model.parameters) {
+            if let Some(name) = class {
                 config.insert("architectures".into(), json!([name]));
             }
             config.insert("problem_type".into(), json!("single_label_classification"));
@@ -66,7 +75,15 @@ impl Assets {
             config.insert("dtype".into(), json!("float32"));
             config.insert("tuneboard_pool".into(), json!(model.pool));
         }
-        Self::with(model_folder, &config)
+        let mut assets = Self::with(model_folder, &config)?;
+        assets.frozen = model.frozen.iter().map(|(_, numbers)| numbers).sum();
+        assets.adapter = model.adapter.clone().map(|mut adapter| {
+            if let (Some(adapter), Some(_)) = (adapter.as_object_mut(), class) {
+                adapter.insert("task_type".into(), json!("SEQ_CLS"));
+            }
+            format!("{adapter:#}\n")
+        });
+        Ok(assets)
     }
 
     /// Takes over what the model's folder holds, with this `config.json`.
@@ -81,7 +98,29 @@ impl Assets {
                 tokenizer.push((name, fs::read(&path).map_err(TrainError::read(&path))?));
             }
         }
-        Ok(Self { config: format!("{config:#}\n"), tokenizer })
+        Ok(Self { config: format!("{config:#}\n"), adapter: None, frozen: 0, tokenizer })
+    }
+}
+
+impl Assets {
+    /// Writes the model's files: weights, config, tokenizer.
+    fn write<'p>(
+        &self,
+        parameters: impl IntoIterator<Item = &'p Parameter>,
+        write: &Put,
+    ) -> Result<(), TrainError> {
+        let tensors = parameters.into_iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
+        let tensors: Vec<_> = tensors.collect();
+        let file = if self.adapter.is_some() { ADAPTER_WEIGHTS } else { WEIGHTS };
+        write(file, &weights::to_bytes(&tensors)?)?;
+        write("config.json", self.config.as_bytes())?;
+        if let Some(adapter) = &self.adapter {
+            write(ADAPTER_CONFIG, adapter.as_bytes())?;
+        }
+        for (name, bytes) in &self.tokenizer {
+            write(name, bytes)?;
+        }
+        Ok(())
     }
 }
 
@@ -161,7 +200,9 @@ impl Checkpoints {
         name: &str,
         parameters: impl IntoIterator<Item = &'p Parameter>,
     ) -> Result<(), TrainError> {
-        let path = self.folder.join(name).join(WEIGHTS);
+        let folder = self.folder.join(name);
+        let adapter = folder.join(ADAPTER_WEIGHTS);
+        let path = if adapter.is_file() { adapter } else { folder.join(WEIGHTS) };
         let saved = weights::read_all(&path)?;
         for parameter in parameters {
             let missing = || TrainError::MissingTensor {
@@ -199,14 +240,7 @@ impl Checkpoints {
         more: impl FnOnce(&Put) -> Result<(), TrainError>,
     ) -> Result<(), TrainError> {
         self.write(name, |write| {
-            let tensors =
-                parameters.into_iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
-            let tensors: Vec<_> = tensors.collect();
-            write(WEIGHTS, &weights::to_bytes(&tensors)?)?;
-            write("config.json", assets.config.as_bytes())?;
-            for (name, bytes) in &assets.tokenizer {
-                write(name, bytes)?;
-            }
+            assets.write(parameters, write)?;
             more(write)
         })
     }
@@ -250,6 +284,18 @@ impl Checkpoints {
         sync(&self.folder)?;
         remove(&old)
     }
+}
+
+/// Writes a model as a folder of its own.
+///
+/// # Errors
+/// A full disk, say.
+pub fn write_model(
+    folder: &Path,
+    assets: &Assets,
+    parameters: &[Parameter],
+) -> Result<(), TrainError> {
+    fill(folder, |write| assets.write(parameters, write))
 }
 
 /// Writes all files of a checkpoint into `folder`, and syncs them.

@@ -55,6 +55,13 @@ pub enum Verb {
         #[command(flatten)]
         how: How,
     },
+    /// An adapter and the checkpoint that it stands beside -> one checkpoint in a new folder.
+    Merge {
+        /// A folder with an adapter_config.json.
+        adapter: PathBuf,
+        /// The folder to write.
+        to: PathBuf,
+    },
     /// What libtorch finds on this machine, as JSON.
     Probe,
     /// Where the time of an optimiser step goes.

@@ -51,7 +51,7 @@ fn read_inputs(path: &Path, model: &Loaded) -> Result<Inputs, TrainError> {
     let ids = take("input_ids", limits.vocabulary)?;
     let mask = take("attention_mask", 2)?;
     let segments = take("token_type_ids", limits.segments)?;
-    let positions = take("position_ids", limits.positions)?;
+    let positions = take("position_ids", limits.places)?;
     let ids = ids.ok_or_else(|| bad("it has no `input_ids`".into()))?;
     let (_, length) = ids.size2()?;
     if length > limits.positions {
@@ -68,4 +68,40 @@ fn read_inputs(path: &Path, model: &Loaded) -> Result<Inputs, TrainError> {
         return Err(bad("all tensors must have the shape of `input_ids`".into()));
     }
     Ok(Inputs { ids, mask, segments, positions, by_row: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// RoBERTa's table has two rows more than its longest text has tokens: the padding id's and one before it.
+    #[test]
+    fn positions_that_are_given_may_be_any_row_of_their_table() {
+        let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
+        let model =
+            model::load(&families.join("roberta"), &Request::as_saved(Device::Cpu, Kind::Float))
+                .unwrap();
+        let rows = model.json["max_position_embeddings"].as_i64().unwrap();
+        assert_eq!(model.limits.positions, rows - 2);
+        let folder = tempfile::tempdir().unwrap();
+        let said = |positions: [i64; 2]| {
+            let path: PathBuf = folder.path().join("in.safetensors");
+            let tensor = |x: [i64; 2]| tch::Tensor::from_slice(&x).unsqueeze(0);
+            let tensors = [("input_ids", tensor([5, 6])), ("position_ids", tensor(positions))];
+            let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor));
+            fs::write(&path, weights::to_bytes(&tensors).unwrap()).unwrap();
+            let inputs = match read_inputs(&path, &model) {
+                Ok(inputs) => inputs,
+                Err(e) => return e.to_string(),
+            };
+            let _guard = tch::no_grad_guard();
+            let logits = model.network.forward(&inputs, Mode::inference(Kind::Float)).unwrap();
+            assert!(logits.isfinite().all().int64_value(&[]) == 1);
+            String::new()
+        };
+        assert_eq!(said([rows - 2, rows - 1]), "");
+        assert!(said([2, rows]).contains(&format!("must be from 0 to {}", rows - 1)));
+    }
 }

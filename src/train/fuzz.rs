@@ -59,3 +59,57 @@ fn config_json() {
         let _ = load(dir.path(), &Request::as_saved(Device::Cpu, Kind::Float));
     });
 }
+
+/// An adapter's config, and the header and numbers of its weights, beside a sound base.
+#[test]
+fn adapters() {
+    let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
+    let nonzero = families.join("lora/roberta/nonzero");
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("models/roberta");
+    let adapter = dir.path().join("models/adapter");
+    for folder in [&base, &adapter] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(families.join("roberta").join(file), base.join(file)).unwrap();
+    }
+    let config = fs::read_to_string(nonzero.join("adapter_config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["base_model_name_or_path"] = "../roberta".into();
+    let config = config.to_string().into_bytes();
+    let tensors = fs::read(nonzero.join("adapter_model.safetensors")).unwrap();
+    let words = ["\"r\"", "lora_alpha", "LORA", "lora_A", "base_model.model.", "1e308"];
+    for (file, sound) in [("adapter_config.json", &config), ("adapter_model.safetensors", &tensors)]
+    {
+        fs::write(adapter.join("adapter_config.json"), &config).unwrap();
+        fs::write(adapter.join("adapter_model.safetensors"), &tensors).unwrap();
+        fuzz(&format!("adapters-{file}"), &[sound.clone()], &words, |bytes| {
+            fs::write(adapter.join(file), bytes).unwrap();
+            let _ = load(&adapter, &Request::as_saved(Device::Cpu, Kind::Float));
+        });
+    }
+}
+
+/// The models of sentencepiece, by whatever family they are of.
+#[test]
+fn sentencepiece_models() {
+    let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
+    for (family, file) in [
+        ("spm-albert", "spiece.model"),
+        ("spm-deberta-v2", "spm.model"),
+        ("spm-xlm-roberta", "sentencepiece.bpe.model"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(families.join(family)).unwrap().flatten() {
+            fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+        }
+        let sound = fs::read(dir.path().join(file)).unwrap();
+        fuzz(&format!("spm-{family}"), &[sound], &["\u{2581}", "<unk>", "<0x41>"], |bytes| {
+            fs::write(dir.path().join(file), bytes).unwrap();
+            if let Ok(tokenizer) = tokenizer(dir.path(), Some(16)) {
+                let _ = tokenizer.ids("see you at home, Mr. O'Neill", true);
+            }
+        });
+    }
+}

@@ -24,6 +24,7 @@ mod forward;
 mod fuzz;
 mod journal;
 mod lines;
+mod merge;
 mod model;
 mod native;
 mod objective;
@@ -87,6 +88,7 @@ fn dispatch(args: &Args) -> Result<(), TrainError> {
         (Some(Verb::Bench { model: name, batch, length }), _) => {
             bench::bench(&model(name)?, *batch, *length)
         }
+        (Some(Verb::Merge { adapter, to }), _) => merge::merge(adapter, to),
         (Some(Verb::Probe), _) => {
             probe::probe();
             Ok(())

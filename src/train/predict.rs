@@ -10,7 +10,7 @@ use crate::batch;
 use crate::device::Place;
 use crate::error::TrainError;
 use crate::lines::each_line;
-use crate::model::{self, FamilyExt, Loaded, Mode, Request};
+use crate::model::{self, FamilyExt, Loaded, Mode, Reads, Request};
 use crate::objective::{LogProbabilities, log_probabilities};
 use crate::progress::out;
 use crate::tokenize::{Tokenizer, Tokens, must_fit};
@@ -59,7 +59,7 @@ pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
         );
     }
     let oracle = Oracle::load(folder, how)?;
-    answer_all(|texts| oracle.ask(texts), |classes| names(&config, classes))
+    answer_all(|texts| oracle.ask(texts), |classes| model::labels(&config, classes))
 }
 
 /// Prints what `ask` says of the texts on stdin; `names` gives the names of that many classes.
@@ -143,27 +143,5 @@ impl Oracle {
         };
         let asked = log_probabilities(&tokens, &rows, self.batch_size, logits, || false)?;
         asked.ok_or_else(|| TrainError::Failed("The texts were left without an answer.".into()))
-    }
-}
-
-/// The classes by `id2label`; transformers' names where it has none.
-fn names(config: &Value, classes: usize) -> Vec<String> {
-    let name = |class: usize| {
-        let given = config.get("id2label").and_then(|map| map.get(class.to_string())?.as_str());
-        given.map_or_else(|| format!("LABEL_{class}"), str::to_owned)
-    };
-    (0..classes).map(name).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_without_names_get_those_of_transformers() {
-        let config = json!({ "id2label": { "0": "ham", "10": "no class", "1": 7 } });
-        assert_eq!(names(&config, 3), ["ham", "LABEL_1", "LABEL_2"]);
-        assert_eq!(names(&json!({}), 1), ["LABEL_0"]);
-        assert_eq!(names(&json!({ "id2label": [] }), 1), ["LABEL_0"]);
     }
 }

@@ -9,6 +9,7 @@ use tuneboard::events::Tail;
 use tuneboard::hub::Listing;
 use tuneboard::query::Query;
 use tuneboard::store::Store;
+use tuneboard::weights::{Files, StateDict};
 
 #[path = "../fuzz/engine.rs"]
 mod engine;
@@ -139,4 +140,50 @@ fn model_folders() {
             let _ = Model::look(dir.path(), "x");
         });
     }
+}
+
+/// What `torch.save` writes, with the bytes of every tensor.
+#[test]
+fn pickles() {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pickles");
+    let names = ["odd.bin", "odd-legacy.bin", "plain-dict.bin", "refused/posix.system"];
+    let seeds = names.map(|name| fs::read(from.join(name)).unwrap());
+    let words = [
+        "PK\x01\x02",
+        "PK\x05\x06",
+        "data.pkl",
+        "ctorch._utils\n_rebuild_tensor_v2\n",
+        "ccollections\nOrderedDict\n",
+        "cos\nsystem\n",
+        "(",
+        "R",
+        "Q",
+        "t",
+        "q\0",
+        "h\0",
+        "u",
+        ".",
+    ];
+    fuzz("pickles", &seeds, &words, |bytes| {
+        if let Ok(dict) = StateDict::read(bytes) {
+            assert!(dict.tensors().all(|(_, stored)| stored.data(bytes).len() <= bytes.len()));
+        }
+    });
+}
+
+/// The index of shards.
+#[test]
+fn weight_indices() {
+    let dir = tempfile::tempdir().unwrap();
+    let seed = r#"{"metadata":{"total_size":9},"weight_map":{"a":"model-00001-of-00002.safetensors","b":"../x"}}"#;
+    fs::write(dir.path().join("model-00001-of-00002.safetensors"), "").unwrap();
+    fuzz(
+        "weight-index",
+        &[seed.into()],
+        &["weight_map", "../", "model-00001-of-00002.safetensors"],
+        |bytes| {
+            fs::write(dir.path().join("model.safetensors.index.json"), bytes).unwrap();
+            let _ = Files::of(dir.path());
+        },
+    );
 }

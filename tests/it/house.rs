@@ -8,13 +8,14 @@ use std::process::Command;
 use super::source::{code, files};
 
 /// Which modules a module may name besides itself.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("spec", &[]),
+    ("weights", &["spec"]),
     ("events", &["spec"]),
     ("dataset", &["spec"]),
     ("query", &["spec"]),
     ("hub", &["spec"]),
-    ("board", &["spec", "query"]),
+    ("board", &["spec", "query", "weights"]),
     ("store", &["spec", "events", "query"]),
     ("runner", &["spec", "events", "board", "store"]),
     ("order", &["spec", "board", "dataset", "store"]),
@@ -27,7 +28,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
         "cli",
         &[
             "spec", "events", "query", "board", "store", "analysis", "dataset", "runner", "order",
-            "hub", "tui",
+            "hub", "tui", "weights",
         ],
     ),
 ];

@@ -5,7 +5,7 @@ mod server;
 use serde_json::{Value, json};
 
 use super::shell::Shell;
-use server::{COMMIT, Manner, Server, TOKEN, files};
+use server::{COMMIT, Manner, Server, TOKEN, files, torch_files};
 
 fn whole(shell: &Shell, name: &str) {
     for (file, bytes) in files() {
@@ -166,7 +166,7 @@ fn a_server_that_never_comes_to_an_end_is_given_up() {
 }
 
 #[test]
-fn what_is_not_there_or_only_a_pickle_is_refused() {
+fn what_is_not_there_or_no_pickle_of_tensors_is_refused() {
     let (shell, server) = (Shell::board(), Server::start(Manner::default()));
     let done = server.pull(&shell, &["--name", "x", "--board", "."], None);
     assert_eq!(done.code, 0, "{done}");
@@ -178,8 +178,9 @@ fn what_is_not_there_or_only_a_pickle_is_refused() {
 
     let server = Server::start(Manner { pickle: true, ..Manner::default() });
     let done = server.pull(&shell, &[], None);
-    assert!(done.code == 2 && done.err.contains("save_pretrained"), "{done}");
-    assert_eq!(server.seen().len(), 1, "nothing was fetched");
+    let why = "pytorch_model.bin: it is no file of torch.save";
+    assert!(done.code == 2 && done.err.contains(why), "{done}");
+    assert!(!shell.path("models/tiny").exists(), "nothing was added");
 
     shell.refuses(&["models", "pull", "../etc/passwd"], 2, "ORG/NAME");
     let mut command = shell.command(&["models", "pull", "org/tiny"]);
@@ -210,9 +211,44 @@ fn folders_are_added_without_their_pickles() {
     shell.refuses(&["models", "add", "nowhere"], 2, "nowhere cannot be read");
     shell.refuses(&["models", "add", "elsewhere"], 2, "no config.json");
     std::fs::remove_file(shell.path(file)).unwrap();
-    shell.refuses(
-        &["models", "add", "elsewhere/my model", "--name", "p"],
-        2,
-        "only as a pickle (pytorch_model.bin)",
-    );
+    let args = ["models", "add", "elsewhere/my model", "--name", "p"];
+    shell.refuses(&args, 2, "pytorch_model.bin: it is no file of torch.save");
+    assert!(!shell.path("models/p").exists());
+    for (name, bytes) in torch_files() {
+        shell.write(&format!("elsewhere/my model/{name}"), bytes);
+    }
+    let added = shell.json(&args);
+    assert_eq!((&added["family"], &added["problem"]), (&json!("roberta"), &Value::Null));
+    assert!(shell.path("models/p/model.safetensors").is_file());
+    assert!(!shell.path("models/p/pytorch_model.bin").exists());
+    assert!(shell.path("elsewhere/my model/pytorch_model.bin").is_file(), "the source stays");
+}
+
+#[test]
+fn a_pickle_of_tensors_is_kept_as_safetensors() {
+    let shell = Shell::board();
+    let server = Server::start(Manner { torch: true, ..Manner::default() });
+    let done = server.pull(&shell, &[], None);
+    assert!(done.code == 0 && done.err.contains("written as safetensors"), "{done}");
+    let model = shell.json(&["models"]);
+    let model = model.as_array().unwrap().iter().find(|m| m["name"] == "tiny").unwrap().clone();
+    assert_eq!((&model["family"], &model["problem"]), (&json!("roberta"), &Value::Null));
+    assert!(shell.path("models/tiny/model.safetensors").is_file());
+    assert!(!shell.path("models/tiny/pytorch_model.bin").exists());
+}
+
+#[test]
+fn the_robots_conversion_of_the_same_commit_is_taken_before_a_pickle() {
+    const TITLE: &str = "Adding `safetensors` variant of this model";
+    let shell = Shell::board();
+    let manner = Manner { pickle: true, robot: Some(TITLE), ..Manner::default() };
+    let server = Server::start(manner.clone());
+    let done = server.pull(&shell, &[], None);
+    assert!(done.code == 0 && done.err.contains("refs/pr/7"), "{done}");
+    whole(&shell, "tiny");
+    assert!(server.seen().iter().all(|r| !r.path.contains("pytorch_model")), "no pickle came");
+    // What others propose is not the hub's word.
+    let server = Server::start(Manner { robot: Some("Better weights"), ..manner });
+    let done = server.pull(&shell, &["--name", "other"], None);
+    assert!(done.code == 2 && done.err.contains("no file of torch.save"), "{done}");
 }

@@ -69,6 +69,49 @@ fn a_head_that_transformers_lacks_is_not_called_one_of_its_own() {
     assert_eq!(config["tuneboard_pool"], json!("mean"));
 }
 
+/// Ids and logits of a checkpoint by transformers, and by peft where it is an adapter.
+fn is_as_transformers_has_it(shell: &Shell, folder: &str) {
+    let python = std::env::var("TUNEBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
+    let checked = Command::new(python.clone())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_huggingface.py"))
+        .arg(folder)
+        .arg(env!("CARGO_BIN_EXE_tuneboard-train"))
+        .args(["free entry to win a prize", "ok, see you at home", "a"])
+        .current_dir(shell.path("."))
+        .env("TUNEBOARD_DEVICE", "cpu")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    println!("{said}{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(checked.status.success(), "{python}, {folder}: {:?}", checked.status.code());
+}
+
+/// Each family of the fixtures, its whole weights trained and an adapter beside them.
+#[test]
+#[ignore = "needs a Python with transformers and torch: TUNEBOARD_PYTHON"]
+fn every_familys_checkpoints_and_adapters_give_the_same_in_transformers_and_peft() {
+    let shell = Shell::training();
+    let families = shell.families();
+    assert!(families.len() > 10);
+    for family in families {
+        for adapter in ["none", "lora"] {
+            let run = format!("{family}-{adapter}");
+            let pool = if family.starts_with("modernbert") { "mean" } else { "auto" };
+            shell.write(
+                &format!("{run}/spec.toml"),
+                format!(
+                    "data = \"data/mail.csv\"\nmodel = \"models/{family}\"\nadapter = \"{adapter}\"\n\
+                     epochs = 1\nmax_length = 16\nlr = 1e-3\ndevice = \"cpu\"\nprecision = \"fp32\"\n\
+                     pool = \"{pool}\"\n"
+                ),
+            );
+            let done = shell.trainer(&[&run]);
+            assert!(done.status.success(), "{run}: {}", String::from_utf8_lossy(&done.stderr));
+            is_as_transformers_has_it(&shell, &format!("{run}/checkpoints/best"));
+        }
+    }
+}
+
 /// The Python to ask: `TUNEBOARD_PYTHON`, else `python3`. `.ci/run` asks it where it has transformers.
 #[test]
 #[ignore = "needs a Python with transformers and torch: TUNEBOARD_PYTHON"]

@@ -74,6 +74,28 @@ impl Shell {
         }
     }
 
+    /// Puts every family of the fixtures under models/ that has weights and a head; gives their names.
+    #[cfg(feature = "train")]
+    pub fn families(&self) -> Vec<String> {
+        let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
+        let mut names = Vec::new();
+        for entry in fs::read_dir(families).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let from = entry.path();
+            let files =
+                ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"];
+            if !files.iter().all(|file| from.join(file).is_file()) {
+                continue;
+            }
+            for file in files {
+                self.write(&format!("models/{name}/{file}"), fs::read(from.join(file)).unwrap());
+            }
+            names.push(name);
+        }
+        names.sort();
+        names
+    }
+
     /// Runs the trainer in the board's folder, as the runner would.
     #[cfg(feature = "train")]
     pub fn trainer(&self, args: &[&str]) -> std::process::Output {

@@ -229,14 +229,23 @@ fn the_best_checkpoint_is_a_model_again() {
 /// Invariant 7 of docs/architecture.md.
 #[test]
 fn a_resumed_run_equals_the_uninterrupted_one_to_the_bit() {
-    let desk = Desk::new();
+    resumes(&SMALL.replace("limit = 400", "limit = 1600"));
+}
+
+#[test]
+fn a_resumed_adapter_equals_the_uninterrupted_one_to_the_bit() {
     let spec = SMALL.replace("limit = 400", "limit = 1600");
-    let whole = desk.run_folder("whole", &spec);
+    resumes(&format!("adapter = \"lora\"\nlora_dropout = 0.1\n{spec}"));
+}
+
+fn resumes(spec: &str) {
+    let desk = Desk::new();
+    let whole = desk.run_folder("whole", spec);
     assert!(desk.train("whole").status.success());
     let want = events(&whole);
 
     // SIGTERM in the middle of the first epoch, SIGKILL in the middle of the second.
-    let broken = desk.run_folder("broken", &spec);
+    let broken = desk.run_folder("broken", spec);
     let reported = |run: &Path, at_least: u64| {
         fs::exists(run.join("events.jsonl")).unwrap()
             && step_losses(&events(run)).keys().any(|s| *s >= at_least)

@@ -19,11 +19,13 @@ use super::verb::{self, Context, one};
 #[command(after_help = "\
 With --to: a run's model as a Hugging Face folder. It holds config.json, model.safetensors, the
 tokenizer's files and a README.md that says where they come from. transformers loads it; so does
-model=DIR. Otherwise a table of every run that is named, or of all of them.
+model=DIR. A run with adapter=lora gives a folder for peft; --merge makes one model of it and of
+what it stands beside. Otherwise a table of every run that is named, or of all of them.
 
 Examples:
   tuneboard export r12 --to models/spam-filter
   tuneboard export r12 --checkpoint last --to /tmp/r12
+  tuneboard export r12 --merge --to models/merged
   tuneboard export runs 'acc>0.9 since:7d' --out good.parquet
   tuneboard export curves r12 r15 --format jsonl
   tuneboard export confusion s3 --split val --format md
@@ -44,6 +46,9 @@ pub struct Args {
     /// Which weights
     #[arg(long, value_enum, default_value = "best", requires = "to")]
     checkpoint: Which,
+    /// An adapter (adapter=lora) and the checkpoint that it stands beside, as one model
+    #[arg(long, requires = "to")]
+    merge: bool,
     #[command(flatten)]
     table: tables::Args,
 }
@@ -57,7 +62,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let run = one(&verb::reader(&board)?, &args.what)?;
     let from = checkpoint(&board, &run, args.checkpoint)?;
     let to = std::path::absolute(&to).unwrap_or(to);
-    let written = model::export(&run, &from, &to)?;
+    let written = model::export(&board, &run, &from, &to, args.merge)?;
     if context.json {
         let id = run.id.to_string();
         context.out.json(&json!({ "run": id, "to": to, "files": written.files }))?;

@@ -3,15 +3,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::board::is_within;
+use serde_json::Value;
+
+use crate::board::{Board, is_within};
 use crate::cli::error::CliError;
 use crate::cli::figures::value;
+use crate::runner;
 use crate::spec::BuiltIn;
 use crate::spec::family::TOKENIZER_FILES;
 use crate::store::Run;
 
 /// What a model folder is made of; a checkpoint holds more, to resume from.
-const FILES: [&str; 3] = ["config.json", "model.safetensors", "vocabulary.json"];
+const FILES: [&str; 5] = ["config.json", "model.safetensors", WEIGHTS, ADAPTER, "vocabulary.json"];
+const ADAPTER: &str = "adapter_config.json";
+const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// What was written.
 pub struct Written {
@@ -25,7 +30,17 @@ pub struct Written {
 ///
 /// # Errors
 /// A folder that holds something, or cannot be written.
-pub fn export(run: &Run, from: &Path, to: &Path) -> Result<Written, CliError> {
+pub fn export(
+    board: &Board,
+    run: &Run,
+    from: &Path,
+    to: &Path,
+    merge: bool,
+) -> Result<Written, CliError> {
+    if merge && !from.join(ADAPTER).is_file() {
+        let id = run.id;
+        return Err(CliError::Usage(format!("{id} has no adapter; leave --merge out.")));
+    }
     let usage = |why: String| CliError::Usage(format!("{} {why}.", to.display()));
     match fs::read_dir(to).map(|mut entries| entries.next().is_none()) {
         Ok(true) => {}
@@ -36,18 +51,42 @@ pub fn export(run: &Run, from: &Path, to: &Path) -> Result<Written, CliError> {
     let parent = to.parent().filter(|parent| parent.is_dir());
     let parent = parent.ok_or_else(|| usage("lies in a folder that does not exist".into()))?;
     let temporary = parent.join(format!(".tuneboard-export-{}", std::process::id()));
-    let written = fill(run, from, &temporary).and_then(|written| {
-        // An empty folder gives way to a rename.
-        fs::rename(&temporary, to).map_err(cannot(to))?;
-        Ok(written)
-    });
+    let merged = parent.join(format!(".tuneboard-merge-{}", std::process::id()));
+    let source = if merge { merge_into(board, from, &merged) } else { Ok(from.to_owned()) };
+    let written =
+        source.and_then(|source| fill(board, run, &source, &temporary)).and_then(|written| {
+            // An empty folder gives way to a rename.
+            fs::rename(&temporary, to).map_err(cannot(to))?;
+            Ok(written)
+        });
+    let _ = fs::remove_dir_all(&merged);
     if written.is_err() {
         let _ = fs::remove_dir_all(&temporary);
     }
     written
 }
 
-fn fill(run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
+/// The adapter in `from` and what it stands beside, as one model in the new folder `to`.
+fn merge_into(board: &Board, from: &Path, to: &Path) -> Result<PathBuf, CliError> {
+    let (from, folder) = (from.display().to_string(), to.display().to_string());
+    runner::trainer_output(board, &["merge", &from, &folder], "")?;
+    Ok(to.to_owned())
+}
+
+/// `adapter_config.json` names what the adapter stands beside from the board on; elsewhere it takes the whole
+/// path.
+fn with_whole_path(config: &str, root: &Path) -> String {
+    let Ok(mut json) = serde_json::from_str::<Value>(config) else { return config.to_owned() };
+    if let Some(base) = json["base_model_name_or_path"].as_str() {
+        let whole = root.join(base);
+        if whole.is_dir() {
+            json["base_model_name_or_path"] = whole.display().to_string().into();
+        }
+    }
+    format!("{json:#}\n")
+}
+
+fn fill(board: &Board, run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
     fs::create_dir_all(folder).map_err(cannot(folder))?;
     let mut written = Written { files: Vec::new(), bytes: 0 };
     for name in FILES.into_iter().chain(TOKENIZER_FILES) {
@@ -67,7 +106,12 @@ fn fill(run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
             Err(e) => return Err(cannot(&to)(e)),
         }
     }
-    if !written.files.starts_with(&["config.json", "model.safetensors"]) {
+    let config = folder.join(ADAPTER);
+    if let Ok(text) = fs::read_to_string(&config) {
+        fs::write(&config, with_whole_path(&text, board.root())).map_err(cannot(&config))?;
+    }
+    let has = |files: &[&str]| files.iter().all(|file| written.files.contains(file));
+    if !has(&["config.json", "model.safetensors"]) && !has(&["config.json", WEIGHTS, ADAPTER]) {
         let from = from.display();
         return Err(CliError::Place(format!(
             "{from} lost files while they were copied: the run saved a newer checkpoint; try again."

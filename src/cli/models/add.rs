@@ -9,8 +9,9 @@ use crate::cli::error::CliError;
 use crate::cli::exit;
 use crate::cli::figures::bytes;
 use crate::cli::verb::Context;
-use crate::hub::{conversion, is_model_file, pickle};
+use crate::hub::{Weights, is_model_file, pickle};
 use crate::spec::family::POOLING_FILE;
+use crate::weights::to_safetensors;
 
 /// `tuneboard models add`.
 pub fn run(from: &Path, name: Option<String>, context: &mut Context) -> Result<u8, CliError> {
@@ -27,7 +28,9 @@ pub fn run(from: &Path, name: Option<String>, context: &mut Context) -> Result<u
     let place = place(&board, &name.unwrap_or(own))?;
     let names = files(&folder)?;
     let temporary = board.models().join(format!(".add-{}", std::process::id()));
-    let copied = copy(&folder, &names, &temporary).and_then(|()| settle(&temporary, &place));
+    let copied = copy(&folder, &names, &temporary)
+        .and_then(|()| convert(&temporary))
+        .and_then(|_| settle(&temporary, &place));
     if copied.is_err() {
         let _ = fs::remove_dir_all(&temporary);
     }
@@ -66,6 +69,17 @@ pub fn settle(complete: &Path, place: &Path) -> Result<(), CliError> {
     fs::rename(complete, place).map_err(|e| cannot(place, &e))
 }
 
+/// Makes safetensors of a folder's pickles, once and for all; says whether there were any.
+///
+/// # Errors
+/// A pickle of something other than a state dict.
+pub fn convert(folder: &Path) -> Result<bool, CliError> {
+    to_safetensors(folder).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData => CliError::Usage(format!("{e}; nothing was added.")),
+        _ => cannot(folder, &e),
+    })
+}
+
 /// Says what is there now, and what is wrong with it.
 pub fn report(place: &Path, context: &mut Context) -> Result<u8, CliError> {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
@@ -97,19 +111,14 @@ fn files(folder: &Path) -> Result<Vec<String>, CliError> {
     if !has("config.json") {
         return Err(CliError::Usage(format!("{shown} holds no config.json, so it is no model.")));
     }
-    let single = has("model.safetensors");
-    if !single && !has("model.safetensors.index.json") {
-        let names = all.iter().map(|(name, _)| name.as_str());
-        return Err(CliError::Usage(match pickle(names) {
-            Some(file) => format!(
-                "{shown} holds its weights only as a pickle ({file}), which can run any code when it is \
-                 opened. {}",
-                conversion(&shown.to_string())
-            ),
-            None => format!("{shown} holds no model.safetensors."),
-        }));
-    }
-    all.retain(|(name, size)| name == "README.md" || is_model_file(name, *size, single));
+    let Some(weights) = Weights::of(has) else {
+        let other = pickle(all.iter().map(|(name, _)| name.as_str()));
+        let other = other.map(|file| format!(", only {file}")).unwrap_or_default();
+        return Err(CliError::Usage(format!(
+            "{shown} holds no model.safetensors and no pytorch_model.bin{other}."
+        )));
+    };
+    all.retain(|(name, size)| name == "README.md" || is_model_file(name, *size, weights));
     // How a sentence encoder pools is all that is wanted of what lies below.
     if folder.join(POOLING_FILE).is_file() {
         all.push((POOLING_FILE.to_owned(), 0));

@@ -32,7 +32,8 @@ pub struct Args {
 enum Verb {
     /// Copy a checkpoint folder into models/
     #[command(after_help = "\
-Takes config.json, the safetensors and the JSON and text files beside them; never a pickle.
+Takes config.json, the weights and the JSON and text files beside them. Weights that are only there
+as pytorch_model.bin are written as safetensors; nothing in such a file is ever executed.
 
 Example:
   tuneboard models add ~/checkpoints/minilm --name my-minilm")]
@@ -46,9 +47,10 @@ Example:
     },
     /// Fetch a checkpoint from a Hugging Face hub into models/
     #[command(after_help = "\
-HF_ENDPOINT, HF_TOKEN and HF_HOME mean what they mean to every tool of the hub. Only safetensors,
-JSON and text files are fetched, each is compared with its checksum, and an interrupted pull goes
-on where it stopped.
+HF_ENDPOINT, HF_TOKEN and HF_HOME mean what they mean to every tool of the hub. Only weights, JSON
+and text files are fetched, each is compared with its checksum, and an interrupted pull goes on
+where it stopped. Where there is no safetensors file, the hub's own conversion of the same commit
+is taken, or else pytorch_model.bin, which is read as tensors, never executed, and kept as safetensors.
 
 Examples:
   tuneboard models pull prajjwal1/bert-tiny

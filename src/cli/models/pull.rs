@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::add::{place, report, settle};
+use super::add::{convert, place, report, settle};
 use crate::board::Board;
 use crate::cli::error::CliError;
 use crate::cli::figures::bytes;
@@ -15,8 +15,7 @@ pub fn run(repo: &RepoName, name: Option<String>, context: &mut Context) -> Resu
     let board = context.board()?;
     let place = place(&board, name.as_deref().unwrap_or(repo.last()))?;
     let hub = Hub::from_env()?;
-    let listing = hub.list(repo)?;
-    let choice = hub::choose(&listing)?;
+    let (listing, choice) = found(&hub, repo, context)?;
     let folder = partial(&board, &listing)?;
     // It goes with the folder, so nobody else holds it once the folder has its place.
     let lock = folder.join(LOCK);
@@ -34,9 +33,34 @@ pub fn run(repo: &RepoName, name: Option<String>, context: &mut Context) -> Resu
     }
     let card = folder.join("README.md");
     fs::write(&card, provenance(&listing)).map_err(|e| unwritable(&card, &e))?;
+    if choice.weights.pickled && convert(&folder)? {
+        context
+            .out
+            .aside("Its pytorch_model.bin was read as tensors and written as safetensors.")?;
+    }
     fs::remove_file(&lock).map_err(|e| unwritable(&lock, &e))?;
     settle(&folder, &place)?;
     report(&place, context)
+}
+
+/// What the repository holds; where its weights are pickled, rather what the hub's own robot made of them.
+fn found(
+    hub: &Hub,
+    repo: &RepoName,
+    context: &mut Context,
+) -> Result<(Listing, hub::Choice), CliError> {
+    let listing = hub.list(repo)?;
+    let choice = hub::choose(&listing)?;
+    if choice.weights.pickled
+        && let Some(converted) = hub.conversion(&listing)
+        && let Ok(choice) = hub::choose(&converted)
+        && !choice.weights.pickled
+    {
+        let from = &converted.name.revision;
+        context.out.aside(format!("The hub has safetensors of it as {from}, which are taken."))?;
+        return Ok((converted, choice));
+    }
+    Ok((listing, choice))
 }
 
 const LOCK: &str = ".lock";

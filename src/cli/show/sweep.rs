@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::analysis::groups::Spread;
+use crate::analysis::sizes;
 use crate::analysis::sweeps::{self, Effect, Setting, SweepFacts, SweepReport, score};
 use crate::cli::contract::RunObject;
 use crate::cli::error::CliError;
@@ -170,8 +171,18 @@ fn settings(report: &SweepReport, context: &mut Context) -> Result<(), CliError>
 
 fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
     context.out.line("\nRuns")?;
-    let mut table =
-        Table::new(&["id", "state", "~name", ">val acc", ">test acc", ">time", ">hours", "device"]);
+    let mut table = Table::new(&[
+        "id",
+        "state",
+        "~name",
+        ">val acc",
+        ">test acc",
+        ">time",
+        ">hours",
+        ">learn",
+        ">memory",
+        "device",
+    ]);
     let mut runs: Vec<&Run> = facts.runs.iter().collect();
     runs.sort_by_key(|run| run.id);
     for run in runs.iter().take(SHOWN) {
@@ -185,6 +196,8 @@ fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
             figures::maybe(run.last.get(test::ACC).copied()).into(),
             time.map_or_else(|| NOTHING.to_owned(), duration).into(),
             time.map_or_else(|| NOTHING.to_owned(), |t| format!("{:.3}", in_hours(t))).into(),
+            sizes::trainable(run).map_or_else(|| NOTHING.to_owned(), figures::count).into(),
+            sizes::memory(run).map_or_else(|| NOTHING.to_owned(), figures::bytes).into(),
             device.into(),
         ]);
     }
@@ -267,6 +280,8 @@ fn setting(axes: &[String], setting: &Setting) -> Value {
         "score": setting.score,
         "seconds": setting.cost.map(|ms| ms as f64 / 1000.0),
         "per_hour": sweeps::per_hour(setting),
+        "trainable_parameters": setting.trainable,
+        "peak_memory_bytes": setting.memory,
         "pareto": setting.is_on_front,
     })
 }
@@ -296,5 +311,7 @@ fn one(run: &Run) -> Value {
         "seconds": time.map(|ms| ms as f64 / 1000.0),
         "device_hours": time.map(in_hours),
         "device": run.placement.as_ref().map(|p| p.device.as_str()),
+        "trainable_parameters": sizes::trainable(run),
+        "peak_memory_bytes": sizes::memory(run),
     })
 }

@@ -28,6 +28,14 @@ pub(super) struct Input {
 /// What no trainer of ours reads of a checkpoint's folder, and what may be large.
 const UNREAD: [&str; 4] = [".bin", ".msgpack", ".onnx", ".ot"];
 
+/// True for weights of a folder that has no safetensors, which are read in their stead.
+fn is_weights(folder: &Path, leaf: &str) -> bool {
+    let has = |name: &str| folder.join(name).exists();
+    leaf.starts_with("pytorch_model")
+        && !has("model.safetensors")
+        && !has("model.safetensors.index.json")
+}
+
 /// A file of an input: its name within the input, where it lies, its length and its time.
 type Entry = (String, PathBuf, u64, Option<SystemTime>);
 
@@ -53,7 +61,12 @@ impl Hashes {
         if let Some(parent) = spec.init.parent() {
             // Its path below the board is the same everywhere.
             let folder = locate::best_checkpoint(board.root(), parent);
+            let is_adapter = folder.join("adapter_config.json").is_file();
             self.add(board, "init", folder, &mut there, &mut inputs)?;
+            // What an adapter stands beside is not in its folder.
+            if let (true, Ok(model)) = (is_adapter, board.model(&spec.model)) {
+                self.add(board, "model", model, &mut there, &mut inputs)?;
+            }
         } else if BuiltIn::named(&spec.model).is_none() {
             let model = board.model(&spec.model).map_err(|e| e.to_string())?;
             self.add(board, "model", model, &mut there, &mut inputs)?;
@@ -161,7 +174,7 @@ fn collect(
         let Some(leaf) = leaf.to_str().filter(|l| !l.starts_with('.')) else { continue };
         let (path, name) = (entry.path(), format!("{name}/{leaf}"));
         let Ok(meta) = fs::metadata(&path) else { continue };
-        let unread = UNREAD.iter().any(|end| leaf.ends_with(end));
+        let unread = UNREAD.iter().any(|end| leaf.ends_with(end)) && !is_weights(folder, leaf);
         if !unread && !is_within(root, &path) {
             let why = format!("`{}` is a link that leads out of it", printable(leaf, 80));
             return Err(io::Error::other(why));
@@ -244,12 +257,16 @@ mod tests {
             fs::create_dir(&folder).unwrap();
             fs::write(folder.join("config.json"), text).unwrap();
             fs::write(folder.join("pytorch_model.bin"), name).unwrap();
+            fs::write(folder.join("model.safetensors"), "").unwrap();
             content(&entries(&folder).unwrap()).unwrap()
         };
         let (a, b, c) = (make("a", "{}"), make("b", "{}"), make("c", "{ }"));
         assert_eq!(a, b);
         assert_ne!(a, c);
         assert_eq!(a.len(), 32);
+        // Where there are no safetensors, the pickle is what is read.
+        fs::remove_file(dir.path().join("a/model.safetensors")).unwrap();
+        assert_eq!(entries(&dir.path().join("a")).unwrap().len(), 2);
     }
 
     #[test]

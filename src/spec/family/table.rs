@@ -39,10 +39,13 @@ const ENCODER: Row = Row {
     has_half_products: true,
     unfreeze: Unfreeze::All,
     language_model: LanguageModel::No,
+    // Families that peft does not know do as those that they came from.
+    lora: &["query", "value"],
     classes: &[],
 };
 /// Decoders such as Llama.
 const DECODER: Row = Row {
+    lora: &["q_proj", "v_proj"],
     positions: Some(positions(2048)),
     layers: hidden_layers(32),
     padding: PaddingId { keys: PAD_OR_END, usual: 0 },
@@ -51,7 +54,8 @@ const DECODER: Row = Row {
     ..ENCODER
 };
 /// Recurrent networks, whose products are in 32 bits.
-const RECURRENT: Row = Row { positions: None, usual_lr: 1e-3, has_half_products: false, ..ENCODER };
+const RECURRENT: Row =
+    Row { positions: None, usual_lr: 1e-3, has_half_products: false, lora: &[], ..ENCODER };
 
 macro_rules! families {
     ($($(#[$doc:meta])* $name:ident: $base:ident { $($field:ident: $value:expr),+ $(,)? })+) => {
@@ -120,6 +124,7 @@ families! {
         examples: "distilbert/distilbert-base-uncased",
         layers: Layers { at: "/n_layers", usual: 6 },
         language_model: LanguageModel::Masked("DistilBertForMaskedLM"),
+        lora: &["q_lin", "v_lin"],
         classes: &[(Pool::Cls, "DistilBertForSequenceClassification")],
     }
     /// Clark et al. 2020.
@@ -138,6 +143,7 @@ families! {
         positions: LATE_POSITIONS,
         padding: PaddingId { keys: &[], usual: 1 },
         language_model: LanguageModel::Masked("MPNetForMaskedLM"),
+        lora: &["attn.q", "attn.v"],
         classes: &[(Pool::Cls, "MPNetForSequenceClassification")],
     }
     /// Lan et al. 2020.
@@ -154,6 +160,7 @@ families! {
         model_type: "deberta-v2",
         title: "DeBERTa-v3",
         examples: "microsoft/deberta-v3-small",
+        lora: &["query_proj", "value_proj"],
         classes: &[(Pool::Cls, "DebertaV2ForSequenceClassification")],
     }
     /// Warner et al. 2024.
@@ -165,6 +172,7 @@ families! {
         layers: hidden_layers(22),
         padding: PaddingId { keys: PAD, usual: 50283 },
         language_model: LanguageModel::Masked("ModernBertForMaskedLM"),
+        lora: &["Wqkv"],
         classes: &[
             (Pool::Cls, "ModernBertForSequenceClassification"),
             (Pool::Mean, "ModernBertForSequenceClassification"),
@@ -181,6 +189,7 @@ families! {
         pools: &[Pool::Last, Pool::Mean, Pool::Max, Pool::Flatten],
         usual_lr: 5e-5,
         language_model: LanguageModel::Causal("GPT2LMHeadModel"),
+        lora: &["c_attn"],
         classes: &[(Pool::Last, "GPT2ForSequenceClassification")],
     }
     /// Yang et al. 2024.
@@ -226,6 +235,7 @@ families! {
         title: "GPT-NeoX (Pythia)",
         examples: "EleutherAI/pythia-160m",
         layers: hidden_layers(44),
+        lora: &["query_key_value"],
         classes: &[(Pool::Last, "GPTNeoXForSequenceClassification")],
     }
     /// Peters et al. 2018.

@@ -3,8 +3,8 @@ use super::row::{flag, float, int, required, text, word};
 use super::{Key, ValueKind, values};
 use crate::spec::metrics::val;
 use crate::spec::{
-    ClassWeights, DECIDING, Delimiter, Escape, Header, Init, KeyGroup, Optimizer, Pool, Precision,
-    Preset, Quote, Schedule, Task, Unfreeze, short,
+    Adapter, ClassWeights, DECIDING, Delimiter, Escape, Header, Init, KeyGroup, Optimizer, Pool,
+    Precision, Preset, Quote, Schedule, Task, Unfreeze, short,
 };
 
 /// TOML integers are signed.
@@ -12,6 +12,9 @@ pub(super) const MAX_SEED: u64 = i64::MAX as u64;
 
 /// The version that the keys came with which say how a data file is written.
 const FILES: u8 = 4;
+
+/// The version that the keys of adapters came with.
+const ADAPTERS: u8 = 6;
 
 /// Every key, in the order of forms, tables and `tuneboard show`.
 pub static KEYS: &[Key] = &[
@@ -188,6 +191,30 @@ pub static KEYS: &[Key] = &[
         .group_in(KeyGroup::Model)
         .roles(&[Memory])
         .later(3, "false"),
+    word!(adapter: Adapter, "lora = the checkpoint stays as it is, and narrow matrices beside it learn")
+        .group_in(KeyGroup::Model)
+        .roles(&[Memory])
+        .later(ADAPTERS, "none"),
+    int!(lora_rank, 1, 4096, "LoRA: how wide the narrow matrices are")
+        .group_in(KeyGroup::Model)
+        .roles(&[Memory])
+        .later(ADAPTERS, "8"),
+    float!(lora_alpha, 0.0, 65_536.0, "LoRA: what is learnt counts lora_alpha / lora_rank times")
+        .group_in(KeyGroup::Model)
+        .later(ADAPTERS, "8"),
+    float!(lora_dropout, 0.0, 0.95, "LoRA: dropout of what the narrow matrices read")
+        .group_in(KeyGroup::Model)
+        .later(ADAPTERS, "0"),
+    Key::new(
+        "lora_targets",
+        "LoRA: auto (as peft for the family), all-linear, or names of layers, as query,value",
+        ValueKind::Text,
+        |s| s.lora_targets.to_string(),
+        |s, v| v.parse().map(|targets| s.lora_targets = targets),
+    )
+    .group_in(KeyGroup::Model)
+    .roles(&[Memory])
+    .later(ADAPTERS, "auto"),
     float!(clip, 0.0, 1e9, "largest gradient norm; 0 = no clipping").notebook("0"),
     float!(label_smoothing, 0.0, 0.99, "mass moved from the true class to all").notebook("0"),
     word!(class_weights: ClassWeights, "weight of each class in the loss")

@@ -17,8 +17,9 @@ use self::config::Dropouts;
 pub use self::language_model::{LanguageModel, LoadedLanguageModel, Predicted, regularisation};
 pub use self::transfer::matched;
 use super::Mode;
+use super::builder::Builder;
 use super::layers::dropout;
-use super::parameters::{Builder, Fresh};
+use super::parameters::Fresh;
 use crate::error::TrainError;
 
 /// Word embeddings and LSTM layers, each of which drops recurrent weights. Reference: fastai

@@ -19,4 +19,4 @@ mod source;
 mod token_encoder;
 
 pub use characters::Characters;
-pub use classifier::{Context, load};
+pub use classifier::load;

@@ -18,9 +18,10 @@ use self::distances::{Sight, Table};
 use self::embeddings::Embeddings;
 use self::layout::Layout;
 pub use self::masked::load_masked;
+use super::builder::Builder;
 use super::config::Activation;
 use super::layers::{Dropouts, LayerNorm, Linear};
-use super::parameters::Builder;
+use super::lora::Learning;
 use super::{Inputs, Limits, Mode};
 use crate::error::TrainError;
 
@@ -34,6 +35,7 @@ pub struct Encoder {
     order: Vec<usize>,
     pooler: Option<Linear>,
     dropouts: Dropouts,
+    learning: Learning,
 }
 
 /// One transformer block, normalised after each half. Reference: transformers `BertLayer`.
@@ -78,7 +80,8 @@ impl Encoder {
             }
             _ => None,
         };
-        Ok(Self { embeddings, table, blocks, order, pooler, dropouts })
+        let learning = builder.learning.clone();
+        Ok(Self { embeddings, table, blocks, order, pooler, dropouts, learning })
     }
 
     /// The last block's token vectors, `[batch, length, hidden]`.
@@ -86,6 +89,7 @@ impl Encoder {
     /// # Errors
     /// What libtorch reports.
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
+        self.learning.set(mode.training);
         let drop = self.dropouts.in_mode(mode);
         let (_, length) = inputs.ids.size2()?;
         let sight = self.table.sight(length, inputs.mask.as_ref(), drop.residual)?;
@@ -136,6 +140,7 @@ fn limits(config: &EncoderConfig) -> Limits {
     Limits {
         vocabulary: config.vocabulary,
         positions: config.places.longest(config.padding),
+        places: config.places.rows(),
         // Where there are no segments, a tokenizer's ids for them mean nothing.
         segments: if config.segments == 0 { 2 } else { config.segments },
     }

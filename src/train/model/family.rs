@@ -2,15 +2,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::Kind;
-use tuneboard::spec::family::TokenizerKind;
 use tuneboard::spec::{Family, Pool};
 
-use super::Parameter;
 use super::config::bad;
-use super::elmo::Characters;
 use crate::error::TrainError;
-use crate::fastai::Words;
-use crate::tokenize::{Subwords, Tokenizer};
 
 /// What the trainer does with a row of the table of families.
 pub trait FamilyExt: Sized {
@@ -20,18 +15,9 @@ pub trait FamilyExt: Sized {
     /// A family that this trainer does not know.
     fn of(folder: &Path, config: &Value) -> Result<Self, TrainError>;
 
-    /// The class of transformers that holds such a network with the head of `pool`, if there is one.
-    fn architecture(self, pool: Pool, parameters: &[Parameter]) -> Option<&'static str>;
-
-    /// The family's text -> ids; texts are cut to `max_length` tokens, specials included.
-    ///
-    /// # Errors
-    /// A missing or malformed file, or room for fewer tokens than the specials take.
-    fn tokenizer(
-        self,
-        folder: &Path,
-        max_length: Option<usize>,
-    ) -> Result<Box<dyn Tokenizer>, TrainError>;
+    /// The class of transformers that holds such a network with the head of `pool`, if there is one; `has` says
+    /// whether a weight's name has that end.
+    fn architecture(self, pool: Pool, has: impl Fn(&str) -> bool) -> Option<&'static str>;
 
     /// The number format of its matrix products where `asked` is asked for.
     fn products(self, asked: Kind) -> Kind;
@@ -49,8 +35,7 @@ impl FamilyExt for Family {
         Self::of_config(config).map_err(|why| bad(folder, &why))
     }
 
-    fn architecture(self, pool: Pool, parameters: &[Parameter]) -> Option<&'static str> {
-        let has = |name: &str| parameters.iter().any(|p| p.name.ends_with(name));
+    fn architecture(self, pool: Pool, has: impl Fn(&str) -> bool) -> Option<&'static str> {
         // The class has a pooler always; without one its logits would be others.
         let lacks_pooler = match self {
             Self::Bert => !has("pooler.dense.weight"),
@@ -58,20 +43,6 @@ impl FamilyExt for Family {
             _ => false,
         };
         self.class(pool).filter(|_| !lacks_pooler)
-    }
-
-    fn tokenizer(
-        self,
-        folder: &Path,
-        max_length: Option<usize>,
-    ) -> Result<Box<dyn Tokenizer>, TrainError> {
-        Ok(match self.row().tokenizer {
-            TokenizerKind::Subwords => {
-                Box::new(Subwords::of_family(folder, Some(self), max_length)?)
-            }
-            TokenizerKind::Characters => Box::new(Characters::new(max_length)),
-            TokenizerKind::Words => Box::new(Words::read(folder, max_length)?),
-        })
     }
 
     fn products(self, asked: Kind) -> Kind {

@@ -13,9 +13,11 @@ pub use self::causal::load_causal;
 pub use self::classifier::load;
 use self::config::Gpt2Config;
 use self::conv1d::Conv1d;
+use super::builder::Builder;
 use super::config::Activation;
 use super::layers::{Dropouts, LayerNorm, dropout};
-use super::parameters::{Builder, Fresh};
+use super::lora::Learning;
+use super::parameters::Fresh;
 use super::{Inputs, Mode};
 use crate::error::TrainError;
 
@@ -26,6 +28,7 @@ pub struct Gpt2 {
     layers: Vec<Layer>,
     norm: LayerNorm,
     dropouts: Dropouts,
+    learning: Learning,
 }
 
 /// One transformer layer, normalised before each block. Reference: transformers `GPT2Block`.
@@ -69,7 +72,8 @@ impl Gpt2 {
             .map(|index| Layer::new(builder, config, index))
             .collect::<Result<_, _>>()?;
         let norm = LayerNorm::encoder(builder, "ln_f", width, eps, 0)?;
-        Ok(Self { words, positions, layers, norm, dropouts })
+        let learning = builder.learning.clone();
+        Ok(Self { words, positions, layers, norm, dropouts, learning })
     }
 
     /// The last layer's token vectors, normalised, `[batch, length, hidden]`. Positions count from 0
@@ -78,6 +82,7 @@ impl Gpt2 {
     /// # Errors
     /// What libtorch reports.
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
+        self.learning.set(mode.training);
         let drop = self.dropouts.in_mode(mode);
         let (_, length) = inputs.ids.size2()?;
         let positions = match &inputs.positions {

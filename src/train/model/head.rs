@@ -7,10 +7,11 @@ use serde_json::Value;
 use tch::Tensor;
 use tuneboard::spec::{Family, Pool};
 
+use super::builder::Builder;
 use super::config::Activation;
 use super::family::{FamilyExt, written_pool};
 use super::layers::{Head, LayerNorm, dropout};
-use super::parameters::{Builder, Fresh};
+use super::parameters::Fresh;
 use super::{Mode, Request, WeightFiles};
 use crate::error::TrainError;
 
@@ -100,9 +101,7 @@ impl Choice {
     ) -> Result<Self, TrainError> {
         let at = |part: &str| format!("{}.{part}", last.name);
         let shape = match files {
-            Some(files) if !last.has_bias || files.has(&at("bias")) => {
-                files.shape(&at("weight"))?
-            }
+            Some(files) if !last.has_bias || files.has(&at("bias")) => files.shape(&at("weight")),
             _ => None,
         };
         let shape = shape.filter(|shape| {

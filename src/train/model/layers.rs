@@ -1,8 +1,11 @@
 use tch::{Kind, Tensor};
 
 use super::Mode;
+use super::builder::Builder;
 use super::config::Activation;
-use super::parameters::{Builder, Fresh};
+pub use super::dropout::dropout;
+use super::lora::{self, Delta};
+use super::parameters::Fresh;
 use crate::error::TrainError;
 use crate::native;
 
@@ -32,23 +35,12 @@ impl Dropouts {
     }
 }
 
-/// Zeroes each element with probability `p` and scales the rest by `1 / (1 - p)`.
-///
-/// # Errors
-/// What libtorch reports.
-pub fn dropout(x: Tensor, p: f64) -> Result<Tensor, TrainError> {
-    match p {
-        0.0 => Ok(x),
-        _ if native::takes(&x, 0) => native::dropout(&x, p),
-        _ => Ok(x.f_dropout(p, true)?),
-    }
-}
-
 /// y = x Wᵀ + b, with W `[outputs, inputs]`.
 pub struct Linear {
     weight: Tensor,
     /// 32-bit.
     pub bias: Tensor,
+    delta: Option<Delta>,
 }
 
 impl Linear {
@@ -80,7 +72,9 @@ impl Linear {
         let shape = [outputs, inputs];
         let weight = builder.stacked(&all("weight"), &shape, Fresh::Normal, depth)?;
         let bias = builder.stacked(&all("bias"), &[outputs], Fresh::Zeros, depth)?;
-        Ok(Self { weight, bias })
+        let layers: Vec<_> = names.iter().map(|name| ((*name).to_owned(), outputs)).collect();
+        let delta = builder.delta(&layers, inputs, depth)?;
+        Ok(Self { weight, bias, delta })
     }
 
     /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`.
@@ -90,7 +84,7 @@ impl Linear {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
         let kind = x.f_kind()?;
         let (weight, bias) = (self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?);
-        Ok(x.f_linear(&weight, Some(&bias))?)
+        lora::add(self.delta.as_ref(), x.f_linear(&weight, Some(&bias))?, x, 0)
     }
 
     /// As `forward`, without the bias: for those who add it on the way.
@@ -98,10 +92,12 @@ impl Linear {
     /// # Errors
     /// What libtorch reports.
     pub fn product(&self, x: &Tensor) -> Result<Tensor, TrainError> {
-        if native::multiplies(x, &self.weight) {
-            return native::product(x, &self.weight, true);
-        }
-        Ok(x.f_linear(&self.weight.f_to_kind(x.f_kind()?)?, None::<&Tensor>)?)
+        let product = if native::multiplies(x, &self.weight) {
+            native::product(x, &self.weight, true)?
+        } else {
+            x.f_linear(&self.weight.f_to_kind(x.f_kind()?)?, None::<&Tensor>)?
+        };
+        lora::add(self.delta.as_ref(), product, x, 0)
     }
 
     /// The outputs from `first` on, so many, as a layer of their own: `[.., inputs]` -> `[.., count]`.
@@ -112,7 +108,7 @@ impl Linear {
         let kind = x.f_kind()?;
         let weight = self.weight.f_narrow(0, first, count)?.f_to_kind(kind)?;
         let bias = self.bias.f_narrow(0, first, count)?.f_to_kind(kind)?;
-        Ok(x.f_linear(&weight, Some(&bias))?)
+        lora::add(self.delta.as_ref(), x.f_linear(&weight, Some(&bias))?, x, first)
     }
 
     /// `forward` and an activation.
@@ -128,6 +124,7 @@ impl Linear {
 pub struct Projection {
     weight: Tensor,
     bias: Option<Tensor>,
+    delta: Option<Delta>,
 }
 
 impl Projection {
@@ -152,7 +149,8 @@ impl Projection {
         } else {
             None
         };
-        Ok(Self { weight, bias })
+        let delta = builder.delta(layers, inputs, depth)?;
+        Ok(Self { weight, bias, delta })
     }
 
     /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`.
@@ -162,14 +160,14 @@ impl Projection {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
         let kind = x.f_kind()?;
         let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(kind)).transpose()?;
-        if native::multiplies(x, &self.weight) {
-            let product = native::product(x, &self.weight, true)?;
-            return Ok(match bias {
-                Some(bias) => product.f_add(&bias)?,
-                None => product,
-            });
-        }
-        Ok(x.f_linear(&self.weight.f_to_kind(kind)?, bias.as_ref())?)
+        let y = match bias {
+            bias if !native::multiplies(x, &self.weight) => {
+                x.f_linear(&self.weight.f_to_kind(kind)?, bias.as_ref())?
+            }
+            Some(bias) => native::product(x, &self.weight, true)?.f_add(&bias)?,
+            None => native::product(x, &self.weight, true)?,
+        };
+        lora::add(self.delta.as_ref(), y, x, 0)
     }
 }
 

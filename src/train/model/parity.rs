@@ -7,6 +7,7 @@ mod curves;
 mod families;
 mod family_tokens;
 mod gpt2;
+mod lora;
 mod minilm;
 mod predictor;
 mod tokens;

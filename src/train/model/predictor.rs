@@ -2,13 +2,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tch::{Device, Kind, Tensor};
-use tuneboard::spec::family::LanguageModel;
+use tch::Tensor;
 
-use super::config::{self, bad};
-use super::{
-    Family, FamilyExt, Inputs, Limits, Mode, Padding, Parameter, Start, encoder, gpt2, rotary,
-};
+use super::config::bad;
+use super::{Family, Inputs, Limits, Mode, Padding, Parameter};
 use crate::error::TrainError;
 use crate::tokenize::Tokenizer;
 
@@ -47,32 +44,6 @@ pub struct LoadedPredictor {
     pub json: Value,
     /// True if all its weights came from the checkpoint.
     pub head_given: bool,
-}
-
-/// Reads the folder of a transformer's checkpoint as a language model.
-///
-/// # Errors
-/// Whatever is wrong with the folder; a family that is none.
-pub fn load_predictor(
-    folder: &Path,
-    start: Start,
-    dropout: Option<f64>,
-    device: Device,
-    kind: Kind,
-) -> Result<LoadedPredictor, TrainError> {
-    let json = config::read(folder)?;
-    let family = Family::of(folder, &json)?;
-    let (source, place) = ((folder, json), (device, kind));
-    match (family, family.row().language_model) {
-        (Family::Gpt2, _) => gpt2::load_causal(folder, source.1, start, dropout, device, kind),
-        (Family::ModernBert, _) | (_, LanguageModel::Causal(_)) => {
-            rotary::load_predictor(family, source, start, dropout, place)
-        }
-        (_, LanguageModel::Masked(class)) => {
-            encoder::load_masked(family, class, source, start, dropout, place)
-        }
-        (_, LanguageModel::Stream | LanguageModel::No) => Err(speaks_not(folder, family)),
-    }
 }
 
 /// What is said of a family that is no language model.

@@ -9,8 +9,6 @@ mod norm;
 mod predictor;
 mod rope;
 
-use std::path::Path;
-
 use tch::{Kind, Tensor};
 
 use self::attention::{Attention, Sight};
@@ -20,10 +18,12 @@ use self::layout::{Layout, Widen};
 use self::norm::Norm;
 pub use self::predictor::load_predictor;
 use super::attention::HIDDEN;
+use super::builder::Builder;
 use super::config::Activation;
 use super::layers::{Dropouts, Projection, dropout};
-use super::parameters::{Builder, Fresh};
-use super::{Inputs, Limits, Mode, Start, WeightFiles};
+use super::lora::Learning;
+use super::parameters::Fresh;
+use super::{Inputs, Limits, Mode};
 use crate::error::TrainError;
 
 /// Word embeddings, blocks, a last normalisation.
@@ -35,6 +35,7 @@ pub struct Rotary {
     config: RotaryConfig,
     dropouts: Dropouts,
     inner_dropout: f64,
+    learning: Learning,
 }
 
 /// One block, normalised before each half. Reference: transformers `LlamaDecoderLayer` and its kin.
@@ -52,14 +53,9 @@ struct Block {
     is_parallel: bool,
 }
 
-/// The weights of `folder` where they are to be read.
-fn files(layout: &Layout, folder: &Path, start: Start) -> Result<Option<WeightFiles>, TrainError> {
-    start.files(folder, &format!("{}.weight", layout.words))
-}
-
 /// What ids the network takes.
 fn limits(config: &RotaryConfig) -> Limits {
-    Limits { vocabulary: config.vocabulary, positions: config.positions, segments: 2 }
+    Limits::plain(config.vocabulary, config.positions, 2)
 }
 
 impl Rotary {
@@ -76,7 +72,7 @@ impl Rotary {
         let depth = config.blocks.len() as u32;
         let name = format!("{}.weight", layout.words);
         let fresh = config.idle_row.map_or(Fresh::Normal, |padding| Fresh::Words { padding });
-        let words = builder.encoder(&name, &[config.vocabulary, config.hidden], fresh, depth)?;
+        let words = builder.table(&name, &[config.vocabulary, config.hidden], fresh, depth)?;
         let mut norm = |name: &str, depth| {
             Norm::new(builder, name, config.norm, config.hidden, config.eps, depth)
         };
@@ -94,6 +90,7 @@ impl Rotary {
             config: config.clone(),
             dropouts: config.dropouts.or_all(given),
             inner_dropout: given.unwrap_or(config.inner_dropout),
+            learning: builder.learning.clone(),
         })
     }
 
@@ -103,10 +100,12 @@ impl Rotary {
     /// # Errors
     /// What libtorch reports.
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
+        self.learning.set(mode.training);
         let drop = self.dropouts.in_mode(mode);
         let inner = if mode.training { self.inner_dropout } else { 0.0 };
         let idle = self.config.idle_row.unwrap_or(-1);
-        let mut x = Tensor::f_embedding(&self.words, &inputs.ids, idle, false, inputs.by_row)?;
+        let x = Tensor::f_embedding(&self.words, &inputs.ids, idle, false, inputs.by_row)?;
+        let mut x = x.f_to_kind(Kind::Float)?;
         if let Some(scale) = self.config.words_scale {
             x = x.f_mul_scalar(scale)?;
         }

@@ -1,11 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
-use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+use tuneboard::weights::{self, Files, Format, StateDict, Stored};
 
 use super::damage::damage;
 use crate::error::TrainError;
@@ -15,29 +15,46 @@ use crate::error::TrainError;
 /// Folders differ in two ways that are mended here: a prefix before all names (`bert.`,
 /// `0.auto_model.`), and the LayerNorm names of 2018 (`gamma`, `beta`).
 pub struct WeightFiles {
-    files: Vec<(PathBuf, Mmap)>,
-    /// Name without prefix -> file and the name in it.
-    names: BTreeMap<String, (usize, String)>,
+    files: Vec<(PathBuf, Arc<Mmap>)>,
+    /// By the name without prefix.
+    tensors: BTreeMap<String, Held>,
+    /// Tensors that stand for those of the files (the head of an adapter).
+    instead: BTreeMap<String, Tensor>,
+}
+
+/// A tensor of the files.
+struct Held {
+    file: usize,
+    /// What it is called there.
+    name: String,
+    stored: Stored,
 }
 
 impl WeightFiles {
-    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names. `anchor` is
-    /// a tensor that every model of the family has, whatever the prefix.
+    /// Opens the weights of a folder (see [`Files::of`]). `anchor` is a tensor that every model of the family
+    /// has, whatever the prefix.
     ///
     /// # Errors
     /// No such file, or one that is cut short, lies about its contents or has no `anchor`.
     pub fn open(folder: &Path, anchor: &str) -> Result<Self, TrainError> {
+        let found = Files::of(folder).map_err(|e| {
+            let why = e.to_string();
+            let why = why.strip_prefix("no ").map_or_else(
+                || format!("{}: {why}.", folder.display()),
+                |lacks| format!("{} holds no {lacks}.", folder.display()),
+            );
+            TrainError::Input(why)
+        })?;
         let mut files = Vec::new();
-        let mut full_names = BTreeMap::new();
-        for path in safetensors_files(folder)? {
+        let mut all = BTreeMap::new();
+        for path in found.paths {
             let map = map(&path)?;
-            let tensors = parse(&path, &map)?;
-            for name in tensors.names() {
-                full_names.insert(name.to_owned(), files.len());
+            for (name, stored) in tensors(&path, &map, found.format)? {
+                all.insert(name.clone(), Held { file: files.len(), name, stored });
             }
-            files.push((path, map));
+            files.push((path, Arc::new(map)));
         }
-        let prefix = full_names
+        let prefix = all
             .keys()
             .filter_map(|name| name.strip_suffix(anchor))
             .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
@@ -45,42 +62,38 @@ impl WeightFiles {
             .map(str::to_owned)
             .ok_or_else(|| TrainError::MissingTensor {
                 name: anchor.to_owned(),
-                file: folder.join("model.safetensors").display().to_string(),
+                file: files.first().map_or(folder, |file| &file.0).display().to_string(),
             })?;
-        let names = full_names
-            .into_iter()
-            .map(|(name, file)| {
-                let short = name.strip_prefix(&prefix).unwrap_or(&name);
-                let today = short
-                    .strip_suffix("LayerNorm.gamma")
-                    .map(|stem| format!("{stem}LayerNorm.weight"))
-                    .or_else(|| {
-                        short.strip_suffix("LayerNorm.beta").map(|s| format!("{s}LayerNorm.bias"))
-                    });
-                (today.unwrap_or_else(|| short.to_owned()), (file, name))
-            })
-            .collect();
-        Ok(Self { files, names })
+        let tensors = all.into_iter().map(|(name, held)| (today(&name, &prefix), held)).collect();
+        Ok(Self { files, tensors, instead: BTreeMap::new() })
+    }
+
+    /// Puts tensors in the place of those of the files.
+    pub fn put(&mut self, instead: impl IntoIterator<Item = (String, Tensor)>) {
+        self.instead.extend(instead);
+    }
+
+    /// True if [`Self::put`] gave the tensor.
+    pub fn is_put(&self, name: &str) -> bool {
+        self.instead.contains_key(name)
     }
 
     /// Every name, without prefix.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(String::as_str)
+        self.tensors.keys().map(String::as_str)
     }
 
     /// True if the tensor is there.
     pub fn has(&self, name: &str) -> bool {
-        self.names.contains_key(name)
+        self.instead.contains_key(name) || self.tensors.contains_key(name)
     }
 
     /// The shape of a tensor, if it is there.
-    ///
-    /// # Errors
-    /// A file that lies about its contents.
-    pub fn shape(&self, name: &str) -> Result<Option<Vec<usize>>, TrainError> {
-        let Some((file, full_name)) = self.find(name) else { return Ok(None) };
-        let tensors = parse(&file.0, &file.1)?;
-        Ok(tensors.tensor(full_name).ok().map(|t| t.shape().to_vec()))
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        if let Some(tensor) = self.instead.get(name) {
+            return Some(tensor.size().iter().map(|n| *n as usize).collect());
+        }
+        self.tensors.get(name).map(|held| held.stored.shape.clone())
     }
 
     /// A tensor as 32-bit floats.
@@ -88,44 +101,158 @@ impl WeightFiles {
     /// # Errors
     /// It is missing, has another shape, or holds no floats.
     pub fn get(&self, name: &str, shape: &[i64], device: Device) -> Result<Tensor, TrainError> {
-        let folder = self.files.first().map(|f| f.0.display().to_string()).unwrap_or_default();
-        let missing = || TrainError::MissingTensor { name: name.to_owned(), file: folder.clone() };
-        let ((path, map), full_name) = self.find(name).ok_or_else(missing)?;
-        let tensors = parse(path, map)?;
-        let view = tensors.tensor(full_name).map_err(|_| missing())?;
-        let want: Vec<usize> = shape.iter().map(|n| *n as usize).collect();
-        if view.shape() != want {
-            return Err(TrainError::WrongShape {
-                name: full_name.to_owned(),
-                file: path.display().to_string(),
-                got: view.shape().to_vec(),
-                want,
-            });
-        }
-        let kind = kind_of(view.dtype()).filter(|kind| is_float(*kind)).ok_or_else(|| {
-            TrainError::Input(format!(
-                "The tensor `{full_name}` of {} holds {:?}; F32, F16, BF16 or F64 is expected.",
-                path.display(),
-                view.dtype()
-            ))
-        })?;
-        let tensor = Tensor::f_from_data_size(view.data(), shape, kind)?;
-        let tensor = tensor.f_to_kind(Kind::Float)?;
-        // A flipped bit of an exponent shows here, not as a loss that is no number an hour later.
-        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
-            return Err(TrainError::Input(format!(
-                "The tensor `{full_name}` of {} holds values that are no finite numbers: the file is \
-                 damaged, or its training had diverged.",
-                path.display()
-            )));
-        }
-        Ok(tensor.f_to_device(device)?)
+        self.read(name, shape, |tensor| Ok(tensor.f_to_kind(Kind::Float)?.f_to_device(device)?))
     }
 
-    fn find(&self, name: &str) -> Option<(&(PathBuf, Mmap), &str)> {
-        let (file, full_name) = self.names.get(name)?;
-        Some((self.files.get(*file)?, full_name))
+    /// A tensor that is never written: in the kind `kind`, or as the file has it where that is of 16 bits and
+    /// loses nothing. On the CPU it stays where it is in the mapped file if nothing has to be changed.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn frozen(
+        &self,
+        name: &str,
+        shape: &[i64],
+        kind: Option<Kind>,
+        device: Device,
+    ) -> Result<Tensor, TrainError> {
+        if let Some(tensor) = self.mapped(name, shape, kind, device)? {
+            return Ok(tensor);
+        }
+        self.read(name, shape, |tensor| {
+            let kind = kind.unwrap_or_else(|| match tensor.kind() {
+                Kind::BFloat16 => Kind::BFloat16,
+                _ => Kind::Float,
+            });
+            Ok(tensor.f_to_kind(kind)?.f_to_device(device)?)
+        })
     }
+
+    /// A tensor of the files, checked, and brought to where it is wanted by `bring`.
+    fn read(
+        &self,
+        name: &str,
+        shape: &[i64],
+        bring: impl FnOnce(Tensor) -> Result<Tensor, TrainError>,
+    ) -> Result<Tensor, TrainError> {
+        if let Some(tensor) = self.instead.get(name) {
+            let held: Vec<usize> = tensor.size().iter().map(|n| *n as usize).collect();
+            must_be(name, "adapter_model.safetensors", &held, shape)?;
+            // What is read may learn; what it was read from is asked again.
+            return bring(tensor.f_mul_scalar(1.0)?);
+        }
+        let (path, map, held) = self.find(name)?;
+        let kind = self.kind(held, path)?;
+        must_be(&held.name, &path.display().to_string(), &held.stored.shape, shape)?;
+        let tensor = Tensor::f_from_data_size(&held.stored.data(map), shape, kind)?;
+        must_be_finite(&tensor, held, path)?;
+        bring(tensor)
+    }
+
+    /// The tensor over the mapped file itself, if it can be taken as it is.
+    fn mapped(
+        &self,
+        name: &str,
+        shape: &[i64],
+        kind: Option<Kind>,
+        device: Device,
+    ) -> Result<Option<Tensor>, TrainError> {
+        if device != Device::Cpu || self.instead.contains_key(name) {
+            return Ok(None);
+        }
+        let (path, map, held) = self.find(name)?;
+        let has = self.kind(held, path)?;
+        must_be(&held.name, &path.display().to_string(), &held.stored.shape, shape)?;
+        let fits = kind.map_or(matches!(has, Kind::Float | Kind::BFloat16), |kind| kind == has);
+        let std::borrow::Cow::Borrowed(bytes) = held.stored.data(map) else { return Ok(None) };
+        let size = has.elt_size_in_bytes();
+        let is_whole = bytes.len() == held.stored.elements() * size;
+        if !fits || !is_whole || bytes.is_empty() || bytes.as_ptr().align_offset(size) != 0 {
+            return Ok(None);
+        }
+        let strides: Vec<i64> = (0..shape.len())
+            .map(|axis| shape.get(axis + 1..).unwrap_or_default().iter().product())
+            .collect();
+        // The tensor may outlive this: the mapping stays for as long as the process, which loads one model.
+        std::mem::forget(Arc::clone(map));
+        // SAFETY: the bytes are of that shape and kind, aligned, and mapped for good. They are mapped for reading
+        // only, and nobody writes a frozen weight.
+        let tensor =
+            unsafe { Tensor::f_from_blob(bytes.as_ptr(), shape, &strides, has, Device::Cpu) }?;
+        must_be_finite(&tensor, held, path)?;
+        Ok(Some(tensor))
+    }
+
+    fn kind(&self, held: &Held, path: &Path) -> Result<Kind, TrainError> {
+        kind_of(held.stored.dtype).filter(|kind| is_float(*kind)).ok_or_else(|| {
+            TrainError::Input(format!(
+                "The tensor `{}` of {} holds {:?}; F32, F16, BF16 or F64 is expected.",
+                held.name,
+                path.display(),
+                held.stored.dtype
+            ))
+        })
+    }
+
+    fn find(&self, name: &str) -> Result<(&Path, &Arc<Mmap>, &Held), TrainError> {
+        let found =
+            self.tensors.get(name).and_then(|held| Some((held, self.files.get(held.file)?)));
+        let Some((held, (path, map))) = found else {
+            let file = self.files.first().map(|f| f.0.display().to_string()).unwrap_or_default();
+            return Err(TrainError::MissingTensor { name: name.to_owned(), file });
+        };
+        Ok((path, map, held))
+    }
+}
+
+/// A name without the prefix that all have, as it is written today.
+fn today(name: &str, prefix: &str) -> String {
+    let short = name.strip_prefix(prefix).unwrap_or(name);
+    let renamed = [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
+        .into_iter()
+        .find_map(|(old, new)| Some(format!("{}{new}", short.strip_suffix(old)?)));
+    renamed.unwrap_or_else(|| short.to_owned())
+}
+
+/// Where each tensor of a file lies.
+fn tensors(path: &Path, bytes: &[u8], format: Format) -> Result<Vec<(String, Stored)>, TrainError> {
+    if format == Format::Pickle {
+        let dict = StateDict::read(bytes)
+            .map_err(|why| TrainError::Input(format!("{}: {why}.", path.display())))?;
+        return Ok(dict.tensors().map(|(name, s)| (name.to_owned(), s.clone())).collect());
+    }
+    let start = bytes.as_ptr() as usize;
+    let named = parse(path, bytes)?.tensors().into_iter().map(|(name, view)| {
+        let first = view.data().as_ptr() as usize - start;
+        (name, Stored::in_order(view.dtype(), view.shape(), first))
+    });
+    Ok(named.collect())
+}
+
+fn must_be(name: &str, file: &str, got: &[usize], shape: &[i64]) -> Result<(), TrainError> {
+    let want: Vec<usize> = shape.iter().map(|n| *n as usize).collect();
+    if got == want {
+        return Ok(());
+    }
+    Err(TrainError::WrongShape {
+        name: name.to_owned(),
+        file: file.to_owned(),
+        got: got.to_vec(),
+        want,
+    })
+}
+
+/// A flipped bit of an exponent shows here, not as a loss that is no number an hour later.
+fn must_be_finite(tensor: &Tensor, held: &Held, path: &Path) -> Result<(), TrainError> {
+    if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0 {
+        return Ok(());
+    }
+    Err(TrainError::Input(format!(
+        "The tensor `{}` of {} holds values that are no finite numbers: the file is damaged, or its training \
+         had diverged.",
+        held.name,
+        path.display()
+    )))
 }
 
 /// All tensors of a file, with their kinds as stored.
@@ -187,39 +314,8 @@ fn unsaved(e: safetensors::SafeTensorError) -> TrainError {
     TrainError::Failed(format!("The weights cannot be written as safetensors: {e}."))
 }
 
-fn safetensors_files(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
-    let single = folder.join("model.safetensors");
-    if single.is_file() {
-        return Ok(vec![single]);
-    }
-    let index = folder.join("model.safetensors.index.json");
-    if !index.is_file() {
-        let hint = if folder.join("pytorch_model.bin").is_file() {
-            "only pytorch_model.bin; load it in transformers and save it with \
-             save_pretrained(..., safe_serialization=True)"
-        } else {
-            "no model.safetensors"
-        };
-        return Err(TrainError::Input(format!("{} holds {hint}.", folder.display())));
-    }
-    let bad = |why: &str| TrainError::Input(format!("{}: {why}.", index.display()));
-    let text = fs::read_to_string(&index).map_err(TrainError::read(&index))?;
-    let json: Value = serde_json::from_str(&text).map_err(|e| bad(&e.to_string()))?;
-    let weights = json.get("weight_map").and_then(Value::as_object);
-    let weights = weights.ok_or_else(|| bad("it has no weight_map"))?;
-    let shards: BTreeSet<&str> = weights.values().filter_map(Value::as_str).collect();
-    if shards.iter().any(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
-        return Err(bad("a shard lies outside the folder"));
-    }
-    Ok(shards.into_iter().map(|name| folder.join(name)).collect())
-}
-
 fn map(path: &Path) -> Result<Mmap, TrainError> {
-    let file = File::open(path).map_err(TrainError::read(path))?;
-    // SAFETY: the mapping is read-only and lives as long as the loading of a model. A file that
-    // another process shortens meanwhile would end this one with SIGBUS; checkpoints are written
-    // once and renamed into place, never changed.
-    unsafe { Mmap::map(&file) }.map_err(TrainError::read(path))
+    weights::map(path).map_err(TrainError::read(path))
 }
 
 fn parse<'a>(path: &Path, map: &'a [u8]) -> Result<SafeTensors<'a>, TrainError> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tch::Tensor;
 use tuneboard::dataset::Dataset;
 use tuneboard::events::Split;
-use tuneboard::spec::{RunSpec, Unfreeze};
+use tuneboard::spec::{Adapter, RunSpec, Unfreeze};
 
 use super::judge::{LogProbabilities, log_probabilities};
 use super::vectors::Vectors;
@@ -17,7 +17,7 @@ use crate::cache::{Cache, Name};
 use crate::checkpoint::TOKENIZER_FILES;
 use crate::device::Place;
 use crate::error::TrainError;
-use crate::model::{self, Context, FamilyExt, Inputs, Loaded, Mode, Request};
+use crate::model::{self, Context, Inputs, Loaded, Lora, Mode, Reads, Request};
 use crate::splits;
 use crate::tokenize::{Tokens, must_fit};
 
@@ -72,6 +72,8 @@ impl Encoded {
             elmo: Some(Context { stateful: spec.stateful, layer_norm: spec.layer_norm }),
             device: place.device,
             kind: place.kind,
+            lora: (spec.adapter == Adapter::Lora).then(|| Lora::of(spec)),
+            adapter: None,
         };
         let model = model::load(&source.folder, &request)?;
         source.check_length(spec, model.limits)?;

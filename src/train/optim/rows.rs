@@ -143,14 +143,7 @@ mod tests {
 
     /// A table that learns, and its optimiser.
     fn table(start: &Tensor) -> (Tensor, Optimizer) {
-        let mut builder = Builder {
-            files: None,
-            prefix: "",
-            std: 1.0,
-            device: Device::Cpu,
-            kind: Kind::Float,
-            parameters: Vec::new(),
-        };
+        let mut builder = Builder::new(None, "", 1.0, (Device::Cpu, Kind::Float));
         let table = builder.encoder("words", &[WORDS, 24], Fresh::Normal, 0).unwrap();
         tch::no_grad(|| table.shallow_clone().copy_(start));
         let spec = RunSpec { weight_decay: 0.1, ..RunSpec::default() };

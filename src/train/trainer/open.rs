@@ -104,12 +104,18 @@ impl<'a> Trainer<'a> {
             self.journal.write(EventKind::Resumed { epoch, attempt })?;
         }
         let parameters = self.objective.parameters();
+        let numbers = |of: &dyn Fn(&Parameter) -> bool| -> u64 {
+            let those = parameters.iter().filter(|parameter| of(parameter));
+            those.map(|p| p.tensor.numel() as u64).sum()
+        };
+        let reached = self.rates.most_groups();
         self.journal.write(EventKind::Started(Box::new(Started {
             spec_hash: self.state.spec_hash.clone(),
             device: self.place.device_name(),
             threads: self.place.threads as u32,
             precision: self.place.precision_name().to_owned(),
-            parameters: parameters.iter().map(|p| p.tensor.numel() as u64).sum(),
+            parameters: numbers(&|_| true) + self.assets.frozen,
+            trainable: Some(numbers(&|p| p.learns && p.group() < reached)),
             epochs: self.spec.epochs,
             total_steps: self.rates.total(),
             ..story.started

@@ -34,6 +34,10 @@ pub struct Manner {
     pub busy: usize,
     /// Only a pickle.
     pub pickle: bool,
+    /// That pickle is one of torch's.
+    pub torch: bool,
+    /// The hub's robot made safetensors of this commit.
+    pub robot: Option<&'static str>,
     /// Sends everything on to another port of this host.
     pub port: Option<u16>,
     /// Announces more bytes than any disk has.
@@ -56,6 +60,42 @@ pub struct Server {
     pub port: u16,
     pub seen: Arc<Mutex<Vec<Request>>>,
     pub state: Arc<Mutex<Manner>>,
+}
+
+/// A commit of the robot's.
+const CONVERTED: &str = "89abcdef0123456789abcdef0123456789abcdef";
+
+/// Files of a repository whose weights torch wrote.
+pub fn torch_files() -> BTreeMap<&'static str, Vec<u8>> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let read = |name: &str| std::fs::read(fixtures.join(name)).unwrap();
+    BTreeMap::from([
+        ("config.json", read("families/roberta/config.json")),
+        ("tokenizer.json", read("families/roberta/tokenizer.json")),
+        ("pytorch_model.bin", read("pickles/roberta.bin")),
+    ])
+}
+
+/// What the hub says of the pull requests of a repository, one of which is the robot's under that title.
+fn converted(path: &str, manner: &Manner, title: &str) -> Option<Value> {
+    if path.starts_with("/api/models/org/tiny/discussions?p=0") {
+        let of = |num: u32, author: &str| {
+            json!({
+                "num": num, "title": title, "status": "open", "isPullRequest": true,
+                "author": { "name": author },
+            })
+        };
+        return Some(json!({ "discussions": [of(3, "somebody"), of(7, "SFconvertbot")] }));
+    }
+    if path == "/api/models/org/tiny/commits/refs%2Fpr%2F7" {
+        return Some(json!([{ "id": CONVERTED }, { "id": COMMIT }]));
+    }
+    let is_its = path.starts_with("/api/models/org/tiny/revision/refs%2Fpr%2F7?");
+    is_its.then(|| {
+        let mut listing = listing(&Manner { pickle: false, ..manner.clone() });
+        listing["sha"] = CONVERTED.into();
+        listing
+    })
 }
 
 pub fn files() -> BTreeMap<&'static str, Vec<u8>> {
@@ -147,12 +187,16 @@ fn respond(
     if manner.private && !authorized {
         return answer(stream, "401 Unauthorized", "", b"{}");
     }
+    if let Some(converted) = manner.robot.and_then(|title| converted(path, &manner, title)) {
+        return answer(stream, "200 OK", "", converted.to_string().as_bytes());
+    }
     if path.starts_with("/api/models/org/tiny/revision/main?") {
         return answer(stream, "200 OK", "", listing(&manner).to_string().as_bytes());
     }
-    let all = files();
+    let all = if manner.torch { torch_files() } else { files() };
     let name = path.rsplit('/').next().unwrap();
     let wanted = path.starts_with(&format!("/org/tiny/resolve/{COMMIT}/"))
+        || path.starts_with(&format!("/org/tiny/resolve/{CONVERTED}/"))
         || path.starts_with("/elsewhere/");
     let Some(bytes) = all.get(name).filter(|_| wanted) else {
         return answer(stream, "404 Not Found", "", b"{}");
@@ -225,7 +269,7 @@ fn listing(manner: &Manner) -> Value {
         })
     };
     let mut siblings = Vec::new();
-    for (name, mut bytes) in files() {
+    for (name, mut bytes) in if manner.torch { torch_files() } else { files() } {
         if manner.pickle && name.ends_with(".safetensors") {
             continue;
         }

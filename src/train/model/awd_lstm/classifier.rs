@@ -121,7 +121,9 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
         family: Family::AwdLstm,
         network: Box::new(classifier),
         parameters,
-        limits: Limits { vocabulary: config.vocab_sz, positions: i64::MAX, segments: 1 },
+        frozen: Vec::new(),
+        adapter: None,
+        limits: Limits::plain(config.vocab_sz, i64::MAX, 1),
         padding: Padding { id: config.pad_token, side: Side::Right, length: None },
         pool,
         json,
@@ -143,22 +145,12 @@ pub(super) fn assemble(
 ) -> Result<Assembled, TrainError> {
     let files = request.start.files(folder, "encoder.weight")?;
     let last = config.lin_ftrs.len();
-    let head = match &files {
-        Some(files) => files.shape(&format!("1.layers.{last}.2.weight"))?,
-        None => None,
-    };
+    let head = files.as_ref().and_then(|files| files.shape(&format!("1.layers.{last}.2.weight")));
     let had = head.and_then(|shape| shape.first().copied());
     let classes = request.classes.or(had).unwrap_or(2);
     let head_given = had == Some(classes) && request.keep_head;
     let dropouts = AwdLstmConfig::classifier(request.dropout);
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: "0.module.",
-        std: 0.0,
-        device: request.device,
-        kind: Kind::Float,
-        parameters: Vec::new(),
-    };
+    let mut builder = Builder::new(files.as_ref(), "0.module.", 0.0, (request.device, Kind::Float));
     let module = AwdLstm::new(&mut builder, config, dropouts)?;
     let mut widths = vec![3 * config.emb_sz];
     widths.extend(&config.lin_ftrs);

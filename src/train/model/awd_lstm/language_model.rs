@@ -57,14 +57,7 @@ impl LoadedLanguageModel {
         let config = AwdLstmConfig::of(&json).map_err(|why| bad(folder, &why))?;
         let files =
             with_weights.then(|| WeightFiles::open(folder, "encoder.weight")).transpose()?;
-        let mut builder = Builder {
-            files: files.as_ref(),
-            prefix: "0.",
-            std: 0.0,
-            device,
-            kind: Kind::Float,
-            parameters: Vec::new(),
-        };
+        let mut builder = Builder::new(files.as_ref(), "0.", 0.0, (device, Kind::Float));
         let dropouts = config.language_model(dropout);
         let model = LanguageModel::new(&mut builder, &config, dropouts)?;
         Ok(Self { model, parameters: builder.parameters, config, json })

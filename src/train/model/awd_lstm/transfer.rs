@@ -32,7 +32,7 @@ pub fn matched(folder: &Path, new: &Vocab) -> Result<Vec<(String, Tensor)>, Trai
         if tied || dropped || head {
             continue;
         }
-        let shape = files.shape(name)?.unwrap_or_default();
+        let shape = files.shape(name).unwrap_or_default();
         let shape: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
         let tensor = files.get(name, &shape, Device::Cpu)?;
         let by_word = name == "encoder.weight" || name == "1.decoder.bias";

@@ -4,7 +4,8 @@ use super::options::{Lstm, Options};
 use super::source::Source;
 use super::token_encoder::TokenEncoder;
 use crate::error::TrainError;
-use crate::model::parameters::{Builder, Fresh};
+use crate::model::builder::Builder;
+use crate::model::parameters::Fresh;
 use crate::model::recurrent::reverse;
 
 /// The language model in both directions. Reference: AllenNLP `_ElmoBiLm` and `ElmoLstm`.

@@ -12,21 +12,12 @@ use crate::model::config::bad;
 use crate::model::layers::dropout;
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, FamilyExt, Inputs, Limits, Loaded, Memory, Mode, Network, Padding, Request,
-    Side, Start, pooling,
+    Builder, Context, Family, FamilyExt, Inputs, Limits, Loaded, Memory, Mode, Network, Padding,
+    Request, Side, Start, pooling,
 };
 
 /// Of the mixed vectors, as in AllenNLP's `Elmo`.
 const DROPOUT: f64 = 0.5;
-
-/// What a text's vector depends on beside the text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Context {
-    /// A batch goes on from the state of the one before it (AllenNLP's `stateful`).
-    pub stateful: bool,
-    /// Each layer is normalised over all words of a batch before the mix (AllenNLP's `do_layer_norm`).
-    pub layer_norm: bool,
-}
 
 /// Under these names a checkpoint's config keeps its [`Context`].
 const STATEFUL: &str = "tuneboard_stateful";
@@ -195,14 +186,7 @@ pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded,
     let head_given =
         request.keep_head && own == Some(classes) && source.has("classifier.bias", &[classes]);
 
-    let mut builder = Builder {
-        files: None,
-        prefix: "elmo._elmo_lstm.",
-        std: 0.05,
-        device: request.device,
-        kind: Kind::Float,
-        parameters: Vec::new(),
-    };
+    let mut builder = Builder::new(None, "elmo._elmo_lstm.", 0.05, (request.device, Kind::Float));
     let bilm = BiLm::new(&mut builder, &source, &options)?;
     let mut head = |name: &str, shape: &[i64], fresh| {
         source.head(&mut builder, name, shape, fresh, head_given)
@@ -220,6 +204,8 @@ pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded,
     Ok(Loaded {
         family: Family::Elmo,
         parameters: builder.parameters,
+        frozen: Vec::new(),
+        adapter: None,
         network: Box::new(Classifier {
             bilm,
             memory: context.stateful.then(Memory::default),
@@ -230,7 +216,7 @@ pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded,
             layers,
             width,
         }),
-        limits: Limits { vocabulary: VOCABULARY, positions: i64::MAX, segments: 1 },
+        limits: Limits::plain(VOCABULARY, i64::MAX, 1),
         padding: Padding { id: 0, side: Side::Right, length: None },
         pool,
         json,

@@ -30,14 +30,7 @@ fn layers(folder: &Path) -> usize {
 }
 
 fn builder() -> Builder<'static> {
-    Builder {
-        files: None,
-        prefix: "",
-        std: 0.1,
-        device: Device::Cpu,
-        kind: Kind::Float,
-        parameters: Vec::new(),
-    }
+    Builder::new(None, "", 0.1, (Device::Cpu, Kind::Float))
 }
 
 fn bilm(folder: &Path) -> BiLm {

@@ -7,7 +7,8 @@ use tch::{Kind, Tensor};
 
 use super::options::Options;
 use crate::error::TrainError;
-use crate::model::parameters::{Builder, Fresh};
+use crate::model::builder::Builder;
+use crate::model::parameters::Fresh;
 use crate::model::weights;
 
 /// Every ELMo has it, under whatever prefix AllenNLP's module had.

@@ -3,8 +3,9 @@ use tch::Tensor;
 use super::options::Options;
 use super::source::Source;
 use crate::error::TrainError;
+use crate::model::builder::Builder;
 use crate::model::config::Activation;
-use crate::model::parameters::{Builder, Fresh};
+use crate::model::parameters::Fresh;
 
 /// A word's characters -> its vector. Reference: AllenNLP `_ElmoCharacterEncoder`.
 pub struct TokenEncoder {

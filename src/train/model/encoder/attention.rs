@@ -5,8 +5,8 @@ use super::distances::{Between, Sight};
 use super::layout::Layout;
 use crate::error::TrainError;
 use crate::model::attention::{attend, self_attend};
+use crate::model::builder::Builder;
 use crate::model::layers::Linear;
-use crate::model::parameters::Builder;
 
 /// Multi-head self-attention, without the output projection (Vaswani et al. 2017, section 3.2).
 /// Reference: transformers `BertSelfAttention`, `MPNetSelfAttention`, `DisentangledSelfAttention`.

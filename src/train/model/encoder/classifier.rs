@@ -9,7 +9,7 @@ use crate::error::TrainError;
 use crate::model::config::bad;
 use crate::model::head::{Choice, ClassHead, Last, fresh, last_layer};
 use crate::model::layers::Head;
-use crate::model::{Builder, Inputs, Loaded, Mode, Network, Padding, Request, Side, pooling};
+use crate::model::{Inputs, Loaded, Mode, Network, Padding, Request, Side, pooling};
 
 /// Encoder, pooling, head. Reference for `pool=cls`: transformers `BertForSequenceClassification` and
 /// its kin.
@@ -60,7 +60,7 @@ pub fn load(
 ) -> Result<Loaded, TrainError> {
     let layout = Layout::of(family, folder)?;
     let config = EncoderConfig::of(family, &json).map_err(|why| bad(folder, &why))?;
-    let files = request.start.files(folder, "embeddings.word_embeddings.weight")?;
+    let files = request.files(folder, "embeddings.word_embeddings.weight")?;
     let has = |name: &str| files.as_ref().is_none_or(|files| files.has(&format!("{name}.weight")));
     let has_pooler = layout.pooler.is_some_and(has);
     let last = Last {
@@ -75,14 +75,7 @@ pub fn load(
     let with_pooler = choice.pool == Pool::Cls && has_pooler && !choice.is_sentence_encoders;
 
     let dropouts = config.dropouts.or_all(request.dropout);
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: layout.prefix,
-        std: config.std,
-        device: request.device,
-        kind: request.kind,
-        parameters: Vec::new(),
-    };
+    let mut builder = request.builder(family, files.as_ref(), layout.prefix, config.std);
     let encoder = Encoder::new(&mut builder, layout, &config, with_pooler, dropouts)?;
     let head = match layout.head.dense {
         None => ClassHead::plain(last_layer(&mut builder, last, choice)?, dropouts.head),
@@ -95,9 +88,12 @@ pub fn load(
             ClassHead::deep((dense, activation), None, out, drops)
         }
     };
+    let built = builder.finish()?;
     Ok(Loaded {
         family,
-        parameters: builder.parameters,
+        parameters: built.parameters,
+        frozen: built.frozen,
+        adapter: built.adapter,
         network: Box::new(Classifier { encoder, head, pool: choice.pool }),
         limits: limits(&config),
         padding: Padding { id: config.padding, side: Side::Right, length: None },

@@ -55,6 +55,13 @@ pub enum Places {
 }
 
 impl Places {
+    /// The rows of their table, some of which no token of a text may have.
+    pub fn rows(self) -> i64 {
+        match self {
+            Self::FromZero(rows) | Self::Nowhere(rows) | Self::AfterPadding(rows) => rows,
+        }
+    }
+
     /// The longest text, in tokens, under this padding id.
     pub fn longest(self, padding: i64) -> i64 {
         match self {

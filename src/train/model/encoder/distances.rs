@@ -3,8 +3,9 @@ use tch::{Device, Kind, Tensor};
 use super::config::{Disentangled, Distances, EncoderConfig};
 use crate::error::TrainError;
 use crate::model::attention::padding_bias;
+use crate::model::builder::Builder;
 use crate::model::layers::{LayerNorm, dropout};
-use crate::model::parameters::{Builder, Fresh};
+use crate::model::parameters::Fresh;
 
 /// What attention scores know beside contents: padding, and how far tokens are from each other.
 pub struct Sight {

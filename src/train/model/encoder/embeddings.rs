@@ -4,8 +4,9 @@ use super::config::{EncoderConfig, Places};
 use super::layout::Layout;
 use crate::error::TrainError;
 use crate::model::Inputs;
+use crate::model::builder::Builder;
 use crate::model::layers::{LayerNorm, Linear, dropout};
-use crate::model::parameters::{Builder, Fresh};
+use crate::model::parameters::Fresh;
 
 /// Word + position + segment embeddings, normalised, and brought to the width of the blocks where theirs
 /// is another. Reference: transformers `BertEmbeddings` and its kin.

@@ -50,7 +50,7 @@ pub fn load_masked(
     (folder, json): (&Path, Value),
     start: Start,
     dropout: Option<f64>,
-    (device, kind): (Device, Kind),
+    place: (Device, Kind),
 ) -> Result<LoadedPredictor, TrainError> {
     let layout = Layout::of(family, folder)?;
     let Some(names) = layout.predictor else { return Err(speaks_not(folder, family)) };
@@ -62,14 +62,7 @@ pub fn load_masked(
     let with_pooler =
         layout.pooler.is_some_and(|pooler| files.is_none() || has(&format!("{pooler}.weight")));
     let dropouts = config.dropouts.or_all(dropout);
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: layout.prefix,
-        std: config.std,
-        device,
-        kind,
-        parameters: Vec::new(),
-    };
+    let mut builder = Builder::new(files.as_ref(), layout.prefix, config.std, place);
     let encoder = Encoder::new(&mut builder, layout, &config, with_pooler, dropouts)?;
     let pooler = layout.pooler.map(|pooler| format!("{}{pooler}.", layout.prefix));
     for parameter in &mut builder.parameters {
@@ -87,7 +80,7 @@ pub fn load_masked(
         architecture,
         is_causal: false,
         parameters: builder.parameters,
-        network: Box::new(Masked { encoder, transform, activation, norm, bias, kind }),
+        network: Box::new(Masked { encoder, transform, activation, norm, bias, kind: place.1 }),
         limits: limits(&config),
         padding: Padding { id: config.padding, side: Side::Right, length: None },
         json,

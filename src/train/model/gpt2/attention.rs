@@ -4,8 +4,8 @@ use super::conv1d::Conv1d;
 use super::{Gpt2Config, Sight};
 use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, padding_bias, suits};
+use crate::model::builder::Builder;
 use crate::model::layers::Dropouts;
-use crate::model::parameters::Builder;
 use crate::native;
 
 /// Causal multi-head self-attention with its output projection. Reference: transformers

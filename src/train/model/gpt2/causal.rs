@@ -42,14 +42,8 @@ pub fn load_causal(
     let config = Gpt2Config::of(&json).map_err(|why| bad(folder, &why))?;
     must_tie(folder, &json)?;
     let files = start.files(folder, "wte.weight")?;
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: "transformer.",
-        std: config.initializer_range,
-        device,
-        kind,
-        parameters: Vec::new(),
-    };
+    let mut builder =
+        Builder::new(files.as_ref(), "transformer.", config.initializer_range, (device, kind));
     let gpt2 = Gpt2::new(&mut builder, &config, config.dropouts().or_all(dropout))?;
     Ok(LoadedPredictor {
         family: Family::Gpt2,
@@ -57,11 +51,7 @@ pub fn load_causal(
         is_causal: true,
         parameters: builder.parameters,
         network: Box::new(Causal { gpt2, kind }),
-        limits: Limits {
-            vocabulary: config.vocab_size,
-            positions: config.n_positions,
-            segments: 1,
-        },
+        limits: Limits::plain(config.vocab_size, config.n_positions, 1),
         padding: Padding { id: config.padding(), side: Side::Right, length: None },
         json,
         head_given: true,

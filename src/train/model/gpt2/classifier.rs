@@ -11,8 +11,8 @@ use crate::model::family::written_pool;
 use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
 use crate::model::{
-    Builder, Family, FamilyExt, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side,
-    WeightFiles, pooling,
+    Family, FamilyExt, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side, WeightFiles,
+    pooling,
 };
 
 /// Decoder, pooling, dropout, linear.
@@ -57,15 +57,15 @@ struct Saved {
 
 impl Saved {
     /// `score.weight` is transformers' and `fc1` the notebook's.
-    fn find(files: &WeightFiles, json: &Value) -> Result<Option<Self>, TrainError> {
+    fn find(files: &WeightFiles, json: &Value) -> Option<Self> {
         let (name, usual) = if files.has("fc1.weight") && files.has("fc1.bias") {
             ("fc1.weight", Pool::Flatten)
         } else {
             ("score.weight", Pool::Last)
         };
-        let Some(shape) = files.shape(name)? else { return Ok(None) };
-        let &[classes, inputs] = shape.as_slice() else { return Ok(None) };
-        Ok(Some(Self { pool: written_pool(json).unwrap_or(usual), classes, inputs }))
+        let shape = files.shape(name)?;
+        let &[classes, inputs] = shape.as_slice() else { return None };
+        Some(Self { pool: written_pool(json).unwrap_or(usual), classes, inputs })
     }
 }
 
@@ -75,11 +75,8 @@ impl Saved {
 /// Whatever is wrong with the folder.
 pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded, TrainError> {
     let config = Gpt2Config::of(&json).map_err(|why| bad(folder, &why))?;
-    let files = request.start.files(folder, "wte.weight")?;
-    let saved = match &files {
-        Some(files) => Saved::find(files, &json)?,
-        None => None,
-    };
+    let files = request.files(folder, "wte.weight")?;
+    let saved = files.as_ref().and_then(|files| Saved::find(files, &json));
     let hidden = config.n_embd as usize;
     let classes = request.classes.or(saved.as_ref().map(|h| h.classes)).unwrap_or(2);
     let saved = saved.filter(|head| head.classes == classes && request.keep_head);
@@ -91,14 +88,9 @@ pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded,
     let head_given = saved.is_some_and(|head| head.inputs == inputs);
 
     let dropouts = config.dropouts().or_all(request.dropout);
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: if pool == Pool::Flatten { "gpt2model." } else { "transformer." },
-        std: config.initializer_range,
-        device: request.device,
-        kind: request.kind,
-        parameters: Vec::new(),
-    };
+    let prefix = if pool == Pool::Flatten { "gpt2model." } else { "transformer." };
+    let mut builder =
+        request.builder(Family::Gpt2, files.as_ref(), prefix, config.initializer_range);
     let gpt2 = Gpt2::new(&mut builder, &config, dropouts)?;
     let shape = [classes as i64, inputs as i64];
     let head = if pool == Pool::Flatten {
@@ -118,9 +110,12 @@ pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded,
     if let Some(config) = json.as_object_mut() {
         config.insert("pad_token_id".into(), padding.id.into());
     }
+    let built = builder.finish()?;
     Ok(Loaded {
         family: Family::Gpt2,
-        parameters: builder.parameters,
+        parameters: built.parameters,
+        frozen: built.frozen,
+        adapter: built.adapter,
         network: Box::new(Classifier {
             gpt2,
             head,
@@ -128,11 +123,7 @@ pub fn load(folder: &Path, mut json: Value, request: &Request) -> Result<Loaded,
             padding: padding.id,
             head_dropout: dropouts.head,
         }),
-        limits: Limits {
-            vocabulary: config.vocab_size,
-            positions: config.n_positions,
-            segments: 1,
-        },
+        limits: Limits::plain(config.vocab_size, config.n_positions, 1),
         padding,
         pool,
         json,

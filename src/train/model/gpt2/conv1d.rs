@@ -1,9 +1,11 @@
 use tch::Tensor;
 
 use crate::error::TrainError;
+use crate::model::builder::Builder;
 use crate::model::config::Activation;
 use crate::model::layers::activated;
-use crate::model::parameters::{Builder, Fresh};
+use crate::model::lora::{self, Delta};
+use crate::model::parameters::Fresh;
 use crate::native;
 
 /// y = x W + b, with W `[inputs, outputs]`: the transpose of what a linear layer stores. Reference:
@@ -11,6 +13,7 @@ use crate::native;
 pub struct Conv1d {
     weight: Tensor,
     pub bias: Tensor,
+    delta: Option<Delta>,
 }
 
 impl Conv1d {
@@ -53,7 +56,8 @@ impl Conv1d {
         let weight =
             builder.stacked(&[format!("{name}.weight")], &[inputs, outputs], fresh, depth)?;
         let bias = builder.encoder(&format!("{name}.bias"), &[outputs], Fresh::Zeros, depth)?;
-        Ok(Self { weight, bias })
+        let delta = builder.delta(&[(name.to_owned(), outputs)], inputs, depth)?;
+        Ok(Self { weight, bias, delta })
     }
 
     /// `[.., inputs]` -> `[.., outputs]`, in the kind of `x`.
@@ -67,7 +71,8 @@ impl Conv1d {
             return Ok(self.product(x)?.f_add(&bias)?);
         }
         let weight = self.weight.f_to_kind(kind)?;
-        Ok(x.f_linear(&weight.f_transpose(0, 1)?, Some(&bias))?)
+        let y = x.f_linear(&weight.f_transpose(0, 1)?, Some(&bias))?;
+        lora::add(self.delta.as_ref(), y, x, 0)
     }
 
     /// `forward` and an activation.
@@ -83,10 +88,12 @@ impl Conv1d {
     /// # Errors
     /// What libtorch reports.
     pub fn product(&self, x: &Tensor) -> Result<Tensor, TrainError> {
-        if native::multiplies(x, &self.weight) {
-            return native::product(x, &self.weight, false);
-        }
-        let weight = self.weight.f_to_kind(x.f_kind()?)?;
-        Ok(x.f_linear(&weight.f_transpose(0, 1)?, None::<&Tensor>)?)
+        let product = if native::multiplies(x, &self.weight) {
+            native::product(x, &self.weight, false)?
+        } else {
+            let weight = self.weight.f_to_kind(x.f_kind()?)?;
+            x.f_linear(&weight.f_transpose(0, 1)?, None::<&Tensor>)?
+        };
+        lora::add(self.delta.as_ref(), product, x, 0)
     }
 }

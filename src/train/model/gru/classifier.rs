@@ -111,12 +111,9 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     if !(0..config.vocab_size).contains(&padding) {
         return Err(bad(folder, "pad_token_id is no word of the vocabulary"));
     }
-    let files = request.start.files(folder, "gru.weight_hh_l0")?;
+    let files = request.files(folder, "gru.weight_hh_l0")?;
     let width = 2 * config.hidden_size;
-    let head = match &files {
-        Some(files) => files.shape("classifier.weight")?,
-        None => None,
-    };
+    let head = files.as_ref().and_then(|files| files.shape("classifier.weight"));
     let head = head.filter(|shape| shape.get(1) == Some(&(width as usize)));
     let classes = request.classes.or(head.as_ref().and_then(|shape| shape.first().copied()));
     let classes = classes.unwrap_or(2);
@@ -125,14 +122,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     let pool = Family::Gru.pool_of(request.pool, trained_on)?;
     let head_given = trained_on == Some(pool);
 
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: "",
-        std: config.initializer_range,
-        device: request.device,
-        kind: request.kind,
-        parameters: Vec::new(),
-    };
+    let mut builder = request.builder(Family::Gru, files.as_ref(), "", config.initializer_range);
     let shape = [config.vocab_size, config.embedding_size];
     let words = builder.encoder("embedding.weight", &shape, Fresh::Words { padding }, 1)?;
     let forward = Direction::new(&mut builder, &config, "")?;
@@ -143,6 +133,8 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
     Ok(Loaded {
         family: Family::Gru,
         parameters: builder.parameters,
+        frozen: Vec::new(),
+        adapter: None,
         network: Box::new(Classifier {
             words,
             forward,
@@ -152,7 +144,7 @@ pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, Tra
             dropout: request.dropout.unwrap_or(config.dropout),
             hidden: config.hidden_size,
         }),
-        limits: Limits { vocabulary: config.vocab_size, positions: i64::MAX, segments: 1 },
+        limits: Limits::plain(config.vocab_size, i64::MAX, 1),
         padding: Padding { id: padding, side: Side::Right, length: None },
         pool,
         json,
@@ -177,13 +169,7 @@ mod tests {
         let request = Request {
             start: Start::Random,
             classes: Some(3),
-            keep_head: true,
-            pool: Pool::Auto,
-            length: None,
-            elmo: None,
-            dropout: None,
-            device: Device::Cpu,
-            kind: Kind::Float,
+            ..Request::as_saved(Device::Cpu, Kind::Float)
         };
         let loaded = load(folder.path(), json, &request).unwrap();
         let ids = Tensor::from_slice(&[2_i64, 3, 4, 5, 6, 0, 0, 0]).view([2, 4]);

@@ -6,8 +6,8 @@ use super::norm::Norm;
 use super::rope::Turns;
 use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, suits};
+use crate::model::builder::Builder;
 use crate::model::layers::{Dropouts, Projection};
-use crate::model::parameters::Builder;
 use crate::native;
 
 /// Multi-head self-attention with rotary positions and grouped keys (Ainslie et al. 2023). Reference:

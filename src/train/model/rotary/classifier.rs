@@ -4,12 +4,12 @@ use serde_json::Value;
 use tch::{Kind, Tensor};
 use tuneboard::spec::{Family, Pool};
 
-use super::{Layout, Rotary, RotaryConfig, files, limits};
+use super::{Layout, Rotary, RotaryConfig, limits};
 use crate::error::TrainError;
 use crate::model::config::bad;
 use crate::model::head::{Choice, ClassHead, Last, fresh, last_layer};
 use crate::model::layers::{Head, LayerNorm};
-use crate::model::{Builder, Inputs, Loaded, Mode, Network, Padding, Request, Side, pooling};
+use crate::model::{Inputs, Loaded, Mode, Network, Padding, Request, Side, pooling};
 
 /// Network, pooling, head. Reference for `pool=last`: transformers `LlamaForSequenceClassification` and its
 /// kin; for `cls` and `mean` of ModernBERT: `ModernBertForSequenceClassification`.
@@ -55,7 +55,7 @@ pub fn load(
 ) -> Result<Loaded, TrainError> {
     let layout = Layout::of(family, folder)?;
     let config = RotaryConfig::of(family, &json).map_err(|why| bad(folder, &why))?;
-    let files = files(layout, folder, request.start)?;
+    let files = request.files(folder, &layout.anchor())?;
     let last = Last {
         name: if config.head.is_some() { "classifier" } else { "score" },
         inputs: config.hidden,
@@ -64,14 +64,7 @@ pub fn load(
         asked: config.head.map(|head| head.pool),
     };
     let choice = Choice::make(family, (folder, &json, files.as_ref()), request, last)?;
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: layout.prefix,
-        std: config.std,
-        device: request.device,
-        kind: request.kind,
-        parameters: Vec::new(),
-    };
+    let mut builder = request.builder(family, files.as_ref(), layout.prefix, config.std);
     let network = Rotary::new(&mut builder, layout, &config, request.dropout)?;
     let p = request.dropout.unwrap_or(config.dropouts.head);
     let head = match config.head {
@@ -106,9 +99,12 @@ pub fn load(
             }
         }
     }
+    let built = builder.finish()?;
     Ok(Loaded {
         family,
-        parameters: builder.parameters,
+        parameters: built.parameters,
+        frozen: built.frozen,
+        adapter: built.adapter,
         network: Box::new(Classifier { network, head, pool: choice.pool, padding: config.padding }),
         limits: limits(&config),
         padding: Padding { id: config.padding, side: Side::Right, length: None },

@@ -105,6 +105,11 @@ const MODERNBERT: Layout = Layout {
 };
 
 impl Layout {
+    /// A tensor that every checkpoint has.
+    pub fn anchor(&self) -> String {
+        format!("{}.weight", self.words)
+    }
+
     /// The layout of a family with rotary positions.
     ///
     /// # Errors

@@ -2,8 +2,9 @@ use tch::{Kind, Tensor};
 
 use super::config::NormKind;
 use crate::error::TrainError;
+use crate::model::builder::Builder;
 use crate::model::layers::LayerNorm;
-use crate::model::parameters::{Builder, Fresh};
+use crate::model::parameters::Fresh;
 
 /// What normalises the residual stream, and queries and keys.
 pub enum Norm {

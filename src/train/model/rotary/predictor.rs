@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use tuneboard::spec::Family;
 use tuneboard::spec::family::LanguageModel;
 
-use super::{Layout, Rotary, RotaryConfig, files, limits};
+use super::{Layout, Rotary, RotaryConfig, limits};
 use crate::error::TrainError;
 use crate::model::config::{Activation, bad};
 use crate::model::head::fresh;
@@ -58,7 +58,7 @@ pub fn load_predictor(
     (folder, json): (&Path, Value),
     start: Start,
     dropout: Option<f64>,
-    (device, kind): (Device, Kind),
+    place: (Device, Kind),
 ) -> Result<LoadedPredictor, TrainError> {
     let (architecture, is_causal) = match family.row().language_model {
         LanguageModel::Causal(class) => (class, true),
@@ -68,19 +68,12 @@ pub fn load_predictor(
     let layout = Layout::of(family, folder)?;
     let config = RotaryConfig::of(family, &json).map_err(|why| bad(folder, &why))?;
     must_tie(folder, &json)?;
-    let files = files(layout, folder, start)?;
+    let files = start.files(folder, &layout.anchor())?;
     let has = |name: &str| files.as_ref().is_some_and(|files| files.has(name));
     if has("lm_head.weight") && json.get("tie_word_embeddings").is_none() && is_causal {
         return Err(unties(folder));
     }
-    let mut builder = Builder {
-        files: files.as_ref(),
-        prefix: layout.prefix,
-        std: config.std,
-        device,
-        kind,
-        parameters: Vec::new(),
-    };
+    let mut builder = Builder::new(files.as_ref(), layout.prefix, config.std, place);
     let network = Rotary::new(&mut builder, layout, &config, dropout)?;
     let mut given = true;
     let transform = match config.head {
@@ -103,7 +96,7 @@ pub fn load_predictor(
         architecture,
         is_causal,
         parameters: builder.parameters,
-        network: Box::new(Predictor { network, transform, kind }),
+        network: Box::new(Predictor { network, transform, kind: place.1 }),
         limits: limits(&config),
         padding: Padding { id: config.padding, side: Side::Right, length: None },
         json,

@@ -14,7 +14,7 @@ use crate::batch::{self, Epoch, parts};
 use crate::checkpoint::Assets;
 use crate::device::Place;
 use crate::error::TrainError;
-use crate::model::{self, FamilyExt, Inputs, LoadedPredictor, Mode, Parameter};
+use crate::model::{self, Inputs, LoadedPredictor, Mode, Parameter, Reads};
 use crate::objective::loss::{self, Loss};
 use crate::objective::{Learner, Objective, Opened, Pass, Setup, Stop};
 use crate::outcome::Outcome;

@@ -4,6 +4,7 @@ use ratatui::style::Style;
 use super::ink::{WIDE, direction, ink};
 use super::keys::NEXT_PANEL;
 use crate::analysis::compare::{Change, Figures};
+use crate::analysis::sizes;
 use crate::spec::metrics::higher_is_better;
 use crate::tui::background::Compared;
 use crate::tui::canvas::{Canvas, Target};
@@ -20,8 +21,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
     let (title, rows) = match panel {
         Panel::Keys if view.compare.all_keys => ("all keys", keys(compared, true, canvas)),
         Panel::Keys => ("keys that differ", keys(compared, false, canvas)),
-        Panel::Best => ("best, at epoch", metrics(compared, true, canvas)),
-        Panel::Last => ("last", metrics(compared, false, canvas)),
+        Panel::Best => {
+            ("best, at epoch", with_sizes(compared, metrics(compared, true, canvas), canvas))
+        }
+        Panel::Last => ("last", with_sizes(compared, metrics(compared, false, canvas), canvas)),
         Panel::Classes => ("F1 of each class, test", classes(compared, canvas)),
         Panel::Confusion => ("confusion, test", confusion(compared, view, canvas)),
     };
@@ -65,6 +68,22 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
         }
     }
     more(canvas, inner, rows.len(), top + page);
+}
+
+/// With the weights that learn in a row of their own, where in some run not all do.
+fn with_sizes(
+    compared: &Compared,
+    mut rows: Vec<(String, Vec<Cell>)>,
+    canvas: &Canvas,
+) -> Vec<(String, Vec<Cell>)> {
+    if !rows.is_empty() && compared.runs.iter().any(sizes::is_part) {
+        let cell = |run| {
+            let learn = sizes::trainable(run).map(|n| figures::count(n as f64));
+            (learn.unwrap_or_else(|| "–".to_owned()), canvas.theme.text)
+        };
+        rows.push(("weights that learn".to_owned(), compared.runs.iter().map(cell).collect()));
+    }
+    rows
 }
 
 fn more(canvas: &mut Canvas, inner: Rect, count: usize, seen: usize) {

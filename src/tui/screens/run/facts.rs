@@ -82,6 +82,9 @@ fn figures_of(detail: &Detail) -> Vec<(String, &'static str)> {
     }
     if let Some(facts) = &run.facts {
         out.push((figures::count(facts.parameters as f64), "weights"));
+        if let Some(learn) = facts.trainable.filter(|learn| *learn < facts.parameters) {
+            out.push((figures::count(learn as f64), "learn"));
+        }
         out.push((facts.precision.clone(), ""));
         let [train, val, test] = facts.rows;
         out.push((format!("{train}/{val}/{test}"), "rows"));

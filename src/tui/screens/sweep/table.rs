@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 
 use super::mean::mean;
-use crate::analysis::sweeps::per_hour;
+use crate::analysis::sweeps::{Setting, SweepReport, per_hour};
 use crate::tui::background::SweepFacts;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -51,8 +51,21 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
             .iter()
             .zip(&setting.values)
             .map(|(key, value)| format!("{key}={}", figures::brief(value)))
+            .chain(takes_as_much(report, setting))
             .collect::<Vec<_>>()
             .join("  ");
         canvas.put(values, y, room, &words, theme.text);
     }
+}
+
+/// Weights that learn and memory, where settings differ in the former.
+fn takes_as_much(report: &SweepReport, setting: &Setting) -> Vec<String> {
+    let first = report.settings.iter().find_map(|setting| setting.trainable);
+    let differ = report.settings.iter().filter_map(|s| s.trainable).any(|n| Some(n) != first);
+    if !differ {
+        return Vec::new();
+    }
+    let learn = setting.trainable.map(|n| format!("{} learn", figures::count(n as f64)));
+    let memory = setting.memory.map(|n| figures::bytes(n as f64));
+    learn.into_iter().chain(memory).collect()
 }

@@ -9,8 +9,8 @@ use tch::{Device, Kind, Tensor};
 use tuneboard::spec::{Pool, RunSpec, Unfreeze};
 
 use super::super::characters::{WIDTH, word};
-use super::super::classifier::Context;
 use super::{CLOSE, folders, framed, layers};
+use crate::model::Context;
 use crate::model::{self, Inputs, Loaded, Mode, Parameter, Request, Start};
 use crate::optim::Optimizer;
 use crate::parity::{self, Tally, Tensors, gap, json, tensors};

@@ -163,6 +163,7 @@ fn events(nth: usize, epochs: u32, done: bool) -> Batch {
             precision: "bf16".into(),
             trainer: "0.1.0".into(),
             parameters: 22_713_218,
+            trainable: None,
             data_hash: "fedcba9876543210".into(),
             labels: vec!["ham".into(), "spam".into()],
             rows: [4459, 557, 558],

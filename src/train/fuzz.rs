@@ -84,7 +84,7 @@ fn adapters() {
     {
         fs::write(adapter.join("adapter_config.json"), &config).unwrap();
         fs::write(adapter.join("adapter_model.safetensors"), &tensors).unwrap();
-        fuzz(&format!("adapters-{file}"), &[sound.clone()], &words, |bytes| {
+        fuzz(&format!("adapters-{file}"), std::slice::from_ref(sound), &words, |bytes| {
             fs::write(adapter.join(file), bytes).unwrap();
             let _ = load(&adapter, &Request::as_saved(Device::Cpu, Kind::Float));
         });

@@ -30,6 +30,20 @@ struct Held {
     stored: Stored,
 }
 
+impl Held {
+    /// Its kind, a float's.
+    fn kind(&self, path: &Path) -> Result<Kind, TrainError> {
+        kind_of(self.stored.dtype).filter(|kind| is_float(*kind)).ok_or_else(|| {
+            TrainError::Input(format!(
+                "The tensor `{}` of {} holds {:?}; F32, F16, BF16 or F64 is expected.",
+                self.name,
+                path.display(),
+                self.stored.dtype
+            ))
+        })
+    }
+}
+
 impl WeightFiles {
     /// Opens the weights of a folder (see [`Files::of`]). `anchor` is a tensor that every model of the family
     /// has, whatever the prefix.
@@ -142,7 +156,7 @@ impl WeightFiles {
             return bring(tensor.f_mul_scalar(1.0)?);
         }
         let (path, map, held) = self.find(name)?;
-        let kind = self.kind(held, path)?;
+        let kind = held.kind(path)?;
         must_be(&held.name, &path.display().to_string(), &held.stored.shape, shape)?;
         let tensor = Tensor::f_from_data_size(&held.stored.data(map), shape, kind)?;
         must_be_finite(&tensor, held, path)?;
@@ -161,7 +175,7 @@ impl WeightFiles {
             return Ok(None);
         }
         let (path, map, held) = self.find(name)?;
-        let has = self.kind(held, path)?;
+        let has = held.kind(path)?;
         must_be(&held.name, &path.display().to_string(), &held.stored.shape, shape)?;
         let fits = kind.map_or(matches!(has, Kind::Float | Kind::BFloat16), |kind| kind == has);
         let std::borrow::Cow::Borrowed(bytes) = held.stored.data(map) else { return Ok(None) };
@@ -181,17 +195,6 @@ impl WeightFiles {
             unsafe { Tensor::f_from_blob(bytes.as_ptr(), shape, &strides, has, Device::Cpu) }?;
         must_be_finite(&tensor, held, path)?;
         Ok(Some(tensor))
-    }
-
-    fn kind(&self, held: &Held, path: &Path) -> Result<Kind, TrainError> {
-        kind_of(held.stored.dtype).filter(|kind| is_float(*kind)).ok_or_else(|| {
-            TrainError::Input(format!(
-                "The tensor `{}` of {} holds {:?}; F32, F16, BF16 or F64 is expected.",
-                held.name,
-                path.display(),
-                held.stored.dtype
-            ))
-        })
     }
 
     fn find(&self, name: &str) -> Result<(&Path, &Arc<Mmap>, &Held), TrainError> {

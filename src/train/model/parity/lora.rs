@@ -31,6 +31,10 @@ fn subjects() -> Vec<Subject> {
     parity::folders("families/lora", "expected.json").into_iter().map(read).collect()
 }
 
+fn open_adapted(folder: &Path, lora: Option<Lora>) -> Loaded {
+    open_with(folder, &Request { lora, ..Request::as_saved(Device::Cpu, Kind::Float) })
+}
+
 impl Subject {
     fn config(&self) -> Value {
         parity::json(&self.folder.join("start").join("adapter_config.json"))
@@ -58,10 +62,6 @@ impl Subject {
                 Targets::Named(targets.filter_map(Value::as_str).map(str::to_owned).collect())
             },
         }
-    }
-
-    fn open(&self, folder: &Path, lora: Option<Lora>) -> Loaded {
-        open_with(folder, &Request { lora, ..Request::as_saved(Device::Cpu, Kind::Float) })
     }
 
     fn loss(&self, model: &Loaded, step: i64) -> (Tensor, Tensor) {
@@ -104,7 +104,7 @@ fn adapters_give_pefts_logits_beside_and_within_the_base() {
         let mut compared = 0;
         for (folder, lora, name) in ways {
             let is_beside = lora.is_some();
-            let model = subject.open(&folder, lora);
+            let model = open_adapted(&folder, lora);
             assert!(model.head_given && model.adapter.is_some() == is_beside, "{}", subject.name);
             for case in cases(&subject.tensors, "input_ids") {
                 let Some(want) = subject.tensors.get(&format!("{case}.{name}")) else { continue };
@@ -130,7 +130,7 @@ fn adapters_learn_as_pefts_do() {
     let mut tally = Tally::of("adapters in training");
     for subject in subjects() {
         let (name, want) = (&subject.name, &subject.expected["curve"]);
-        let model = subject.open(&subject.folder.join("start"), Some(subject.lora()));
+        let model = open_adapted(&subject.folder.join("start"), Some(subject.lora()));
         let shapes: BTreeMap<&str, Vec<i64>> =
             model.parameters.iter().map(|p| (p.name.as_str(), p.tensor.size())).collect();
         let trainable = subject.expected["trainable"].as_object().unwrap();
@@ -184,7 +184,7 @@ fn adapters_learn_as_pefts_do() {
 fn an_adapter_is_saved_as_peft_does_and_read_again() {
     let mut compared = 0;
     for subject in subjects() {
-        let model = subject.open(&subject.folder.join("nonzero"), Some(subject.lora()));
+        let model = open_adapted(&subject.folder.join("nonzero"), Some(subject.lora()));
         let run = tempfile::tempdir().unwrap();
         let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
         let assets = Assets::new(&subject.base(), &model, &labels).unwrap();
@@ -213,7 +213,7 @@ fn an_adapter_is_saved_as_peft_does_and_read_again() {
         let inputs = inputs_at(&subject.tensors, "curve.", Some(0));
         let want = model.network.forward(&inputs, PLAIN).unwrap();
         for lora in [None, Some(subject.lora())] {
-            let again = subject.open(&best, lora).network.forward(&inputs, PLAIN).unwrap();
+            let again = open_adapted(&best, lora).network.forward(&inputs, PLAIN).unwrap();
             assert!(gap(&again, &want) < NEAR, "{}", subject.name);
         }
         compared += 1;

@@ -34,7 +34,7 @@ impl fmt::Display for Targets {
         match self {
             Self::Auto => f.pad("auto"),
             Self::AllLinear => f.pad("all-linear"),
-            Self::Named(targets) => f.pad(&targets.join(",")),
+            Self::Named(targets) => f.pad(&targets.join("+")),
         }
     }
 }
@@ -49,9 +49,9 @@ impl FromStr for Targets {
             "all-linear" => return Ok(Self::AllLinear),
             _ => {}
         }
-        let targets: Vec<String> = text.split([',', ' ']).map(str::to_owned).collect();
+        let targets: Vec<String> = text.split(['+', ',', ' ']).map(str::to_owned).collect();
         if targets.iter().any(|target| target.is_empty() || !target.chars().all(plain)) {
-            return Err("it takes auto, all-linear or names of layers, as query,value".into());
+            return Err("it takes auto, all-linear or names of layers, as query+value".into());
         }
         Ok(Self::Named(targets))
     }
@@ -79,10 +79,10 @@ mod tests {
     fn targets_are_whole_parts_at_the_end_of_a_name() {
         let of = |text: &str, layer: &str| text.parse::<Targets>().unwrap().mean(layer, &["value"]);
         let query = "encoder.layer.0.attention.self.query";
-        assert!(of("query,value", query) && of("self.query", query) && of("all-linear", query));
+        assert!(of("query+value", query) && of("self.query", query) && of("all-linear", query));
         assert!(!of("uery", query) && !of("key", query) && !of("auto", query));
         assert!(of("auto", "a.value") && of(query, query));
-        for bad in ["", "query,,value", "que\u{1b}ry", "a/b"] {
+        for bad in ["", "query++value", "que\u{1b}ry", "a/b"] {
             assert!(bad.parse::<Targets>().is_err(), "{bad:?}");
         }
     }

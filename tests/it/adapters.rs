@@ -153,7 +153,7 @@ fn an_adapter_is_run_shown_compared_gone_on_from_and_exported() {
     assert!(shell.path("runs/r3/checkpoints/best/adapter_model.safetensors").is_file());
     let keys = ["run", "model=tiny", "data=data/mail.csv", "adapter=lora"];
     for (more, want) in [
-        (&["lora_targets=query,valeu"][..], "did you mean `value`?"),
+        (&["lora_targets=query+valeu"][..], "did you mean `value`?"),
         (&["unfreeze=head"], "only the head learns"),
         (&["init=random"], "init=random has none"),
         (&["lora_rank=0"], "a whole number from 1"),

@@ -100,8 +100,23 @@ fn a_run_from_the_queue_to_its_figures() {
     let listed = shell.json(&["ls"]);
     let run = &listed[0];
     let contract = [
-        "id", "name", "state", "outcome", "spec", "epoch", "epochs", "last", "best", "created",
-        "started", "ended", "site", "sweep", "tags",
+        "id",
+        "name",
+        "state",
+        "outcome",
+        "spec",
+        "epoch",
+        "epochs",
+        "last",
+        "best",
+        "created",
+        "started",
+        "ended",
+        "site",
+        "sweep",
+        "tags",
+        "trainable_parameters",
+        "peak_memory_bytes",
     ];
     let mut sorted = contract;
     sorted.sort_unstable();

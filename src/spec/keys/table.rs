@@ -207,7 +207,7 @@ pub static KEYS: &[Key] = &[
         .later(ADAPTERS, "0"),
     Key::new(
         "lora_targets",
-        "LoRA: auto (as peft for the family), all-linear, or names of layers, as query,value",
+        "LoRA: auto (as peft for the family), all-linear, or names of layers, as query+value",
         ValueKind::Text,
         |s| s.lora_targets.to_string(),
         |s, v| v.parse().map(|targets| s.lora_targets = targets),

@@ -15,7 +15,7 @@ pub(crate) fn other_values(key: &Key) -> Vec<String> {
         ("encoding", _) => text(&["utf-8", "latin1"]),
         ("eval_every", _) => text(&["epoch", "0.25", "100s"]),
         ("eval_rows", _) => text(&["all", "64"]),
-        ("lora_targets", _) => text(&["query,value", "all-linear"]),
+        ("lora_targets", _) => text(&["query+value", "all-linear"]),
         ("best", _) => text(&["val/acc", "val/f1"]),
         (_, ValueKind::Text) => text(&["a b", "Größe, in \"cm\""]),
         (_, ValueKind::Path) => text(&["data/x y.csv", "/tmp/ü.csv"]),

@@ -90,7 +90,7 @@ fn files_of_a_model_that_are_damaged_or_missing() {
     let pickle = |d: &Desk| {
         fs::rename(d.path(WEIGHTS), d.path("models/tiny/pytorch_model.bin")).unwrap();
     };
-    says("a pickle only", pickle, "safe_serialization");
+    says("a pickle only", pickle, "no file of torch.save");
     for (name, file, text, want) in [
         ("empty weights", WEIGHTS, Some(""), "model.safetensors"),
         ("no weights", WEIGHTS, None, "holds no model.safetensors"),

@@ -151,7 +151,7 @@ fn an_adapter_is_run_shown_compared_gone_on_from_and_exported() {
     // What goes on from an adapter with all weights is a whole model again.
     assert!(shell.path("runs/r2/checkpoints/best/model.safetensors").is_file());
     assert!(shell.path("runs/r3/checkpoints/best/adapter_model.safetensors").is_file());
-    let keys = ["run", "model=tiny", "data=data/mail.csv", "adapter=lora"];
+    let keys = ["run", "model=tiny", "data=data/mail.csv", "max_length=16", "adapter=lora"];
     for (more, want) in [
         (&["lora_targets=query+valeu"][..], "did you mean `value`?"),
         (&["unfreeze=head"], "only the head learns"),

@@ -22,11 +22,6 @@ pub fn rfc3339(time: Millis) -> Option<String> {
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// Now, in the milliseconds of the store.
-pub fn now() -> Millis {
-    Utc::now().timestamp_millis()
-}
-
 /// A duration, in its two largest units.
 pub fn duration(millis: Millis) -> String {
     let seconds = millis.max(0) / 1000;

@@ -11,7 +11,7 @@ use crate::runner::Doubts;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, val};
 use crate::spec::{RunState, SweepId, nearest};
-use crate::store::{Listing, Reader, Run, Sort};
+use crate::store::{self, Listing, Reader, Run, Sort};
 
 /// List runs
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -210,7 +210,7 @@ pub fn state(run: &Run) -> Cell {
 pub fn elapsed(run: &Run) -> String {
     match (run.started, run.ended) {
         (Some(start), Some(end)) => figures::duration(end - start),
-        (Some(start), None) if run.state.is_live() => figures::duration(figures::now() - start),
+        (Some(start), None) if run.state.is_live() => figures::duration(store::now() - start),
         _ => figures::NOTHING.to_owned(),
     }
 }

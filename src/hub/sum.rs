@@ -1,7 +1,9 @@
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+
+use crate::spec::hex;
 
 /// A checksum that a hub gives for a file, in lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +62,6 @@ impl Adder {
             Self::Git(sum) => Sum::Git(hex(&sum.finalize())),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,6 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crate::store::Millis;
-
-/// The wall clock, as the database writes it.
-pub(super) fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as Millis
-}
+pub(super) use crate::store::now;
 
 /// A duration that tests shorten: the milliseconds that an environment variable names, else `default`.
 pub(super) fn milliseconds(variable: &str, default: u64) -> Duration {

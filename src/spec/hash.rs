@@ -43,10 +43,7 @@ impl Rule {
             .collect();
         lines.sort_unstable();
         let digest = Sha256::digest(lines.concat().as_bytes());
-        digest.iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(digest.get(..8).unwrap_or_default())
     }
 }
 
@@ -89,6 +86,14 @@ impl RunSpec {
         });
         FROZEN.clone()
     }
+}
+
+/// Bytes as small hexadecimal digits, two each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub use error::SpecError;
 pub use evaluation::{DECIDING, EvalEvery, EvalRows, counts_as_best};
 pub use family::Family;
 pub use group::KeyGroup;
+pub use hash::hex;
 pub use ids::{RunId, SweepId};
 pub use init::Init;
 pub use name::{name_in, name_of};

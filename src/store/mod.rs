@@ -42,7 +42,7 @@ pub use error::StoreError;
 pub use journal::{History, Noted, history};
 pub use run::{
     Confusion, Counts, Curve, Listing, Millis, Process, Run, RunnerInfo, SPARK, SiteInfo,
-    SiteState, SlotInfo, Sort, SweepRow, TrainerNote, unreachable,
+    SiteState, SlotInfo, Sort, SweepRow, TrainerNote, now, unreachable,
 };
 pub use salvage::Salvaged;
 pub use trials::{rests, trials_at};

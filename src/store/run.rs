@@ -10,7 +10,8 @@ use crate::spec::{Desired, Placement, RunId, RunSpec, RunState, SweepId};
 /// Times are milliseconds since the Unix epoch.
 pub type Millis = i64;
 
-pub(super) fn now() -> Millis {
+/// The wall clock, as the database writes it.
+pub fn now() -> Millis {
     Local::now().timestamp_millis()
 }
 

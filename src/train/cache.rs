@@ -4,7 +4,6 @@
 //! are hashes of all that the contents depend on, so that nothing in it is ever out of date. Whatever
 //! goes wrong here only costs time.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -13,6 +12,7 @@ use std::{env, fs};
 
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
+use tuneboard::spec::hex;
 
 /// The most bytes that are kept; what was used longest ago goes first.
 const MOST: u64 = 4 << 30;
@@ -126,10 +126,7 @@ impl Name {
 
     /// The name of the file.
     pub fn finish(self) -> String {
-        self.sha.finalize().iter().fold(format!("{}-", self.kind), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        })
+        format!("{}-{}", self.kind, hex(&self.sha.finalize()))
     }
 }
 

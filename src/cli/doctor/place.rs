@@ -2,11 +2,11 @@ use std::fs::{self, File};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::super::figures::{bytes, duration, now};
+use super::super::figures::{bytes, duration};
 use super::Check;
 use crate::board::{Board, Site};
 use crate::runner;
-use crate::store::{Reader, Store};
+use crate::store::{Reader, Store, now};
 
 /// Checks the board's folder and file system.
 pub fn checks(board: &Board) -> Vec<Check> {

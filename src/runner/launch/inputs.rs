@@ -1,7 +1,6 @@
 //! What a run reads: the files and folders that its spec names, by the hash of their contents.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -210,10 +209,7 @@ fn content(entries: &[Entry]) -> io::Result<String> {
 
 /// The first 32 digits of a digest.
 pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().take(16).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    crate::spec::hex(digest.get(..16).unwrap_or_default())
 }
 
 /// Writes an input as a tar archive whose single entry is `x`.

@@ -7,7 +7,7 @@ mod list;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use self::detail::DetailLoader;
 use self::list::ListLoader;
@@ -15,7 +15,7 @@ use super::message::Message;
 use super::query::Query;
 use super::snapshot::{Health, Snapshot};
 use crate::board::Board;
-use crate::store::{Millis, Reader, StoreError};
+use crate::store::{Reader, StoreError};
 
 /// How often the database is asked whether anything changed; the question costs microseconds.
 const POLL: Duration = Duration::from_millis(200);
@@ -158,7 +158,7 @@ impl Loader<'_> {
     fn read_parts(&mut self, reader: &Reader, asked: bool) -> Result<(), StoreError> {
         let version = reader.data_version()?;
         let changed = self.version.replace(version) != Some(version);
-        self.snap.now = now();
+        self.snap.now = crate::store::now();
 
         if self.list.begin(reader, &self.query, changed, &mut self.snap.list)? {
             if self.snap.health != Health::Ready {
@@ -196,8 +196,4 @@ impl Loader<'_> {
         let (snap, token) = (Box::new(self.snap.clone()), Arc::clone(&self.untaken));
         self.closed |= self.out.send(Message::Loaded { snap, asked, token }).is_err();
     }
-}
-
-fn now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as Millis)
 }

@@ -1,7 +1,5 @@
 //! Every folder of `tokenizers/`, and the tokenizers of the models.
 
-use std::fmt::Write as _;
-
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -163,10 +161,7 @@ fn every_code_point_gives_transformers_ids() {
                 .map(|c| tokenizer.ids(&format!("a{c}b"), false).unwrap())
                 .collect();
             let digest = Sha256::digest(serde_json::to_string(&lists).unwrap());
-            let digest = digest.iter().take(8).fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            });
+            let digest = tuneboard::spec::hex(&digest[..8]);
             assert_eq!(digest, digests[column].as_str().unwrap(), "{name} U+{start:04X}");
             tally.add(name, 1);
         }

@@ -99,6 +99,7 @@ fn sentencepiece_models() {
         ("spm-albert", "spiece.model"),
         ("spm-deberta-v2", "spm.model"),
         ("spm-xlm-roberta", "sentencepiece.bpe.model"),
+        ("spm-llama", "tokenizer.model"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         for entry in fs::read_dir(families.join(family)).unwrap().flatten() {

@@ -2,9 +2,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use super::config::bad;
+use super::config::{Activation, bad};
+use super::layers::{Head, LayerNorm};
 use super::{Family, Inputs, Limits, Mode, Padding, Parameter};
 use crate::error::TrainError;
 use crate::tokenize::Tokenizer;
@@ -22,6 +23,45 @@ pub trait TokenPredictor {
     /// # Errors
     /// What libtorch reports.
     fn scores(&self, vectors: &Tensor) -> Result<Tensor, TrainError>;
+}
+
+/// What turns token vectors into scores of words: the word embeddings, which are the output layer, and before
+/// them the layers of a masked language model.
+pub struct Output {
+    /// Those layers, where the family has them.
+    pub transform: Option<Transform>,
+    /// Number format of the product with the word embeddings.
+    pub kind: Kind,
+}
+
+/// Dense, activation, normalisation, and a bias for each word, 32-bit.
+pub struct Transform {
+    /// The dense layer.
+    pub dense: Head,
+    /// Its activation.
+    pub activation: Activation,
+    /// The normalisation.
+    pub norm: LayerNorm,
+    /// `[vocabulary]`.
+    pub bias: Tensor,
+}
+
+impl Output {
+    /// Scores of all words `[tokens, vocabulary]`, 32-bit, from `[tokens, hidden]`, given the word embeddings.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn scores(&self, words: &Tensor, vectors: &Tensor) -> Result<Tensor, TrainError> {
+        let words = words.f_to_kind(self.kind)?;
+        let scored = |x: &Tensor| -> Result<Tensor, TrainError> {
+            let scores = x.f_to_kind(self.kind)?.f_linear(&words, None::<&Tensor>)?;
+            Ok(scores.f_to_kind(Kind::Float)?)
+        };
+        let Some(transform) = &self.transform else { return scored(vectors) };
+        let x = transform.dense.forward(&vectors.f_to_kind(Kind::Float)?)?;
+        let x = transform.norm.forward(&transform.activation.apply(&x)?)?;
+        Ok(scored(&x)?.f_add(&transform.bias)?)
+    }
 }
 
 /// A language model that is ready to train.

@@ -33,6 +33,7 @@ enum Recipe {
     XlmRoberta,
     Camembert,
     Gemma,
+    Llama,
 }
 
 /// The files of each kind of vocabulary.
@@ -57,6 +58,7 @@ impl Recipe {
                 "XLMRoberta" => Self::XlmRoberta,
                 "Camembert" => Self::Camembert,
                 "Gemma" => Self::Gemma,
+                "Llama" | "CodeLlama" => Self::Llama,
                 _ => return None,
             })
         });
@@ -72,6 +74,8 @@ impl Recipe {
                 Family::XlmRoberta => Self::XlmRoberta,
                 Family::Camembert => Self::Camembert,
                 Family::Gemma3 => Self::Gemma,
+                // Later Llamas have byte pairs of another kind, always as a tokenizer.json.
+                Family::Llama => Self::Llama,
                 _ => return None,
             })
         };
@@ -93,11 +97,16 @@ impl Recipe {
         match self {
             Self::Bert | Self::MpNet => WORD_PIECES.to_vec(),
             Self::Gpt2 | Self::Roberta | Self::Qwen2 => BYTE_PAIRS.to_vec(),
-            Self::Albert | Self::Deberta | Self::XlmRoberta | Self::Camembert | Self::Gemma => {
+            Self::Albert
+            | Self::Deberta
+            | Self::XlmRoberta
+            | Self::Camembert
+            | Self::Gemma
+            | Self::Llama => {
                 let usual = match self {
                     Self::Albert => "spiece.model",
                     Self::Deberta => "spm.model",
-                    Self::Gemma => "tokenizer.model",
+                    Self::Gemma | Self::Llama => "tokenizer.model",
                     _ => "sentencepiece.bpe.model",
                 };
                 let found = PIECES.into_iter().find(|name| folder.join(name).is_file());
@@ -123,6 +132,7 @@ impl Recipe {
                 (["[CLS]", "[SEP]", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"], false)
             }
             Self::Gemma => (["<bos>", "<eos>", "<unk>", "", "<pad>", "", ""], false),
+            Self::Llama => (["<s>", "</s>", "<unk>", "", "", "", ""], false),
         }
     }
 }

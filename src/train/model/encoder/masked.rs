@@ -6,23 +6,20 @@ use tuneboard::spec::Family;
 
 use super::{Encoder, EncoderConfig, Layout, limits};
 use crate::error::TrainError;
-use crate::model::config::{Activation, bad};
+use crate::model::config::bad;
 use crate::model::head::fresh;
 use crate::model::layers::{Head, LayerNorm};
 use crate::model::parameters::Fresh;
-use crate::model::predictor::{LoadedPredictor, TokenPredictor, must_tie, speaks_not};
+use crate::model::predictor::{
+    LoadedPredictor, Output, TokenPredictor, Transform, must_tie, speaks_not,
+};
 use crate::model::{Builder, Inputs, Mode, Padding, Side, Start};
 
 /// Encoder, dense, activation, LayerNorm, and the word embeddings as output layer. Reference:
 /// transformers `BertForMaskedLM` and its kin.
 struct Masked {
     encoder: Encoder,
-    transform: Head,
-    activation: Activation,
-    norm: LayerNorm,
-    /// `[vocabulary]`.
-    bias: Tensor,
-    kind: Kind,
+    output: Output,
 }
 
 impl TokenPredictor for Masked {
@@ -31,11 +28,7 @@ impl TokenPredictor for Masked {
     }
 
     fn scores(&self, vectors: &Tensor) -> Result<Tensor, TrainError> {
-        let x = self.transform.forward(&vectors.f_to_kind(Kind::Float)?)?;
-        let x = self.norm.forward(&self.activation.apply(&x)?)?.f_to_kind(self.kind)?;
-        let words = self.encoder.words().f_to_kind(self.kind)?;
-        let scores = x.f_linear(&words, None::<&Tensor>)?;
-        Ok(scores.f_to_kind(Kind::Float)?.f_add(&self.bias)?)
+        self.output.scores(self.encoder.words(), vectors)
     }
 }
 
@@ -71,16 +64,17 @@ pub fn load_masked(
         }
     }
     let shape = [config.embedding, config.hidden];
-    let transform = Head::new(&mut builder, names.dense, shape, fresh(true), given)?;
+    let dense = Head::new(&mut builder, names.dense, shape, fresh(true), given)?;
     let norm = LayerNorm::head(&mut builder, names.norm, config.embedding, config.eps, given)?;
     let bias = builder.head(names.bias, &[config.vocabulary], Fresh::Zeros, given)?;
     let activation = names.activation.unwrap_or(config.activation);
+    let transform = Some(Transform { dense, activation, norm, bias });
     Ok(LoadedPredictor {
         family,
         architecture,
         is_causal: false,
         parameters: builder.parameters,
-        network: Box::new(Masked { encoder, transform, activation, norm, bias, kind: place.1 }),
+        network: Box::new(Masked { encoder, output: Output { transform, kind: place.1 } }),
         limits: limits(&config),
         padding: Padding { id: config.padding, side: Side::Right, length: None },
         json,

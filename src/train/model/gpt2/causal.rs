@@ -6,13 +6,13 @@ use tch::{Device, Kind, Tensor};
 use super::{Gpt2, Gpt2Config};
 use crate::error::TrainError;
 use crate::model::config::bad;
-use crate::model::predictor::{LoadedPredictor, TokenPredictor, must_tie};
+use crate::model::predictor::{LoadedPredictor, Output, TokenPredictor, must_tie};
 use crate::model::{Builder, Family, Inputs, Limits, Mode, Padding, Side, Start};
 
 /// Decoder, and the word embeddings as output layer. Reference: transformers `GPT2LMHeadModel`.
 struct Causal {
     gpt2: Gpt2,
-    kind: Kind,
+    output: Output,
 }
 
 impl TokenPredictor for Causal {
@@ -21,9 +21,7 @@ impl TokenPredictor for Causal {
     }
 
     fn scores(&self, vectors: &Tensor) -> Result<Tensor, TrainError> {
-        let words = self.gpt2.words.f_to_kind(self.kind)?;
-        let scores = vectors.f_to_kind(self.kind)?.f_linear(&words, None::<&Tensor>)?;
-        Ok(scores.f_to_kind(Kind::Float)?)
+        self.output.scores(&self.gpt2.words, vectors)
     }
 }
 
@@ -50,7 +48,7 @@ pub fn load_causal(
         architecture: "GPT2LMHeadModel",
         is_causal: true,
         parameters: builder.parameters,
-        network: Box::new(Causal { gpt2, kind }),
+        network: Box::new(Causal { gpt2, output: Output { transform: None, kind } }),
         limits: Limits::plain(config.vocab_size, config.n_positions, 1),
         padding: Padding { id: config.padding(), side: Side::Right, length: None },
         json,

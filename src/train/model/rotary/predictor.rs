@@ -7,28 +7,20 @@ use tuneboard::spec::family::LanguageModel;
 
 use super::{Layout, Rotary, RotaryConfig, limits};
 use crate::error::TrainError;
-use crate::model::config::{Activation, bad};
+use crate::model::config::bad;
 use crate::model::head::fresh;
 use crate::model::layers::{Head, LayerNorm};
 use crate::model::parameters::Fresh;
-use crate::model::predictor::{LoadedPredictor, TokenPredictor, must_tie, speaks_not, unties};
+use crate::model::predictor::{
+    LoadedPredictor, Output, TokenPredictor, Transform, must_tie, speaks_not, unties,
+};
 use crate::model::{Builder, Inputs, Mode, Padding, Side, Start};
 
 /// The network, and the word embeddings as output layer. Reference: transformers `LlamaForCausalLM` and
 /// its kin, `ModernBertForMaskedLM`.
 struct Predictor {
     network: Rotary,
-    /// ModernBERT's layers before the output layer, and a bias for each word.
-    transform: Option<Transform>,
-    kind: Kind,
-}
-
-struct Transform {
-    dense: Head,
-    activation: Activation,
-    norm: LayerNorm,
-    /// `[vocabulary]`.
-    bias: Tensor,
+    output: Output,
 }
 
 impl TokenPredictor for Predictor {
@@ -37,15 +29,7 @@ impl TokenPredictor for Predictor {
     }
 
     fn scores(&self, vectors: &Tensor) -> Result<Tensor, TrainError> {
-        let words = self.network.words.f_to_kind(self.kind)?;
-        let scored = |x: &Tensor| -> Result<Tensor, TrainError> {
-            let scores = x.f_to_kind(self.kind)?.f_linear(&words, None::<&Tensor>)?;
-            Ok(scores.f_to_kind(Kind::Float)?)
-        };
-        let Some(transform) = &self.transform else { return scored(vectors) };
-        let x = transform.dense.forward(&vectors.f_to_kind(Kind::Float)?)?;
-        let x = transform.norm.forward(&transform.activation.apply(&x)?)?;
-        Ok(scored(&x)?.f_add(&transform.bias)?)
+        self.output.scores(&self.network.words, vectors)
     }
 }
 
@@ -88,7 +72,8 @@ pub fn load_predictor(
                 LayerNorm::of_head(&mut builder, "head.norm", (width, eps), has_bias, given)?;
             let rows = [config.vocabulary];
             let bias = builder.head("decoder.bias", &rows, Fresh::Zeros, given)?;
-            Some(Transform { dense, activation: head.activation, norm, bias })
+            let activation = head.activation;
+            Some(Transform { dense, activation, norm, bias })
         }
     };
     Ok(LoadedPredictor {
@@ -96,7 +81,7 @@ pub fn load_predictor(
         architecture,
         is_causal,
         parameters: builder.parameters,
-        network: Box::new(Predictor { network, transform, kind: place.1 }),
+        network: Box::new(Predictor { network, output: Output { transform, kind: place.1 } }),
         limits: limits(&config),
         padding: Padding { id: config.padding, side: Side::Right, length: None },
         json,

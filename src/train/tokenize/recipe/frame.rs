@@ -37,9 +37,17 @@ pub(super) fn frame(
             let pair = ["cls", "A", "sep", "sep", "B", "sep"];
             Ok(template(&["cls", "A", "sep"], &pair, &cls, &sep))
         }
-        Recipe::Gemma => {
-            let bos = token("bos_token")?;
-            Ok(template(&["cls", "A"], &["cls", "A", "cls1", "B1"], &bos, &bos))
+        Recipe::Gemma | Recipe::Llama => {
+            let (bos, ends) = (token("bos_token")?, is("add_eos_token", false));
+            let eos = if ends { token("eos_token")? } else { bos.clone() };
+            let begins = is("add_bos_token", true);
+            let framed = |text: &'static str, bos: &'static str, eos: &'static str| {
+                let all = [begins.then_some(bos), Some(text), ends.then_some(eos)];
+                all.into_iter().flatten().collect::<Vec<_>>()
+            };
+            let one = framed("A", "cls", "sep");
+            let two = [one.clone(), framed("B1", "cls1", "sep1")].concat();
+            Ok(template(&one, &two, &bos, &eos))
         }
     }
 }

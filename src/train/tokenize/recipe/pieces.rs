@@ -57,6 +57,11 @@ pub(super) fn from_pieces(
             "type": "Split", "pattern": { "String": " " }, "behavior": "MergedWithPrevious",
             "invert": false,
         }),
+        Recipe::Llama if is("legacy", true) => Value::Null,
+        Recipe::Llama => json!({
+            "type": "Metaspace", "replacement": "▁", "split": false,
+            "prepend_scheme": if is("add_prefix_space", true) { "first" } else { "never" },
+        }),
         Recipe::Deberta if is("split_by_punct", false) => {
             let punctuation = json!({ "type": "Punctuation", "behavior": "Isolated" });
             json!({ "type": "Sequence", "pretokenizers": [punctuation, metaspace.clone()] })
@@ -64,7 +69,7 @@ pub(super) fn from_pieces(
         _ => metaspace.clone(),
     };
     let decoder = match recipe {
-        Recipe::Gemma => {
+        Recipe::Gemma | Recipe::Llama => {
             let spaces = json!({ "type": "Replace", "pattern": { "String": "▁" }, "content": " " });
             let bytes = json!({ "type": "ByteFallback" });
             json!({ "type": "Sequence", "decoders": [spaces, bytes, { "type": "Fuse" }] })
@@ -73,7 +78,10 @@ pub(super) fn from_pieces(
     };
     Ok(Parts {
         model,
-        normalizer: Some(normalizer(&pieces, recipe, &is)?),
+        normalizer: match recipe {
+            Recipe::Llama if !is("legacy", true) => None,
+            _ => Some(normalizer(&pieces, recipe, &is)?),
+        },
         words,
         decoder,
         controls,
@@ -104,6 +112,12 @@ fn normalizer(
     };
     match recipe {
         Recipe::Gemma => return replace(" ", "▁"),
+        Recipe::Llama => {
+            if is("add_prefix_space", true) {
+                steps.push(part(json!({ "type": "Prepend", "prepend": "▁" }))?);
+            }
+            steps.push(replace(" ", "▁")?);
+        }
         Recipe::Albert => {
             steps.extend([replace("``", "\"")?, replace("''", "\"")?]);
             if !is("keep_accents", false) {

@@ -30,7 +30,8 @@ if (folder / "adapter_config.json").is_file():
     from peft import PeftConfig, PeftModel
     base = PeftConfig.from_pretrained(folder).base_model_name_or_path
     labelled = transformers.AutoConfig.from_pretrained(folder)
-    base = AutoModelForSequenceClassification.from_pretrained(base, config=labelled, dtype=torch.float32)
+    base = AutoModelForSequenceClassification.from_pretrained(base, config=labelled, dtype=torch.float32,
+                                                              ignore_mismatched_sizes=True)
     assert type(base).__name__ == config["architectures"][0], type(base)
     adapted = PeftModel.from_pretrained(base, folder)
     adapted.eval()

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const LONGEST: Duration = Duration::from_secs(20);
 /// One input may raise the memory of the process by so many bytes; other tests of the process need some too.
 const MOST: u64 = 4 << 30;
+/// So many inputs are made of each target, however slow it is.
+const LEAST: u64 = 200;
 /// Inputs do not grow beyond this.
 const SIZE: usize = 1 << 16;
 
@@ -152,7 +154,7 @@ pub fn fuzz(name: &str, seeds: &[Vec<u8>], words: &[&str], mut target: impl FnMu
     let time = Duration::from_secs(variable("FUZZ_SECONDS", 1));
     let mut dice = Dice(seed);
     let (start, mut cases) = (Instant::now(), 0_u64);
-    while start.elapsed() < time {
+    while start.elapsed() < time || cases < LEAST {
         let bytes = mutate(&corpus, words, &mut dice);
         if let Err(why) = survive(&bytes, &mut target) {
             let path = folder(name).join(format!("found-{seed}-{cases}"));

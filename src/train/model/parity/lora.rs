@@ -259,3 +259,49 @@ fn what_is_no_plain_lora_is_refused_by_name() {
     let said = load(&subject.base(), &request).err().unwrap().to_string();
     assert!(said.contains("lora_targets=nothing names no linear layer"), "{said}");
 }
+
+/// Every linear layer of every family: what learns beside the weights gives what it gives within them.
+#[test]
+fn adapters_of_every_layer_say_the_same_beside_and_within() {
+    let mut compared = 0;
+    let folders = parity::folders("families", "model.safetensors").into_iter();
+    for folder in folders.chain(parity::folders("models", "model.safetensors")) {
+        let Ok(family) = Family::of(&folder, &config(&folder)) else { continue };
+        if family.row().lora.is_empty() {
+            continue;
+        }
+        let lora = Lora {
+            rank: 2,
+            alpha: 3.0,
+            is_stabilised: compared % 2 == 1,
+            dropout: 0.0,
+            targets: Targets::AllLinear,
+        };
+        let request =
+            Request { lora: Some(lora.clone()), ..request(Start::Checkpoint, Some(3), Pool::Auto) };
+        let model = open_with(&folder, &request);
+        let name = parity::name(&folder);
+        let mut adapted = 0;
+        for parameter in &model.parameters {
+            let drawn = Tensor::randn(parameter.tensor.size(), (Kind::Float, Device::Cpu)) * 0.1;
+            parameter.set(&drawn).unwrap();
+            adapted += usize::from(parameter.name.ends_with(".lora_B.weight"));
+        }
+        assert!(adapted > 3, "{name}: {adapted}");
+        let run = tempfile::tempdir().unwrap();
+        let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let assets = Assets::new(&folder, &model, &labels).unwrap();
+        let checkpoints = Checkpoints::open(run.path()).unwrap();
+        checkpoints.save_best(&assets, &model.parameters).unwrap();
+        let merged = open_adapted(&run.path().join("checkpoints/best"), None);
+        assert!(merged.adapter.is_none() && merged.head_given, "{name}");
+        let ids = Tensor::from_slice(&[5_i64, 6, 7, 8, 9, 10, 11, 12]).view([2, 4]);
+        let inputs = Inputs { ids, mask: None, segments: None, positions: None, by_row: false };
+        let _guard = tch::no_grad_guard();
+        let of = |model: &Loaded| model.network.forward(&inputs, PLAIN).unwrap();
+        let apart = gap(&of(&model), &of(&merged));
+        assert!(apart < NEAR, "{name}: {apart:.1e}");
+        compared += 1;
+    }
+    parity::compared("adapters of every layer", "families", compared);
+}

@@ -2,6 +2,7 @@
 //! reads its config and names every path in it; nothing else builds paths under a board.
 
 mod config;
+pub mod disk;
 mod model;
 mod paths;
 mod save;
@@ -105,7 +106,12 @@ pub enum BoardError {
         model: String,
     },
     /// No checkpoint of that name.
-    #[error("There is no model `{name}`{}: looked for {}.", hint(.nearest.as_deref()), .looked.display())]
+    #[error(
+        "There is no model `{name}`{}: looked for {}. {}",
+        hint(.nearest.as_deref()),
+        .looked.display(),
+        ways(.known)
+    )]
     NoModel {
         /// As written.
         name: String,
@@ -113,6 +119,8 @@ pub enum BoardError {
         nearest: Option<String>,
         /// Where.
         looked: PathBuf,
+        /// The folders under models/.
+        known: Vec<String>,
     },
     /// A file or folder that cannot be read or made.
     #[error("{}: {source}.", .path.display())]
@@ -126,6 +134,17 @@ pub enum BoardError {
 
 fn hint(nearest: Option<&str>) -> String {
     nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default()
+}
+
+/// What is there instead, and how more come.
+fn ways(known: &[String]) -> String {
+    let pull = "`tuneboard models pull OWNER/NAME` fetches one of a hub.";
+    if known.is_empty() {
+        return format!("models/ holds none; {pull}");
+    }
+    let names: Vec<&str> = known.iter().take(8).map(String::as_str).collect();
+    let more = if known.len() > names.len() { " and more" } else { "" };
+    format!("models/ holds {}{more}; {pull}", names.join(", "))
 }
 
 /// The config that `tuneboard init` writes.
@@ -241,6 +260,11 @@ impl Board {
         Some(family.layers(&config))
     }
 
+    /// The numbers in the weights of the checkpoint that `model=name` means, if it is one that tells.
+    pub fn parameters(&self, name: &str) -> Option<u64> {
+        Model::look(&self.model(name).ok()?, name).parameters
+    }
+
     /// The checkpoint folder that `model=name` means.
     ///
     /// # Errors
@@ -257,6 +281,7 @@ impl Board {
                     names.iter().map(String::as_str).chain(BuiltIn::WORDS.iter().copied()),
                 ),
                 looked: self.models().join(name).join("config.json"),
+                known: names,
             }
         })
     }

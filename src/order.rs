@@ -1,6 +1,8 @@
 //! What is looked at before runs are queued, whoever queues them: a form, a verb, a script. Models and
 //! data sets are opened once, so that what the trainer would refuse is refused at once.
 
+pub mod disk;
+
 use std::collections::BTreeSet;
 
 use thiserror::Error;
@@ -113,7 +115,7 @@ fn check_parent(board: &Board, id: RunId, model: &str) -> Result<(), OrderError>
     {
         return Err(ParentError::Ended { id, state: outcome.word().to_owned() }.into());
     }
-    let folder = locate::best_checkpoint(board.root(), id);
+    let folder = locate::kept_checkpoint(board.root(), id);
     if run.state.outcome().is_some() && !folder.join("config.json").is_file() {
         let at = run.placement.map(|at| at.site).filter(|site| site != "local");
         let place = at.map_or_else(
@@ -151,9 +153,16 @@ pub fn take_model(board: &Board, sweep: &mut Sweep) -> Result<(), OrderError> {
     Ok(())
 }
 
-/// A clone's name says what was changed: `lr=2.5e-5`; one without changes has the name of a single run.
-pub fn name_of_clone(like: &RunSpec, spec: &RunSpec) -> String {
+/// A clone's name says what was changed: `lr=2.5e-5`; one without changes has the name of a single run, and one
+/// with another seed alone that of the run it is like, `lr=2.5e-5 seed=3`.
+pub fn name_of_clone(name: &str, like: &RunSpec, spec: &RunSpec) -> String {
     let changed = spec.differing_keys(like);
+    if changed == ["seed"] {
+        let words = name.split_whitespace().filter(|word| !word.starts_with("seed="));
+        let words: Vec<&str> = words.collect();
+        let own = if words.is_empty() { name_of(spec) } else { words.join(" ") };
+        return format!("{own} seed={}", spec.seed);
+    }
     if changed.is_empty() {
         return name_of(spec);
     }
@@ -177,8 +186,11 @@ mod tests {
         spec.set("data", "data/sms_spam.csv").unwrap();
         assert_eq!(name_of(&spec), "minilm-sms_spam");
         let clone = RunSpec { lr: 2.5e-5, ..spec.clone() };
-        assert_eq!(name_of_clone(&spec, &clone), "lr=2.5e-5");
-        assert_eq!(name_of_clone(&spec, &spec), "minilm-sms_spam");
+        assert_eq!(name_of_clone("x", &spec, &clone), "lr=2.5e-5");
+        assert_eq!(name_of_clone("x", &spec, &spec), "minilm-sms_spam");
+        let seed = RunSpec { seed: 3, ..spec.clone() };
+        assert_eq!(name_of_clone("lr=2.5e-5 seed=1", &spec, &seed), "lr=2.5e-5 seed=3");
+        assert_eq!(name_of_clone("seed=1", &spec, &seed), "minilm-sms_spam seed=3");
         let pairs = [("lr", "3e-5,1e-4"), ("seed", "0..1")];
         let sweep = Sweep::parse(spec, pairs).unwrap();
         assert_eq!(name_in(&sweep, &sweep.next(3).unwrap()), "lr=1e-4 seed=1");

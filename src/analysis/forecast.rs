@@ -66,10 +66,11 @@ fn likeness(a: &RunSpec, b: &RunSpec) -> u32 {
     .sum()
 }
 
-/// Milliseconds per training row and epoch of a run that was never interrupted.
+/// Milliseconds per training row and epoch, evaluations and test included, of a run that was never
+/// interrupted: what a killed attempt has to do over would count twice.
 fn per_row(run: &Run) -> Option<f64> {
     let rows = run.facts.as_ref()?.rows[0] as f64;
-    let took = (run.ended? - run.started?) as f64;
+    let took = run.device_time? as f64;
     (run.attempt == 1 && rows > 0.0 && run.epoch > 0.0 && took > 0.0)
         .then(|| took / rows / run.epoch)
 }
@@ -95,6 +96,7 @@ mod tests {
             state: RunState::Ended(Outcome::Done),
             started: Some(1000),
             ended: Some(1000 + seconds * 1000),
+            device_time: Some(seconds * 1000),
             attempt: 1,
             epoch: 2.0,
             facts: Some(facts),

@@ -25,9 +25,9 @@ pub struct SweepReport {
     pub settings: Vec<Setting>,
     /// How much each axis matters, in the order of `axes`.
     pub effects: Vec<Effect>,
-    /// Wall-clock time on GPUs, summed over runs.
+    /// Time on GPUs, summed over the attempts of all runs.
     pub gpu: Millis,
-    /// Wall-clock time on CPUs, summed over runs.
+    /// Time on CPUs, likewise.
     pub cpu: Millis,
 }
 
@@ -40,7 +40,7 @@ pub struct Setting {
     pub runs: Vec<RunId>,
     /// Their scores.
     pub score: Spread,
-    /// Mean wall-clock time of those that were started.
+    /// Mean time on a device of those that were started.
     pub cost: Option<Millis>,
     /// How many weights learn in them.
     pub trainable: Option<u64>,
@@ -50,10 +50,9 @@ pub struct Setting {
     pub is_on_front: bool,
 }
 
-/// Milliseconds that a run has taken so far.
+/// Milliseconds that the attempts of a run have held a device so far.
 pub fn cost(run: &Run) -> Option<Millis> {
-    let until = run.ended.or(run.last_event)?;
-    Some((until - run.started?).max(0))
+    run.device_time
 }
 
 /// True if a run trains on a GPU: what its time is counted as.
@@ -180,6 +179,7 @@ mod tests {
             }),
             started: Some(0),
             ended: Some(i64::from(epochs) * 1000),
+            device_time: Some(i64::from(epochs) * 1000),
             attempt: 1,
             best: [("val/acc".to_owned(), acc)].into(),
             ..Run::example(id, spec)

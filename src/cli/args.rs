@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::{
     archive, clone, compare, completions, confusion, data, demo, doctor, error::CliError, errors,
-    export, hold, init, logs, ls, models, note, predict, reindex, rename, restore, resume, retry,
-    rm, run, runner, show, sites, stop, sweep, tag, tokenize, trust, verb::Context,
+    export, gc, hold, init, logs, ls, models, note, predict, reindex, rename, restore, resume,
+    retry, rm, run, runner, show, sites, stop, sweep, tag, tokenize, trust, verb::Context,
 };
 
 /// Exactly what was typed.
@@ -69,6 +69,7 @@ pub enum Verb {
     Archive(archive::Args),
     Rm(rm::Args),
     Restore(restore::Args),
+    Gc(gc::Args),
     Models(models::Args),
     Data(data::Args),
     Sites(sites::Args),
@@ -107,6 +108,7 @@ impl Verb {
             Self::Archive(args) => archive::run(args, context),
             Self::Rm(args) => rm::run(args, context),
             Self::Restore(args) => restore::run(args, context),
+            Self::Gc(args) => gc::run(args, context),
             Self::Models(args) => models::run(args, context),
             Self::Data(args) => data::run(args, context),
             Self::Sites(args) => sites::run(args, context),

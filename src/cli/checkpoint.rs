@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::error::CliError;
 use crate::board::Board;
+use crate::spec::{Keep, Outcome};
 use crate::store::Run;
 
 /// Which weights of a run.
@@ -28,6 +29,12 @@ pub fn checkpoint(board: &Board, run: &Run, which: Which) -> Result<PathBuf, Cli
         return Ok(folder);
     }
     let (id, state) = (run.id, run.state.word());
+    if run.state.outcome() == Some(&Outcome::Done) && run.spec.keep != Keep::Both {
+        return Err(CliError::Usage(format!(
+            "{id} is done and has no checkpoint `{name}` any more: it was told keep={}.",
+            run.spec.keep
+        )));
+    }
     Err(CliError::Usage(format!(
         "{id} is {state} and has no checkpoint `{name}`: {} is not there.",
         folder.join("config.json").display()

@@ -1,6 +1,6 @@
 use super::error::CliError;
 use super::verb::{self, Context};
-use super::{paths, queue};
+use super::{exit, paths, queue};
 use crate::order::{check_inputs, name_in, name_of_clone};
 use crate::spec::metrics::test::ACC;
 use crate::spec::{RunSpec, Sweep, keys};
@@ -14,6 +14,7 @@ Everything is as in that run, whatever the defaults say today. Lists and ranges 
 Examples:
   tuneboard clone r12 lr=1e-5
   tuneboard clone r12 seed=1..4 --tag seeds
+  tuneboard clone r12 lr=1e-5 --dry-run      what would run
   tuneboard clone r12                        the same once more")]
 pub struct Args {
     /// The run
@@ -22,6 +23,9 @@ pub struct Args {
     /// What is to be different
     #[arg(value_name = "KEY=VALUE")]
     pairs: Vec<String>,
+    /// Check everything and show what would run, but queue nothing
+    #[arg(long, conflicts_with_all = ["wait", "hold"])]
+    dry_run: bool,
     #[command(flatten)]
     queue: queue::Args,
 }
@@ -41,14 +45,24 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         context.out.aside(sentence)?;
     }
     let is_sweep = !sweep.axes.is_empty();
+    if args.dry_run && is_sweep {
+        return super::sweep::dry_run(&board, &sweep, &specs, context);
+    }
     let runs: Vec<(String, RunSpec)> = specs
         .into_iter()
         .map(|spec| {
-            let name =
-                if is_sweep { name_in(&sweep, &spec) } else { name_of_clone(&like.spec, &spec) };
+            let name = if is_sweep {
+                name_in(&sweep, &spec)
+            } else {
+                name_of_clone(&like.name, &like.spec, &spec)
+            };
             (args.queue.name.clone().filter(|_| !is_sweep).unwrap_or(name), spec)
         })
         .collect();
+    if args.dry_run {
+        let Some((name, spec)) = runs.into_iter().next() else { return Ok(exit::OK) };
+        return super::run::dry_run(&board, &name, spec, context);
+    }
     tell(&reader, &like.spec, &runs, context)?;
     let new = is_sweep.then(|| {
         let varied: Vec<&str> = sweep.varied().collect();

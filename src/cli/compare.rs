@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::contract::Extremes;
@@ -6,24 +8,29 @@ use super::exit;
 use super::figures::{NOTHING, bytes, count, counted, maybe, value};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one, pick};
-use crate::analysis::compare::{Change, Comparison, Entry, Extreme, MAX_RUNS, Pair, compare};
+use crate::analysis::compare::{
+    Change, Comparison, Contrast, Entry, Extreme, MAX_RUNS, Pair, compare,
+};
+use crate::analysis::groups::seedless_hash;
 use crate::analysis::sizes;
-use crate::spec::short;
+use crate::spec::{RunId, short};
 
 /// Put runs side by side and say whether they differ by more than chance
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The first run, or --baseline, is what the others are measured against. Runs tested on the same rows are
-tested in pairs: McNemar's exact test gives p, the paired bootstrap the 95 % interval of the difference.
-`real` means p < 0.05; of 20 pairs that do not differ, one is `real` by chance.
+The first run, or --baseline, is what the others are measured against. Runs that differ in their seed alone
+are one setting. Settings with several seeds are tested over seeds and rows: `real` means that one beats the
+other by more than both do by chance (p < 0.05). Two single runs are tested on their rows, by McNemar's exact
+test and the paired bootstrap: that tells these two models apart, and says nothing of other seeds.
 
 Examples:
   tuneboard compare r12 r15
   tuneboard compare r12 r15 r16 --baseline r16
+  tuneboard compare r3..r8                   two settings of three seeds: does one beat the other?
   tuneboard compare s3 --all                 every key, also those that are the same
   tuneboard compare r12 r15 --json | jq '.pairs[] | .mcnemar_p'")]
 pub struct Args {
-    /// 2 to 8 runs, or a sweep as s3
+    /// 2 to 8 runs or settings: r12, r3..r8, a sweep as s3
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
     /// The run that the others are measured against; the first if not given
@@ -51,10 +58,13 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
             only.id
         )));
     }
-    if runs.len() > MAX_RUNS {
+    let settings: BTreeSet<String> = runs.iter().map(|run| seedless_hash(&run.spec)).collect();
+    let settings = settings.len();
+    if settings > MAX_RUNS {
         return Err(CliError::Usage(format!(
-            "{} are too many to compare: name two to {MAX_RUNS}.",
-            counted(runs.len(), "run")
+            "{} of {} are too many to compare: name two to {MAX_RUNS}.",
+            counted(runs.len(), "run"),
+            counted(settings, "setting")
         )));
     }
     let base = baseline.and_then(|base| runs.iter().position(|run| run.id == base.id)).unwrap_or(0);
@@ -71,9 +81,14 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         return Ok(exit::OK);
     }
     runs_table(&entries, base, context)?;
+    if entries.len() > MAX_RUNS {
+        // A column for each would fit no screen.
+        return contrasts(&comparison, context).map(|()| exit::OK);
+    }
     keys(&comparison, args.all, context)?;
     metrics(&comparison, context)?;
     classes(&comparison, context)?;
+    contrasts(&comparison, context)?;
     pairs(&comparison, context)?;
     Ok(exit::OK)
 }
@@ -110,6 +125,23 @@ fn object(entries: &[Entry], comparison: &Comparison) -> Value {
             "only_a_right": pair.discordant.first_right,
             "only_b_right": pair.discordant.second_right,
             "real": pair.is_real(),
+            "one_setting": pair.is_one_setting,
+        })
+    };
+    let ids_of = |runs: &[RunId]| runs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let contrast = |c: &Contrast| {
+        json!({
+            "a": ids_of(&c.a),
+            "b": ids_of(&c.b),
+            "n": c.n,
+            "by_seed": c.by_seed,
+            "accuracy_diff": c.accuracy.diff,
+            "ci95": c.accuracy.ci95,
+            "p": c.accuracy.p,
+            "f1_diff": c.f1.diff,
+            "f1_ci95": c.f1.ci95,
+            "f1_p": c.f1.p,
+            "real": c.is_real(),
         })
     };
     let refused = comparison.refused.iter();
@@ -123,6 +155,7 @@ fn object(entries: &[Entry], comparison: &Comparison) -> Value {
         "classes": comparison.classes,
         "confusion_deltas": comparison.confusion_deltas,
         "pairs": comparison.pairs.iter().map(pair).collect::<Vec<_>>(),
+        "settings": comparison.contrasts.iter().map(contrast).collect::<Vec<_>>(),
         "unpaired": refused
             .map(|r| json!({ "a": r.a.to_string(), "b": r.b.to_string(), "why": r.why }))
             .collect::<Vec<_>>(),
@@ -219,9 +252,55 @@ fn classes(comparison: &Comparison, context: &mut Context) -> Result<(), CliErro
     context.out.table(&table)
 }
 
+/// How a difference looks: good news, bad news, none.
+fn tone(is_real: bool, diff: f64) -> Tone {
+    match (is_real, diff > 0.0) {
+        (false, _) => Tone::Faint,
+        (true, true) => Tone::Good,
+        (true, false) => Tone::Bad,
+    }
+}
+
+fn interval([low, high]: [f64; 2]) -> String {
+    format!("{low:+.4} to {high:+.4}")
+}
+
+fn contrasts(comparison: &Comparison, context: &mut Context) -> Result<(), CliError> {
+    if comparison.contrasts.is_empty() {
+        return Ok(());
+    }
+    context
+        .out
+        .line("\nIs it noise? Settings over seeds and test rows, b minus a, 95 % interval")?;
+    let mut table =
+        Table::new(&["a", "b", ">accuracy", "interval", ">macro F1", "interval", "badge"]);
+    for c in &comparison.contrasts {
+        let ids = |runs: &[RunId]| {
+            let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
+            Cell::from(ids.join(" "))
+        };
+        table.row([
+            ids(&c.a),
+            ids(&c.b),
+            format!("{:+.4}", c.accuracy.diff).into(),
+            interval(c.accuracy.ci95).into(),
+            format!("{:+.4}", c.f1.diff).into(),
+            interval(c.f1.ci95).into(),
+            Cell::toned(c.to_string(), tone(c.is_real(), c.accuracy.diff)),
+        ]);
+    }
+    context.out.table(&table)
+}
+
 fn pairs(comparison: &Comparison, context: &mut Context) -> Result<(), CliError> {
     if !comparison.pairs.is_empty() {
-        context.out.line("\nIs it noise? Test rows, b minus a, 95 % interval of 2000 resamples")?;
+        let head = "\nThese two models on these rows, b minus a, 95 % interval of 2000 resamples of the rows";
+        context.out.line(head)?;
+        if comparison.contrasts.is_empty() {
+            context
+                .out
+                .line("Whether other seeds say the same, only runs with other seeds can tell.")?;
+        }
         let mut table = Table::new(&[
             "a",
             "b",
@@ -234,12 +313,7 @@ fn pairs(comparison: &Comparison, context: &mut Context) -> Result<(), CliError>
             "badge",
         ]);
         for pair in &comparison.pairs {
-            let interval = |[low, high]: [f64; 2]| format!("{low:+.4} to {high:+.4}");
-            let tone = match (pair.is_real(), pair.accuracy_diff > 0.0) {
-                (false, _) => Tone::Faint,
-                (true, true) => Tone::Good,
-                (true, false) => Tone::Bad,
-            };
+            let is_real = pair.is_real() && !pair.is_one_setting;
             table.row([
                 pair.a.to_string().into(),
                 pair.b.to_string().into(),
@@ -249,7 +323,7 @@ fn pairs(comparison: &Comparison, context: &mut Context) -> Result<(), CliError>
                 interval(pair.f1_ci95).into(),
                 count(pair.discordant.first_right).into(),
                 count(pair.discordant.second_right).into(),
-                Cell::toned(pair.to_string(), tone),
+                Cell::toned(pair.to_string(), tone(is_real, pair.accuracy_diff)),
             ]);
         }
         context.out.table(&table)?;

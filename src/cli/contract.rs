@@ -10,8 +10,8 @@ use crate::analysis::compare::{Change, Figures};
 use crate::analysis::confusion::{ClassFigures, Matrix};
 use crate::analysis::sizes;
 use crate::events::{Number, Started};
-use crate::spec::{Outcome, RunId, RunSpec, RunState};
-use crate::store::{Confusion, Curve, Reader, Run, StoreError};
+use crate::spec::{Flag, Outcome, RunId, RunSpec, RunState};
+use crate::store::{Confusion, Curve, Pass, Reader, Run, StoreError};
 
 /// One run of a list.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,12 @@ pub struct RunObject<'a> {
     created: Option<String>,
     started: Option<String>,
     ended: Option<String>,
+    /// On a device, over all attempts.
+    device_seconds: Option<f64>,
+    /// What went wrong in it: `diverged`, `nan`, `one_class`, `below_majority`.
+    flags: &'a [Flag],
+    /// The pass over a split that it is in.
+    pass: Option<Pass>,
     site: Option<&'a str>,
     sweep: Option<String>,
     tags: &'a [String],
@@ -59,6 +65,9 @@ impl<'a> RunObject<'a> {
             created: rfc3339(run.created),
             started: run.started.and_then(rfc3339),
             ended: run.ended.and_then(rfc3339),
+            device_seconds: run.device_time.map(|ms| ms as f64 / 1000.0),
+            flags: &run.flags,
+            pass: run.pass.filter(|_| run.state == RunState::Running),
             site: run.placement.as_ref().map(|p| p.site.as_str()),
             sweep: run.sweep.map(|s| s.to_string()),
             tags: &run.tags,

@@ -33,17 +33,22 @@ pub fn apply(
 ) -> Result<u8, CliError> {
     let board = context.board()?;
     let runs = pick(&board, &verb::reader(&board)?, words)?;
+    // What is said of a run that was named itself is worth a line; of those that a query or a sweep brought, a number.
+    let named: Vec<RunId> = words.iter().filter_map(|word| word.parse().ok()).collect();
     let (mut changed, mut spared, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    let mut left = 0;
     let (mut states, mut queue) = (Vec::<(Desired, RunId)>::new(), Vec::<(bool, RunId)>::new());
     for run in &runs {
         match step(run) {
             Step::Desired(desired) => states.push((desired, run.id)),
             Step::Requeue(from_start) => queue.push((from_start, run.id)),
             Step::Already(why) => {
+                left += usize::from(!named.contains(&run.id));
                 spared.push(format!("{} {why}", run.id));
                 continue;
             }
             Step::Cannot(why) => {
+                left += usize::from(!named.contains(&run.id));
                 refused.push(format!("{} {why}", run.id));
                 continue;
             }
@@ -69,9 +74,18 @@ pub fn apply(
         1..=8 => context.out.line(format!("{done} {}.", changed.join(", ")))?,
         n => context.out.line(format!("{done} {}.", counted(n, "run")))?,
     }
-    for why in spared.iter().chain(&refused) {
+    let own = |why: &&String| {
+        let id = why.split(' ').next().and_then(|id| id.parse().ok());
+        id.is_some_and(|id| named.contains(&id))
+    };
+    for why in spared.iter().chain(&refused).filter(own) {
         context.out.line(why)?;
     }
+    match (left, changed.is_empty()) {
+        (0, _) => Ok(()),
+        (n, true) => context.out.line(format!("None of {} is to change.", counted(n, "run"))),
+        (n, false) => context.out.line(format!("{} more stay as they are.", counted(n, "run"))),
+    }?;
     Ok(exit::OK)
 }
 

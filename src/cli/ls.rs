@@ -1,3 +1,5 @@
+mod columns;
+
 use clap::builder::PossibleValuesParser;
 
 use super::contract::RunObject;
@@ -7,6 +9,7 @@ use super::figures;
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use crate::board::Board;
+use crate::query::STATES;
 use crate::runner::Doubts;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, val};
@@ -27,6 +30,7 @@ Examples:
   tuneboard ls 'acc>0.9 tag:best' --save good     from now on `tuneboard ls view:good`
   tuneboard ls --state running          those that train now
   tuneboard ls --sweep s3 --sort val/acc --desc --limit 5
+  tuneboard ls --columns id,model,lr,val/acc,disk     these columns
   tuneboard ls --sort lr                by any key of a run (`tuneboard show` lists them)
   tuneboard ls --json | jq '.[] | select(.outcome == \"failed\") | .id'")]
 pub struct Args {
@@ -51,6 +55,9 @@ pub struct Args {
     /// Turn the order round
     #[arg(long)]
     desc: bool,
+    /// Which columns, with commas between: id, state, name, time, disk, flags, tags, keys, metrics
+    #[arg(long, value_name = "NAMES")]
+    columns: Option<String>,
     /// At most that many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -61,11 +68,6 @@ pub struct Args {
     #[arg(long)]
     trash: bool,
 }
-
-const STATES: [&str; 12] = [
-    "queued", "starting", "running", "stopping", "ended", "done", "failed", "stopped", "pruned",
-    "lost", "held", "live",
-];
 
 /// The words of `--sort` that are neither keys nor metrics.
 const ORDERS: [&str; 4] = ["id", "name", "state", "time"];
@@ -103,7 +105,10 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         context.out.line(empty(&reader, filtered)?)?;
     } else {
         let doubts = Doubts::read(&reader)?;
-        context.out.table(&table(&runs, &doubts))?;
+        context.out.table(&match &args.columns {
+            Some(names) => columns::table(&runs, &columns::parse(names)?, &board, &doubts),
+            None => table(&runs, &doubts),
+        })?;
         if runs.iter().any(|run| doubts.of(run) == Some("lost?")) {
             context.out.aside(LOST)?;
         }
@@ -177,9 +182,9 @@ fn table(runs: &[Run], doubts: &Doubts) -> Table {
         let best = |metric: &str| figures::maybe(run.best.get(metric).copied());
         table.row([
             run.id.to_string().into(),
-            doubts.of(run).map_or_else(|| state(run), |word| Cell::toned(word, Tone::Plain)),
+            doubts.of(run).map_or_else(|| marked(run), |word| Cell::toned(word, Tone::Plain)),
             run.name.as_str().into(),
-            figures::epochs(run.epoch, run.spec.planned_epochs()).into(),
+            progress(run).into(),
             best(val::ACC).into(),
             best(val::LOSS).into(),
             figures::maybe(run.last.get(test::ACC).copied()).into(),
@@ -202,16 +207,31 @@ pub fn state(run: &Run) -> Cell {
     };
     match (&run.state, run.desired) {
         (RunState::Queued, Desired::Hold) => Cell::toned("held", tone),
+        _ if run.testing().is_some() => Cell::toned("testing", tone),
         _ => Cell::toned(run.state.to_string(), tone),
     }
 }
 
-/// From the first start to the end, or to now.
+/// The state, with a mark if something went wrong in the run all the same.
+fn marked(run: &Run) -> Cell {
+    let state = state(run);
+    let is_done = run.state.outcome() == Some(&crate::spec::Outcome::Done);
+    if is_done && !run.flags.is_empty() {
+        return Cell::toned(format!("{} !", state.text), Tone::Bad);
+    }
+    state
+}
+
+/// Time on a device, over all attempts.
 pub fn elapsed(run: &Run) -> String {
-    match (run.started, run.ended) {
-        (Some(start), Some(end)) => figures::duration(end - start),
-        (Some(start), None) if run.state.is_live() => figures::duration(store::now() - start),
-        _ => figures::NOTHING.to_owned(),
+    run.device_time.map_or_else(|| figures::NOTHING.to_owned(), figures::duration)
+}
+
+/// Epochs done of those asked for, `1.4/3`; how much of the test rows is done: `test 40%`.
+pub fn progress(run: &Run) -> String {
+    match run.testing() {
+        Some(share) => format!("test {:.0}%", (share * 100.0).floor()),
+        None => figures::epochs(run.epoch, run.spec.planned_epochs()),
     }
 }
 

@@ -20,6 +20,7 @@ mod errors;
 mod exit;
 mod export;
 mod figures;
+mod gc;
 mod hold;
 mod init;
 mod logs;

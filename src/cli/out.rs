@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::sanitize::{escape_controls, one_line, printable};
 use super::table::{Table, Tone, cut};
+use crate::spec::has_no_colours;
 
 /// Standard output and what is known of whoever reads it.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Out {
         let tty = io::stdout().is_terminal();
         let term = env::var("TERM").unwrap_or_default();
         let no_color = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let color = tty && !no_color && term != "dumb";
+        let color = tty && !no_color && !has_no_colours(&term);
         Self {
             stdout: BufWriter::new(io::stdout()),
             tty,

@@ -3,6 +3,7 @@ use super::error::CliError;
 use super::verb::{self, Context, pick};
 use super::wait::{Awaited, wait};
 use crate::spec::Desired;
+use crate::spec::keys::KEYS;
 
 /// Resume held, stopped or failed runs from their last checkpoint
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,18 @@ pub struct Args {
 
 /// `tuneboard resume`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
+    let (pairs, ids): (Vec<&String>, Vec<&String>) =
+        args.ids.iter().partition(|word| is_pair(word));
+    // Alone, a pair is a query.
+    if let (Some(id), false) = (ids.first(), pairs.is_empty()) {
+        let pairs: Vec<&str> = pairs.into_iter().map(String::as_str).collect();
+        let pairs = pairs.join(" ");
+        return Err(CliError::Usage(format!(
+            "A run is resumed as it was queued, with its own schedule and optimiser, so it takes no `{pairs}`. \
+             `tuneboard clone {id} init={id} {pairs}` queues a run that goes on from its best weights, with a \
+             schedule of its own; `tuneboard clone {id} {pairs}` trains it anew from the start."
+        )));
+    }
     let step = |run: &crate::store::Run| match (run.state.outcome(), run.desired) {
         (Some(outcome), _) if outcome.is_resumable() => Step::Requeue(false),
         (Some(_), _) => Step::Cannot(format!(
@@ -39,4 +52,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let ids: Vec<_> =
         pick(&board, &verb::reader(&board)?, &args.ids)?.iter().map(|r| r.id).collect();
     wait(&board, Awaited::Runs(&ids), context)
+}
+
+/// True for `key=value` with a key of a run.
+fn is_pair(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(key, _)| KEYS.iter().any(|known| known.name == key))
 }

@@ -5,8 +5,8 @@ use super::table::{Cell, Table};
 use super::verb::Context;
 use super::{exit, paths, queue, sweep};
 use crate::board::Board;
-use crate::order::{check_inputs, name_of, take_model};
-use crate::spec::{RunSpec, SpecError, Strategy, Sweep, keys};
+use crate::order::{check_inputs, disk, name_of, take_model};
+use crate::spec::{RunSpec, SpecError, Strategy, Sweep, Values, keys};
 
 /// Queue one run
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     args.queue.check()?;
     let pairs: Vec<_> = args.pairs.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
     if let Some((key, _)) =
-        pairs.iter().find(|(key, _)| ["trials", "sweep_seed", "search"].contains(key))
+        pairs.iter().find(|(key, _)| ["trials", "sweep_seed", "search", "keep_best"].contains(key))
     {
         return Err(CliError::Usage(format!("`{key}` belongs to a sweep: use `tuneboard sweep`.")));
     }
@@ -43,10 +43,13 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let pairs = pairs.iter().map(|(key, value)| (*key, value.as_ref()));
     let mut sweep = Sweep::parse(board.config.defaults.clone(), pairs).map_err(drawn_at_random)?;
     if let Some(axis) = sweep.axes.first() {
+        let has = match &axis.values {
+            Values::List(values) => format!("has {} values", values.len()),
+            Values::Uniform(..) | Values::Log(..) => "is drawn at random".to_owned(),
+        };
         return Err(CliError::Usage(format!(
-            "`{}` has {} values and a run takes one: use `tuneboard sweep`.",
-            axis.key,
-            sweep.len()
+            "`{}` {has} and a run takes one: use `tuneboard sweep`.",
+            axis.key
         )));
     }
     take_model(&board, &mut sweep)?;
@@ -55,6 +58,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     for sentence in check_inputs(&board, [&spec])? {
         context.out.aside(sentence)?;
     }
+    if let Some(warning) = disk::room(&board, [&spec], None).and_then(|room| room.warning()) {
+        context.out.aside(warning)?;
+    }
     let name = args.queue.name.clone().unwrap_or_else(|| name_of(&spec));
     if args.dry_run {
         return dry_run(&board, &name, spec, context);
@@ -62,7 +68,8 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     args.queue.queue(&board, None, &[(name, spec)], context)
 }
 
-fn dry_run(
+/// Shows a run that would be queued.
+pub(super) fn dry_run(
     board: &Board,
     name: &str,
     spec: RunSpec,

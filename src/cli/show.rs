@@ -1,6 +1,8 @@
 mod classes;
 mod sweep;
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::contract::{Kin, RunDetail};
@@ -9,7 +11,7 @@ use super::figures::{self, NOTHING};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one};
 use super::{exit, ls};
-use crate::board::{Board, BoardError};
+use crate::board::{Board, BoardError, disk};
 use crate::events::{Level, Split, Started};
 use crate::runner::Doubts;
 use crate::spec::keys::{KEYS, Key, ValueKind};
@@ -62,6 +64,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
             context.out.line("\nThe test rows by class")?;
             context.out.table(&classes::table(tested))?;
         }
+        sizes(&run, &board, context)?;
         trainer_notes(&reader, &run, context)?;
         last_words(&run, context)?;
     }
@@ -82,8 +85,11 @@ fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliErro
         super::sanitize::one_line(&run.name),
         doubts.of(run).map_or_else(|| ls::state(run).text, str::to_owned)
     ))?;
-    let epochs = figures::epochs(run.epoch, run.spec.planned_epochs());
-    let mut facts = vec![format!("epoch {epochs}"), format!("step {}", figures::count(run.step))];
+    let mut facts = vec![match run.testing() {
+        Some(_) => ls::progress(run),
+        None => format!("epoch {}", ls::progress(run)),
+    }];
+    facts.push(format!("step {}", figures::count(run.step)));
     if let Some(place) = &run.placement {
         facts.push(format!("{} {}", place.site, place.slot));
     }
@@ -92,7 +98,10 @@ fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliErro
     }
     let elapsed = ls::elapsed(run);
     if elapsed != NOTHING {
-        facts.push(elapsed);
+        facts.push(format!("{elapsed} on its device"));
+    }
+    if let Some(still) = run.stood_still() {
+        facts.push(format!("{} stopped or waiting in between", figures::duration(still)));
     }
     out.line(facts.join("  "))?;
     let times = [("queued", Some(run.created)), ("started", run.started), ("ended", run.ended)];
@@ -108,6 +117,14 @@ fn head(run: &Run, doubts: &Doubts, context: &mut Context) -> Result<(), CliErro
             facts.device,
             facts.precision
         ))?;
+    }
+    if let Some(columns) = run.facts.as_ref().and_then(columns) {
+        out.line(columns)?;
+    }
+    // Of one that failed, that is what is to be told.
+    let is_over = run.state.outcome().is_some_and(|outcome| *outcome != Outcome::Done);
+    for flag in run.flags.iter().filter(|_| !is_over) {
+        out.line(format!("! {}", flag.sentence()))?;
     }
     if !run.tags.is_empty() {
         out.line(format!("tags {}", run.tags.join(" ")))?;
@@ -125,6 +142,23 @@ fn weights(facts: &Started) -> String {
         Some(learn) => format!("{all} weights, of which {} learn", figures::count(learn)),
         None => format!("{all} weights"),
     }
+}
+
+/// The columns that were read, and those with texts that were not.
+fn columns(facts: &Started) -> Option<String> {
+    let shown = |name: &String| format!("`{}`", super::sanitize::one_line(name));
+    if facts.text_column.is_empty() {
+        return None;
+    }
+    let mut words = format!("text column {}", shown(&facts.text_column));
+    if !facts.label_column.is_empty() {
+        let _ = write!(words, ", label column {}", shown(&facts.label_column));
+    }
+    if !facts.left_aside.is_empty() {
+        let names: Vec<String> = facts.left_aside.iter().map(shown).collect();
+        let _ = write!(words, "; left aside: {}", names.join(", "));
+    }
+    Some(words)
 }
 
 /// The run it starts from, whether it waits for it, and the runs that start from it.
@@ -206,6 +240,28 @@ fn thin(values: &[f64]) -> Vec<f64> {
         return values.to_vec();
     }
     (1..=WIDTH).filter_map(|i| values.get(i * n / WIDTH - 1).copied()).collect()
+}
+
+/// What the run's files take on this machine's disk.
+fn sizes(run: &Run, board: &Board, context: &mut Context) -> Result<(), CliError> {
+    let all = disk::bytes_below(&board.run(run.id));
+    if all == 0 {
+        return Ok(());
+    }
+    let checkpoints = board.checkpoints(run.id);
+    let parts = [
+        ("checkpoints/best", checkpoints.join("best")),
+        ("checkpoints/last", checkpoints.join("last")),
+        ("predictions", board.predictions(run.id)),
+    ];
+    let parts = parts.map(|(name, path)| (name, disk::bytes_below(&path)));
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(name, n)| format!("{name} {}", figures::bytes(n)))
+        .collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    context.out.line(format!("\nOn the disk {}{parts}", figures::bytes(all)))
 }
 
 /// The trainer's notes, and how many of its events could not be read.

@@ -21,6 +21,7 @@ use crate::store::{NewSweep, Reader};
 Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
 lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). With search=tpe the trials after the first ten are
 chosen where those before promise most (docs/search.md). A comma inside a value is written \\,
+keep_best=3 deletes the checkpoints of all but the best three once they are done.
 NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
 which one starts from the runs of another (docs/huggingface.md).
 
@@ -55,6 +56,10 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let specs = sweep.expand()?;
     for sentence in check_inputs(&board, &specs)? {
         context.out.aside(sentence)?;
+    }
+    let room = order::disk::room(&board, &specs, sweep.keep_best);
+    if let Some(warning) = room.and_then(|room| room.warning()) {
+        context.out.aside(warning)?;
     }
     if args.dry_run {
         return dry_run(&board, &sweep, &specs, context);
@@ -122,7 +127,8 @@ pub(super) struct Twin {
     pub score: String,
 }
 
-fn dry_run(
+/// Shows the runs of a sweep that would be queued.
+pub(super) fn dry_run(
     board: &Board,
     sweep: &Sweep,
     specs: &[RunSpec],

@@ -87,17 +87,44 @@ impl Table {
                 *width = (*width).max(cell.text.width());
             }
         }
-        if let (Some(limit), Some(flexible)) = (width, widths.get(self.flexible).copied()) {
-            let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-            let cut = flexible.saturating_sub(total.saturating_sub(limit));
-            if total > limit
-                && let Some(w) = widths.get_mut(self.flexible)
-            {
-                *w = cut.max(NARROWEST.min(flexible));
-            }
+        if let Some(limit) = width {
+            self.narrow(&mut widths, limit);
         }
         let heads = self.heads.iter().map(|h| Cell::toned(h.as_str(), Tone::Faint)).collect();
         std::iter::once(&heads).chain(&self.rows).map(|row| self.line(row, &widths)).collect()
+    }
+
+    /// Makes columns narrower until they fit, as far as that goes: the flexible one first, then whichever is widest.
+    /// Of numbers only the head is cut.
+    fn narrow(&self, widths: &mut [usize], limit: usize) {
+        let cells = |column: usize| self.rows.iter().filter_map(move |row| row.get(column));
+        let numbers =
+            |column: usize| cells(column).map(|cell| cell.text.width()).max().unwrap_or(0);
+        let least: Vec<usize> = widths
+            .iter()
+            .zip(&self.right)
+            .enumerate()
+            .map(|(i, (width, right))| {
+                let narrowest = NARROWEST.min(*width);
+                if *right { numbers(i).max(narrowest) } else { narrowest }
+            })
+            .collect();
+        let gaps = GAP * widths.len().saturating_sub(1);
+        let room = |widths: &[usize], i: usize| {
+            widths.get(i).zip(least.get(i)).map_or(0, |(width, least)| width.saturating_sub(*least))
+        };
+        loop {
+            let over = (widths.iter().sum::<usize>() + gaps).saturating_sub(limit);
+            let widest = (0..widths.len()).filter(|i| room(widths, *i) > 0);
+            let flexible = Some(self.flexible).filter(|i| room(widths, *i) > 0);
+            let next = flexible.or_else(|| widest.max_by_key(|i| widths.get(*i)));
+            let Some(i) = next.filter(|_| over > 0) else { return };
+            // The flexible one gives all it can; of the others, the widest one column at a time.
+            let give = if flexible.is_some() { over.min(room(widths, i)) } else { 1 };
+            if let Some(width) = widths.get_mut(i) {
+                *width -= give;
+            }
+        }
     }
 
     fn line(&self, row: &[Cell], widths: &[usize]) -> Vec<Cell> {
@@ -168,6 +195,18 @@ mod tests {
         r1   minilm-s…  0.99
         r12  日本語        -
         ");
+    }
+
+    #[test]
+    fn long_words_of_other_columns_and_heads_of_numbers_give_way_too() {
+        let mut table = Table::new(&["~name", "a metric", ">a label of many words"]);
+        table.row(["r1".into(), "train/a_very_long_name_of_a_metric".into(), "12".into()]);
+        insta::assert_snapshot!(plain(&table, Some(30)), @r"
+        name  a metric     a label of…
+        r1    train/a_ve…           12
+        ");
+        let narrow = plain(&table, Some(5));
+        assert!(narrow.contains("12") && narrow.contains("r1"), "numbers are never cut: {narrow}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Once;
 use super::error::CliError;
 use super::out::{self, Out};
 use crate::board::Board;
-use crate::query::Query;
+use crate::query::{Query, Term, Test};
 use crate::spec::{RunId, SweepId, is_hidden, nearest};
 use crate::store::{Listing, Reader, Run, Store};
 
@@ -51,7 +51,7 @@ pub fn query(board: &Board, text: &str) -> Result<Query, CliError> {
     Ok(Query::parse_with(text, &|name| board.config.views.get(name).cloned())?)
 }
 
-/// The runs that these words mean: `r42`, `42`, `s3` for a whole sweep, or a query (which must hold an
+/// The runs that these words mean: `r42`, `42`, `r3..r8` for those from one to the other, `s3` for a whole sweep, or a query (which must hold an
 /// operator or a quote, so that a slip of the finger is no query). All of them exist, or none is
 /// returned; each comes once, in the order of the words.
 pub fn pick(board: &Board, reader: &Reader, words: &[String]) -> Result<Vec<Run>, CliError> {
@@ -64,6 +64,8 @@ pub fn pick(board: &Board, reader: &Reader, words: &[String]) -> Result<Vec<Run>
                 return Err(CliError::Usage(format!("No run matches `{word}`.")));
             }
             ids.extend(found);
+        } else if let Some((low, high)) = stretch(word)? {
+            ids.extend(between(reader, low, high, false)?);
         } else if word.starts_with('s') {
             ids.extend(sweep_runs(reader, word.parse()?)?);
         } else {
@@ -85,6 +87,10 @@ pub fn ids_anywhere(
     let mut ids: Vec<RunId> = Vec::new();
     for word in words {
         let mut listing = Listing { trash: true, ..Listing::default() };
+        if let Some((low, high)) = stretch(word)? {
+            ids.extend(between(reader, low, high, true)?);
+            continue;
+        }
         if Query::is_meant(word) {
             listing.query = query(board, word)?;
         } else if word.starts_with('s') {
@@ -102,6 +108,28 @@ pub fn ids_anywhere(
     }
     once(&mut ids);
     Ok(ids)
+}
+
+/// The ends of `r3..r8`, both included.
+fn stretch(word: &str) -> Result<Option<(RunId, RunId)>, CliError> {
+    let Some((low, high)) = word.split_once("..") else { return Ok(None) };
+    let (low, high): (RunId, RunId) = (low.parse()?, high.parse()?);
+    if low > high {
+        return Err(CliError::Usage(format!("{low}..{high} goes downwards: write {high}..{low}.")));
+    }
+    Ok(Some((low, high)))
+}
+
+/// The runs from one to another, archived ones left out as in a list; or those of them in the trash.
+fn between(reader: &Reader, low: RunId, high: RunId, trash: bool) -> Result<Vec<RunId>, CliError> {
+    let term = Term { negated: false, test: Test::Id(vec![(low, high)]) };
+    let found =
+        reader.ids(&Listing { query: Query { terms: vec![term] }, trash, ..Listing::default() })?;
+    if found.is_empty() {
+        let place = if trash { " in the trash" } else { "" };
+        return Err(CliError::Usage(format!("There are no runs {low} to {high}{place}.")));
+    }
+    Ok(found)
 }
 
 fn once(ids: &mut Vec<RunId>) {

@@ -151,7 +151,9 @@ impl Told {
                     Some(outcome) => {
                         let why = outcome.why().map(|w| format!(": {w}")).unwrap_or_default();
                         let figures = measured(run, &[test::LOSS, test::ACC, test::F1]);
-                        format!("{} {state} in {}{figures}{why}", run.id, ls::elapsed(run))
+                        let wrong = run.flags.iter().map(|flag| format!(" {}", flag.sentence()));
+                        let wrong: String = wrong.collect();
+                        format!("{} {state} in {}{figures}{why}{wrong}", run.id, ls::elapsed(run))
                     }
                 });
             }
@@ -213,7 +215,8 @@ fn rank(run: &Run) -> u8 {
 
 fn bar(run: &Run) -> String {
     const WIDTH: usize = 20;
-    let share = (run.epoch / f64::from(run.spec.planned_epochs().max(1))).clamp(0.0, 1.0);
+    let trained = run.epoch / f64::from(run.spec.planned_epochs().max(1));
+    let share = run.testing().unwrap_or(trained).clamp(0.0, 1.0);
     let full = (share * WIDTH as f64) as usize;
     let metrics = match run.state {
         RunState::Ended(_) => measured(run, &[test::LOSS, test::ACC]),
@@ -225,7 +228,7 @@ fn bar(run: &Run) -> String {
         ls::state(run).text,
         "#".repeat(full),
         ".".repeat(WIDTH - full),
-        figures::epochs(run.epoch, run.spec.planned_epochs()),
+        ls::progress(run),
         ls::elapsed(run),
         run.name
     )

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::error::DataError;
+use super::left_over::remove_left_over;
 use super::parquet::{self, Values};
 
 /// What a model says of texts whose classes nobody knows. All vectors but the names have one entry per
@@ -56,6 +57,8 @@ impl Answers {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
+        let own = path.file_name().unwrap_or_default().to_string_lossy();
+        remove_left_over(temporary.parent().unwrap_or(path), &format!("{own}."), ".tmp");
         let written = File::create(&temporary).and_then(|mut file| {
             match format {
                 AnswerFormat::Parquet => self.parquet(&file)?,

@@ -25,6 +25,7 @@ mod hash;
 mod header;
 mod json;
 mod labels;
+mod left_over;
 mod load;
 mod packed;
 mod parquet;
@@ -41,6 +42,7 @@ mod texts;
 
 pub use answers::{AnswerFormat, Answers};
 pub use error::DataError;
+pub use left_over::remove_left_over;
 pub use load::{Dataset, load};
 pub use profile::{ClassRows, Duplicates, Lengths, Profile, SplitRows, profile};
 pub use reading::{Options, Reading};

@@ -55,8 +55,21 @@ pub(super) fn split(rows: &mut Rows, spec: &RunSpec) -> Result<Parts, DataError>
     take_file(&mut parts.val, &rows.val);
     take_file(&mut parts.test, &rows.test);
     refuse_empty(&parts, spec, order.len())?;
+    rows.notes.extend(beyond_limit(spec, rows));
     rows.notes.extend(notes(&parts, rows));
     Ok(parts)
+}
+
+/// What `limit` leaves whole, where it cuts the rows of `data`.
+fn beyond_limit(spec: &RunSpec, rows: &Rows) -> Option<String> {
+    let cuts = spec.limit > 0 && u64::from(spec.limit) < u64::from(rows.data.len() as u32);
+    let files = [("val", &rows.val), ("test", &rows.test)];
+    let whole = files.into_iter().filter(|(_, file)| cuts && !file.is_empty());
+    let whole: Vec<String> =
+        whole.map(|(key, file)| format!("{} of {key}", counted(file.len(), "row"))).collect();
+    (!whole.is_empty()).then(|| {
+        format!("limit={} cuts data alone; all {} are taken.", spec.limit, whole.join(" and all "))
+    })
 }
 
 fn take_file(part: &mut Vec<u32>, file: &Range<u32>) {

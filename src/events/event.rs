@@ -54,6 +54,15 @@ pub enum EventKind {
         /// By short name: `loss`, `acc`, `f1`.
         values: BTreeMap<String, Number>,
     },
+    /// How far a pass over a split is that takes its time.
+    Evaluating {
+        /// Which rows.
+        split: Split,
+        /// Rows that were looked at.
+        done: u64,
+        /// Rows in all.
+        rows: u64,
+    },
     /// Confusion counts of one pass; rows are true classes, columns predicted ones, in the order of
     /// [`Started::labels`].
     Confusion {
@@ -120,6 +129,12 @@ pub struct Started {
     pub data_hash: String,
     /// Class names.
     pub labels: Vec<String>,
+    /// The column with the texts; empty where it is not known.
+    pub text_column: String,
+    /// The column with the labels; empty where nothing asks for labels.
+    pub label_column: String,
+    /// Other columns that hold texts, which the model does not see.
+    pub left_aside: Vec<String>,
     /// Rows of train, val and test.
     pub rows: [u64; 3],
     /// Epochs asked for.
@@ -198,6 +213,6 @@ words! {
 impl EventKind {
     /// True for events after which the file is synced to disk.
     pub fn is_milestone(&self) -> bool {
-        !matches!(self, Self::Metrics { .. } | Self::Note { .. })
+        !matches!(self, Self::Metrics { .. } | Self::Evaluating { .. } | Self::Note { .. })
     }
 }

@@ -122,7 +122,7 @@ fn cost(event: &Event) -> u64 {
         // Voids what came before, in every table.
         EventKind::Resumed { .. } => 400,
         EventKind::Started(_) | EventKind::Ended { .. } | EventKind::Note { .. } => 50,
-        EventKind::Saved { .. } => 1,
+        EventKind::Saved { .. } | EventKind::Evaluating { .. } => 1,
     }
 }
 

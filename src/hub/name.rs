@@ -36,7 +36,7 @@ impl FromStr for RepoName {
         if good {
             Ok(Self { id: id.to_owned(), revision: revision.to_owned() })
         } else {
-            Err("it takes ORG/NAME or ORG/NAME@REVISION, as prajjwal1/bert-tiny".into())
+            Err("it takes ORG/NAME or ORG/NAME@REVISION, as google-bert/bert-base-uncased".into())
         }
     }
 }

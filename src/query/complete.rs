@@ -2,6 +2,7 @@
 
 use super::fields::{NAMES, SHORT, STATES};
 use super::term::quoted;
+use crate::spec::Flag;
 use crate::spec::keys::{KEYS, ValueKind};
 
 /// One completion.
@@ -67,6 +68,7 @@ fn keys(prefix: &str, known: &dyn Fn(&str) -> Vec<String>) -> Vec<Candidate> {
 fn values(key: &str, prefix: &str, known: &dyn Fn(&str) -> Vec<String>) -> Vec<Candidate> {
     let fixed: &[&str] = match key {
         "state" | "outcome" => &STATES,
+        "flag" => Flag::WORDS,
         "archived" => &["yes", "no", "any"],
         "since" | "before" => &["1h", "1d", "7d", "30d"],
         key => match KEYS.iter().find(|k| k.name == key).map(|k| k.kind) {

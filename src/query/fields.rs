@@ -7,9 +7,9 @@ use crate::spec::nearest;
 use super::term::{Number, Text};
 
 /// The words of `state:`.
-pub const STATES: [&str; 12] = [
+pub const STATES: [&str; 13] = [
     "queued", "starting", "running", "stopping", "ended", "done", "failed", "stopped", "pruned",
-    "lost", "held", "live",
+    "lost", "held", "live", "testing",
 ];
 
 /// Short names of the metrics that are asked for most.
@@ -17,8 +17,9 @@ pub(super) const SHORT: [(&str, &str); 3] =
     [("acc", val::ACC), ("f1", val::F1), ("loss", val::LOSS)];
 
 /// Names that are neither keys of a run nor metrics, with what they mean.
-pub(super) const NAMES: [(&str, &str); 13] = [
+pub(super) const NAMES: [(&str, &str); 14] = [
     ("state", "what a run is doing, or how it ended"),
+    ("flag", "what went wrong: diverged, nan, one_class, below_majority"),
     ("since", "queued since then: 7d, 2026-01-05"),
     ("tag", "a tag, whole"),
     ("name", "part of the name"),
@@ -27,7 +28,7 @@ pub(super) const NAMES: [(&str, &str); 13] = [
     ("sweep", "a sweep, as s3"),
     ("before", "queued before then"),
     ("epoch", "epochs done"),
-    ("time", "how long it took: 90s, 5m, 2h"),
+    ("time", "time on a device, over all attempts: 90s, 5m, 2h"),
     ("archived", "yes, no or any"),
     ("view", "a query saved under [views]"),
     ("outcome", "the same as state"),
@@ -39,6 +40,7 @@ pub(super) enum Field {
     Number(Number),
     Text(Text),
     State,
+    Flag,
     Tag,
     Id,
     Sweep,
@@ -65,6 +67,7 @@ pub(super) fn find(name: &str) -> Result<Field, Option<String>> {
     }
     Ok(match name {
         "state" | "outcome" => Field::State,
+        "flag" => Field::Flag,
         "tag" => Field::Tag,
         "name" => Field::Text(Text::Name),
         "note" => Field::Text(Text::Note),

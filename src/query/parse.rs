@@ -5,7 +5,7 @@ use super::term::{Number, Op, Query, Term, Test};
 use super::when::seconds;
 use super::{QueryError, When};
 use crate::spec::keys::{self, ValueKind};
-use crate::spec::{RunId, SweepId, or_nearest, or_one_of};
+use crate::spec::{Flag, RunId, SweepId, or_nearest, or_one_of};
 
 impl Query {
     /// Reads a query without saved views.
@@ -226,6 +226,10 @@ fn test(
         Field::State => {
             each(&|v| one_of(v, &STATES))?;
             Test::State(words())
+        }
+        Field::Flag => {
+            each(&|v| one_of(v, Flag::WORDS))?;
+            Test::Flag(values.iter().filter_map(|(_, word)| word.parse().ok()).collect())
         }
         Field::Sweep => {
             Test::Sweep(parsed(&values, |v| v.parse::<SweepId>().ok(), "a sweep is written s3.")?)

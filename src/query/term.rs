@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::When;
 use super::when::stretch;
-use crate::spec::{RunId, SweepId, short};
+use crate::spec::{Flag, RunId, SweepId, short};
 
 /// Terms that must all hold.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +58,8 @@ pub enum Test {
     Tag(Vec<String>),
     /// One of these words of [`super::STATES`].
     State(Vec<String>),
+    /// One of these went wrong.
+    Flag(Vec<Flag>),
     /// One of these sweeps.
     Sweep(Vec<SweepId>),
     /// One of these stretches of ids, both ends included.
@@ -84,7 +86,7 @@ pub enum Number {
     },
     /// Epochs done.
     Epoch,
-    /// Seconds between start and end, or now.
+    /// Seconds on a device.
     Seconds,
 }
 
@@ -178,6 +180,10 @@ impl fmt::Display for Test {
             }
             Self::Tag(tags) => write!(f, "tag:{}", list(tags)),
             Self::State(states) => write!(f, "state:{}", list(states)),
+            Self::Flag(flags) => {
+                let words: Vec<String> = flags.iter().map(ToString::to_string).collect();
+                write!(f, "flag:{}", words.join(","))
+            }
             Self::Sweep(sweeps) => {
                 let words: Vec<String> = sweeps.iter().map(ToString::to_string).collect();
                 write!(f, "sweep:{}", words.join(","))

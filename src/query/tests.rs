@@ -2,7 +2,7 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::{RunId, SweepId};
+use crate::spec::{Flag, RunId, SweepId};
 
 #[test]
 fn the_example_of_the_documentation_means_what_it_says() {
@@ -177,6 +177,8 @@ fn test() -> impl Strategy<Value = Test> {
             any
         }),
         words().prop_map(Test::Tag),
+        prop::sample::subsequence(vec![Flag::Diverged, Flag::Nan, Flag::OneClass], 1..3)
+            .prop_map(Test::Flag),
         state.prop_map(Test::State),
         prop::collection::vec((1..99_u32).prop_map(SweepId), 1..3).prop_map(Test::Sweep),
         prop::collection::vec(id, 1..3).prop_map(Test::Id),

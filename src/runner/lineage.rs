@@ -55,7 +55,7 @@ impl Runner<'_> {
             return Ok(Turn::Later);
         }
         let known = self.store.reader().run(parent)?;
-        let folder = locate::best_checkpoint(self.board.root(), parent);
+        let folder = locate::kept_checkpoint(self.board.root(), parent);
         Ok(turn(parent, known.as_ref(), folder.join("config.json").is_file()))
     }
 }

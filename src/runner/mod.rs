@@ -43,6 +43,7 @@ mod stop;
 mod text;
 mod tick;
 mod verdict;
+mod waste;
 
 pub use detach::{ensure, ensure_with, lock_holder};
 pub use doubts::Doubts;
@@ -53,3 +54,4 @@ pub use launch::{SiteCheck, check_site, fetch, install, trainer_command, trainer
 pub use process::alive;
 pub use reindex::{Reindexed, reindex};
 pub use run::{Left, run};
+pub use waste::{Waste, remove, waste};

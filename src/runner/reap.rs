@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use crate::spec::{Desired, Outcome, RunId, RunState};
+use crate::store::Run;
 
 use super::error::{Result, RunnerError};
 use super::exit::Exit;
@@ -12,6 +13,7 @@ use super::room::is_for_want_of_room;
 use super::state::Runner;
 use super::text::last_lines;
 use super::verdict::{End, Verdict};
+use super::waste::{remove, waste};
 
 /// So long one tick reads what a dead run has reported, at most.
 const READ: Duration = Duration::from_millis(100);
@@ -133,13 +135,34 @@ impl Runner<'_> {
         meta.write(self.board, id).map_err(RunnerError::io(&self.board.run(id)))?;
         self.store.set_state(id, &state)?;
         self.note(&format!("{id}: {exit:?}, now {state}: {why}"));
+        // Only now is the log let go of that says whose folder it is.
         self.live.remove(&id);
+        if state.outcome().is_some() {
+            self.drop_waste(id);
+        }
         if state == RunState::Queued {
             run.state = state;
             self.queue.insert(id, run);
         }
         self.replan = true;
         Ok(())
+    }
+
+    /// Deletes what a done run keeps no more, and what the others of its sweep keep no more because of it.
+    fn drop_waste(&mut self, id: RunId) {
+        let reader = self.store.reader();
+        let of_sweep = |run: Run| match run.sweep {
+            Some(sweep) => reader.trials(sweep),
+            None => Ok(vec![run]),
+        };
+        let runs = reader.run(id).and_then(|run| run.map_or(Ok(Vec::new()), of_sweep));
+        let found = runs.and_then(|runs| waste(self.board, reader, &runs, None));
+        let found = found.unwrap_or_default();
+        for waste in found {
+            if let Err(e) = remove(&waste) {
+                self.note(&format!("{} cannot be deleted: {e}", waste.path.display()));
+            }
+        }
     }
 
     /// Ends what a dead trainer started and left behind, so that it neither writes into the run's

@@ -1,9 +1,9 @@
 //! Room on the disk of the runs. A full disk fails whatever is started on it, so the queue waits instead.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
+use crate::board::disk::free;
 use crate::spec::{Desired, RunId};
 
 use super::state::Runner;
@@ -14,12 +14,6 @@ const LEFT_FREE: u64 = 64 << 20;
 const MORE: u64 = 256 << 20;
 /// A temporary file of ours that is older was left by a process that was killed.
 const OLD: Duration = Duration::from_hours(1);
-
-/// What is left over of a disk; `None` where nobody tells.
-fn free(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
 
 /// Whether a failure is the disk's, by the system's own words.
 pub(super) fn is_for_want_of_room(why: &str) -> bool {

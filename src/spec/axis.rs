@@ -68,6 +68,13 @@ impl Axis {
                 return Err(bad("a range goes upwards and has at most 10000 values"));
             }
             Values::List((low..=high).map(|n| n.to_string()).collect())
+        } else if let (ValueKind::Float(..), Some((low, high))) =
+            (known.kind, text.split_once(".."))
+        {
+            let (low, high) = (low.trim(), high.trim());
+            return Err(bad(&format!(
+                "numbers between two others are drawn: {key}=uniform({low},{high}) with trials=N"
+            )));
         } else {
             Values::List(list(text))
         };

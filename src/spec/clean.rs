@@ -136,6 +136,13 @@ fn keep(c: char, before: char) -> Option<char> {
     }
 }
 
+/// Terminals without colours, by their names in terminfo.
+pub fn has_no_colours(term: &str) -> bool {
+    let is_vt =
+        term.strip_prefix("vt").is_some_and(|rest| rest.starts_with(['1', '2', '3', '4', '5']));
+    is_vt || matches!(term, "dumb" | "ansi-m" | "linux-m" | "xterm-mono" | "unknown")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,5 +177,14 @@ mod tests {
         assert_eq!(printable("日本語日本語", 3), "日本…");
         assert_eq!(printable("abc", 0), "");
         assert_eq!(printable("a\x1bb\x1bc", 3), "abc", "dropped characters take no room");
+    }
+
+    #[test]
+    fn old_terminals_have_no_colours() {
+        for (term, has) in
+            [("vt100", false), ("vt220", false), ("dumb", false), ("linux", true), ("xterm", true)]
+        {
+            assert_eq!(!has_no_colours(term), has, "{term}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a spec's names point to. Pure: callers test which candidate exists.
+//! Where a spec's names point to. Pure but for [`kept_checkpoint`]: callers test which candidate exists.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,13 @@ pub fn model_candidates(root: &Path, name: &str) -> [PathBuf; 2] {
     [root.join(name), root.join("models").join(name)]
 }
 
-/// The checkpoint of a run's best epoch, which `init=rN` starts from.
-pub fn best_checkpoint(root: &Path, id: RunId) -> PathBuf {
-    root.join("runs").join(id.to_string()).join("checkpoints").join("best")
+/// The checkpoint that `init=rN` starts from: that of the best evaluation, or the last one of a run that kept no
+/// other (`keep=last`). Looks which of them is there.
+pub fn kept_checkpoint(root: &Path, id: RunId) -> PathBuf {
+    let folder = root.join("runs").join(id.to_string()).join("checkpoints");
+    let [best, last] = ["best", "last"].map(|name| folder.join(name));
+    let is_whole = |folder: &Path| folder.join("config.json").is_file();
+    if !is_whole(&best) && is_whole(&last) { last } else { best }
 }
 
 /// The files that describe a model, of which its folder holds one: Hugging Face's and ELMo's.

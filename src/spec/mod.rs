@@ -14,10 +14,12 @@ mod clean;
 mod error;
 mod evaluation;
 pub mod family;
+mod flag;
 mod group;
 mod hash;
 mod ids;
 mod init;
+mod keep;
 pub mod keys;
 pub mod locate;
 pub mod metrics;
@@ -42,14 +44,16 @@ pub use choice::{
     Adapter, ClassWeights, Delimiter, Escape, Header, Optimizer, Pool, Precision, Preset, Quote,
     Schedule, Task, Unfreeze,
 };
-pub use clean::{is_hidden, printable, without_sequences};
+pub use clean::{has_no_colours, is_hidden, printable, without_sequences};
 pub use error::SpecError;
 pub use evaluation::{DECIDING, EvalEvery, EvalRows, counts_as_best};
 pub use family::Family;
+pub use flag::Flag;
 pub use group::KeyGroup;
 pub use hash::hex;
 pub use ids::{RunId, SweepId};
 pub use init::Init;
+pub use keep::{Keep, TO_RESUME};
 pub use name::{name_in, name_of};
 pub use nearest::{nearest, or_nearest, or_one_of};
 pub use number::short;

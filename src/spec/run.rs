@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::val;
 use super::{
-    Adapter, ClassWeights, Delimiter, Escape, EvalEvery, EvalRows, Header, Init, Optimizer, Pool,
-    Precision, Preset, Quote, Schedule, Targets, Task, Unfreeze,
+    Adapter, ClassWeights, Delimiter, Escape, EvalEvery, EvalRows, Header, Init, Keep, Optimizer,
+    Pool, Precision, Preset, Quote, Schedule, Targets, Task, Unfreeze,
 };
 
 /// Everything that decides a run's result. What each field means: [`KEYS`](super::keys::KEYS).
@@ -73,6 +73,7 @@ pub struct RunSpec {
     pub eval_every: EvalEvery,
     pub eval_rows: EvalRows,
     pub best: String,
+    pub keep: Keep,
     pub device: String,
     pub threads: u32,
     pub site: String,
@@ -134,6 +135,7 @@ impl Default for RunSpec {
             eval_every: EvalEvery::Auto,
             eval_rows: EvalRows::Auto,
             best: val::LOSS.to_owned(),
+            keep: Keep::Best,
             device: "auto".to_owned(),
             threads: 0,
             site: "local".to_owned(),

@@ -15,11 +15,15 @@ pub struct Sweep {
     pub axes: Vec<Axis>,
     /// How values of the axes are combined.
     pub strategy: Strategy,
+    /// Of its done runs, only so many keep their checkpoints: the best on the val rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_best: Option<u32>,
 }
 
 impl Sweep {
     /// Reads `key=value` pairs over `base`. `trials=N` makes it a random search, `search=tpe` one that learns
-    /// from its trials, `sweep_seed=N` seeds the draws; none is a key of a run.
+    /// from its trials, `sweep_seed=N` seeds the draws, `keep_best=N` deletes the checkpoints of all but its best
+    /// runs; none is a key of a run.
     ///
     /// # Errors
     /// Unknown keys, bad values, a distribution without `trials`, too many runs.
@@ -28,13 +32,14 @@ impl Sweep {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, SpecError> {
         let (mut base, mut axes) = (base, Vec::<Axis>::new());
-        let (mut trials, mut seed, mut search) = (None, 0, None);
+        let (mut trials, mut seed, mut search, mut keep_best) = (None, 0, None, None);
         // A preset comes first: it would override what stands before it.
         let (presets, others): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(key, _)| *key == "preset");
         for (key, value) in presets.into_iter().chain(others) {
             match key {
                 "trials" => trials = Some(whole(key, value)?),
+                "keep_best" => keep_best = Some(whole(key, value)? as u32),
                 "preset" => base.set(key, value)?,
                 "search" => search = Some(Search::read(value)?),
                 "sweep_seed" => seed = whole(key, value)?,
@@ -49,7 +54,7 @@ impl Sweep {
             }
         }
         let strategy = Strategy::of(search, trials, seed, &axes)?;
-        let sweep = Self { base, axes, strategy };
+        let sweep = Self { base, axes, strategy, keep_best };
         if sweep.len() > MAX_RUNS {
             return Err(SpecError::Sweep(format!(
                 "it would make {} runs, and at most {MAX_RUNS} are allowed",

@@ -33,6 +33,16 @@ pub(super) fn keep(
     Ok(true)
 }
 
+/// The counts of the newest pass over a split.
+pub(super) fn newest(db: &Connection, id: RunId, split: Split) -> Result<Option<Vec<Vec<u64>>>> {
+    db.prepare_cached(
+        "SELECT counts FROM confusion WHERE run = ?1 AND split = ?2 ORDER BY epoch DESC LIMIT 1",
+    )?
+    .query_row(params![id.0, split as i64], |row| Ok(decode(row.get_ref(0)?.as_blob()?)))
+    .optional()
+    .map(Option::flatten)
+}
+
 /// Removes the passes after an epoch.
 pub(super) fn void_after(db: &Connection, id: RunId, epoch: u32) -> Result<()> {
     db.prepare_cached("DELETE FROM confusion WHERE run = ?1 AND epoch > ?2")?

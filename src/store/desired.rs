@@ -124,7 +124,8 @@ fn forget(db: &Connection, id: RunId) -> Result<usize> {
     db.prepare_cached(
         "UPDATE run SET started = NULL, last_event = NULL, attempt = 0, step = 0, epoch = 0,
            best_epoch = NULL, spark = x'', position = 0, strays = 0, last_stray = NULL,
-           ending = NULL, ending_why = NULL, ending_at = NULL, facts = NULL, peak = NULL WHERE id = ?1",
+           ending = NULL, ending_why = NULL, ending_at = NULL, facts = NULL, peak = NULL,
+           device_time = NULL, pass = NULL, flags = 0 WHERE id = ?1",
     )?
     .execute(params![id.0])
 }

@@ -42,6 +42,14 @@ pub enum StoreError {
     /// No permission, or a read-only disk.
     #[error("{} may not be written; check its owner and permissions.", .0.display())]
     ReadOnly(PathBuf),
+    /// A database that cannot be written is read from a copy, and there is no room for one.
+    #[error("{} lies on storage that cannot be written, and no copy of it could be made: {source}.", .path.display())]
+    Copy {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Another program has held the lock for longer than [`super::open::PATIENCE`].
     #[error("Another program has been holding {} for a minute; see who has it open.", .0.display())]
     Busy(PathBuf),
@@ -79,6 +87,7 @@ impl StoreError {
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full(path),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly(path),
+            Some(ErrorCode::CannotOpen) if !is_writable(&path) => Self::ReadOnly(path),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Self::Damaged { path, why: source.to_string() }
             }
@@ -90,6 +99,12 @@ impl StoreError {
             _ => Self::Sqlite { path, source },
         }
     }
+}
+
+/// Whether files can be made beside a database, as SQLite does.
+pub(super) fn is_writable(database: &Path) -> bool {
+    let folder = database.parent().unwrap_or(database);
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 /// True for errors that pass once another connection has finished. The busy handler takes

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::curve;
 use super::points::{Point, settle_epoch};
 use super::series::{self, metric_id};
-use super::{Curve, Reader, SPARK, Store, confusion, peak};
+use super::{Curve, Reader, SPARK, Store, confusion, flags, peak};
 use crate::events::{Batch, Event, EventKind, PEAK_MEMORY, Split, Started};
 use crate::spec::metrics::{higher_is_better, train, val};
 use crate::spec::{RunId, counts_as_best, printable};
@@ -54,13 +54,21 @@ struct Progress {
     time: Option<i64>,
     step: u64,
     epoch: f64,
+    device_time: Option<i64>,
+    pass: Option<String>,
 }
 
 fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
     let mut progress = db
-        .prepare_cached("SELECT last_event, step, epoch FROM run WHERE id = ?1")?
+        .prepare_cached("SELECT last_event, step, epoch, device_time, pass FROM run WHERE id = ?1")?
         .query_row([id.0], |r| {
-            Ok(Progress { time: r.get(0)?, step: r.get::<_, i64>(1)? as u64, epoch: r.get(2)? })
+            Ok(Progress {
+                time: r.get(0)?,
+                step: r.get::<_, i64>(1)? as u64,
+                epoch: r.get(2)?,
+                device_time: r.get(3)?,
+                pass: r.get(4)?,
+            })
         })?;
     let mut pending = Pending::default();
     let mut changed = Changed::default();
@@ -89,6 +97,7 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
                 go_on(db, id, *attempt)?;
             }
             EventKind::Confusion { split, epoch, counts } => {
+                changed.counts = true;
                 if !confusion::keep(db, id, *split, *epoch, event.step, counts)? {
                     changed.stray("confusion counts that are not square");
                 }
@@ -106,7 +115,7 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
                 ])?;
             }
             // The run's folder shows which files it has.
-            EventKind::Saved { .. } => {}
+            EventKind::Saved { .. } | EventKind::Evaluating { .. } => {}
         }
     }
     pending.flush(db, id, &mut changed)?;
@@ -117,9 +126,14 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
     if changed.val || changed.train {
         derive(db, id)?;
     }
+    if changed.val || changed.train || changed.counts {
+        db.prepare_cached("UPDATE run SET flags = ?2 WHERE id = ?1")?
+            .execute((id.0, flags::judge(db, id)?))?;
+    }
     db.prepare_cached(
         "UPDATE run SET position = ?2, last_event = ?3, step = ?4, epoch = ?5,
-           strays = strays + ?6, last_stray = coalesce(?7, last_stray) WHERE id = ?1",
+           strays = strays + ?6, last_stray = coalesce(?7, last_stray), device_time = ?8, pass = ?9
+         WHERE id = ?1",
     )?
     .execute(params![
         id.0,
@@ -128,7 +142,9 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
         progress.step as i64,
         progress.epoch,
         changed.strays,
-        changed.last_stray
+        changed.last_stray,
+        progress.device_time,
+        progress.pass
     ])?;
     Ok(())
 }
@@ -141,10 +157,23 @@ fn point(event: &Event, epoch: f64, value: f64) -> Point {
 
 impl Progress {
     fn follow(&mut self, event: &Event) {
+        // An attempt has its device from its first event to its last. What lies before the first is none of its.
+        let begins = matches!(event.kind, EventKind::Started(_) | EventKind::Resumed { .. });
+        let since = self.time.filter(|_| !begins).map_or(0, |before| (event.t - before).max(0));
+        self.device_time = Some(self.device_time.unwrap_or(0).saturating_add(since));
         self.time = Some(event.t);
+        match &event.kind {
+            EventKind::Evaluating { split, done, rows } => {
+                let share = (*done as f64 / (*rows).max(1) as f64).clamp(0.0, 1.0);
+                self.pass = serde_json::to_string(&super::pass::Pass { split: *split, share }).ok();
+            }
+            EventKind::Note { .. } => {}
+            _ => self.pass = None,
+        }
         let epoch = match &event.kind {
             // A test pass is of the best epoch, not of the last.
             EventKind::Eval { split: Split::Test, .. }
+            | EventKind::Evaluating { .. }
             | EventKind::Confusion { .. }
             | EventKind::Saved { .. }
             | EventKind::Ended { .. } => None,
@@ -165,6 +194,7 @@ impl Progress {
 struct Changed {
     val: bool,
     train: bool,
+    counts: bool,
     strays: i64,
     last_stray: Option<String>,
 }

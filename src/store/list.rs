@@ -82,7 +82,7 @@ fn by_number(
         if with_text { ("w.text", "CROSS JOIN words w ON w.run = r.id") } else { ("NULL", "") };
     let (sql, values) = conditions.sql();
     let mut query = db.prepare_cached(&format!(
-        "SELECT r.id, r.class, r.state, r.started, r.ended, {text}
+        "SELECT r.id, r.class, r.state, r.device_time, {text}
          FROM run r INDEXED BY run_list {join} WHERE {sql} ORDER BY r.id {order}"
     ))?;
     let mut rows = query.query(params_from_iter(values))?;
@@ -92,13 +92,13 @@ fn by_number(
     {
         let id: u32 = row.get(0)?;
         let state = row.get_ref(2)?.as_str()?;
-        if with_text && !conditions.is_met_by_text(id, state, row.get_ref(5)?.as_str()?) {
+        if with_text && !conditions.is_met_by_text(id, state, row.get_ref(4)?.as_str()?) {
             continue;
         }
-        let (class, started, ended) = (row.get(1)?, row.get(3)?, row.get(4)?);
+        let (class, device_time) = (row.get(1)?, row.get(3)?);
         // Only a text that is still to be tested asks for it.
         let state = if conditions.has_texts() { state.to_owned() } else { String::new() };
-        found.push(Candidate { id, class, started, ended, state, metric: None });
+        found.push(Candidate { id, class, device_time, state, metric: None });
     }
     Ok(found)
 }
@@ -147,7 +147,6 @@ fn sort(
     seen: Option<(&str, bool)>,
     found: &mut Vec<Candidate>,
 ) -> Result<()> {
-    let now = now();
     let number = |x: f64| Some(SortKey::Number(x));
     let keys: Vec<Option<SortKey>> = match &listing.sort {
         Sort::Id => found.iter().map(|c| number(f64::from(c.id))).collect(),
@@ -155,9 +154,7 @@ fn sort(
         Sort::State => {
             found.iter().map(|c| number(if c.class == 2 { -1.0 } else { c.class as f64 })).collect()
         }
-        Sort::Duration => {
-            found.iter().map(|c| number((c.ended.unwrap_or(now) - c.started?) as f64)).collect()
-        }
+        Sort::Duration => found.iter().map(|c| number(c.device_time? as f64)).collect(),
         Sort::Name => {
             by_text(db, found, |text| text.split('\n').next().map(|n| SortKey::Text(n.into())))?
         }

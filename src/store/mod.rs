@@ -12,14 +12,17 @@ mod curve;
 mod desired;
 mod enqueue;
 mod error;
+mod flags;
 mod ingest;
 mod journal;
 mod lease;
 mod list;
 mod migrations;
 mod open;
+mod pass;
 mod peak;
 mod points;
+mod read_only;
 mod rows;
 mod run;
 mod runner_info;
@@ -28,6 +31,7 @@ mod search;
 mod series;
 mod sweeps;
 mod thin;
+mod time;
 mod trash;
 mod trials;
 mod words;
@@ -40,6 +44,7 @@ pub use crate::events::Split;
 use error::Result;
 pub use error::StoreError;
 pub use journal::{History, Noted, history};
+pub use pass::Pass;
 pub use run::{
     Confusion, Counts, Curve, Listing, Millis, Process, Run, RunnerInfo, SPARK, SiteInfo,
     SiteState, SlotInfo, Sort, SweepRow, TrainerNote, now, unreachable,
@@ -54,6 +59,8 @@ pub struct Reader {
     path: PathBuf,
     /// Which file was opened.
     file: Option<open::FileId>,
+    /// Where the copy lies that it reads, if it is one.
+    _copy: Option<read_only::Scratch>,
 }
 
 /// A connection that writes. Every change is one short transaction; other writers wait their turn.

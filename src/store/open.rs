@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::error::{Result, StoreError, passes};
 use super::journal::{self, Entry};
 use super::migrations::{self, APPLICATION, NEWEST};
-use super::{Reader, Store, salvage};
+use super::{Reader, Store, read_only, salvage};
 
 /// How long a call waits for other writers before it gives up. A write takes milliseconds: after a
 /// minute another program holds the lock for good.
@@ -34,24 +34,41 @@ impl Reader {
         if !database.exists() {
             return Err(StoreError::NotFound(database.to_path_buf()));
         }
-        let reader = Self::connect(database)?;
+        let reader = match Self::connect(database) {
+            Err(error) if read_only::is_so(database, &error) => read_only::open(database)?,
+            reader => reader?,
+        };
         if reader.checked_version()? == NEWEST {
             return Ok(reader);
         }
         // Old, or just being made by another process.
         drop(reader);
-        Store::open(database)?;
-        Self::connect(database)
+        match Store::open(database) {
+            Err(error) if read_only::is_so(database, &error) => read_only::copy(database),
+            Err(error) => Err(error),
+            Ok(_) => Self::connect(database),
+        }
     }
 
     fn connect(database: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::connect_to(database, &database.to_string_lossy(), flags)
+    }
+
+    /// Opens what `name` means to SQLite, as the database of that path.
+    pub(super) fn connect_to(database: &Path, name: &str, flags: OpenFlags) -> Result<Self> {
         let db = patiently(database, || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let mut db = Connection::open_with_flags(database, flags)?;
+            let mut db = Connection::open_with_flags(name, flags)?;
             prepare(&mut db)?;
             Ok(db)
         })?;
-        Ok(Self { db, path: database.to_path_buf(), file: file_id(database) })
+        Ok(Self { db, path: database.to_path_buf(), file: file_id(database), _copy: None })
+    }
+
+    /// The same connection, to a copy of the database at another path.
+    pub(super) fn as_copy_of(self, database: &Path, copy: read_only::Scratch) -> Self {
+        let (path, file) = (database.to_path_buf(), file_id(database));
+        Self { db: self.db, path, file, _copy: Some(copy) }
     }
 
     /// True if another file lies at the database's path now (`tuneboard reindex` makes a new one), so
@@ -109,7 +126,8 @@ impl Store {
             prepare(&mut db)?;
             Ok(db)
         })?;
-        let reader = Reader { db, path: database.to_path_buf(), file: file_id(database) };
+        let reader =
+            Reader { db, path: database.to_path_buf(), file: file_id(database), _copy: None };
         reader.checked_version()?;
         patiently(database, || {
             let db = &reader.db;
@@ -127,6 +145,11 @@ impl Store {
         })?;
         let journal = Some(journal::beside(database));
         Ok(Self { reader, pinned: false, journal })
+    }
+
+    /// Its connection, to read from.
+    pub(super) fn into_reader(self) -> Reader {
+        self.reader
     }
 
     /// From now on a change fails with [`StoreError::Replaced`] where another database lies in the place of

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::{Reader, Run};
-use crate::spec::{Desired, Outcome, Placement, RunId, RunSpec, RunState, SweepId};
+use crate::spec::{Desired, Flag, Outcome, Placement, RunId, RunSpec, RunState, SweepId};
 
 /// The columns that [`run`] reads, in its order.
 const COLUMNS: &str = "id, name, spec, spec_hash, sweep, wish, state, outcome, placement, created,
-    started, ended, last_event, attempt, step, epoch, facts, best_epoch, spark, tags, note, archived";
+    started, ended, last_event, device_time, pass, flags, attempt, step, epoch, facts, best_epoch, spark, tags, note, archived";
 
 impl Reader {
     /// These runs, in this order; ids that do not exist are left out.
@@ -83,6 +83,9 @@ fn run(r: &Row) -> Result<Run> {
         started: r.get("started")?,
         ended: r.get("ended")?,
         last_event: r.get("last_event")?,
+        device_time: r.get("device_time")?,
+        pass: json(r, "pass")?,
+        flags: Flag::of_bits(r.get("flags")?),
         attempt: r.get("attempt")?,
         step: r.get::<_, i64>("step")? as u64,
         epoch: r.get("epoch")?,
@@ -147,9 +150,10 @@ mod tests {
     #[test]
     fn a_spec_of_a_later_version_keeps_every_key_that_is_known() {
         let text = r#"{"model":"m","lr":0.25,"schedule":"zigzag","novelty":{"a":1},"epochs":7}"#;
-        let known = RunSpec { model: "m".into(), lr: 0.25, epochs: 7, ..RunSpec::default() };
+        let known =
+            RunSpec { model: "m".into(), lr: 0.25, epochs: 7, ..RunSpec::before_all_keys() };
         assert_eq!(spec(text), known);
-        assert_eq!(spec("no JSON"), RunSpec::default());
+        assert_eq!(spec("no JSON"), RunSpec::before_all_keys());
     }
 
     #[test]

@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Local};
 use serde::{Deserialize, Serialize};
 
+use super::pass::Pass;
 use crate::events::{Level, Split, Started};
 use crate::query::{Query, Term, Test};
-use crate::spec::{Desired, Placement, RunId, RunSpec, RunState, SweepId};
+use crate::spec::{Desired, Flag, Placement, RunId, RunSpec, RunState, SweepId};
 
 /// Times are milliseconds since the Unix epoch.
 pub type Millis = i64;
@@ -43,6 +44,13 @@ pub struct Run {
     pub ended: Option<Millis>,
     /// When its last event was written.
     pub last_event: Option<Millis>,
+    /// How long its attempts have held their device, by the clock of their events: without the time in
+    /// which it was queued, stopped or gone. `None` before the first attempt.
+    pub device_time: Option<Millis>,
+    /// The pass over a split that it is in.
+    pub pass: Option<Pass>,
+    /// What went wrong in it, the worst first.
+    pub flags: Vec<Flag>,
     /// 0 before the first attempt.
     pub attempt: u32,
     /// Optimiser steps taken.
@@ -138,7 +146,7 @@ pub enum Sort {
     Best(String),
     /// The last value of a metric.
     Last(String),
-    /// Wall-clock time between start and end (or now).
+    /// Time on a device, over all attempts.
     Duration,
 }
 
@@ -343,6 +351,9 @@ impl Run {
             started: None,
             ended: None,
             last_event: None,
+            device_time: None,
+            pass: None,
+            flags: Vec::new(),
             attempt: 0,
             step: 0,
             epoch: 0.0,

@@ -13,8 +13,7 @@ use crate::spec::keys::KEYS;
 pub(super) struct Candidate {
     pub(super) id: u32,
     pub(super) class: i64,
-    pub(super) started: Option<i64>,
-    pub(super) ended: Option<i64>,
+    pub(super) device_time: Option<i64>,
     pub(super) state: String,
     /// The value that the last test of a metric read.
     pub(super) metric: Option<f64>,
@@ -59,10 +58,11 @@ impl<'a> Conditions<'a> {
                     "held" => "r.class = 1".to_owned(),
                     "live" => "r.class = 2".to_owned(),
                     "ended" => "r.class > 2".to_owned(),
+                    "testing" => format!("r.class = 2 AND {TESTING}"),
                     _ => "r.state = ?".to_owned(),
                 };
-                let words =
-                    states.iter().filter(|w| !matches!(w.as_str(), "held" | "live" | "ended"));
+                let derived = ["held", "live", "ended", "testing"];
+                let words = states.iter().filter(|w| !derived.contains(&w.as_str()));
                 let values = words.map(|w| Value::from(w.clone())).collect();
                 (states.iter().map(state).collect::<Vec<_>>().join(" OR "), values)
             }
@@ -75,13 +75,17 @@ impl<'a> Conditions<'a> {
                 let ends = ranges.iter().flat_map(|(low, high)| [low, high]);
                 (sql, ends.map(|id| Value::from(i64::from(id.0))).collect())
             }
+            Test::Flag(flags) => {
+                let bits = flags.iter().fold(0, |bits, flag| bits | flag.bit());
+                ("r.flags & ? <> 0".into(), vec![bits.into()])
+            }
             Test::Since(when) => ("r.created >= ?".into(), vec![when.at(now).into()]),
             Test::Before(when) => ("r.created < ?".into(), vec![when.at(now).into()]),
-            Test::Number { field, op, value } => match column(field, now) {
+            Test::Number { field, op, value } => match column(field) {
                 Some(column) => (format!("{column} {} ?", op.sign()), vec![(*value).into()]),
                 None => return self.later(term, field),
             },
-            Test::Range { field, low, high } => match column(field, now) {
+            Test::Range { field, low, high } => match column(field) {
                 Some(column) => {
                     (format!("{column} BETWEEN ? AND ?"), vec![(*low).into(), (*high).into()])
                 }
@@ -160,11 +164,14 @@ impl<'a> Conditions<'a> {
     }
 }
 
+/// True of a run that is being judged by its test rows.
+const TESTING: &str = "r.state = 'running' AND json_extract(r.pass, '$.split') = 'test'";
+
 /// A number that stands in the run's own row.
-fn column(field: &Number, now: i64) -> Option<String> {
+fn column(field: &Number) -> Option<String> {
     match field {
         Number::Epoch => Some("r.epoch".into()),
-        Number::Seconds => Some(format!("(coalesce(r.ended, {now}) - r.started) / 1000.0")),
+        Number::Seconds => Some("r.device_time / 1000.0".into()),
         Number::Key(_) | Number::Metric { .. } => None,
     }
 }

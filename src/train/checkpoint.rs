@@ -18,14 +18,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tch::Tensor;
 pub use tuneboard::spec::family::TOKENIZER_FILES;
+use tuneboard::spec::{Keep, TO_RESUME};
 
 use crate::error::TrainError;
 use crate::model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, FamilyExt, Loaded, Parameter, weights};
 use crate::state::State;
 
 const WEIGHTS: &str = "model.safetensors";
-const OPTIMIZER: &str = "optimizer.safetensors";
-const STATE: &str = "trainer_state.json";
+const OPTIMIZER: &str = TO_RESUME[0];
+const STATE: &str = TO_RESUME[1];
 
 /// The folder `checkpoints/` of a run.
 pub struct Checkpoints {
@@ -296,6 +297,16 @@ pub fn write_model(
     parameters: &[Parameter],
 ) -> Result<(), TrainError> {
     fill(folder, |write| assets.write(parameters, write))
+}
+
+/// Deletes what a run keeps no more now that it is done. What cannot be deleted stays: the run is done all the same.
+pub fn drop_after_done(run: &Path, keep: Keep) {
+    let folder = run.join("checkpoints");
+    let [best, last] = ["best", "last"].map(|name| folder.join(name).is_dir());
+    for name in keep.drops(best, last) {
+        let path = folder.join(name);
+        let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    }
 }
 
 /// Writes all files of a checkpoint into `folder`, and syncs them.

@@ -79,6 +79,9 @@ impl History {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             data_hash: data.hash.clone(),
             labels: data.label_names.clone(),
+            text_column: data.reading.text_column.clone(),
+            label_column: data.reading.label_column.clone().unwrap_or_default(),
+            left_aside: data.reading.left_aside.clone(),
             rows: [&data.train, &data.val, &data.test].map(|r| r.len() as u64),
             ..Started::default()
         }

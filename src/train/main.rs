@@ -116,6 +116,10 @@ fn train(folder: &Path) -> Result<(), TrainError> {
         Err(e) => (Ending::Failed, e.to_string(), None),
     };
     let written = journal.write(EventKind::Ended { ending, why, best_epoch });
+    // Only now that its end is on the disk: without it, a killed run would have nothing to go on from.
+    if ending == Ending::Done && written.is_ok() {
+        checkpoint::drop_after_done(folder, fit::read_spec(folder)?.keep);
+    }
     result.and(written)
 }
 

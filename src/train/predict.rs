@@ -11,7 +11,7 @@ use crate::device::Place;
 use crate::error::TrainError;
 use crate::lines::each_line;
 use crate::model::{self, FamilyExt, Loaded, Mode, Reads, Request};
-use crate::objective::{LogProbabilities, log_probabilities};
+use crate::objective::{LogProbabilities, Stop, log_probabilities};
 use crate::progress::out;
 use crate::tokenize::{Tokenizer, Tokens, must_fit};
 
@@ -141,7 +141,8 @@ impl Oracle {
             let inputs = batch::collate(rows.iter().copied(), &tokens, padding, device)?;
             self.model.network.forward(&inputs, mode)
         };
-        let asked = log_probabilities(&tokens, &rows, self.batch_size, logits, || false)?;
+        let asked =
+            log_probabilities(&tokens, &rows, self.batch_size, logits, &Stop::new(&|| false))?;
         asked.ok_or_else(|| TrainError::Failed("The texts were left without an answer.".into()))
     }
 }

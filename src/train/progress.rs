@@ -90,7 +90,9 @@ impl Console {
                 self.say(&format!("{word}{text}"));
             }
             EventKind::Ended { ending, best_epoch, .. } => self.ended(*ending, *best_epoch),
-            EventKind::Confusion { .. } | EventKind::Saved { .. } => {}
+            EventKind::Confusion { .. }
+            | EventKind::Saved { .. }
+            | EventKind::Evaluating { .. } => {}
         }
     }
 

@@ -65,7 +65,7 @@ impl Source {
 }
 
 fn best_checkpoint(root: &Path, parent: RunId) -> Result<PathBuf, TrainError> {
-    let folder = locate::best_checkpoint(root, parent);
+    let folder = locate::kept_checkpoint(root, parent);
     if folder.join("config.json").is_file() {
         return Ok(folder);
     }

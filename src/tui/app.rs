@@ -56,7 +56,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
     let (asks, asked) = mpsc::channel();
     let query = screens::query(&view);
     start_loader(board, query.clone(), asked, send.clone())?;
-    let mut tty = Tty::enter(view.mouse)?;
+    let mut tty = Tty::enter(view.mouse, theme.depth == Depth::Named)?;
     view.area = tty.area();
     input::watch_signals(send.clone()).map_err(TuiError::Terminal)?;
     let (commands, effects) = start_effects(board, send.clone())?;

@@ -45,6 +45,7 @@ pub fn trained(id: u32, state: RunState, epoch: f64) -> Run {
     });
     run.started = Some(NOW - 600_000);
     run.last_event = Some(NOW - 600_000 + (epoch * 60_000.0) as i64);
+    run.device_time = Some((epoch * 60_000.0) as i64);
     run.ended = run.state.outcome().and(run.last_event);
     (run.attempt, run.epoch, run.step) = (1, epoch, (epoch * 140.0) as u64);
     let mut facts = crate::events::Started::default();

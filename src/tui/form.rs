@@ -43,6 +43,8 @@ pub struct Checked {
     pub sweep: Option<Sweep>,
     /// What is wrong with single keys, in order.
     pub wrong: Vec<(Row, String)>,
+    /// The keys that must be given and are not yet; each is in `wrong`, too.
+    pub missing: Vec<&'static str>,
     /// What is wrong with them together.
     pub whole: Option<String>,
     /// How many values each varied key takes; `None` for one that is drawn.
@@ -201,10 +203,12 @@ impl Form {
                 }
                 // Nothing is wrong with a form that was just opened.
                 Err(_) if text.trim().is_empty() && key.name == "model" => {
+                    checked.missing.push(key.name);
                     let why = "No model is chosen yet; enter lists those in models/.";
                     checked.wrong.push((Row::Key(i), why.to_owned()));
                 }
                 Err(_) if text.trim().is_empty() && key.name == "data" => {
+                    checked.missing.push(key.name);
                     let why = "No data file is chosen yet; enter lists those in data/.";
                     checked.wrong.push((Row::Key(i), why.to_owned()));
                 }

@@ -7,12 +7,34 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub struct Line {
     text: String,
     at: usize,
+    /// The whole text is selected: what is typed takes its place.
+    selected: bool,
 }
 
 impl Line {
     /// A line with the place behind its text.
     pub fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), at: text.len() }
+        Self { text: text.to_owned(), at: text.len(), selected: false }
+    }
+
+    /// A line whose text is replaced by what is typed; a key that moves in it keeps it.
+    pub fn selected(text: &str) -> Self {
+        Self { selected: !text.is_empty(), ..Self::new(text) }
+    }
+
+    /// Whether the next character takes the place of the whole text.
+    pub fn is_selected(&self) -> bool {
+        self.selected
+    }
+
+    /// Drops the text if it is selected; true if there was one.
+    fn replace(&mut self) -> bool {
+        let selected = std::mem::take(&mut self.selected);
+        if selected {
+            self.text.clear();
+            self.at = 0;
+        }
+        selected
     }
 
     /// What was typed.
@@ -36,6 +58,7 @@ impl Line {
 
     /// Inserts pasted text, on one line.
     pub fn insert(&mut self, words: &str) {
+        self.replace();
         let words = super::text::clean(words);
         self.text.insert_str(self.at, &words);
         self.at += words.len();
@@ -44,6 +67,15 @@ impl Line {
     /// Takes a key; false if it means nothing here.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            // One more value of a list goes behind those that are there.
+            KeyCode::Char(',') if !control => self.selected = false,
+            KeyCode::Char(_) if !control => {
+                self.replace();
+            }
+            KeyCode::Backspace | KeyCode::Delete if self.replace() => return true,
+            _ => self.selected = false,
+        }
         match key.code {
             KeyCode::Char('u') if control => {
                 self.text.drain(..self.at);
@@ -107,5 +139,25 @@ mod tests {
         line.key(KeyEvent::new(KeyCode::Delete, KeyModifiers::NONE));
         line.insert("\u{1b}[31mx\n");
         assert_eq!(line.text(), "hx llo你");
+    }
+
+    #[test]
+    fn typing_replaces_a_selected_text_and_moving_keeps_it() {
+        let press = |codes: &[KeyCode]| {
+            let mut line = Line::selected("128");
+            for code in codes {
+                line.key(KeyEvent::from(*code));
+            }
+            line.text().to_owned()
+        };
+        let (three, two) = (KeyCode::Char('3'), KeyCode::Char('2'));
+        assert_eq!(press(&[three, two]), "32");
+        assert_eq!(press(&[KeyCode::Right, three]), "1283");
+        assert_eq!(press(&[KeyCode::Backspace, two]), "2");
+        assert_eq!(press(&[KeyCode::Char(','), two]), "128,2");
+        assert_eq!(press(&[]), "128");
+        let mut line = Line::selected("128");
+        line.insert("64");
+        assert_eq!(line.text(), "64");
     }
 }

@@ -12,7 +12,7 @@
 //! Modules import only what stands above them here:
 //!
 //! ```text
-//! text theme figures error line form allowed preview   no state, or state of their own
+//! text theme figures error line form allowed preview named   no state, or state of their own
 //! background snapshot query                    what threads find out, and what they are asked
 //! view command message                         what the user has set, and what is asked of threads
 //! keys canvas layout widgets labels            actions and their keys; what screens are drawn with
@@ -41,6 +41,7 @@ mod line;
 mod load;
 mod log_file;
 mod message;
+mod named;
 mod perform;
 mod picture;
 mod popups;

@@ -19,6 +19,7 @@ use ratatui::layout::Rect;
 use signal_hook::consts::SIGABRT;
 
 use super::error::TuiError;
+use super::named::Named;
 use crate::panics;
 use crate::spec::printable;
 
@@ -34,24 +35,24 @@ const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x
 
 /// The terminal with the cells it shows.
 pub struct Tty {
-    backend: CrosstermBackend<BufWriter<Stdout>>,
+    backend: CrosstermBackend<BufWriter<Named<Stdout>>>,
     shown: Buffer,
     next: Buffer,
     mouse: bool,
 }
 
 impl Tty {
-    /// Takes the terminal over.
+    /// Takes the terminal over; `named` if it has no more than 16 colours.
     ///
     /// # Errors
     /// [`TuiError::NoTerminal`], or what the terminal refuses.
-    pub fn enter(mouse: bool) -> Result<Self, TuiError> {
+    pub fn enter(mouse: bool, named: bool) -> Result<Self, TuiError> {
         if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
             return Err(TuiError::NoTerminal);
         }
         heed_abort().map_err(TuiError::Terminal)?;
         let area = size().map_err(TuiError::Terminal)?;
-        let out = BufWriter::with_capacity(32 * 1024, io::stdout());
+        let out = BufWriter::with_capacity(32 * 1024, Named::new(io::stdout(), named));
         let mut tty = Self {
             backend: CrosstermBackend::new(out),
             shown: Buffer::empty(area),

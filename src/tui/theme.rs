@@ -5,6 +5,8 @@ use std::env;
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::spec::has_no_colours;
+
 /// How many colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -64,8 +66,11 @@ impl Theme {
             _ => matches!(var("COLORFGBG").rsplit(';').next(), Some("7" | "15")),
         };
         let term = var("TERM");
-        let depth = if !var("NO_COLOR").is_empty() || term == "dumb" {
+        // The console of the kernel has 16 colours, whatever a terminal before it has left in COLORTERM.
+        let depth = if !var("NO_COLOR").is_empty() || has_no_colours(&term) {
             Depth::Mono
+        } else if term == "linux" {
+            Depth::Named
         } else if matches!(var("COLORTERM").as_str(), "truecolor" | "24bit") {
             Depth::True
         } else if term.contains("256color") || term.contains("direct") {

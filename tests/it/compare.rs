@@ -59,11 +59,38 @@ fn compare_says_what_differs_and_whether_it_is_noise() {
     assert_eq!(object["unpaired"], json!([]));
 
     let said = shell.ok(&["compare", "r1", "r2", "--baseline", "r2"]);
-    for line in ["What differs", "real, p=0.008, n=40", "r2  r1   +0.2000"] {
+    for line in ["What differs", "differ on these rows, p=0.008, n=40", "r2  r1   +0.2000"] {
         assert!(said.contains(line), "{line}\n{said}");
     }
     let all = shell.ok(&["compare", "s1", "--all"]);
     assert!(all.contains("weight_decay") && !said.contains("weight_decay"), "{all}");
+}
+
+#[test]
+fn settings_over_several_seeds_answer_whether_it_is_noise() {
+    let shell = Shell::board();
+    let sweep = ["sweep", "model=fake epoch_ms=20", "data=data/mail.csv", "epochs=1", "--wait"];
+    shell.ok(&[&sweep[..], &["lr=1e-5,5e-5", "seed=0..4"]].concat());
+    // r1..r5 are of one rate, r6..r10 of the other; seeds decide which rows are wrong, the rate how many.
+    for id in 1..=10_u32 {
+        let wrong = if id > 5 { 14 } else { 4 };
+        save(&shell, &format!("r{id}"), |row| (row * 7 + 3 * id) % 40 < wrong + id % 2);
+    }
+    let object = shell.json(&["compare", "r1..r10"]);
+    let [settings] = object["settings"].as_array().unwrap().as_slice() else { panic!("{object}") };
+    assert_eq!(settings["a"], json!(["r1", "r2", "r3", "r4", "r5"]));
+    assert_eq!(
+        (&settings["real"], &settings["by_seed"]),
+        (&json!(true), &json!(true)),
+        "{settings}"
+    );
+    let said = shell.ok(&["compare", "r1..r10"]);
+    assert!(said.contains("real over 5+5 seeds, p"), "{said}");
+    // Three seeds of one setting have nothing to compare but these models on these rows.
+    let said = shell.ok(&["compare", "r1..r3"]);
+    assert!(said.contains("seed alone, p=") && !said.contains("seeds, p="), "{said}");
+    let two = shell.ok(&["compare", "r1", "r6"]);
+    assert!(two.contains("only runs with other seeds can tell"), "{two}");
 }
 
 #[test]
@@ -112,10 +139,14 @@ fn compare_refuses_what_it_cannot_compare() {
         "model=fake epoch_ms=20",
         "data=data/mail.csv",
         "epochs=1",
-        "seed=0..7",
+        "lr=1e-6,2e-6,3e-6,4e-6,5e-6,6e-6,7e-6,8e-6",
         "--hold",
     ]);
-    shell.refuses(&["compare", "r1", "s2"], 2, "9 runs are too many to compare: name two to 8.");
+    shell.refuses(
+        &["compare", "r1", "s2"],
+        2,
+        "9 runs of 9 settings are too many to compare: name two to 8.",
+    );
     // A torn file keeps the run from being tested, and nothing else.
     std::fs::write(shell.path("runs/r2/predictions/test-0002.parquet"), b"PAR1 torn").unwrap();
     let object = shell.json(&["compare", "r1", "r2", "r3"]);

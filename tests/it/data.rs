@@ -322,6 +322,10 @@ fn limit_and_seed_choose_rows_and_the_hash_knows() {
     let ten = load(&[("limit", "10")]);
     assert_eq!([ten.train.len(), ten.val.len(), ten.test.len()], [8, 1, 1]);
     assert_eq!(ten.train, all.train[..8]);
+    let files = [("d.csv", csv.as_bytes()), ("t.csv", csv.as_bytes())];
+    let tested = load_files(&files, &[("test", "t.csv"), ("limit", "10")]).unwrap();
+    let told = |d: &Dataset| d.notes.iter().any(|n| n.starts_with("limit=10 cuts data alone"));
+    assert!(told(&tested) && !told(&ten), "{:?}", tested.notes);
     let other_seed = load(&[("split_seed", "36")]);
     assert_ne!(other_seed.train, all.train);
     let other_text =

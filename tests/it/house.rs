@@ -153,6 +153,9 @@ fn the_runner_has_few_doors() {
         "RunnerError",
         "Left",
         "Reindexed",
+        "waste",
+        "remove",
+        "Waste",
     ];
     for (path, text) in source() {
         if !["cli", "tui"].contains(&module(&path).as_str()) {

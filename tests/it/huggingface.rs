@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::shell::Shell;
 
-const RUN: [&str; 9] = [
+const RUN: [&str; 10] = [
     "run",
     "model=tiny",
     "data=data/mail.csv",
@@ -19,6 +19,7 @@ const RUN: [&str; 9] = [
     "device=cpu",
     "precision=fp32",
     "lr=1e-3",
+    "keep=both",
     "--wait",
 ];
 

@@ -30,7 +30,7 @@ fn desk() -> Desk {
 }
 
 const RECIPE: &str = "task = \"lm\"\ndata = \"texts.csv\"\nmax_length = 16\nbatch_size = 8\nlr = 2e-3\n\
-                      epochs = 3\naccumulate = 2\ndropout = 0.1\nprecision = \"fp32\"\n";
+                      epochs = 3\naccumulate = 2\ndropout = 0.1\nprecision = \"fp32\"\nkeep = \"both\"\n";
 
 fn run(desk: &Desk, name: &str, spec: &str) -> PathBuf {
     let folder = desk.path(name);
@@ -118,7 +118,7 @@ fn check(model: &str, architecture: &str, of_head: Option<&str>) {
 
     // A classifier on top: the trunk is what was learnt, the head is new.
     let classify = "data = \"sms.csv\"\nmodel = \"whole/checkpoints/best\"\nlimit = 200\nepochs = 1\n\
-                    max_length = 16\nunfreeze = \"head\"\nprecision = \"fp32\"\n";
+                    max_length = 16\nunfreeze = \"head\"\nprecision = \"fp32\"\nkeep = \"both\"\n";
     run(&desk, "classify", classify);
     let told = train(&desk, "classify");
     assert!(notes(&told).iter().any(|note| note.contains("head is new")));

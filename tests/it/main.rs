@@ -21,6 +21,8 @@ mod data_shapes;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod elmo;
 #[cfg(test)]
 mod evaluation;
@@ -50,6 +52,8 @@ mod packing;
 mod predict;
 #[cfg(test)]
 mod query;
+#[cfg(test)]
+mod read_only;
 #[cfg(test)]
 mod reindex;
 #[cfg(test)]

@@ -14,7 +14,9 @@ use super::shell::Shell;
 fn trained() -> Shell {
     let shell = Shell::training();
     let run = ["run", "model=tiny", "data=data/mail.csv", "epochs=2", "max_length=16", "lr=1e-3"];
-    shell.ok(&[&run[..], &["pool=cls", "device=cpu", "precision=fp32", "--wait"]].concat());
+    shell
+        .ok(&[&run[..], &["pool=cls", "device=cpu", "precision=fp32", "keep=both", "--wait"]]
+            .concat());
     shell
 }
 

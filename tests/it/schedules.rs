@@ -86,7 +86,8 @@ fn gpt2_thaws_at_rates_of_its_own_as_bert_does() {
     }
     let folder = desk.run_folder("r1", "");
     let spec = "model = \"gpt\"\ndata = \"sms.csv\"\nmax_length = 24\nlimit = 400\nbatch_size = 8\n\
-                lr = 1e-3\nepochs = 3\nunfreeze = \"gradual\"\nlayer_decay = 2.6\nschedule = \"slanted\"\n";
+                lr = 1e-3\nepochs = 3\nunfreeze = \"gradual\"\nlayer_decay = 2.6\nschedule = \"slanted\"\n\
+                keep = \"both\"\n";
     fs::write(folder.join("spec.toml"), spec).unwrap();
     let output = desk.train("r1");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -8,8 +8,9 @@ use std::io::Write;
 use std::path::Path;
 
 use tuneboard::events::{Ending, Event, EventKind, Level, Number, Split, Started, Tail, VERSION};
-use tuneboard::spec::{Desired, RunId, RunSpec};
-use tuneboard::store::{Confusion, Curve, NewRun, Run, Store, TrainerNote};
+use tuneboard::query::Query;
+use tuneboard::spec::{Desired, Flag, RunId, RunSpec, RunState};
+use tuneboard::store::{Confusion, Curve, Listing, NewRun, Run, Store, TrainerNote};
 
 fn store(dir: &Path) -> (Store, RunId) {
     let mut store = Store::open(&dir.join("board.db")).unwrap();
@@ -258,6 +259,89 @@ fn a_resumed_attempt_voids_what_came_after_its_checkpoint() {
     assert_eq!((live.total, live.step.last()), (500, Some(&500)));
     assert_eq!(store.reader().confusions(id).unwrap(), [(Split::Val, 1)]);
     assert_eq!(store.reader().ending(id).unwrap(), None);
+}
+
+#[test]
+fn time_is_that_of_the_attempts_and_the_test_is_a_state_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, id) = store(dir.path());
+    let events = dir.path().join("events.jsonl");
+    let at = |seconds: i64, event: Event| Event { t: 1_700_000_000_000 + seconds * 1000, ..event };
+    let loss = |x| EventKind::Metrics { epoch: 0.5, values: values(&[("train/step_loss", x)]) };
+    let ended = |ending| EventKind::Ended { ending, why: String::new(), best_epoch: None };
+    let evaluating = |done| EventKind::Evaluating { split: Split::Test, done, rows: 200 };
+    // 18 s, an hour away, and 36 s in which the test takes its time.
+    let mut lines = vec![
+        at(0, started(1, 0)),
+        at(10, event(5, loss(1.0))),
+        at(18, event(5, ended(Ending::Stopped))),
+        at(3618, event(5, EventKind::Resumed { epoch: 0, attempt: 2 })),
+        at(3618, started(2, 5)),
+        at(3640, eval(10, Split::Val, 1, 0.5)),
+        at(3641, event(10, evaluating(0))),
+        at(3646, event(10, evaluating(50))),
+    ];
+    write(&events, &lines);
+    ingest_all(&mut store, id, &events);
+    store.set_state(id, &RunState::Running).unwrap();
+    let listed = |store: &Store, query: &str| {
+        let query = Query::parse(query).unwrap();
+        store.reader().ids(&Listing { query, ..Listing::default() }).unwrap()
+    };
+    let run = store.reader().run(id).unwrap().unwrap();
+    assert_eq!((run.device_time, run.testing()), (Some(46_000), Some(0.25)));
+    assert_eq!(run.stood_still(), Some(3_600_000));
+    assert_eq!(listed(&store, "state:testing"), [id]);
+    lines.push(at(3654, eval(10, Split::Test, 1, 0.5)));
+    lines.push(at(3654, event(10, ended(Ending::Done))));
+    write(&events, &lines);
+    ingest_all(&mut store, id, &events);
+    let run = store.reader().run(id).unwrap().unwrap();
+    assert_eq!((run.device_time, run.testing()), (Some(54_000), None));
+    assert_eq!(listed(&store, "state:testing"), []);
+    assert_eq!((listed(&store, "time=54s"), listed(&store, "time>1m")), (vec![id], vec![]));
+}
+
+#[test]
+fn a_run_that_went_wrong_says_so_and_the_query_language_knows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, good) = store(dir.path());
+    let tell = |store: &mut Store, id: RunId, losses: [f64; 2], val: f64, counts: [[u64; 2]; 2]| {
+        let events = dir.path().join(format!("{id}.jsonl"));
+        let loss = |x| EventKind::Metrics { epoch: 0.5, values: values(&[("train/step_loss", x)]) };
+        let counts = counts.iter().map(|row| row.to_vec()).collect();
+        write(
+            &events,
+            &[
+                started(1, 0),
+                event(1, loss(losses[0])),
+                event(2, loss(losses[1])),
+                eval(2, Split::Val, 1, val),
+                event(2, EventKind::Confusion { split: Split::Test, epoch: 1, counts }),
+            ],
+        );
+        ingest_all(store, id, &events);
+        store.reader().run(id).unwrap().unwrap().flags
+    };
+    let right = [[90, 2], [3, 5]];
+    assert_eq!(tell(&mut store, good, [0.7, 1.3], 0.5, right), []);
+    let far = enqueue(&mut store);
+    let one = [[92, 0], [8, 0]];
+    assert_eq!(tell(&mut store, far, [0.7, 187.0], 965.0, one), [Flag::Diverged, Flag::OneClass]);
+    let nan = enqueue(&mut store);
+    let worse = [[80, 12], [8, 0]];
+    assert_eq!(
+        tell(&mut store, nan, [0.7, 0.5], f64::NAN, worse),
+        [Flag::Nan, Flag::BelowMajority]
+    );
+    let listed = |query: &str| {
+        let query = Query::parse(query).unwrap();
+        store.reader().ids(&Listing { query, ..Listing::default() }).unwrap()
+    };
+    assert_eq!(listed("flag:diverged"), [far]);
+    assert_eq!(listed("flag:nan,one_class"), [far, nan]);
+    assert_eq!(listed("-flag:diverged,nan"), [good]);
+    assert!(Query::parse("flag:bad").is_err());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![cfg(feature = "train")]
 
 mod outputs;
+mod own_head;
 mod refusals;
 
 use std::collections::BTreeMap;
@@ -45,7 +46,9 @@ impl Desk {
     pub fn run_folder(&self, name: &str, more: &str) -> PathBuf {
         let folder = self.path(name);
         fs::create_dir_all(&folder).unwrap();
-        let spec = format!("model = \"tiny\"\ndata = \"sms.csv\"\nprecision = \"fp32\"\n{more}");
+        let spec = format!(
+            "model = \"tiny\"\ndata = \"sms.csv\"\nprecision = \"fp32\"\nkeep = \"both\"\n{more}"
+        );
         fs::write(folder.join("spec.toml"), spec).unwrap();
         folder
     }
@@ -171,6 +174,17 @@ fn a_run_writes_its_whole_story() {
         assert!(reported.unwrap().keys().filter(|name| !is_of_machine(name)).eq(want), "{split}");
     }
     assert!(f64::from_bits(figures["train/loss 2"]) < f64::from_bits(figures["train/loss 1"]));
+
+    // The test says how far it is from its start on, after everything of the epochs.
+    let begun = events.iter().position(|e| {
+        matches!(e.kind, EventKind::Evaluating { split: Split::Test, done: 0, rows: 40 })
+    });
+    let tested =
+        events.iter().position(|e| matches!(e.kind, EventKind::Eval { split: Split::Test, .. }));
+    assert!(
+        begun < tested
+            && begun > events.iter().rposition(|e| matches!(e.kind, EventKind::Metrics { .. }))
+    );
 
     // What an epoch gave comes before the checkpoint that makes it count.
     let of_epoch_1 = |wanted: fn(&EventKind) -> bool| events.iter().position(|e| wanted(&e.kind));

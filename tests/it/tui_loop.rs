@@ -128,7 +128,7 @@ fn from_the_best_run_to_the_next_one() {
     it.sees("2 marked");
     it.press("C");
     it.sees("is it noise?");
-    it.sees("noise, p=1.00, n=20");
+    it.sees("alike on these rows, p=1.00");
     it.sees("keys that differ");
     it.wait("the values of the key", |s| s.contains("2e-5") && s.contains("3e-5"));
     it.press("v");
@@ -266,7 +266,7 @@ fn from_the_best_run_to_the_next_one_by_mouse_alone() {
     press_at(&mut it, 1, second);
     it.sees("2 marked");
     click(&mut it, "C compare");
-    it.sees("noise, p=1.00, n=20");
+    it.sees("alike on these rows, p=1.00");
     it.wait("the values of the key", |s| s.contains("2e-5") && s.contains("3e-5"));
 
     // Its mistakes.

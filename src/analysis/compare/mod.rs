@@ -4,6 +4,7 @@
 mod figures;
 mod pairs;
 mod read;
+mod settings;
 
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::dataset::predictions::Predictions;
 
 pub use figures::{Change, Extreme, Figures, MetricRow};
 pub use pairs::{Pair, Refused, same_rows};
+pub use settings::{Contrast, Estimate};
 
 /// As many runs as a comparison takes: more colours than this cannot be told apart.
 pub const MAX_RUNS: usize = 8;
@@ -53,6 +55,8 @@ pub struct Comparison {
     pub confusion_deltas: Vec<Option<Vec<Vec<i64>>>>,
     /// Tests on the same rows, two runs at a time; pairs with the baseline come first.
     pub pairs: Vec<Pair>,
+    /// Settings with several seeds set against each other, those with the baseline's first.
+    pub contrasts: Vec<Contrast>,
     /// Pairs that cannot be tested.
     pub refused: Vec<Refused>,
 }
@@ -81,7 +85,7 @@ pub struct ClassRow {
 
 /// Compares runs with the one at position `baseline`.
 pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
-    let (pairs, refused) = pairs::all(entries, baseline);
+    let (pairs, refused, contrasts) = pairs::all(entries, baseline);
     Comparison {
         runs: entries.iter().map(|e| e.run.id).collect(),
         baseline,
@@ -90,6 +94,7 @@ pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
         classes: classes(entries, baseline),
         confusion_deltas: confusion_deltas(entries, baseline),
         pairs,
+        contrasts,
         refused,
     }
 }

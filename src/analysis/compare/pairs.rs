@@ -1,18 +1,18 @@
-//! Two runs on the same rows: McNemar's exact test and the paired bootstrap.
+//! Two runs on the same rows: McNemar's exact test and the paired bootstrap. What they say holds for these two
+//! models on such rows; whether the settings differ, only several seeds can tell ([`super::settings`]).
 
 use std::fmt;
 
 use super::Entry;
+use super::settings::{self, Contrast, LEVEL, Seeds, said};
 use crate::analysis::bootstrap::{Bootstrap, RESAMPLES, SEED, interval95};
 use crate::analysis::confusion::Matrix;
+use crate::analysis::groups::seedless_hash;
 use crate::analysis::metrics::Discordant;
 use crate::dataset::predictions::Predictions;
 use crate::spec::RunId;
 use crate::spec::keys::{KEYS, Key, Role};
 use crate::store::Run;
-
-/// Below this a difference counts as more than chance.
-const LEVEL: f64 = 0.05;
 
 /// Two runs tested on the same rows. Differences are `b` minus `a`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,25 +35,26 @@ pub struct Pair {
     pub discordant: Discordant,
     /// McNemar's exact test, two-sided.
     pub mcnemar_p: f64,
+    /// True if they differ by their seed alone: they are one setting, however they differ on these rows.
+    pub is_one_setting: bool,
 }
 
 impl Pair {
-    /// True if the two differ by more than chance would make them (p < 0.05).
+    /// True if these two models differ on these rows by more than chance would make them (p < 0.05).
     pub fn is_real(&self) -> bool {
         self.mcnemar_p < LEVEL
     }
 }
 
-/// The badge: `noise, p=0.42, n=487`.
+/// The badge: `alike on these rows, p=0.42, n=487`; of two seeds of a setting `seed alone, p=0.002 on these rows`.
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.is_real() { "real" } else { "noise" };
-        let p = match self.mcnemar_p {
-            p if p < 0.001 => "p<0.001".to_owned(),
-            p if p < 0.1 => format!("p={p:.3}"),
-            p => format!("p={p:.2}"),
-        };
-        f.pad(&format!("{word}, {p}, n={}", self.n))
+        let p = said(self.mcnemar_p);
+        if self.is_one_setting {
+            return f.pad(&format!("seed alone, {p} on these rows, n={}", self.n));
+        }
+        let word = if self.is_real() { "differ" } else { "alike" };
+        f.pad(&format!("{word} on these rows, {p}, n={}", self.n))
     }
 }
 
@@ -91,6 +92,15 @@ impl<'a> Tested<'a> {
             truth: pick(&p.labels),
             predicted: pick(&p.predicted),
         }
+    }
+
+    fn matrix(&self) -> Matrix {
+        Matrix::from_predictions(&Predictions {
+            labels: self.truth.clone(),
+            predicted: self.predicted.clone(),
+            label_names: self.names.to_vec(),
+            ..Predictions::default()
+        })
     }
 
     /// Why the two were not tested on the same rows.
@@ -137,7 +147,7 @@ pub fn same_rows(a: (&Run, &Predictions), b: (&Run, &Predictions)) -> Result<(),
 }
 
 /// Tests every pair that was tested on the same rows; the baseline's pairs come first.
-pub(super) fn all(entries: &[Entry], baseline: usize) -> (Vec<Pair>, Vec<Refused>) {
+pub(super) fn all(entries: &[Entry], baseline: usize) -> (Vec<Pair>, Vec<Refused>, Vec<Contrast>) {
     let tested: Vec<Result<Tested<'_>, String>> = entries
         .iter()
         .enumerate()
@@ -167,7 +177,8 @@ pub(super) fn all(entries: &[Entry], baseline: usize) -> (Vec<Pair>, Vec<Refused
             }
         }
     }
-    (pairs, refused)
+    let contrasts = groups.iter().flat_map(|group| contrasts(group, &tested, baseline)).collect();
+    (pairs, refused, contrasts)
 }
 
 /// Runs tested on the same rows, resampled together.
@@ -204,15 +215,7 @@ fn pair(a: &Tested<'_>, b: &Tested<'_>, groups: &[Group<'_>]) -> Option<Pair> {
     let place = |of: usize| group.members.iter().position(|member| *member == of);
     let (of_a, of_b) = (place(a.position)?, place(b.position)?);
     let interval = |of: &[Vec<f64>]| interval95(of.get(of_a)?, of.get(of_b)?);
-    let matrix = |t: &Tested<'_>| {
-        Matrix::from_predictions(&Predictions {
-            labels: t.truth.clone(),
-            predicted: t.predicted.clone(),
-            label_names: t.names.to_vec(),
-            ..Predictions::default()
-        })
-    };
-    let (of_first, of_second) = (matrix(a), matrix(b));
+    let (of_first, of_second) = (a.matrix(), b.matrix());
     let discordant = Discordant::of(&a.truth, &a.predicted, &b.predicted);
     Some(Pair {
         a: a.run.id,
@@ -224,5 +227,78 @@ fn pair(a: &Tested<'_>, b: &Tested<'_>, groups: &[Group<'_>]) -> Option<Pair> {
         f1_ci95: interval(&group.bootstrap.macro_f1)?,
         discordant,
         mcnemar_p: discordant.p(),
+        is_one_setting: seedless_hash(&a.run.spec) == seedless_hash(&b.run.spec),
+    })
+}
+
+/// A setting: the runs of a group that differ in their seed alone, with their places among its members.
+struct Setting<'a> {
+    runs: Vec<(&'a Tested<'a>, usize)>,
+}
+
+impl<'a> Setting<'a> {
+    fn ids(&self) -> Vec<RunId> {
+        self.runs.iter().map(|(run, _)| run.run.id).collect()
+    }
+
+    /// The runs' seeds, if no two have the same.
+    fn seeds(&self) -> Option<Vec<u64>> {
+        let mut seeds: Vec<u64> = self.runs.iter().map(|(run, _)| run.run.spec.seed).collect();
+        let count = seeds.len();
+        seeds.dedup();
+        (seeds.len() == count).then_some(seeds)
+    }
+
+    fn of<'b>(&self, figures: &'b [Vec<f64>], figure: impl Fn(&Matrix) -> f64) -> Seeds<'b> {
+        let resamples = self.runs.iter().filter_map(|(_, place)| figures.get(*place));
+        Seeds {
+            figures: self.runs.iter().map(|(run, _)| figure(&run.matrix())).collect(),
+            resamples: resamples.map(Vec::as_slice).collect(),
+        }
+    }
+}
+
+/// Every two settings of a group, the baseline's first, of which one has two seeds at least.
+fn contrasts<'a>(
+    group: &Group<'a>,
+    tested: &'a [Result<Tested<'a>, String>],
+    baseline: usize,
+) -> Vec<Contrast> {
+    let members = group.members.iter().enumerate();
+    let mut runs: Vec<(&Tested<'_>, usize)> = members
+        .filter_map(|(place, member)| Some((tested.get(*member)?.as_ref().ok()?, place)))
+        .collect();
+    let base = runs.iter().find(|(run, _)| run.position == baseline);
+    let base = base.map(|(run, _)| seedless_hash(&run.run.spec));
+    runs.sort_by_key(|(run, _)| (run.run.spec.seed, run.run.id));
+    let mut settings: Vec<(String, Setting<'_>)> = Vec::new();
+    for (run, place) in runs {
+        let hash = seedless_hash(&run.run.spec);
+        match settings.iter_mut().find(|(known, _)| *known == hash) {
+            Some((_, setting)) => setting.runs.push((run, place)),
+            None => settings.push((hash, Setting { runs: vec![(run, place)] })),
+        }
+    }
+    settings.sort_by_key(|(hash, setting)| (Some(hash) != base.as_ref(), setting.ids()));
+    let mut found = Vec::new();
+    for (nth, (_, a)) in settings.iter().enumerate() {
+        found.extend(settings.iter().skip(nth + 1).filter_map(|(_, b)| contrast(group, a, b)));
+    }
+    found
+}
+
+/// Runs of the same seeds are set against each other; with two of them, more is known of the seeds without.
+fn contrast(group: &Group<'_>, a: &Setting<'_>, b: &Setting<'_>) -> Option<Contrast> {
+    let by_seed = a.runs.len() > 2 && a.seeds().is_some() && a.seeds() == b.seeds();
+    let estimate = |figures: &[Vec<f64>], figure: fn(&Matrix) -> f64| {
+        settings::estimate(&a.of(figures, figure), &b.of(figures, figure), by_seed)
+    };
+    Some(Contrast {
+        a: a.ids(),
+        b: b.ids(),
+        n: group.first.truth.len(),
+        by_seed,
+        accuracy: estimate(&group.bootstrap.accuracy, Matrix::accuracy)?,
+        f1: estimate(&group.bootstrap.macro_f1, Matrix::macro_f1)?,
     })
 }

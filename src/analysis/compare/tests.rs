@@ -93,7 +93,7 @@ fn a_run_against_itself_shows_no_difference() {
     let pair = c.pairs[0];
     assert_eq!((pair.n, pair.accuracy_diff, pair.f1_diff), (200, 0.0, 0.0));
     assert_eq!((pair.accuracy_ci95, pair.f1_ci95, pair.mcnemar_p), ([0.0; 2], [0.0; 2], 1.0));
-    assert_eq!(pair.to_string(), "noise, p=1.00, n=200");
+    assert_eq!(pair.to_string(), "seed alone, p=1.00 on these rows, n=200");
     assert_eq!(c.confusion_deltas, [None, Some(vec![vec![0, 0], vec![0, 0]])]);
     assert_eq!(c.classes[1].delta[1], Some(0.0));
 }
@@ -102,18 +102,42 @@ fn a_run_against_itself_shows_no_difference() {
 fn two_seeds_are_noise_and_a_constant_classifier_is_not() {
     let good = entry(1, &[], "x", predictions(&truth(), &wrong_on(|i| i % 20 == 3)));
     let seed = entry(2, &[("seed", "1")], "x", predictions(&truth(), &wrong_on(|i| i % 22 == 3)));
-    let constant = entry(3, &[], "x", predictions(&truth(), &[0; 200]));
+    let constant = entry(3, &[("lr", "1")], "x", predictions(&truth(), &[0; 200]));
     let c = compare(&[good, seed, constant], 0);
     let by = |b: u32| *c.pairs.iter().find(|p| p.a == RunId(1) && p.b == RunId(b)).unwrap();
     assert!(!by(2).is_real(), "{}", by(2));
     assert!(by(2).accuracy_ci95[0] < 0.0 && by(2).accuracy_ci95[1] > 0.0);
     let worse = by(3);
     assert!(worse.is_real() && worse.accuracy_ci95[1] < 0.0 && worse.f1_ci95[1] < 0.0, "{worse:?}");
-    assert_eq!(worse.to_string(), "real, p<0.001, n=200");
+    assert_eq!(worse.to_string(), "differ on these rows, p<0.001, n=200");
     // Every two runs are paired, the baseline's pairs first.
     let ids: Vec<_> =
         compare(&[by_id(1), by_id(2), by_id(3)], 2).pairs.iter().map(|p| (p.a.0, p.b.0)).collect();
     assert_eq!(ids, [(3, 1), (3, 2), (1, 2)]);
+}
+
+#[test]
+fn settings_with_several_seeds_are_tested_over_them() {
+    // Seed by seed, five rows more are wrong with the other rate; which ones, the seed decides.
+    let of = |id: u32, lr: &str, seed: u32, wrong: usize| {
+        let step = |i: usize| (i * 7919 + 31 * seed as usize) % 200 < wrong;
+        let pairs = [("lr", lr), ("seed", &*seed.to_string())];
+        entry(id, &pairs, "x", predictions(&truth(), &wrong_on(step)))
+    };
+    let entries: Vec<Entry> = (0..3)
+        .flat_map(|s| [of(1 + s, "1e-5", s, 8), of(4 + s, "5e-5", s, 60 + s as usize)])
+        .collect();
+    let c = compare(&entries, 0);
+    let [contrast] = c.contrasts.as_slice() else { panic!("{:?}", c.contrasts) };
+    let ids = |runs: &[RunId]| runs.iter().map(|id| id.0).collect::<Vec<_>>();
+    assert_eq!((ids(&contrast.a), ids(&contrast.b)), (vec![1, 2, 3], vec![4, 5, 6]));
+    assert!(contrast.is_real() && contrast.by_seed, "{contrast:?}");
+    assert!((contrast.accuracy.diff + 53.0 / 200.0).abs() < 1e-9);
+    assert!(contrast.accuracy.ci95[1] < 0.0 && contrast.f1.diff < 0.0, "{contrast:?}");
+    assert!(contrast.to_string().starts_with("real over 3+3 seeds, p=0.00"), "{contrast}");
+    // A single run of each says nothing of seeds; a second seed of one does.
+    assert!(compare(&entries[..2], 0).contrasts.is_empty());
+    assert_eq!(compare(&entries[..3], 0).contrasts.len(), 1);
 }
 
 fn by_id(id: u32) -> Entry {

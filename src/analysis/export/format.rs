@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use polars::prelude::*;
 
+use crate::dataset::remove_left_over;
 use crate::spec::short;
 
 /// How a frame is written.
@@ -75,6 +76,7 @@ pub fn keep(bytes: &[u8], path: &Path) -> Result<(), String> {
 fn whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    remove_left_over(temporary.parent().unwrap_or(path), &format!(".{name}."), ".tmp");
     let written = File::create(&temporary).and_then(|file| {
         let mut file = BufWriter::new(file);
         fill(&mut file)?;

@@ -23,6 +23,7 @@ mod regression;
 mod report;
 #[cfg(test)]
 mod scikit;
+pub mod student;
 #[cfg(test)]
 mod tasks;
 mod temperature;

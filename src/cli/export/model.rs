@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::board::{Board, is_within};
 use crate::cli::error::CliError;
 use crate::cli::figures::value;
+use crate::dataset::remove_left_over;
 use crate::runner;
 use crate::spec::BuiltIn;
 use crate::spec::family::TOKENIZER_FILES;
@@ -51,6 +52,9 @@ pub fn export(
     let parent = to.parent().filter(|parent| parent.is_dir());
     let parent = parent.ok_or_else(|| usage("lies in a folder that does not exist".into()))?;
     let temporary = parent.join(format!(".tuneboard-export-{}", std::process::id()));
+    for name in [".tuneboard-export-", ".tuneboard-merge-"] {
+        remove_left_over(parent, name, "");
+    }
     let merged = parent.join(format!(".tuneboard-merge-{}", std::process::id()));
     let source = if merge { merge_into(board, from, &merged) } else { Ok(from.to_owned()) };
     let written =

@@ -20,7 +20,7 @@ model.safetensors. Its name is what model=NAME takes; a path works too.
 
 Examples:
   tuneboard models
-  tuneboard models pull prajjwal1/bert-tiny
+  tuneboard models pull sentence-transformers/all-MiniLM-L6-v2 --name minilm
   tuneboard models add ~/checkpoints/minilm
   tuneboard models --json")]
 pub struct Args {
@@ -53,7 +53,7 @@ where it stopped. Where there is no safetensors file, the hub's own conversion o
 is taken, or else pytorch_model.bin, which is read as tensors, never executed, and kept as safetensors.
 
 Examples:
-  tuneboard models pull prajjwal1/bert-tiny
+  tuneboard models pull google-bert/bert-base-uncased
   tuneboard models pull sentence-transformers/all-MiniLM-L6-v2@main --name minilm")]
     Pull {
         /// The repository, with a branch, tag or commit if it is not the main branch

@@ -59,7 +59,7 @@ impl Hashes {
         let mut inputs = Vec::new();
         if let Some(parent) = spec.init.parent() {
             // Its path below the board is the same everywhere.
-            let folder = locate::best_checkpoint(board.root(), parent);
+            let folder = locate::kept_checkpoint(board.root(), parent);
             let is_adapter = folder.join("adapter_config.json").is_file();
             self.add(board, "init", folder, &mut there, &mut inputs)?;
             // What an adapter stands beside is not in its folder.

@@ -3,8 +3,8 @@ use super::row::{flag, float, int, required, text, word};
 use super::{Key, ValueKind, values};
 use crate::spec::metrics::val;
 use crate::spec::{
-    Adapter, ClassWeights, DECIDING, Delimiter, Escape, Header, Init, KeyGroup, Optimizer, Pool,
-    Precision, Preset, Quote, Schedule, Task, Unfreeze, short,
+    Adapter, ClassWeights, DECIDING, Delimiter, Escape, Header, Init, Keep, KeyGroup, Optimizer,
+    Pool, Precision, Preset, Quote, Schedule, Task, Unfreeze, short,
 };
 
 /// TOML integers are signed.
@@ -125,7 +125,7 @@ pub static KEYS: &[Key] = &[
         .group_in(KeyGroup::Experiment)
         .roles(&[Memory])
         .notebook("128"),
-    int!(limit, 0, u32::MAX as u64, "use only that many rows, after the shuffle; 0 = all")
+    int!(limit, 0, u32::MAX as u64, "use only that many rows of data, after the shuffle; the files of val and test are taken whole; 0 = all")
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
     float!(lr, 0.0, 10.0, "the peak learning rate").group_in(KeyGroup::Experiment).notebook("1e-5"),
@@ -258,6 +258,9 @@ pub static KEYS: &[Key] = &[
         |s, v| values::one_of(v, DECIDING).map(|best| best.clone_into(&mut s.best)),
     )
     .later(5, val::LOSS),
+    word!(keep: Keep, "the checkpoints that stay once it is done, without what only resuming needs")
+        .aside()
+        .later(6, "best"),
     Key::new(
         "device",
         "auto, cpu or cuda:N",

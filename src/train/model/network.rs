@@ -158,6 +158,25 @@ pub struct Loaded {
     pub head_given: bool,
 }
 
+impl Loaded {
+    /// Puts the classes of the head in another order: class `i` becomes what was class `order[i]`. The last layer
+    /// of a head is the last that is made.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn reorder_head(&self, order: &[i64]) -> Result<(), TrainError> {
+        let head = || self.parameters.iter().filter(|p| p.is_head && p.learns);
+        let last = head().next_back().and_then(|p| p.name.rsplit_once('.')).map(|(layer, _)| layer);
+        let of_layer = |p: &&Parameter| p.name.rsplit_once('.').map(|(layer, _)| layer) == last;
+        for parameter in head().filter(of_layer) {
+            let order = Tensor::f_from_slice(order)?.f_to_device(parameter.tensor.device())?;
+            let tensor = parameter.tensor.f_detach()?.f_index_select(0, &order)?;
+            parameter.set(&tensor)?;
+        }
+        Ok(())
+    }
+}
+
 /// What an encoder can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

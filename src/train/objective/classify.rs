@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use tch::{Reduction, Tensor};
 use tuneboard::analysis::metrics::macro_f1;
 use tuneboard::dataset::Dataset;
@@ -12,6 +11,7 @@ use tuneboard::spec::{Init, Preset, RunId, metrics, printable};
 
 use super::encoded::{Encoded, Head};
 use super::loss::{self, Loss};
+use super::own_head::{OwnHead, head_labels};
 use super::{Learner, Objective, Opened, Pass, Scores, Setup, StepLoss, Stop, judge};
 use crate::batch::parts;
 use crate::checkpoint::Assets;
@@ -39,15 +39,17 @@ pub fn open(setup: &Setup, data: Dataset) -> Result<Opened, TrainError> {
     let labels = &data.label_names;
     let texts = Encoded::open(setup, &data, |config| Head {
         outputs: labels.len(),
-        keep: keeps_head(config, labels),
+        keep: !matches!(OwnHead::of(config, labels), OwnHead::Other),
     })?;
     let model = &texts.model;
-    let mut notes = Vec::new();
-    if let Init::Run(parent) = spec.init {
-        notes.push(lineage(parent, model, labels));
-    } else if !model.head_given {
-        notes.push("The classification head is new.".to_owned());
+    let own = OwnHead::of(&model.json, labels);
+    if let (OwnHead::Ordered(order), true) = (&own, model.head_given) {
+        model.reorder_head(order)?;
     }
+    let notes = match spec.init {
+        Init::Run(parent) => vec![lineage(parent, model, labels)],
+        _ => own.told(model, labels).into_iter().collect(),
+    };
     let assets = Assets::new(&setup.source.folder, model, labels)?;
     let loss = Loss::of_classes(spec, &data, setup.place.device)?;
     let (batch_size, is_notebook) = (spec.batch_size as usize, spec.preset == Preset::Notebook);
@@ -182,18 +184,6 @@ pub fn outcome(data: &Dataset, rows: &[u32], scores: Scores) -> Outcome {
 /// (docs/notebook.md).
 fn notebook_loss(batch_losses: f64, rows: usize) -> (String, Number) {
     (metrics::NOTEBOOK_LOSS.to_owned(), Number(batch_losses / rows as f64))
-}
-
-/// Whether a checkpoint's head can be one for these labels. It is known only of our own checkpoints what
-/// their head was trained on; for others the number of classes decides.
-fn keeps_head(config: &Value, labels: &[String]) -> bool {
-    config.get("tuneboard_pool").is_none() || head_labels(config).is_some_and(|had| had == labels)
-}
-
-/// The labels that a checkpoint's head was trained on, by `id2label`.
-fn head_labels(config: &Value) -> Option<Vec<&str>> {
-    let names = config.get("id2label")?.as_object()?;
-    (0..names.len()).map(|class| names.get(&class.to_string())?.as_str()).collect()
 }
 
 /// A sentence about the run that this one goes on from, and about what became of its head.

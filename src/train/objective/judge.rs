@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::Scores;
+use super::{Scores, Stop};
 use crate::batch;
 use crate::error::TrainError;
 use crate::tokenize::Tokens;
@@ -26,14 +26,16 @@ pub fn log_probabilities(
     rows: &[u32],
     batch_size: usize,
     logits: impl Fn(&[u32]) -> Result<Tensor, TrainError>,
-    stop: impl Fn() -> bool,
+    stop: &Stop,
 ) -> Result<Option<LogProbabilities>, TrainError> {
     let _guard = tch::no_grad_guard();
     let mut all = LogProbabilities { classes: 0, values: Vec::new() };
+    let mut done = 0;
     for positions in batch::evaluation(rows, tokens, batch_size) {
-        if stop() {
+        if stop.asked_at(done, rows.len()) {
             return Ok(None);
         }
+        done += positions.len();
         let batch = positions.iter().filter_map(|at| rows.get(*at).copied());
         let batch: Vec<u32> = batch.collect();
         let logits = logits(&batch)?;

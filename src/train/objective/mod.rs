@@ -12,6 +12,7 @@ mod encoded;
 mod judge;
 mod lm;
 mod loss;
+mod own_head;
 mod scores;
 mod vectors;
 
@@ -114,8 +115,34 @@ pub trait Objective {
     }
 }
 
-/// Says whether someone asked for a stop.
-pub type Stop<'a> = dyn Fn() -> bool + 'a;
+/// Says whether someone asked for a stop, and is told how far a pass is.
+pub struct Stop<'a> {
+    asked: &'a dyn Fn() -> bool,
+    far: &'a dyn Fn(usize, usize),
+}
+
+impl<'a> Stop<'a> {
+    /// Asks `asked`, and tells nobody.
+    pub fn new(asked: &'a dyn Fn() -> bool) -> Self {
+        Self { asked, far: &|_, _| {} }
+    }
+
+    /// Tells `far` as well how many of how many rows a pass has looked at.
+    pub fn telling(self, far: &'a dyn Fn(usize, usize)) -> Self {
+        Self { far, ..self }
+    }
+
+    /// True once someone asked for a stop.
+    pub fn asked(&self) -> bool {
+        (self.asked)()
+    }
+
+    /// The same, in a pass that has looked at `done` of `rows` rows.
+    pub fn asked_at(&self, done: usize, rows: usize) -> bool {
+        (self.far)(done, rows);
+        self.asked()
+    }
+}
 
 /// One pass of a step. Nobody has looked at its numbers yet, because reading them waits for the device.
 #[derive(Debug)]

@@ -65,7 +65,7 @@ impl Encoded {
         let mode = Mode::inference(self.place.kind);
         let mut all: Option<Tensor> = None;
         for positions in batch::evaluation(&every, &self.tokens, self.evaluation_batch()) {
-            if stop() {
+            if stop.asked() {
                 return Ok(None);
             }
             let batch: Vec<u32> = positions.iter().map(|at| *at as u32).collect();

@@ -14,6 +14,7 @@
 mod between;
 mod meter;
 mod open;
+mod pass;
 mod step;
 
 use std::path::PathBuf;
@@ -140,11 +141,6 @@ impl Trainer<'_> {
         let Some(outcome) = self.evaluate(Split::Test, None)? else { return Ok(Flow::Stopped) };
         outcome.report(self.journal, &self.folder, (Split::Test, epoch), None)?;
         Ok(Flow::Finished)
-    }
-
-    fn evaluate(&mut self, split: Split, most: Option<u64>) -> Result<Option<Outcome>, TrainError> {
-        let stop = self.stop;
-        self.objective.evaluate(split, most, &|| stop.load(Ordering::Relaxed))
     }
 
     /// The figure of an evaluation that decides whether it is the best.

@@ -7,7 +7,7 @@ use super::meter::Measured;
 use super::{Flow, Trainer};
 use crate::error::TrainError;
 use crate::model::Mode;
-use crate::objective::Learner;
+use crate::objective::{Learner, Stop};
 use crate::optim::{self, Optimizer};
 use crate::rng::{Purpose, seed_torch};
 
@@ -16,7 +16,7 @@ impl Trainer<'_> {
     pub(super) fn train_epoch(&mut self) -> Result<Flow, TrainError> {
         let (stop, done) = (self.stop, self.state.step_in_epoch);
         let stop = || stop.load(Ordering::Relaxed);
-        if !self.objective.begin(self.state.epoch, done, &stop)? {
+        if !self.objective.begin(self.state.epoch, done, &Stop::new(&stop))? {
             return Ok(Flow::Stopped);
         }
         self.meter.restart();

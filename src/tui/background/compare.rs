@@ -11,6 +11,8 @@ use crate::store::{Curve, Reader, Run, StoreError};
 pub struct CompareQuestion {
     /// The baseline first.
     pub runs: Vec<RunId>,
+    /// More runs, which are not shown but count as seeds of their settings.
+    pub seeds: Vec<RunId>,
     /// Into how many buckets curves are thinned.
     pub buckets: usize,
     /// Steps of those that still train: the answer is as old as this.
@@ -51,6 +53,13 @@ fn read(board: &Board, question: &CompareQuestion) -> Result<Compared, StoreErro
         }
         curves.push(own);
     }
-    let comparison = compare(&entries, 0);
+    let mut comparison = compare(&entries, 0);
+    if !question.seeds.is_empty() {
+        for run in reader.runs(&question.seeds)? {
+            let folder = board.predictions(run.id);
+            entries.push(Entry::read(&reader, run, &folder)?);
+        }
+        comparison.contrasts = compare(&entries, 0).contrasts;
+    }
     Ok(Compared { runs, comparison, curves })
 }

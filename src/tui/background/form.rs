@@ -5,8 +5,10 @@ use std::time::SystemTime;
 use chrono::Local;
 
 use crate::analysis::forecast::{Forecast, forecast};
-use crate::board::Board;
+use crate::board::{Board, BoardError};
 use crate::dataset;
+use crate::order::disk::{self, Room};
+use crate::spec::keys::{KEYS, Role};
 use crate::spec::{Init, RunId, RunSpec, Sweep, locate};
 use crate::store::{Listing, Reader, Sort};
 use crate::tui::figures::day;
@@ -22,12 +24,16 @@ pub struct FormFacts {
     pub looked: usize,
     /// One run's time and memory; `None` without a past run of the model.
     pub forecast: Option<Forecast>,
+    /// How the data are read, and which of their columns.
+    pub reading: Option<String>,
     /// Rows of train, validation and test.
     pub rows: Option<[u64; 3]>,
     /// Transformer layers, as the model's config says.
     pub layers: Option<u32>,
-    /// Why the first run could not start, if it could not.
-    pub problem: Option<String>,
+    /// The key that keeps the first run from starting, and why.
+    pub problem: Option<(&'static str, String)>,
+    /// What the runs take on the disk, where that is known.
+    pub room: Option<Room>,
 }
 
 /// A run with a spec that the form would queue again.
@@ -53,9 +59,11 @@ const PAST: usize = 60;
 /// Remembers the data set that was read last.
 #[derive(Debug, Default)]
 pub struct Forms {
-    data: Option<(DataKey, Result<[u64; 3], String>)>,
+    data: Option<(DataKey, Result<Read, String>)>,
 }
 
+/// Rows of train, validation and test, and how they are read.
+type Read = ([u64; 3], String);
 type DataKey = (Vec<String>, Option<SystemTime>);
 
 impl Forms {
@@ -68,21 +76,29 @@ impl Forms {
             twins: Vec::new(),
             looked,
             forecast: None,
+            reading: None,
             rows: None,
             layers: None,
             problem: None,
+            room: None,
         };
         let Some(spec) = specs.first() else { return facts };
         facts.layers = board.layers(&spec.model);
+        facts.room = disk::room(board, &specs, facts.sweep.keep_best);
         let lengths: BTreeSet<(&str, u32)> =
             specs.iter().map(|s| (s.model.as_str(), s.max_length)).collect();
         let fits = board.check_model(&spec.model, spec.init != Init::Random).and_then(|()| {
             lengths.iter().try_for_each(|(m, length)| board.check_length(m, *length))
         });
-        facts.problem = fits.err().map(|error| error.to_string());
+        facts.problem = fits.err().map(|error| match error {
+            BoardError::TooLong { .. } => ("max_length", error.to_string()),
+            _ => ("model", error.to_string()),
+        });
         match self.rows(board, spec) {
-            Ok(rows) => facts.rows = Some(rows),
-            Err(error) => facts.problem = facts.problem.or(Some(error)),
+            Ok((rows, reading)) => {
+                (facts.rows, facts.reading) = (Some(rows), Some(reading));
+            }
+            Err(error) => facts.problem = facts.problem.or_else(|| Some((key_of(&error), error))),
         }
         // A board without runs has no database.
         if let Ok(reader) = Reader::open(&board.database()) {
@@ -93,7 +109,7 @@ impl Forms {
         facts
     }
 
-    fn rows(&mut self, board: &Board, spec: &RunSpec) -> Result<[u64; 3], String> {
+    fn rows(&mut self, board: &Board, spec: &RunSpec) -> Result<Read, String> {
         let path = locate::data_path(board.root(), &spec.data);
         let key = (spec.rows_identity(), fs::metadata(path).and_then(|m| m.modified()).ok());
         if let Some((of, rows)) = &self.data
@@ -102,11 +118,22 @@ impl Forms {
             return rows.clone();
         }
         let rows = dataset::load(spec, board.root())
-            .map(|d| [&d.train, &d.val, &d.test].map(|part| part.len() as u64))
+            .map(|d| {
+                let rows = [&d.train, &d.val, &d.test].map(|part| part.len() as u64);
+                (rows, d.reading.sentence())
+            })
             .map_err(|e| e.to_string());
         self.data = Some((key, rows.clone()));
         rows
     }
+}
+
+/// The key that a sentence about data names as the one to change; `data` if it names none.
+fn key_of(why: &str) -> &'static str {
+    let keys =
+        KEYS.iter().filter(|key| key.is(Role::Rows) && key.name != "data").map(|key| key.name);
+    let named = keys.filter_map(|key| Some((why.find(&format!(" {key}="))?, key)));
+    named.min().map_or("data", |(_, key)| key)
 }
 
 fn twins(reader: &Reader, specs: &[RunSpec]) -> Vec<Twin> {
@@ -163,7 +190,23 @@ mod tests {
         assert_eq!((facts.looked, facts.rows), (3, Some([32, 4, 4])));
         assert_eq!(facts.twins.iter().map(|t| t.id).collect::<Vec<_>>(), ids);
         assert_eq!(facts.forecast, None, "no past run");
-        assert!(facts.problem.as_ref().unwrap().contains("There is no model `none`"));
+        assert_eq!(facts.reading.as_deref(), Some("CSV, UTF-8: text `text`, label `label`."));
+        let (key, why) = facts.problem.as_ref().unwrap();
+        assert!(*key == "model" && why.contains("There is no model `none`"), "{why}");
+        let of = |data: &str, label: Option<&str>| {
+            let label = label.map(str::to_owned);
+            let spec = RunSpec {
+                model: "majority".into(),
+                data: data.into(),
+                label,
+                ..RunSpec::default()
+            };
+            let sweep = Sweep::parse(spec, [("seed", "0..2")]).unwrap();
+            Forms::default().answer(&board, sweep).problem.map(|(key, _)| key)
+        };
+        assert_eq!(of("data/x.csv", None), None);
+        assert_eq!(of("data/y.csv", None), Some("data"));
+        assert_eq!(of("data/x.csv", Some("nope")), Some("label"));
         assert_eq!(forms.answer(&board, sweep), facts);
     }
 }

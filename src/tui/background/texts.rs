@@ -166,7 +166,7 @@ impl Files {
         texts.problem.clone_from(&asked.problem);
         let by_row = asked.texts();
         let (wrong, right, cell, _) = asked.sides()?;
-        let found = errors::cases(&wrong, &right, cell, &by_row);
+        let mut found = errors::cases(&wrong, &right, cell, &by_row);
         texts.total = found.len();
         let said: Vec<HashMap<u64, u32>> = asked
             .beside
@@ -179,6 +179,10 @@ impl Files {
         let name = |class: &u32| asked.own.label_names.get(*class as usize).cloned();
         // Verdicts come in the order of `wrong`, then `right`.
         let place = if asked.question.filter == Filter::Won { wrong.len() } else { 0 };
+        // The loss that is shown is that of the run, and the order is by it.
+        let loss = |case: &Case<'_>| case.verdicts.get(place).map_or(f32::NAN, |v| v.loss);
+        let rank = |case: &Case<'_>| if loss(case).is_nan() { f32::INFINITY } else { loss(case) };
+        found.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
         let row = |case: Case<'_>| {
             let verdict = case.verdicts.get(place)?;
             Some(TextRow {

@@ -36,7 +36,7 @@ pub fn launch(board: &Board, store: &mut Store, order: Order) -> Result<Launched
     let like = order.like.filter(|_| order.sweep.axes.is_empty());
     let like = like.map(|id| store.reader().run(id)).transpose()?.flatten();
     let name = |spec: &RunSpec| match &like {
-        Some(like) => name_of_clone(&like.spec, spec),
+        Some(like) => name_of_clone(&like.name, &like.spec, spec),
         None => name_in(&order.sweep, spec),
     };
     let new: Vec<NewRun> = specs

@@ -17,9 +17,14 @@ pub fn label(run: &Run, theme: &Theme) -> (char, &'static str, Style) {
         }
         (RunState::Queued, Desired::Run) => ('○', "queued", theme.dim),
         (RunState::Starting | RunState::Running, Desired::Hold) => ('◌', "holding", theme.warn),
+        (RunState::Running, Desired::Run) if run.testing().is_some() => {
+            ('●', "testing", theme.test)
+        }
         (RunState::Starting, Desired::Run) => ('◌', "starting", theme.val),
         (RunState::Running, Desired::Run) => ('●', "running", theme.val),
         (RunState::Ended(outcome), _) => match outcome {
+            // It ended well, and something is wrong all the same.
+            Outcome::Done if !run.flags.is_empty() => ('!', "done", theme.warn),
             Outcome::Done => ('✓', "done", theme.good),
             Outcome::Failed { .. } => ('✗', "failed", theme.bad),
             Outcome::Lost { .. } => ('✗', "lost", theme.bad),
@@ -55,38 +60,98 @@ pub fn epochs(run: &Run) -> u32 {
         .max(1)
 }
 
-/// From 0 to 1.
+/// From 0 to 1: of the epochs, and once they are done, of the test rows.
 pub fn progress(run: &Run) -> f64 {
+    run.testing().unwrap_or_else(|| trained(run))
+}
+
+/// The share of the epochs that is done.
+pub fn trained(run: &Run) -> f64 {
     (run.epoch / f64::from(epochs(run))).clamp(0.0, 1.0)
 }
 
-/// Milliseconds a live run will still take: the rows left at its present speed, else the share of
-/// time that the share of epochs took.
+/// Milliseconds a live run will still take: the epochs that are left with their evaluations, and the test.
+///
+/// A row costs what the trainer says of its speed, or what the share of the time says that the share of the epochs
+/// took. To judge a row costs what an epoch took besides its train rows; before the first epoch is over a third of
+/// what it costs to learn from it, since the way back costs about twice the way there (Kaplan et al., "Scaling laws
+/// for neural language models", 2020, section 2.1).
 pub fn eta(run: &Run) -> Option<Millis> {
     if run.state != RunState::Running {
         return None;
     }
-    let left = f64::from(epochs(run)) - run.epoch;
-    let rows = run.facts.as_ref().map_or(0, |f| f.rows[0]);
-    if let Some(speed) = run.last.get(train::EXAMPLES_PER_S).filter(|s| **s > 0.0 && rows > 0) {
-        return Some((left * rows as f64 / speed * 1000.0) as Millis);
-    }
-    let took = (run.last_event? - run.started?) as f64;
-    (run.attempt == 1 && run.epoch > 0.0).then(|| (took * left / run.epoch) as Millis)
+    let rows = run.facts.as_ref().map_or([0.0; 3], |facts| facts.rows.map(|n| n as f64));
+    let [train, val, test] = rows;
+    let took = run.device_time.filter(|ms| *ms > 0 && run.epoch > 0.0);
+    let per_epoch = took.map(|ms| ms as f64 / run.epoch);
+    let speed = run.last.get(train::EXAMPLES_PER_S).filter(|s| **s > 0.0 && train > 0.0);
+    let learning = match (speed, per_epoch) {
+        (Some(speed), _) => 1000.0 / speed,
+        (None, Some(epoch)) if train > 0.0 => epoch / (train + val / 3.0),
+        // Without rows nothing is known of the test either.
+        (None, Some(epoch)) => return Some((epoch * left(run)) as Millis),
+        (None, None) => return None,
+    };
+    let judging = match per_epoch.filter(|_| run.epoch >= 1.0 && run.attempt == 1 && val > 0.0) {
+        Some(epoch) => ((epoch - train * learning) / val).clamp(learning / 10.0, learning),
+        None => learning / 3.0,
+    };
+    let left = left(run);
+    let untested = 1.0 - run.testing().unwrap_or(0.0);
+    let all = left * train * learning + (left.ceil() * val + untested * test) * judging;
+    Some(all as Millis)
 }
 
-/// Milliseconds between the first start and the end, or the last sign of life.
-pub fn took(run: &Run) -> Option<Millis> {
-    let until = run.ended.filter(|_| !run.state.is_live()).or(run.last_event)?;
-    Some(until - run.started?)
+/// Epochs that are left to train; none once the test has begun, however early that was.
+fn left(run: &Run) -> f64 {
+    if run.testing().is_some() { 0.0 } else { (f64::from(epochs(run)) - run.epoch).max(0.0) }
 }
 
-/// Epochs as `2.4/3`, or `3/3`.
+/// Epochs as `2.4/3`, or `3/3`; how much of the test rows is done.
 pub fn epoch_words(run: &Run) -> String {
+    if let Some(share) = run.testing() {
+        return format!("test {:.0}%", (share * 100.0).floor());
+    }
     let n = epochs(run);
     if run.epoch.fract() < 0.05 || !run.state.is_live() {
         format!("{:.0}/{n}", run.epoch.floor())
     } else {
         format!("{:.1}/{n}", run.epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Pass, Split};
+    use crate::tui::fixtures::trained;
+
+    #[test]
+    fn the_time_left_holds_evaluations_and_the_test() {
+        let mut run = trained(1, RunState::Running, 1.0);
+        // 4,459 rows at 100 a second, then 557 that take 10 s: 55 s an epoch.
+        run.last.insert(train::EXAMPLES_PER_S.into(), 100.0);
+        run.device_time = Some(44_590 + 5_570);
+        let seconds = |run: &Run| eta(run).unwrap() / 1000;
+        assert_eq!(seconds(&run), 2 * 50 + 5);
+        run.epoch = 3.0;
+        run.device_time = Some(3 * 50_160);
+        assert_eq!(seconds(&run), 5, "the test is left");
+        run.pass = Some(Pass { split: Split::Test, share: 0.8 });
+        assert_eq!(seconds(&run), 1);
+        assert_eq!((epoch_words(&run).as_str(), progress(&run)), ("test 80%", 0.8));
+        // A killed attempt resumed: the clock holds work that was done twice.
+        (run.attempt, run.epoch, run.pass) = (2, 2.0, None);
+        run.device_time = Some(1_000_000);
+        assert_eq!(seconds(&run), 48, "44.59 s to learn, 3.7 s to judge");
+    }
+
+    #[test]
+    fn a_run_that_went_wrong_is_done_with_a_mark() {
+        let mut run = trained(1, RunState::Ended(Outcome::Done), 3.0);
+        run.flags.push(crate::spec::Flag::Diverged);
+        let theme = Theme::new(false, crate::tui::theme::Depth::Mono);
+        let (glyph, word, _) = label(&run, &theme);
+        assert_eq!((glyph, word), ('!', "done"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::analysis::groups::seedless_hash;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, val};
-use crate::spec::{Desired, IGNORED, Outcome, RunId, RunState};
+use crate::spec::{Desired, IGNORED, Outcome, RunId, RunState, name_of};
 use crate::store::{Counts, Reader, Run, StoreError};
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Group, GroupBy, List, Spread};
@@ -182,7 +182,7 @@ impl Fold {
         } else {
             let words: Vec<&str> =
                 first.name.split_whitespace().filter(|w| !w.starts_with("seed=")).collect();
-            if words.is_empty() { first.spec.model.clone() } else { words.join(" ") }
+            if words.is_empty() { name_of(&first.spec) } else { words.join(" ") }
         };
         Self { label, members: Vec::new(), counts: Counts::default(), figures: BTreeMap::new() }
     }

@@ -19,6 +19,8 @@ pub struct RunsView {
     pub cursor: usize,
     /// The run there, which the cursor follows when rows come and go.
     pub at: Option<RunId>,
+    /// The run that was just queued, until the list has it.
+    pub queued: Option<RunId>,
     /// The first row shown.
     pub top: usize,
     /// Marked runs.
@@ -50,6 +52,7 @@ impl Default for RunsView {
         Self {
             cursor: 0,
             at: None,
+            queued: None,
             top: 0,
             marks: BTreeSet::new(),
             filter: String::new(),

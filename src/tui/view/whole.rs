@@ -45,6 +45,8 @@ pub struct View {
     pub log_up: usize,
     /// The row of the queue screen.
     pub queue: usize,
+    /// The run in that row when the cursor came there.
+    pub queue_at: Option<RunId>,
     /// The marked runs side by side.
     pub compare: CompareView,
     /// A sweep as a whole.
@@ -114,7 +116,8 @@ impl View {
     pub fn launched(&mut self, first: RunId) {
         self.go(ScreenId::RUNS);
         let (archived, preview) = (self.runs.archived, self.runs.preview);
-        self.runs = RunsView { at: Some(first), archived, preview, ..RunsView::default() };
+        let (at, queued) = (Some(first), Some(first));
+        self.runs = RunsView { at, queued, archived, preview, ..RunsView::default() };
     }
 
     /// Opens a run on the screens that show one.
@@ -134,7 +137,7 @@ impl View {
     /// Puts the cursor of the runs screen on a row.
     pub fn move_to_row(&mut self, row: usize, snap: &Snapshot) {
         self.runs.cursor = row.min(snap.list.count().saturating_sub(1));
-        self.runs.at = None;
+        (self.runs.at, self.runs.queued) = (None, None);
     }
 
     /// Marks these runs, or drops their marks if all of them are marked.

@@ -38,6 +38,7 @@ fn help_teaches() {
       archive      Hide runs from lists; nothing is deleted
       rm           Throw runs away; `restore` brings them back until they are purged
       restore      Bring runs back from the trash
+      gc           Delete what ended runs need no more
       models       List the checkpoints under models/, add one, or fetch one from a Hugging Face hub
       data         Look into a data file: columns, classes, lengths, duplicates, how it is split
       sites        List the sites where runs go: this machine, SSH hosts, Slurm clusters
@@ -96,6 +97,7 @@ fn a_verb_explains_itself() {
     Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
     lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). With search=tpe the trials after the first ten are
     chosen where those before promise most (docs/search.md). A comma inside a value is written \,
+    keep_best=3 deletes the checkpoints of all but the best three once they are done.
     NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
     which one starts from the runs of another (docs/huggingface.md).
 
@@ -119,18 +121,20 @@ fn a_verb_with_many_options_explains_them() {
       [QUERY]...  Words that must all occur, and tests
 
     Options:
-          --view <NAME>    A query saved under [views] in config.toml
-          --save <NAME>    Save the query under this name in [views] of config.toml
-          --state <STATE>  Only runs in this state; may be given more than once [possible values:
-                           queued, starting, running, stopping, ended, done, failed, stopped, pruned,
-                           lost, held, live]
-          --sweep <sN>     Only the runs of this sweep
-          --sort <KEY>     By id, name, state, time, a key of a run, or the best value of a metric
-          --desc           Turn the order round
-          --limit <N>      At most that many
-          --archived       Archived runs too [alias: --all]
-          --trash          Runs in the trash instead
-      -h, --help           Print help
+          --view <NAME>      A query saved under [views] in config.toml
+          --save <NAME>      Save the query under this name in [views] of config.toml
+          --state <STATE>    Only runs in this state; may be given more than once [possible values:
+                             queued, starting, running, stopping, ended, done, failed, stopped, pruned,
+                             lost, held, live, testing]
+          --sweep <sN>       Only the runs of this sweep
+          --sort <KEY>       By id, name, state, time, a key of a run, or the best value of a metric
+          --desc             Turn the order round
+          --columns <NAMES>  Which columns, with commas between: id, state, name, time, disk, flags,
+                             tags, keys, metrics
+          --limit <N>        At most that many
+          --archived         Archived runs too [alias: --all]
+          --trash            Runs in the trash instead
+      -h, --help             Print help
 
     Everywhere:
           --board <DIR>  The board's folder; else $TUNEBOARD_BOARD, else this folder or the nearest
@@ -149,6 +153,7 @@ fn a_verb_with_many_options_explains_them() {
       tuneboard ls 'acc>0.9 tag:best' --save good     from now on `tuneboard ls view:good`
       tuneboard ls --state running          those that train now
       tuneboard ls --sweep s3 --sort val/acc --desc --limit 5
+      tuneboard ls --columns id,model,lr,val/acc,disk     these columns
       tuneboard ls --sort lr                by any key of a run (`tuneboard show` lists them)
       tuneboard ls --json | jq '.[] | select(.outcome == "failed") | .id'
     "#);

@@ -10,6 +10,7 @@ fn filters() -> insta::Settings {
     filters.add_filter(r"\d+m \d\ds|\b\d+s\b", "[t]");
     filters.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[time]");
     filters.add_filter(r"on cpu \d+ threads", "on cpu [n] threads");
+    filters.add_filter(r"On the disk .*", "On the disk [size]");
     filters
 }
 
@@ -26,7 +27,7 @@ fn tables_of_runs() {
         "#);
         insta::assert_snapshot!(shell.ok(&["show", "r1"]), @r#"
         r1  fake epoch_ms=20-mail  done
-        epoch 2/2  step 20  local cpu/0  [t]
+        epoch 2/2  step 20  local cpu/0  [t] on its device
         queued [time]  started [time]  ended [time]
         1 weights  2 classes  rows 80 train, 10 val, 10 test  cpu fp32
 
@@ -50,6 +51,8 @@ fn tables_of_runs() {
         class  rows  precision  recall      f1
         ham       6     0.7143  0.8333  0.7692
         spam      5     0.7500  0.6000  0.6667
+
+        On the disk [size]
         "#);
         insta::assert_snapshot!(shell.ok(&["confusion", "r1"]), @r#"
         r1 fake epoch_ms=20-mail: test rows after epoch 2; rows are true, columns predicted
@@ -79,7 +82,7 @@ fn a_failed_run_says_why() {
     filters().bind(|| {
         insta::assert_snapshot!(shell.ok(&["show", "r4"]), @r#"
         r4  bad  failed
-        epoch 1.5/3  step 15  local cpu/0  [t]
+        epoch 1.5/3  step 15  local cpu/0  [t] on its device
         queued [time]  started [time]  ended [time]
         1 weights  2 classes  rows 80 train, 10 val, 10 test  cpu fp32
 
@@ -95,6 +98,8 @@ fn a_failed_run_says_why() {
         val/acc          0.5000  0.5000      1  ▅
         val/loss         0.0909  0.0909      1  ▅
         The lowest val loss is that of epoch 1.
+
+        On the disk [size]
 
         failed: The loss is NaN at step 15.
         Its last words:

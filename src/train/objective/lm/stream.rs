@@ -189,8 +189,9 @@ impl Objective for Windows {
         let mut carried = Carried::new();
         let mut all = Sums::default();
         let most = most.map_or(usize::MAX, |rows| (rows as usize / stream.rows()).max(1));
-        for index in 0..stream.windows().min(most) {
-            if stop() {
+        let windows = stream.windows().min(most);
+        for index in 0..windows {
+            if stop.asked_at(index, windows) {
                 return Ok(None);
             }
             let mode = Mode::inference(Kind::Float);

@@ -204,12 +204,13 @@ impl Objective for Subwords {
         let mode = Mode::inference(self.place.kind);
         // Not the run's seed: runs with different seeds are judged by the same tokens.
         let draw = |piece| Rng::new(0, Purpose::Mask, u64::from(piece));
-        let mut all = Sums::default();
+        let (mut all, mut done) = (Sums::default(), 0);
         let at_once = self.spec.batch_size as usize;
         for positions in batch::evaluation(&rows, &self.pieces.tokens, at_once) {
-            if stop() {
+            if stop.asked_at(done, rows.len()) {
                 return Ok(None);
             }
+            done += positions.len();
             let batch = positions.iter().filter_map(|at| rows.get(*at).copied());
             let targets = self.targets(&batch.collect::<Vec<_>>(), draw)?;
             let vectors = self.vectors(&targets, mode)?;

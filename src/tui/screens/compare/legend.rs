@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 
 use super::ink::{direction, ink};
-use crate::analysis::compare::Pair;
+use crate::analysis::compare::{Contrast, Pair};
 use crate::spec::RunId;
 use crate::store::Run;
 use crate::tui::background::Compared;
@@ -14,6 +14,12 @@ use crate::tui::view::View;
 fn pair(compared: &Compared, id: RunId) -> Option<&Pair> {
     let base = compared.runs.first()?.id;
     compared.comparison.pairs.iter().find(|p| (p.a, p.b) == (base, id))
+}
+
+/// The setting of a run against the baseline's, where there are several seeds.
+fn contrast(compared: &Compared, id: RunId) -> Option<&Contrast> {
+    let base = compared.runs.first()?.id;
+    compared.comparison.contrasts.iter().find(|c| c.a.contains(&base) && c.b.contains(&id))
 }
 
 /// The runs, their scores, and whether they differ by more than chance.
@@ -53,10 +59,17 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
             let words = format!("{glyph}{:.4}", delta.abs());
             canvas.put_right(delta_at, y, 9, &words, style);
         }
-        if let Some(pair) = pair(compared, run.id) {
-            let style = if pair.is_real() { theme.accent } else { theme.dim };
-            let [low, high] = pair.accuracy_ci95;
-            let mut words = pair.to_string();
+        let pair = pair(compared, run.id);
+        let said = match (contrast(compared, run.id), pair) {
+            (Some(c), _) => Some((c.to_string(), c.is_real(), c.accuracy.ci95)),
+            (None, Some(pair)) => {
+                let is_real = pair.is_real() && !pair.is_one_setting;
+                Some((pair.to_string(), is_real, pair.accuracy_ci95))
+            }
+            (None, None) => None,
+        };
+        if let Some((mut words, is_real, [low, high])) = said {
+            let style = if is_real { theme.accent } else { theme.dim };
             let interval = format!("  [{low:+.3}, {high:+.3}]");
             // Half an interval would be read as another one.
             if words.len() + interval.len() <= usize::from(room) {

@@ -4,6 +4,9 @@ use crate::tui::background::{CompareQuestion, Compared};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::View;
 
+/// Runs beyond those that are drawn, which count as seeds of their settings.
+const MAX_SEEDS: usize = 56;
+
 /// The runs of the compare screen, the baseline first.
 pub fn compared(view: &View) -> Vec<RunId> {
     let mut ids: Vec<RunId> = view.runs.marks.iter().copied().take(MAX_RUNS).collect();
@@ -23,7 +26,10 @@ pub fn question(view: &View, snap: &Snapshot) -> Option<CompareQuestion> {
     let live = snap.live.iter().filter(|run| runs.contains(&run.id));
     let steps = live.map(|run| run.step + 1).sum();
     let buckets = usize::from(view.area.width).max(80).next_multiple_of(40);
-    Some(CompareQuestion { runs, buckets, steps })
+    // Further seeds of their settings count, though they have no colour left.
+    let more = view.runs.marks.iter().copied().filter(|id| !runs.contains(id));
+    let seeds = more.take(MAX_SEEDS).collect();
+    Some(CompareQuestion { runs, seeds, buckets, steps })
 }
 
 /// The run under the cursor.

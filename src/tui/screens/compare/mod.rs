@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! 1 ● r12 lr=1e-5   baseline   0.9713
-//! 2 ● r14 lr=5e-5              0.9588 ▼-0.0125   noise, p=0.42, n=558
+//! 2 ● r14 lr=5e-5              0.9588 ▼-0.0125   noise over 3+3 seeds, p=0.42, n=558
 //! ╭ val/loss ───────────╮╭ keys that differ ────────────╮
 //! ```
 
@@ -41,7 +41,9 @@ impl Screen for Compare {
     fn enter(&self, view: &mut View, _: &Snapshot, _: &[RunId]) {
         let count = view.runs.marks.len();
         if count > MAX_RUNS {
-            view.tell(format!("{count} runs are marked; the first {MAX_RUNS} are compared."));
+            view.tell(format!(
+                "{count} runs are marked; the first {MAX_RUNS} are drawn, all count as seeds of their settings."
+            ));
         }
     }
 

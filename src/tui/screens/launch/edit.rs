@@ -23,7 +23,7 @@ pub fn edit(view: &mut View, snap: &Snapshot) -> Option<Effect> {
         }
         Row::Key(_) | Row::Trials => {
             let text = form.text(row).to_owned();
-            view.prompt(Prompt::Field(row), &text);
+            view.popup = Some(Popup::Prompt(Prompt::Field(row), Line::selected(&text)));
         }
     }
     None

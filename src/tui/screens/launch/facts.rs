@@ -37,15 +37,23 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
     match snap.answers.form.as_deref().filter(|facts| facts.sweep == *sweep) {
         None => lines.push(("looking …".to_owned(), theme.dim)),
         Some(facts) => {
-            if let Some(problem) = &facts.problem {
-                lines.push((problem.clone(), theme.bad));
-            }
             if let Some([train, val, test]) = facts.rows {
                 let whole = |n| figures::whole(n);
                 let words = format!("rows {} / {} / {}", whole(train), whole(val), whole(test));
                 lines.push((words, theme.dim));
             }
+            if let Some(reading) = &facts.reading {
+                // What is left aside is what one must not overlook.
+                let style = if reading.contains("left aside") { theme.warn } else { theme.dim };
+                lines.push((reading.clone(), style));
+            }
             lines.push((cost(facts, count), theme.text));
+            if let Some(room) = &facts.room {
+                let bytes = |n: u64| figures::bytes(n as f64);
+                let words = format!("{} on the disk, {} free", bytes(room.kept), bytes(room.free));
+                let full = room.warning().is_some();
+                lines.push((words, if full { theme.warn } else { theme.dim }));
+            }
             lines.extend(twins(facts).map(|words| (words, theme.warn)));
         }
     }

@@ -73,6 +73,10 @@ fn launch(canvas: &mut Canvas, at: Rect, checked: &Checked) {
         (Some(sweep), _) if sweep.runs() == 1 => ("▶ launch the run".to_owned(), theme.good),
         (Some(sweep), _) => (format!("▶ launch {} runs", sweep.runs()), theme.good),
         (None, 0) => ("✗ not a run yet".to_owned(), theme.bad),
+        // Nothing is wrong with a form that was just opened.
+        (None, n) if checked.missing.len() == n => {
+            (format!("○ choose {} first", checked.missing.join(" and ")), theme.dim)
+        }
         (None, 1) => ("✗ one key is wrong".to_owned(), theme.bad),
         (None, n) => (format!("✗ {n} keys are wrong"), theme.bad),
     };

@@ -21,9 +21,10 @@ mod rate;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::spec::RunId;
+use crate::spec::keys::KEYS;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::form::Form;
+use crate::tui::form::{Checked, Form, Row};
 use crate::tui::keys::Keymap;
 use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
@@ -69,7 +70,7 @@ impl Screen for Launch {
 
     fn draw(&self, canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, _: &Keymap) {
         let Some(form) = &view.form else { return };
-        let checked = form.check(view.draft());
+        let checked = told(form.check(view.draft()), snap);
         let width = (area.width * 45 / 100).clamp(40, 76);
         let [left, side] =
             Layout::horizontal([Constraint::Length(width), Constraint::Fill(1)]).areas(area);
@@ -86,4 +87,17 @@ impl Screen for Launch {
         rate::draw(canvas, rate, snap, &checked);
         about::draw(canvas, about, snap, form, &checked);
     }
+}
+
+/// The form with what only the board can tell of it: what would be refused stands at its key, and there is no run.
+fn told(mut checked: Checked, snap: &Snapshot) -> Checked {
+    let facts = snap.answers.form.as_deref();
+    let problem = facts.filter(|facts| Some(&facts.sweep) == checked.sweep.as_ref());
+    if let Some((key, why)) = problem.and_then(|facts| facts.problem.clone())
+        && let Some(at) = KEYS.iter().position(|known| known.name == key)
+    {
+        checked.wrong.push((Row::Key(at), why));
+        checked.sweep = None;
+    }
+    checked
 }

@@ -32,7 +32,7 @@ pub fn forecast(snap: &Snapshot) -> Forecast {
     for run in snap.live.iter() {
         let left = state::eta(run).or_else(|| {
             let whole = pace.whole(run)?;
-            Some((whole as f64 * (1.0 - state::progress(run))) as Millis)
+            Some((whole as f64 * (1.0 - state::trained(run))) as Millis)
         });
         match left {
             Some(left) => {
@@ -52,7 +52,7 @@ pub fn forecast(snap: &Snapshot) -> Forecast {
             certain = false;
             break;
         };
-        let left = (whole as f64 * (1.0 - state::progress(run))) as Millis;
+        let left = (whole as f64 * (1.0 - state::trained(run))) as Millis;
         out.runs.insert(run.id, (*slot, *slot + left));
         *slot += left;
     }
@@ -70,8 +70,8 @@ impl<'a> Pace<'a> {
     fn new(snap: &'a Snapshot) -> Self {
         let mut sums = BTreeMap::new();
         for run in snap.recent.iter().chain(snap.live.iter()) {
-            // Resumed runs stood still in between: their clock says nothing.
-            if let Some(took) = state::took(run).filter(|_| run.attempt == 1 && run.epoch > 0.0) {
+            // What a killed attempt did in vain would count twice.
+            if let Some(took) = run.device_time.filter(|_| run.attempt == 1 && run.epoch > 0.0) {
                 let sum: &mut (f64, f64) = sums.entry(like(run)).or_default();
                 *sum = (sum.0 + took as f64, sum.1 + run.epoch);
             }

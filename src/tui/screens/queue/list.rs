@@ -47,7 +47,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     for (line, (at, run)) in rows.iter().enumerate().skip(top).take(page).enumerate() {
         let y = inner.y + 1 + line as u16;
         let row = Rect::new(inner.x - 1, y, inner.width + 2, 1);
-        canvas.row(row, at, at == view.queue);
+        canvas.row(row, at, at == view.queue && view.queue_at == Some(run.id));
         let waits = !run.state.is_live() && run.desired == Desired::Run;
         position += usize::from(waits);
         if waits {

@@ -36,8 +36,7 @@ impl Screen for Queue {
     }
 
     fn targets(&self, view: &View, snap: &Snapshot) -> Vec<RunId> {
-        let rows = snap.live.iter().chain(snap.queue.iter());
-        rows.map(|r| r.id).nth(view.queue).into_iter().collect()
+        view.queue_at.filter(|at| row(snap, view.queue) == Some(*at)).into_iter().collect()
     }
 
     fn query(&self, _: &View, query: &mut Query) {
@@ -45,18 +44,25 @@ impl Screen for Queue {
     }
 
     fn settle(&self, view: &mut View, snap: &Snapshot) {
-        self.step(view, snap, 0);
+        let rows = snap.live.iter().chain(snap.queue.iter());
+        let place = view.queue_at.and_then(|at| rows.map(|run| run.id).position(|id| id == at));
+        view.queue = moved(place.unwrap_or(view.queue), 0, snap.live.len() + snap.queue.len());
+        // A run that has left takes the cursor with it: the next key must not hit its neighbour.
+        if view.queue_at.is_none() {
+            view.queue_at = row(snap, view.queue);
+        }
     }
 
     fn step(&self, view: &mut View, snap: &Snapshot, by: isize) {
         view.queue = moved(view.queue, by, snap.live.len() + snap.queue.len());
+        view.queue_at = row(snap, view.queue);
     }
 
-    fn click(&self, target: &Target, _: u16, view: &mut View, _: &Snapshot) -> Click {
-        match target {
-            Target::Row(row) => click_row(&mut view.queue, *row, &OPEN),
-            _ => Click::Nothing,
-        }
+    fn click(&self, target: &Target, _: u16, view: &mut View, snap: &Snapshot) -> Click {
+        let Target::Row(place) = target else { return Click::Nothing };
+        let click = click_row(&mut view.queue, *place, &OPEN);
+        view.queue_at = row(snap, view.queue);
+        click
     }
 
     fn draw(&self, canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, _: &Keymap) {
@@ -66,4 +72,9 @@ impl Screen for Queue {
         devices::draw(canvas, above, snap);
         list::draw(canvas, below, snap, view);
     }
+}
+
+/// The run in a row of the queue: live ones first.
+fn row(snap: &Snapshot, at: usize) -> Option<RunId> {
+    snap.live.iter().chain(snap.queue.iter()).map(|run| run.id).nth(at)
 }

@@ -17,7 +17,7 @@ pub fn title(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot) 
     let (x, end) = (area.x + 1, area.right().saturating_sub(1));
     let (glyph, word, style) = site::run_state(run, snap, theme);
     let eta = state::eta(run).map(|ms| format!(" {} left", figures::span(ms))).unwrap_or_default();
-    let time = match (run.state.is_live(), state::took(run)) {
+    let time = match (run.state.is_live(), run.device_time) {
         (false, Some(took)) => format!(" in {}", figures::span(took)),
         _ => eta,
     };
@@ -40,6 +40,9 @@ pub fn title(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot) 
     let mut at = x;
     if let Some(words) = site::progress(run.id, snap) {
         at = canvas.put(at, area.y + 1, end.saturating_sub(at), words, theme.warn) + 2;
+    }
+    if let Some(flag) = run.flags.first() {
+        at = canvas.put(at, area.y + 1, end.saturating_sub(at), flag.sentence(), theme.warn) + 2;
     }
     for (value, unit) in figures_of(detail) {
         let needed = (text::width(&value) + text::width(unit) + 1) as u16;
@@ -91,6 +94,9 @@ fn figures_of(detail: &Detail) -> Vec<(String, &'static str)> {
     }
     if run.attempt > 1 {
         out.push((run.attempt.to_string(), "attempts"));
+    }
+    if let Some(still) = run.stood_still() {
+        out.push((figures::span(still), "stopped or waiting in between"));
     }
     out
 }

@@ -208,7 +208,7 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &CellKind, run: &Run, snap: &Sn
         CellKind::Best(metric) => number(run.best.get(*metric), theme.strong),
         CellKind::Spark => spark(canvas, x, y, width, &run.spark),
         CellKind::Time => {
-            if let Some(took) = state::took(run) {
+            if let Some(took) = run.device_time {
                 canvas.put_right(right, y, width, &figures::span(took), theme.dim);
             }
         }

@@ -59,8 +59,10 @@ pub fn settle(view: &mut View, snap: &Snapshot) {
                 // The row keeps its place on the screen as far as the list allows.
                 view.runs.top = (view.runs.top + found).saturating_sub(view.runs.cursor);
                 view.runs.cursor = found;
+                view.runs.queued = None;
             }
-            None => lost = !snap.list.complete,
+            // One that was just queued is not in the list yet.
+            None => lost = !snap.list.complete || view.runs.queued == Some(at),
         }
     }
     let (count, page) = (snap.list.count(), page(view, snap));

@@ -42,9 +42,11 @@ fn answered(snap: &mut Snapshot, view: &View, twins: &[(u32, f64)]) {
         sweep: *sweep,
         twins: twins.iter().map(twin).collect(),
         forecast: Some(forecast),
+        reading: Some("CSV, UTF-8: text `v2`, label `v1`.".into()),
         rows: Some([4459, 557, 558]),
         layers: Some(6),
         problem: None,
+        room: None,
     };
     snap.answers = Answers { form: Some(Arc::new(form)), ..Answers::default() };
 }
@@ -207,4 +209,18 @@ fn a_run_is_cloned_changed_and_launched_by_mouse_alone() {
     assert!(matches!(view.popup, Some(Popup::Confirm(..))));
     assert_eq!(click(&mut view, &snap, "n no"), None);
     assert_eq!(view.popup, None);
+}
+
+#[test]
+fn what_the_board_would_refuse_is_said_once_and_at_its_key() {
+    let (mut snap, mut view) = cloned();
+    answered(&mut snap, &view, &[]);
+    assert!(text(&snap, &mut view, 160, 45).contains("launch the run"));
+    let mut facts = (*snap.answers.form.clone().unwrap()).clone();
+    facts.problem = Some(("data", "data/nope.csv: there is no such file.".into()));
+    snap.answers.form = Some(Arc::new(facts));
+    let screen = text(&snap, &mut view, 160, 45);
+    assert!(!screen.contains("launch the run") && !screen.contains("1 run"), "{screen}");
+    assert!(screen.contains("one key is wrong") && screen.contains("no such file"), "{screen}");
+    assert!(screen.lines().any(|l| l.contains(" data  ") && l.contains('✗')), "{screen}");
 }

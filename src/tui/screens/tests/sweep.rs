@@ -81,7 +81,7 @@ fn accuracy_against_cost_with_its_front() {
     let mut runs = grid();
     for run in &mut runs {
         let minutes = i64::from(run.spec.epochs) * 3 + i64::from(run.spec.lr < 2e-5);
-        run.ended = run.started.map(|start| start + minutes * 60_000);
+        run.device_time = Some(minutes * 60_000);
     }
     let (snap, mut view) = looking(Ok(runs), &["lr", "epochs", "seed"]);
     press(&mut view, &snap, "p");

@@ -14,7 +14,7 @@ use crate::runner::Doubts;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, val};
 use crate::spec::{RunState, SweepId, nearest};
-use crate::store::{self, Listing, Reader, Run, Sort};
+use crate::store::{Listing, Reader, Run, Sort};
 
 /// List runs
 #[derive(Debug, Clone, Default, clap::Args)]

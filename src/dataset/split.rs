@@ -62,7 +62,7 @@ pub(super) fn split(rows: &mut Rows, spec: &RunSpec) -> Result<Parts, DataError>
 
 /// What `limit` leaves whole, where it cuts the rows of `data`.
 fn beyond_limit(spec: &RunSpec, rows: &Rows) -> Option<String> {
-    let cuts = spec.limit > 0 && u64::from(spec.limit) < u64::from(rows.data.len() as u32);
+    let cuts = spec.limit > 0 && spec.limit < rows.data.len() as u64;
     let files = [("val", &rows.val), ("test", &rows.test)];
     let whole = files.into_iter().filter(|(_, file)| cuts && !file.is_empty());
     let whole: Vec<String> =

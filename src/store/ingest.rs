@@ -6,7 +6,7 @@ use super::curve;
 use super::points::{Point, settle_epoch};
 use super::series::{self, metric_id};
 use super::{Curve, Reader, SPARK, Store, confusion, flags, peak};
-use crate::events::{Batch, Event, EventKind, PEAK_MEMORY, Split, Started};
+use crate::events::{Batch, Ending, Event, EventKind, PEAK_MEMORY, Split, Started};
 use crate::spec::metrics::{higher_is_better, train, val};
 use crate::spec::{RunId, counts_as_best, printable};
 
@@ -59,17 +59,7 @@ struct Progress {
 }
 
 fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
-    let mut progress = db
-        .prepare_cached("SELECT last_event, step, epoch, device_time, pass FROM run WHERE id = ?1")?
-        .query_row([id.0], |r| {
-            Ok(Progress {
-                time: r.get(0)?,
-                step: r.get::<_, i64>(1)? as u64,
-                epoch: r.get(2)?,
-                device_time: r.get(3)?,
-                pass: r.get(4)?,
-            })
-        })?;
+    let mut progress = Progress::of(db, id)?;
     let mut pending = Pending::default();
     let mut changed = Changed::default();
     for event in &batch.events {
@@ -103,17 +93,7 @@ fn apply(db: &Connection, id: RunId, batch: &Batch) -> Result<()> {
                 }
             }
             EventKind::Note { level, text } => note(db, id, event, &level.to_string(), text)?,
-            EventKind::Ended { ending, why, .. } => {
-                db.prepare_cached(
-                    "UPDATE run SET ending = ?2, ending_why = ?3, ending_at = ?4 WHERE id = ?1",
-                )?
-                .execute(params![
-                    id.0,
-                    ending.to_string(),
-                    printable(why, NOTE),
-                    event.t
-                ])?;
-            }
+            EventKind::Ended { ending, why, .. } => end(db, id, event.t, *ending, why)?,
             // The run's folder shows which files it has.
             EventKind::Saved { .. } | EventKind::Evaluating { .. } => {}
         }
@@ -155,7 +135,27 @@ fn point(event: &Event, epoch: f64, value: f64) -> Point {
     Point { step, epoch: settle_epoch(epoch), time: event.t, value }
 }
 
+fn end(db: &Connection, id: RunId, at: i64, ending: Ending, why: &str) -> Result<()> {
+    let why = printable(why, NOTE);
+    db.prepare_cached("UPDATE run SET ending = ?2, ending_why = ?3, ending_at = ?4 WHERE id = ?1")?
+        .execute(params![id.0, ending.to_string(), why, at])?;
+    Ok(())
+}
+
 impl Progress {
+    fn of(db: &Connection, id: RunId) -> Result<Self> {
+        let sql = "SELECT last_event, step, epoch, device_time, pass FROM run WHERE id = ?1";
+        db.prepare_cached(sql)?.query_row([id.0], |r| {
+            Ok(Self {
+                time: r.get(0)?,
+                step: r.get::<_, i64>(1)? as u64,
+                epoch: r.get(2)?,
+                device_time: r.get(3)?,
+                pass: r.get(4)?,
+            })
+        })
+    }
+
     fn follow(&mut self, event: &Event) {
         // An attempt has its device from its first event to its last. What lies before the first is none of its.
         let begins = matches!(event.kind, EventKind::Started(_) | EventKind::Resumed { .. });

@@ -66,7 +66,7 @@ impl Reader {
     }
 
     /// The same connection, to a copy of the database at another path.
-    pub(super) fn as_copy_of(self, database: &Path, copy: read_only::Scratch) -> Self {
+    pub(super) fn into_copy_of(self, database: &Path, copy: read_only::Scratch) -> Self {
         let (path, file) = (database.to_path_buf(), file_id(database));
         Self { db: self.db, path, file, _copy: Some(copy) }
     }

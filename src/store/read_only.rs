@@ -43,7 +43,7 @@ pub(super) fn copy(database: &Path) -> Result<Reader> {
     if log.exists() {
         fs::copy(log, beside(&to, "-wal")).map_err(io)?;
     }
-    Ok(Store::open(&to)?.into_reader().as_copy_of(database, scratch))
+    Ok(Store::open(&to)?.into_reader().into_copy_of(database, scratch))
 }
 
 /// A folder that is deleted when nobody needs it any more.

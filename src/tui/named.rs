@@ -72,19 +72,13 @@ fn short(code: &[u8]) -> Vec<u8> {
             }
         };
         let table = numbers.next_if_eq(&"5").is_some();
-        match numbers
-            .peek()
-            .and_then(|place| place.parse::<u32>().ok())
-            .filter(|n| table && *n < 16)
-        {
-            Some(place) => {
-                numbers.next();
-                kept.push((ground + place % 8 + if place > 7 { 60 } else { 0 }).to_string());
-            }
-            None => {
-                kept.push(number.to_owned());
-                kept.extend(table.then(|| "5".to_owned()));
-            }
+        let place = numbers.peek().and_then(|place| place.parse::<u32>().ok());
+        if let Some(place) = place.filter(|place| table && *place < 16) {
+            numbers.next();
+            kept.push((ground + place % 8 + if place > 7 { 60 } else { 0 }).to_string());
+        } else {
+            kept.push(number.to_owned());
+            kept.extend(table.then(|| "5".to_owned()));
         }
     }
     format!("\x1b[{}m", kept.join(";")).into_bytes()

@@ -236,7 +236,7 @@ struct Setting<'a> {
     runs: Vec<(&'a Tested<'a>, usize)>,
 }
 
-impl<'a> Setting<'a> {
+impl Setting<'_> {
     fn ids(&self) -> Vec<RunId> {
         self.runs.iter().map(|(run, _)| run.run.id).collect()
     }

@@ -16,10 +16,10 @@ pub fn quantile(p_of: f64, df: f64) -> f64 {
         high *= 2.0;
     }
     for _ in 0..80 {
-        let middle = (low + high) / 2.0;
+        let middle = f64::midpoint(low, high);
         if p(middle, df) > p_of { low = middle } else { high = middle }
     }
-    (low + high) / 2.0
+    f64::midpoint(low, high)
 }
 
 /// The regularised incomplete beta function I_x(a, b), by its continued fraction (A&S 26.5.8) with Lentz's method.

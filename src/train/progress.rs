@@ -106,9 +106,12 @@ impl Console {
     fn started(&mut self, started: &Started) {
         self.epochs = started.epochs;
         self.labels.clone_from(&started.labels);
+        let learn = started.trainable.filter(|learn| *learn < started.parameters);
+        let learn = learn.map(|learn| format!(", of which {learn} learn,"));
         self.say(&format!(
-            "{} weights on {} ({}, {} threads); {} train, {} val, {} test rows; {} epochs, {} steps",
+            "{} weights{} on {} ({}, {} threads); {} train, {} val, {} test rows; {} epochs, {} steps",
             started.parameters,
+            learn.unwrap_or_default(),
             started.device,
             started.precision,
             started.threads,

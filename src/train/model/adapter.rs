@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
@@ -297,7 +297,35 @@ fn base(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// What a config calls a base: from here on if it lies below, so that a board can move.
 fn named(base: &Path) -> String {
-    let whole = base.canonicalize().unwrap_or_else(|_| base.to_owned());
-    let here = env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    // A link on a site leads to where no other machine has it, so that only what has to be resolved is.
+    let is_plain = base.components().all(|part| part != Component::ParentDir);
+    let whole = if is_plain { path::absolute(base) } else { base.canonicalize() };
+    let whole = whole.unwrap_or_else(|_| base.to_owned());
+    let here = env::current_dir().unwrap_or_default();
     whole.strip_prefix(&here).unwrap_or(&whole).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_found_from_the_board_of_the_run_wherever_one_stands() {
+        let board = tempfile::tempdir().unwrap();
+        let best = board.path().join("runs/r1/checkpoints/best");
+        let model = board.path().join("models/m");
+        for folder in [&best, &model] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        assert_eq!(base(&best, "models/m"), None);
+        fs::write(model.join("config.json"), "{}").unwrap();
+        for name in ["models/m", "m", "/elsewhere/m", "org/m", "../../../../models/m"] {
+            let found = base(&best, name).expect(name).canonicalize().unwrap();
+            assert_eq!(found, model.canonicalize().unwrap(), "{name}");
+        }
+        assert_eq!(base(&best, "other"), None);
+        let here = env::current_dir().unwrap();
+        assert_eq!(named(&here.join("models/m")), "models/m");
+        assert!(Path::new(&named(&model)).is_absolute());
+    }
 }

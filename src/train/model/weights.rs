@@ -357,3 +357,26 @@ fn dtype_of(kind: Kind) -> Option<Dtype> {
 fn is_float(kind: Kind) -> bool {
     matches!(kind, Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frozen_weights_stay_in_the_mapped_file_where_its_format_is_the_one_wanted() {
+        let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
+        let name = "embeddings.word_embeddings.weight";
+        let files = WeightFiles::open(&families.join("roberta"), name).unwrap();
+        let shape: Vec<i64> = files.shape(name).unwrap().iter().map(|n| *n as i64).collect();
+        let of = |kind| files.frozen(name, &shape, kind, Device::Cpu).unwrap();
+        let within = |tensor: &Tensor| {
+            let map = files.files.first().unwrap().1.as_ptr_range();
+            map.contains(&tensor.data_ptr().cast_const().cast::<u8>())
+        };
+        assert!(within(&of(Some(Kind::Float))) && within(&of(None)));
+        let half = of(Some(Kind::BFloat16));
+        assert!(!within(&half) && half.kind() == Kind::BFloat16);
+        let learns = files.get(name, &shape, Device::Cpu).unwrap();
+        assert!(!within(&learns) && learns == of(Some(Kind::Float)));
+    }
+}

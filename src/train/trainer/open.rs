@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use tch::Kind;
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{EventKind, Level, Started};
-use tuneboard::spec::{Family, Precision, Rates, RunSpec, printable};
+use tuneboard::spec::{Adapter, Family, Precision, Rates, RunSpec, printable};
 
 use super::{Meter, Trainer};
 use crate::checkpoint::Checkpoints;
@@ -18,6 +18,9 @@ use crate::optim::Optimizer;
 use crate::rng::{Purpose, seed_torch};
 use crate::source::Source;
 use crate::state::State;
+
+/// What learns beside large weights starts at 0 and wants larger steps than they do.
+const SLOW_FOR_ADAPTERS: f64 = 1e-4;
 
 /// What is told about a run when it opens.
 struct Story {
@@ -151,6 +154,11 @@ impl<'a> Trainer<'a> {
         if spec.precision == Precision::Bf16 && self.place.kind == Kind::Float {
             let text = format!("precision=bf16 changes nothing: {name} models compute in 32 bits.");
             notes.push((Level::Info, text));
+        }
+        if spec.adapter == Adapter::Lora && spec.lr < SLOW_FOR_ADAPTERS {
+            let text =
+                format!("lr={:e} is slow for an adapter, which learns at 1e-4 to 1e-3.", spec.lr);
+            remarks.push((Level::Info, text));
         }
         let (lr, usual) = (spec.lr, family.usual_lr());
         if lr <= usual / 10.0 {

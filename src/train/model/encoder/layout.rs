@@ -55,6 +55,13 @@ pub struct PredictorNames {
     pub bias: &'static str,
 }
 
+impl PredictorNames {
+    /// Of dense, normalisation and bias; `activation` is `None` where it is that of the blocks.
+    const fn new([dense, norm, bias]: [&'static str; 3], activation: Option<Activation>) -> Self {
+        Self { dense, activation, norm, bias }
+    }
+}
+
 const BERT: Layout = Layout {
     prefix: "bert.",
     block: "encoder.layer",
@@ -66,12 +73,14 @@ const BERT: Layout = Layout {
     project: None,
     pooler: Some("pooler.dense"),
     head: HeadNames { dense: None, out: "classifier" },
-    predictor: Some(PredictorNames {
-        dense: "cls.predictions.transform.dense",
-        activation: None,
-        norm: "cls.predictions.transform.LayerNorm",
-        bias: "cls.predictions.bias",
-    }),
+    predictor: Some(PredictorNames::new(
+        [
+            "cls.predictions.transform.dense",
+            "cls.predictions.transform.LayerNorm",
+            "cls.predictions.bias",
+        ],
+        None,
+    )),
 };
 
 const ROBERTA: Layout = Layout {
@@ -81,12 +90,10 @@ const ROBERTA: Layout = Layout {
         dense: Some(("classifier.dense", Activation::Tanh)),
         out: "classifier.out_proj",
     },
-    predictor: Some(PredictorNames {
-        dense: "lm_head.dense",
-        activation: Some(Activation::Gelu),
-        norm: "lm_head.layer_norm",
-        bias: "lm_head.bias",
-    }),
+    predictor: Some(PredictorNames::new(
+        ["lm_head.dense", "lm_head.layer_norm", "lm_head.bias"],
+        Some(Activation::Gelu),
+    )),
     ..BERT
 };
 
@@ -101,24 +108,24 @@ const DISTILBERT: Layout = Layout {
     project: None,
     pooler: None,
     head: HeadNames { dense: Some(("pre_classifier", Activation::Relu)), out: "classifier" },
-    predictor: Some(PredictorNames {
-        dense: "vocab_transform",
-        activation: None,
-        norm: "vocab_layer_norm",
-        bias: "vocab_projector.bias",
-    }),
+    predictor: Some(PredictorNames::new(
+        ["vocab_transform", "vocab_layer_norm", "vocab_projector.bias"],
+        None,
+    )),
 };
 
 const ELECTRA: Layout = Layout {
     prefix: "electra.",
     project: Some("embeddings_project"),
     head: HeadNames { dense: Some(("classifier.dense", Activation::Gelu)), ..ROBERTA.head },
-    predictor: Some(PredictorNames {
-        dense: "generator_predictions.dense",
-        activation: Some(Activation::Gelu),
-        norm: "generator_predictions.LayerNorm",
-        bias: "generator_lm_head.bias",
-    }),
+    predictor: Some(PredictorNames::new(
+        [
+            "generator_predictions.dense",
+            "generator_predictions.LayerNorm",
+            "generator_lm_head.bias",
+        ],
+        Some(Activation::Gelu),
+    )),
     ..ROBERTA
 };
 
@@ -132,12 +139,10 @@ const ALBERT: Layout = Layout {
     drops: [true, false],
     project: Some("encoder.embedding_hidden_mapping_in"),
     pooler: Some("pooler"),
-    predictor: Some(PredictorNames {
-        dense: "predictions.dense",
-        activation: None,
-        norm: "predictions.LayerNorm",
-        bias: "predictions.bias",
-    }),
+    predictor: Some(PredictorNames::new(
+        ["predictions.dense", "predictions.LayerNorm", "predictions.bias"],
+        None,
+    )),
     ..BERT
 };
 

@@ -158,7 +158,7 @@ impl<'a> Trainer<'a> {
         if spec.adapter == Adapter::Lora && spec.lr < SLOW_FOR_ADAPTERS {
             let text =
                 format!("lr={:e} is slow for an adapter, which learns at 1e-4 to 1e-3.", spec.lr);
-            remarks.push((Level::Info, text));
+            notes.push((Level::Info, text));
         }
         let (lr, usual) = (spec.lr, family.usual_lr());
         if lr <= usual / 10.0 {

@@ -199,6 +199,18 @@ fn assert_done(run: &Run) {
     assert_eq!(run.state, RunState::Ended(Outcome::Done), "{}", run.id);
 }
 
+/// A run that was held goes on from where it was; another begins anew. Each has 40 epochs.
+fn went_on_and_began_again(rig: &Rig, held: RunId, again: RunId) {
+    let run = rig.ended(held);
+    assert_done(&run);
+    assert_eq!(run.attempt, 2);
+    rig.assert_whole(held, 40);
+    let run = rig.ended(again);
+    assert_done(&run);
+    assert_eq!(run.attempt, 1, "from the start");
+    rig.assert_whole(again, 40);
+}
+
 fn site_of(run: &Run) -> &str {
     &run.placement.as_ref().unwrap().site
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use tuneboard::spec::{Desired, Outcome, RunId, RunState};
 
-use super::{Cluster, assert_done, queue, rig, site_of};
+use super::{Cluster, assert_done, queue, rig, site_of, went_on_and_began_again};
 use crate::rig::until;
 
 #[test]
@@ -63,14 +63,7 @@ fn slurm_stop_hold_and_resume() {
     rig.wait(ids[1], "held", |run| run.state == RunState::Queued && run.step > 0);
     rig.store.set_desired(&[ids[1]], Desired::Run).unwrap();
     rig.store.requeue(&[ids[0]], true).unwrap();
-    let held = rig.ended(ids[1]);
-    assert_done(&held);
-    assert_eq!(held.attempt, 2);
-    rig.assert_whole(ids[1], 40);
-    let again = rig.ended(ids[0]);
-    assert_done(&again);
-    assert_eq!(again.attempt, 1, "from the start");
-    rig.assert_whole(ids[0], 40);
+    went_on_and_began_again(&rig, ids[1], ids[0]);
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::process::Command;
 use tuneboard::spec::{Desired, Outcome, RunId, RunSpec, RunState};
 use tuneboard::store::SiteState;
 
-use super::{FAKE, Hosts, assert_done, executable, queue, rig, site_of, site_state, there};
+use super::{
+    FAKE, Hosts, assert_done, executable, queue, rig, site_of, site_state, there,
+    went_on_and_began_again,
+};
 use crate::rig::{kill, lives, until};
 
 #[test]
@@ -81,14 +84,7 @@ fn ssh_stop_hold_resume_and_retry() {
     rig.store.set_desired(&[ids[1]], Desired::Run).unwrap();
     rig.store.requeue(&[ids[0]], true).unwrap();
     rig.runner(&[]);
-    let held = rig.ended(ids[1]);
-    assert_done(&held);
-    assert_eq!(held.attempt, 2);
-    rig.assert_whole(ids[1], 40);
-    let again = rig.ended(ids[0]);
-    assert_done(&again);
-    assert_eq!(again.attempt, 1, "from the start");
-    rig.assert_whole(ids[0], 40);
+    went_on_and_began_again(&rig, ids[1], ids[0]);
 }
 
 #[test]

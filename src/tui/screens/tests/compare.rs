@@ -77,7 +77,7 @@ fn comparing(entries: Vec<Entry>) -> (Snapshot, View) {
     (snap, view)
 }
 
-fn answered(snap: &mut Snapshot, view: &View, entries: &[Entry]) {
+pub(super) fn answered(snap: &mut Snapshot, view: &View, entries: &[Entry]) {
     let Some(Question::Compare(question)) = events::question(view, snap) else {
         panic!("{view:?}")
     };

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::compare::answered;
 use super::{both, large, press};
-use crate::analysis::compare::{Entry, compare};
+use crate::analysis::compare::Entry;
 use crate::analysis::sweeps::report;
 use crate::spec::{Outcome, RunId, RunState, SweepId};
 use crate::store::{Confusion, Curve, Run, Split};
-use crate::tui::background::{Compared, Question, SweepFacts, score};
+use crate::tui::background::{Question, SweepFacts, score};
 use crate::tui::events;
 use crate::tui::fixtures::{board, opened, text, trained};
 use crate::tui::snapshot::Snapshot;
@@ -133,17 +134,7 @@ fn a_baseline_beside_networks() {
     let mut view = large();
     view.runs.marks = entries.iter().map(|e| e.run.id).collect();
     press(&mut view, &snap, "C");
-    let Some(Question::Compare(question)) = events::question(&view, &snap) else {
-        panic!("{view:?}")
-    };
-    let of = |id: &RunId| entries.iter().find(|e| e.run.id == *id).unwrap().clone();
-    let entries: Vec<Entry> = question.runs.iter().map(of).collect();
-    let compared = Compared {
-        runs: entries.iter().map(|e| e.run.clone()).collect(),
-        comparison: compare(&entries, 0),
-        curves: entries.iter().map(|e| e.curves.clone()).collect(),
-    };
-    snap.answers.compared = Some((question, Arc::new(Ok(compared))));
+    answered(&mut snap, &view, &entries);
     both("ladder_compare", &snap, &mut view);
     press(&mut view, &snap, "v v");
     both("ladder_compare_last", &snap, &mut view);

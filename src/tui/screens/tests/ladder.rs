@@ -7,7 +7,7 @@ use super::compare::answered;
 use super::{both, large, press};
 use crate::analysis::compare::Entry;
 use crate::analysis::sweeps::report;
-use crate::spec::{Outcome, RunId, RunState, SweepId};
+use crate::spec::{Outcome, RunState, SweepId};
 use crate::store::{Confusion, Curve, Run, Split};
 use crate::tui::background::{Question, SweepFacts, score};
 use crate::tui::events;

@@ -8,16 +8,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use tuneboard::events::Ending;
 use tuneboard::spec::{BuiltIn, RunSpec};
 
 use crate::baselines;
 use crate::error::TrainError;
 use crate::journal::{History, Journal};
+use crate::outcome::End;
 use crate::trainer::Trainer;
-
-/// How a run ended, and its best epoch.
-pub type End = (Ending, Option<u32>);
 
 /// Runs or resumes the run of `folder`; `stop` asks for a clean stop between two steps.
 ///

@@ -5,10 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use tuneboard::dataset::predictions::{self, Predictions};
-use tuneboard::events::{EventKind, Number, Saved, Split};
+use tuneboard::events::{Ending, EventKind, Number, Saved, Split};
 
 use crate::error::TrainError;
 use crate::journal::Journal;
+
+/// How a run ended, and its best epoch.
+pub type End = (Ending, Option<u32>);
 
 /// The result of one pass over a split without learning.
 #[derive(Debug, Default)]

@@ -133,7 +133,7 @@ impl Oracle {
 
     fn ask(&self, texts: &[String]) -> Result<LogProbabilities, TrainError> {
         let tokens = Tokens::of(&*self.tokenizer, texts, self.place.threads)?;
-        must_fit(&tokens, self.model.limits)?;
+        must_fit(&tokens, self.model.limits.vocabulary)?;
         let rows: Vec<u32> = (0..texts.len() as u32).collect();
         let mode = Mode::inference(self.place.kind);
         let logits = |rows: &[u32]| {

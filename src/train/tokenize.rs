@@ -20,7 +20,6 @@ use self::limits::{LARGEST, LIMITS, within_limits};
 
 use crate::cache::Kept;
 use crate::error::TrainError;
-use crate::model::Limits;
 
 #[cfg(test)]
 pub use self::sentencepiece::tests::file as sentencepiece_file;
@@ -333,12 +332,12 @@ impl Tokens {
     }
 }
 
-/// Holds the ids against the model's word embeddings.
+/// Holds the ids against the model's word embeddings, of which there are `words`.
 ///
 /// # Errors
 /// A tokenizer of another model.
-pub fn must_fit(tokens: &Tokens, limits: Limits) -> Result<(), TrainError> {
-    let (largest, words) = (tokens.largest(), limits.vocabulary);
+pub fn must_fit(tokens: &Tokens, words: i64) -> Result<(), TrainError> {
+    let largest = tokens.largest();
     if i64::from(largest) >= words {
         return Err(TrainError::Input(format!(
             "The tokenizer gives the id {largest}, but the model has only {words} word embeddings; \

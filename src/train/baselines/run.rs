@@ -14,9 +14,9 @@ use super::vocabulary::Vocabulary;
 use crate::checkpoint::Checkpoints;
 use crate::device;
 use crate::error::TrainError;
-use crate::fit::End;
 use crate::journal::{History, Journal};
 use crate::objective::{self, Scores};
+use crate::outcome::End;
 use crate::outcome::Outcome;
 use crate::splits;
 

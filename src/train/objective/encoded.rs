@@ -79,7 +79,7 @@ impl Encoded {
         source.check_length(spec, model.limits)?;
         let cache = Cache::from_env();
         let tokens = tokens(setup, &cache, &model, &data.texts)?;
-        must_fit(&tokens, model.limits)?;
+        must_fit(&tokens, model.limits.vocabulary)?;
         let rows = [Split::Train, Split::Val, Split::Test];
         Ok(Self {
             model,

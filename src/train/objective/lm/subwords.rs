@@ -78,7 +78,7 @@ pub fn open(setup: &Setup, data: &Dataset) -> Result<Opened, TrainError> {
     };
     let length = spec.max_length as usize;
     let pieces = Pieces::cut(&*tokenizer, data, length, end, place.threads, counts)?;
-    must_fit(&pieces.tokens, model.limits)?;
+    must_fit(&pieces.tokens, model.limits.vocabulary)?;
     let note = (!model.head_given && masker.is_some())
         .then(|| "The layers that predict hidden tokens are new.".to_owned());
     let assets = Assets::with(folder, &described(&model))?;

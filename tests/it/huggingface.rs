@@ -138,3 +138,51 @@ fn transformers_gives_the_same_ids_and_logits() {
         assert!(checked.status.success(), "{python}: {:?}", checked.status.code());
     }
 }
+
+/// The pool that MiniLM has by default has no class in transformers: the card ships the lines that load the model, and
+/// claims nothing else.
+#[test]
+fn a_card_claims_only_what_is_so() {
+    let card = |pool: &str| {
+        let shell = trained(pool);
+        let told = shell.run(&["export", "r1", "--to", "out"]);
+        let card = std::fs::read_to_string(shell.path("out/README.md")).unwrap();
+        (told.err.contains("transformers has no class with this head"), card)
+    };
+    let (warned, mean) = card("pool=auto");
+    assert!(warned && !mean.contains("library_name") && !mean.contains("pipeline_tag"), "{mean}");
+    assert!(mean.contains("classifier.weight"), "{mean}");
+    let (warned, cls) = card("pool=cls");
+    assert!(!warned && cls.contains("library_name: transformers"), "{cls}");
+    assert!(cls.contains("BertForSequenceClassification.from_pretrained"), "{cls}");
+}
+
+#[test]
+#[ignore = "needs a Python with transformers and torch: TUNEBOARD_PYTHON"]
+fn the_lines_of_the_card_give_what_the_run_says() {
+    let texts = ["free entry to win a prize, text now", "ok, see you at home", "naïve Ünïcode 😀"];
+    let python = std::env::var("TUNEBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
+    for pool in ["pool=auto", "pool=max"] {
+        let shell = trained(pool);
+        shell.ok(&["export", "r1", "--to", "out"]);
+        let card = std::fs::read_to_string(shell.path("out/README.md")).unwrap();
+        let lines = card.split("```python").nth(1).unwrap().split("```").next().unwrap();
+        let code = format!(
+            "{lines}\nimport json, sys\nprint(json.dumps(torch.softmax(logits(sys.argv[1:]), -1).tolist()))"
+        );
+        let said = Command::new(&python)
+            .args(["-c", &code])
+            .args(texts)
+            .current_dir(shell.path("out"))
+            .output()
+            .unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let theirs: Vec<[f64; 2]> = serde_json::from_slice(&said.stdout).unwrap();
+        let ours = shell.json(&[&["predict", "r1"], &texts[..]].concat());
+        for (ours, theirs) in ours.as_array().unwrap().iter().zip(&theirs) {
+            let p = |class: &str| ours["probabilities"][class].as_f64().unwrap();
+            let off = (p("ham") - theirs[0]).abs().max((p("spam") - theirs[1]).abs());
+            assert!(off < 1e-5, "{pool}: {ours} {theirs:?}");
+        }
+    }
+}

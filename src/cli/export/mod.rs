@@ -1,5 +1,6 @@
 //! `tuneboard export`: what leaves the board, one file per kind.
 
+mod card;
 mod model;
 mod pictures;
 mod tables;
@@ -69,6 +70,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     } else {
         let (size, to) = (bytes(written.bytes), to.display());
         context.out.line(format!("{to}: {} ({size})", written.files.join(", ")))?;
+        if let Some(notice) = written.notice {
+            context.out.aside(notice)?;
+        }
     }
     Ok(exit::OK)
 }

@@ -1,16 +1,14 @@
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::card;
 use crate::board::{Board, is_within};
 use crate::cli::error::CliError;
-use crate::cli::figures::value;
 use crate::dataset::remove_left_over;
 use crate::runner;
-use crate::spec::BuiltIn;
 use crate::spec::family::TOKENIZER_FILES;
 use crate::store::Run;
 
@@ -25,6 +23,8 @@ pub struct Written {
     pub files: Vec<&'static str>,
     /// Their size in all.
     pub bytes: u64,
+    /// What a person should know of loading them.
+    pub notice: Option<String>,
 }
 
 /// Copies the model of the checkpoint `from` into the folder `to`: whole, or not at all.
@@ -92,7 +92,7 @@ fn with_whole_path(config: &str, root: &Path) -> String {
 
 fn fill(board: &Board, run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
     fs::create_dir_all(folder).map_err(cannot(folder))?;
-    let mut written = Written { files: Vec::new(), bytes: 0 };
+    let mut written = Written { files: Vec::new(), bytes: 0, notice: card::notice(from) };
     for name in FILES.into_iter().chain(TOKENIZER_FILES) {
         let (source, to) = (from, folder.join(name));
         let from = source.join(name);
@@ -121,41 +121,12 @@ fn fill(board: &Board, run: &Run, from: &Path, folder: &Path) -> Result<Written,
             "{from} lost files while they were copied: the run saved a newer checkpoint; try again."
         )));
     }
-    let card = card(run);
+    let card = card::card(run, folder);
     written.bytes += card.len() as u64;
     written.files.push("README.md");
     let path = folder.join("README.md");
     fs::write(&path, card).map_err(cannot(&path))?;
     Ok(written)
-}
-
-/// A model card: what the weights are, in Hugging Face's form.
-fn card(run: &Run) -> String {
-    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
-    let (name, spec) = (run.name.replace('\n', " "), &run.spec);
-    // What is built in is no class of transformers.
-    let library = match BuiltIn::named(&spec.model) {
-        None => "library_name: transformers\n",
-        Some(_) => "",
-    };
-    let mut text = format!(
-        "---\n{library}pipeline_tag: text-classification\ntags: [tuneboard]\n\
-         ---\n# {name}\n\nFine-tuned by tuneboard, run {} ({}).\n\n| key | value |\n|---|---|\n",
-        run.id,
-        &run.spec_hash.get(..12).unwrap_or(&run.spec_hash)
-    );
-    for key in crate::spec::keys::KEYS {
-        let value = spec.get(key.name).unwrap_or_default();
-        if !value.is_empty() {
-            let _ = writeln!(text, "| {} | {} |", key.name, quoted(&value).replace('|', "\\|"));
-        }
-    }
-    text.push_str("\n| metric | last | best |\n|---|---|---|\n");
-    for (metric, last) in &run.last {
-        let best = run.best.get(metric).map(|best| value(*best)).unwrap_or_default();
-        let _ = writeln!(text, "| {} | {} | {best} |", metric.replace('|', "\\|"), value(*last));
-    }
-    text
 }
 
 fn cannot(path: &Path) -> impl FnOnce(io::Error) -> CliError + use<> {

@@ -1,0 +1,134 @@
+//! The model card of an exported model: what the weights are, in Hugging Face's form, and how they are loaded. It
+//! claims nothing of transformers that is not so.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::cli::figures::value;
+use crate::store::Run;
+
+/// What loads a model.
+enum Loader {
+    /// A class of transformers, by its name.
+    Class(String),
+    /// peft, onto the checkpoint that the adapter stands beside.
+    Peft,
+    /// An encoder of transformers, and a head over the mean or the largest of its vectors, which no class has.
+    Pooled(String),
+    /// tuneboard alone.
+    Own,
+}
+
+impl Loader {
+    /// By the config.json in the model's folder.
+    fn of(folder: &Path) -> Self {
+        if folder.join("adapter_config.json").is_file() {
+            return Self::Peft;
+        }
+        let config = fs::read(folder.join("config.json")).unwrap_or_default();
+        let config: Value = serde_json::from_slice(&config).unwrap_or_default();
+        if let Some(class) = config["architectures"][0].as_str() {
+            return Self::Class(class.to_owned());
+        }
+        let pool = config["tuneboard_pool"].as_str().unwrap_or_default();
+        // The head of the others has a layer more.
+        if config["model_type"] == "bert" && ["mean", "max"].contains(&pool) {
+            return Self::Pooled(pool.to_owned());
+        }
+        Self::Own
+    }
+
+    /// Python that loads it, or words where there is none.
+    fn lines(&self, max_length: u32) -> String {
+        let pooled = |vectors: &str| {
+            format!(
+                "```python\n\
+                 import torch\n\
+                 from safetensors.torch import load_file\n\
+                 from transformers import AutoModel, AutoTokenizer\n\
+                 \n\
+                 folder = \".\"\n\
+                 tokenizer = AutoTokenizer.from_pretrained(folder)\n\
+                 encoder = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()\n\
+                 head = load_file(f\"{{folder}}/model.safetensors\")\n\
+                 \n\
+                 \n\
+                 @torch.no_grad()\n\
+                 def logits(texts):\n\
+                 \x20   batch = tokenizer(texts, padding=True, truncation=True, max_length={max_length}, \
+                 return_tensors=\"pt\")\n\
+                 \x20   hidden = encoder(**batch).last_hidden_state\n\
+                 \x20   mask = batch[\"attention_mask\"].unsqueeze(-1)\n\
+                 \x20   vectors = {vectors}\n\
+                 \x20   return vectors @ head[\"classifier.weight\"].T + head[\"classifier.bias\"]\n\
+                 ```\n"
+            )
+        };
+        match self {
+            Self::Class(class) => format!(
+                "```python\nfrom transformers import AutoTokenizer, {class}\n\n\
+                 model = {class}.from_pretrained(\".\")\ntokenizer = AutoTokenizer.from_pretrained(\".\")\n```\n"
+            ),
+            Self::Peft => "With peft, onto the checkpoint that `adapter_config.json` names.\n".to_owned(),
+            Self::Pooled(pool) if pool == "max" => {
+                pooled("hidden.masked_fill(mask == 0, -1e30).amax(1)")
+            }
+            Self::Pooled(_) => pooled("(hidden * mask).sum(1) / mask.sum(1).clamp(min=1)"),
+            Self::Own => {
+                "No class of transformers has this head: `tuneboard-train predict DIR` answers texts.\n".to_owned()
+            }
+        }
+    }
+}
+
+/// What a person should know who exports the model of that folder.
+pub fn notice(folder: &Path) -> Option<String> {
+    match Loader::of(folder) {
+        Loader::Pooled(pool) => Some(format!(
+            "transformers has no class with this head (pool={pool}): AutoModelForSequenceClassification would draw a \
+             new one. README.md has the lines that load it; a run with pool=cls exports as one of its classes."
+        )),
+        Loader::Own => {
+            Some("No class of transformers has this head; README.md says what loads it.".to_owned())
+        }
+        Loader::Class(_) | Loader::Peft => None,
+    }
+}
+
+/// The card of the model in `folder`.
+pub fn card(run: &Run, folder: &Path) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    let (name, spec) = (run.name.replace('\n', " "), &run.spec);
+    let loader = Loader::of(folder);
+    let library = match &loader {
+        Loader::Class(class) if class.ends_with("ForSequenceClassification") => {
+            "library_name: transformers\npipeline_tag: text-classification\n"
+        }
+        Loader::Class(_) => "library_name: transformers\n",
+        Loader::Peft => "library_name: peft\n",
+        // A hub would offer to load it by a class that it has not.
+        Loader::Pooled(_) | Loader::Own => "",
+    };
+    let mut text = format!(
+        "---\n{library}tags: [tuneboard]\n---\n# {name}\n\nFine-tuned by tuneboard, run {} ({}).\n\n{}\n\
+         | key | value |\n|---|---|\n",
+        run.id,
+        &run.spec_hash.get(..12).unwrap_or(&run.spec_hash),
+        loader.lines(spec.max_length)
+    );
+    for key in crate::spec::keys::KEYS {
+        let value = spec.get(key.name).unwrap_or_default();
+        if !value.is_empty() {
+            let _ = writeln!(text, "| {} | {} |", key.name, quoted(&value).replace('|', "\\|"));
+        }
+    }
+    text.push_str("\n| metric | last | best |\n|---|---|---|\n");
+    for (metric, last) in &run.last {
+        let best = run.best.get(metric).map(|best| value(*best)).unwrap_or_default();
+        let _ = writeln!(text, "| {} | {} | {best} |", metric.replace('|', "\\|"), value(*last));
+    }
+    text
+}

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Loads a checkpoint of tuneboard's with transformers and compares: the labels, the ids of each text, the logits.
 
-    python3 scripts/check_huggingface.py CHECKPOINT_DIR TUNEBOARD_TRAIN TEXT...
+    python3 scripts/check_huggingface.py CHECKPOINT_DIR[:CHECKPOINT_DIR...] TUNEBOARD_TRAIN TEXT...
 
 An adapter is put beside its base by peft. The checkpoint's head must be one that transformers has (config.json names it in `architectures`). Prints the largest
 difference; exit code 1 if it is more than 2e-5 or an id differs, 3 if transformers or torch cannot be imported.
 """
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -22,53 +23,59 @@ except ImportError as e:
     sys.exit(3)
 
 TOLERANCE = 2e-5
-folder, trainer, texts = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
-config = json.loads((folder / "config.json").read_text())
-tokenizer = AutoTokenizer.from_pretrained(folder)
-if (folder / "adapter_config.json").is_file():
-    # An adapter names what it stands beside from the board on, in which this runs.
-    from peft import PeftConfig, PeftModel
-    base = PeftConfig.from_pretrained(folder).base_model_name_or_path
-    labelled = transformers.AutoConfig.from_pretrained(folder)
-    base = AutoModelForSequenceClassification.from_pretrained(base, config=labelled, dtype=torch.float32,
-                                                              ignore_mismatched_sizes=True)
-    assert type(base).__name__ == config["architectures"][0], type(base)
-    adapted = PeftModel.from_pretrained(base, folder)
-    adapted.eval()
-    learnt = [name for name, _ in adapted.named_parameters() if "lora_" in name or "modules_to_save" in name]
-    assert len(learnt) >= len(load_file(folder / "adapter_model.safetensors")), "all of the adapter is in its place"
-    model = adapted.merge_and_unload()
-else:
-    model, loading = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
-    assert type(model).__name__ == config["architectures"][0], type(model)
-    assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"], loading
-model.eval()
-assert model.dtype == torch.float32, model.dtype
-labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
-assert model.config.label2id == {label: i for i, label in enumerate(labels)}
+folders, trainer, texts = sys.argv[1].split(os.pathsep), sys.argv[2], sys.argv[3:]
 
-length = min(model.config.max_position_embeddings, 128)
-lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-said = subprocess.run([trainer, "tokenize", str(folder), "--max-length", str(length)], input=lines, text=True,
-                      capture_output=True, check=True).stdout
-ours = [json.loads(line)["ids"] for line in said.splitlines()]
-theirs = tokenizer(texts, truncation=True, max_length=length)["input_ids"]
-assert ours == theirs, next((o, t) for o, t in zip(ours, theirs) if o != t)
 
-if tokenizer.pad_token is None:
-    tokenizer.pad_token = tokenizer.eos_token
-if model.config.pad_token_id is None:
-    model.config.pad_token_id = tokenizer.pad_token_id
-batch = tokenizer(texts, truncation=True, max_length=length, padding=True, return_tensors="pt")
-inputs = {key: batch[key].contiguous() for key in ("input_ids", "attention_mask")}
-with torch.no_grad():
-    want = model(**inputs).logits
-with tempfile.TemporaryDirectory() as scratch:
-    save_file(inputs, f"{scratch}/in.safetensors")
-    subprocess.run([trainer, "forward", str(folder), "--input", f"{scratch}/in.safetensors", "--output",
-                    f"{scratch}/out.safetensors"], check=True)
-    got = load_file(f"{scratch}/out.safetensors")["logits"]
-gap = (got - want).abs().max().item()
-print(f"check_huggingface: transformers {transformers.__version__}, torch {torch.__version__}: "
-      f"{type(model).__name__}, labels {labels}, {len(texts)} texts: ids equal, logits differ by at most {gap:.1e}")
-sys.exit(gap > TOLERANCE)
+def check(folder):
+    config = json.loads((folder / "config.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if (folder / "adapter_config.json").is_file():
+        # An adapter names what it stands beside from the board on, in which this runs.
+        from peft import PeftConfig, PeftModel
+        base = PeftConfig.from_pretrained(folder).base_model_name_or_path
+        labelled = transformers.AutoConfig.from_pretrained(folder)
+        base = AutoModelForSequenceClassification.from_pretrained(base, config=labelled, dtype=torch.float32,
+                                                                  ignore_mismatched_sizes=True)
+        assert type(base).__name__ == config["architectures"][0], type(base)
+        adapted = PeftModel.from_pretrained(base, folder)
+        adapted.eval()
+        learnt = [name for name, _ in adapted.named_parameters() if "lora_" in name or "modules_to_save" in name]
+        assert len(learnt) >= len(load_file(folder / "adapter_model.safetensors")), "all of the adapter is in its place"
+        model = adapted.merge_and_unload()
+    else:
+        model, loading = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+        assert type(model).__name__ == config["architectures"][0], type(model)
+        assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"], loading
+    model.eval()
+    assert model.dtype == torch.float32, model.dtype
+    labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    assert model.config.label2id == {label: i for i, label in enumerate(labels)}
+
+    length = min(model.config.max_position_embeddings, 128)
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    said = subprocess.run([trainer, "tokenize", str(folder), "--max-length", str(length)], input=lines, text=True,
+                          capture_output=True, check=True).stdout
+    ours = [json.loads(line)["ids"] for line in said.splitlines()]
+    theirs = tokenizer(texts, truncation=True, max_length=length)["input_ids"]
+    assert ours == theirs, next((o, t) for o, t in zip(ours, theirs) if o != t)
+
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    batch = tokenizer(texts, truncation=True, max_length=length, padding=True, return_tensors="pt")
+    inputs = {key: batch[key].contiguous() for key in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        want = model(**inputs).logits
+    with tempfile.TemporaryDirectory() as scratch:
+        save_file(inputs, f"{scratch}/in.safetensors")
+        subprocess.run([trainer, "forward", str(folder), "--input", f"{scratch}/in.safetensors", "--output",
+                        f"{scratch}/out.safetensors"], check=True)
+        got = load_file(f"{scratch}/out.safetensors")["logits"]
+    gap = (got - want).abs().max().item()
+    print(f"check_huggingface: transformers {transformers.__version__}, torch {torch.__version__}: "
+          f"{type(model).__name__}, labels {labels}, {len(texts)} texts: ids equal, logits differ by at most {gap:.1e}")
+    return gap
+
+
+sys.exit(max(check(pathlib.Path(folder)) for folder in folders) > TOLERANCE)

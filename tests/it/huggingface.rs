@@ -70,12 +70,12 @@ fn a_head_that_transformers_lacks_is_not_called_one_of_its_own() {
     assert_eq!(config["tuneboard_pool"], json!("mean"));
 }
 
-/// Ids and logits of a checkpoint by transformers, and by peft where it is an adapter.
-fn is_as_transformers_has_it(shell: &Shell, folder: &str) {
+/// Ids and logits of checkpoints by transformers, and by peft where one is an adapter.
+fn are_as_transformers_has_them(shell: &Shell, folders: &[String]) {
     let python = std::env::var("TUNEBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
     let checked = Command::new(python.clone())
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_huggingface.py"))
-        .arg(folder)
+        .arg(folders.join(":"))
         .arg(env!("CARGO_BIN_EXE_tuneboard-train"))
         .args(["free entry to win a prize", "ok, see you at home", "a"])
         .current_dir(shell.path("."))
@@ -84,7 +84,7 @@ fn is_as_transformers_has_it(shell: &Shell, folder: &str) {
         .unwrap();
     let said = String::from_utf8_lossy(&checked.stdout);
     println!("{said}{}", String::from_utf8_lossy(&checked.stderr));
-    assert!(checked.status.success(), "{python}, {folder}: {:?}", checked.status.code());
+    assert!(checked.status.success(), "{python}: {:?}", checked.status.code());
 }
 
 /// Each family of the fixtures, its whole weights trained and an adapter beside them.
@@ -94,6 +94,7 @@ fn every_familys_checkpoints_and_adapters_give_the_same_in_transformers_and_peft
     let shell = Shell::training();
     let families = shell.families();
     assert!(families.len() > 10);
+    let mut folders = Vec::new();
     for family in families {
         for adapter in ["none", "lora"] {
             let run = format!("{family}-{adapter}");
@@ -108,9 +109,10 @@ fn every_familys_checkpoints_and_adapters_give_the_same_in_transformers_and_peft
             );
             let done = shell.trainer(&[&run]);
             assert!(done.status.success(), "{run}: {}", String::from_utf8_lossy(&done.stderr));
-            is_as_transformers_has_it(&shell, &format!("{run}/checkpoints/best"));
+            folders.push(format!("{run}/checkpoints/best"));
         }
     }
+    are_as_transformers_has_them(&shell, &folders);
 }
 
 /// The Python to ask: `TUNEBOARD_PYTHON`, else `python3`. `.ci/run` asks it where it has transformers.

@@ -31,7 +31,11 @@ def check(folder):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if (folder / "adapter_config.json").is_file():
         # An adapter names what it stands beside from the board on, in which this runs.
-        from peft import PeftConfig, PeftModel
+        try:
+            from peft import PeftConfig, PeftModel
+        except ImportError as e:
+            print(f"check_huggingface: {folder}: not asked: {e}")
+            return 0.0
         base = PeftConfig.from_pretrained(folder).base_model_name_or_path
         labelled = transformers.AutoConfig.from_pretrained(folder)
         base = AutoModelForSequenceClassification.from_pretrained(base, config=labelled, dtype=torch.float32,

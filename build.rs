@@ -9,6 +9,10 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+/// Set where a wheel is built (scripts/wheel.py): the trainer then looks for libtorch in the `torch` package beside
+/// its own, and runs with older C and C++ libraries than this machine's.
+const WHEEL: &str = "TUNEBOARD_WHEEL";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if env::var_os("CARGO_FEATURE_TRAIN").is_none() {
@@ -22,8 +26,10 @@ fn main() {
     if folder.is_empty() {
         return;
     }
+    println!("cargo::rerun-if-env-changed={WHEEL}");
     if env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|f| f == "unix") {
-        println!("cargo::rustc-link-arg-bin=tuneboard-train=-Wl,-rpath,{folder}");
+        let place = if env::var_os(WHEEL).is_some() { "$ORIGIN/../../torch/lib" } else { &folder };
+        println!("cargo::rustc-link-arg-bin=tuneboard-train=-Wl,-rpath,{place}");
     }
     #[cfg(feature = "train")]
     native(Path::new(&folder));
@@ -97,6 +103,9 @@ fn native(lib: &Path) {
     build.flag("-isystem").flag(include.join("torch/csrc/api/include"));
     build.flag("-fopenmp").objects(objects);
     build.files(["fused", "memory", "product"].map(|name| format!("{SOURCE}/{name}.cpp")));
+    if env::var_os(WHEEL).is_some() {
+        build.file(format!("{SOURCE}/older.cpp"));
+    }
     build.compile("tuneboard_native");
     let out = env::var("OUT_DIR").unwrap_or_default();
     for argument in [format!("{out}/libtuneboard_native.a"), "-lstdc++".into(), "-lgomp".into()] {

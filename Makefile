@@ -4,7 +4,7 @@ DEMO ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(abspath $(TARGET)/release):$(PATH)
 
-.PHONY: help setup build demo test test-sites sanitize chaos fuzz bench bench-train bench-peers install
+.PHONY: help setup build demo test test-sites sanitize chaos fuzz bench bench-train bench-peers install wheel dist
 
 help:            ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,4 +48,10 @@ bench-peers: build ## Race the trainer against the same fine-tuning in PyTorch (
 	$(PYTHON) benches/peers.py --trainer $(TARGET)/release/tuneboard-train $(ARGS)
 
 install: setup   ## Into ~/.cargo/bin.
-	cargo install --locked --features train --path .
+	cargo install --locked --profile dist --features train --path .
+
+wheel: setup     ## A wheel of both executables in dist/, for any Linux with glibc 2.28.
+	@$(PYTHON) scripts/wheel.py $(ARGS)
+
+dist:            ## A tarball of the dashboard in dist/, one static executable without libtorch.
+	@scripts/dist.sh

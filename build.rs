@@ -15,6 +15,7 @@ const WHEEL: &str = "TUNEBOARD_WHEEL";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-env=TUNEBOARD_BUILD={}", facts());
     if env::var_os("CARGO_FEATURE_TRAIN").is_none() {
         return;
     }
@@ -33,6 +34,16 @@ fn main() {
     }
     #[cfg(feature = "train")]
     native(Path::new(&folder));
+}
+
+/// The profile, the machine and the features, for `tuneboard --version`.
+fn facts() -> String {
+    let out = env::var("OUT_DIR").unwrap_or_default();
+    // `target/[TRIPLE/]PROFILE/build/tuneboard-HASH/out`; $PROFILE knows `debug` and `release` alone.
+    let profile = Path::new(&out).iter().rev().nth(3).unwrap_or_default().to_string_lossy();
+    let train =
+        if env::var_os("CARGO_FEATURE_TRAIN").is_some() { ", with the trainer" } else { "" };
+    format!("{profile} for {}{train}", env::var("TARGET").unwrap_or_default())
 }
 
 /// The kernels, once for each instruction set, and what binds them to libtorch.

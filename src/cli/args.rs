@@ -4,15 +4,20 @@ use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::{
     archive, clone, compare, completions, confusion, data, demo, doctor, error::CliError, errors,
-    export, gc, hold, init, logs, ls, models, note, predict, reindex, rename, restore, resume,
+    export, gc, hold, init, logs, ls, man, models, note, predict, reindex, rename, restore, resume,
     retry, rm, run, runner, show, sites, stop, sweep, tag, tokenize, trust, verb::Context,
 };
+
+/// What `--version` tells; `-V` tells the number alone.
+const LONG_VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), "\nbuilt as ", env!("TUNEBOARD_BUILD"));
 
 /// Exactly what was typed.
 #[derive(Debug, Parser)]
 #[command(
     name = "tuneboard",
     version,
+    long_version = LONG_VERSION,
     about = "Launch, watch, compare and remember fine-tuning runs without leaving the terminal",
     after_help = "\
 A first session:
@@ -78,6 +83,7 @@ pub enum Verb {
     Runner(runner::Args),
     Trust(trust::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Verb {
@@ -117,6 +123,7 @@ impl Verb {
             Self::Runner(args) => runner::run(args, context),
             Self::Trust(args) => trust::run(args, context),
             Self::Completions(args) => completions::run(args, Cli::command(), context),
+            Self::Man(_) => man::run(Cli::command(), context),
         }
     }
 }

@@ -28,7 +28,7 @@ confusion matrix.
 Examples:
   tuneboard demo
   tuneboard demo --dir try --yes
-  tuneboard demo model=tfidf-nb,tfidf-logreg        baselines alone: nothing to fetch, no libtorch")]
+  tuneboard demo model=tfidf-nb,tfidf-logreg        baselines alone: nothing to fetch")]
 pub struct Args {
     /// The board's folder; it is made where it is not there
     #[arg(long, value_name = "DIR", default_value = "tuneboard-demo", value_hint = clap::ValueHint::DirPath)]
@@ -110,8 +110,8 @@ fn start(
     }
     data(board)?;
     let asked = words.iter().rev().find(|word| word.starts_with("model="));
+    runner::trainer_command(board).map_err(|e| CliError::Place(e.to_string()))?;
     if asked.is_some_and(|word| *word == "model=minilm") {
-        runner::trainer_command(board).map_err(|e| CliError::Place(e.to_string()))?;
         model(board, yes, terminal, context)?;
     }
     say(sweep::run, &words, context)?;
@@ -152,13 +152,11 @@ fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Res
 
 /// The model's folder in the Python environment that this program or the shell belongs to.
 fn installed() -> Option<PathBuf> {
-    let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.to_owned()));
     let active = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
-    beside.into_iter().chain(active).find_map(|root| {
-        let pythons = fs::read_dir(root.join("lib")).ok()?.flatten();
-        let package = |python: fs::DirEntry| python.path().join("site-packages").join(PACKAGE);
-        pythons.map(package).find(|folder| folder.join("model.safetensors").is_file())
-    })
+    let active = active.iter().flat_map(|root| runner::packages_of(root));
+    let mut folders =
+        runner::packages().into_iter().chain(active).map(|folder| folder.join(PACKAGE));
+    folders.find(|folder| folder.join("model.safetensors").is_file())
 }
 
 fn agreed(context: &mut Context) -> Result<bool, CliError> {

@@ -25,6 +25,7 @@ mod hold;
 mod init;
 mod logs;
 mod ls;
+mod man;
 mod models;
 mod note;
 mod out;

@@ -24,8 +24,13 @@ pub enum RunnerError {
         source: io::Error,
     },
     /// Nothing to train with.
-    #[error("There is no trainer: {0}; `make build` (or `cargo build --features train`) makes it.")]
+    #[error("There is no trainer: {0}.")]
     NoTrainer(String),
+    /// The trainer of a Python package without the libtorch it is built for.
+    #[error(
+        "The trainer of this Python environment cannot load libtorch: {0}; `pip install 'torch==2.11.*'` mends it."
+    )]
+    NoTorch(String),
     /// The trainer was asked something and failed.
     #[error("`tuneboard-train {args}` failed: {why}")]
     Trainer {

@@ -50,7 +50,9 @@ pub use doubts::Doubts;
 pub use editor::edit;
 pub use error::RunnerError;
 pub use interrupt::interrupted;
-pub use launch::{SiteCheck, check_site, fetch, install, trainer_command, trainer_output};
+pub use launch::{
+    SiteCheck, check_site, fetch, install, packages, packages_of, trainer_command, trainer_output,
+};
 pub use process::alive;
 pub use reindex::{Reindexed, reindex};
 pub use run::{Left, run};

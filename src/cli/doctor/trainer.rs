@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use super::Check;
 use crate::board::Board;
-use crate::runner;
+use crate::runner::{self, RunnerError};
 
 /// What `tuneboard-train probe` prints: libtorch as the trainer itself sees it.
 #[derive(Debug, Default, Deserialize)]
@@ -20,7 +20,13 @@ pub(in crate::cli) struct Probe {
 pub fn checks(board: &Board) -> Vec<Check> {
     let trainer = match runner::trainer_command(board) {
         Ok(path) => path.display().to_string(),
-        Err(e) => return vec![Check::fail("trainer", e.to_string(), "make build")],
+        Err(e @ RunnerError::NoTorch(_)) => {
+            return vec![Check::fail("libtorch", e.to_string(), "pip install 'torch==2.11.*'")];
+        }
+        Err(e) => {
+            let mend = "`make build` in a clone, or `pip install 'tuneboard[train]'`";
+            return vec![Check::fail("trainer", e.to_string(), mend)];
+        }
     };
     let printed = runner::trainer_output(board, &["probe"], "").map_err(|e| e.to_string());
     let probe = printed.and_then(|text| {

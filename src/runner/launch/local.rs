@@ -11,14 +11,16 @@ use crate::runner::process::{own_session, trainer_argument};
 use crate::runner::text::clean;
 use crate::spec::{Placement, RunId};
 
+use super::packages::{PACKAGE, packages, torch_beside};
+
 /// The trainer's name, beside `tuneboard` and on `PATH`.
 const TRAINER: &str = "tuneboard-train";
 
 /// The trainer: what `[sites.local] trainer` names, else `$TUNEBOARD_TRAIN`, else `tuneboard-train`
-/// beside this executable, else on `PATH`.
+/// beside this executable, else in the Python package that brought it, else on `PATH`.
 ///
 /// # Errors
-/// [`RunnerError::NoTrainer`], which says how to build it; a trainer that the config of a board names
+/// [`RunnerError::NoTrainer`], which says how to get it; [`RunnerError::NoTorch`]; a trainer that the config of a board names
 /// which is not trusted.
 pub fn trainer_command(board: &Board) -> Result<PathBuf> {
     let configured = board.config.sites.get("local").map(|site| site.trainer.clone());
@@ -44,15 +46,21 @@ pub fn trainer_command(board: &Board) -> Result<PathBuf> {
     }
     let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
     let path = env::var_os("PATH").unwrap_or_default();
-    beside
+    let found = beside
         .into_iter()
+        .chain(packages().into_iter().map(|folder| folder.join(PACKAGE)))
         // An empty entry would be the working folder, whoever may write there.
         .chain(env::split_paths(&path).filter(|folder| folder.is_absolute()))
         .map(|folder| folder.join(TRAINER))
-        .find(|file| file.is_file())
-        .ok_or_else(|| {
-            RunnerError::NoTrainer(format!("{TRAINER} is neither beside tuneboard nor on PATH"))
-        })
+        .find(|file| file.is_file());
+    let found = found.ok_or_else(|| {
+        RunnerError::NoTrainer(format!(
+            "{TRAINER} is not beside tuneboard, in its Python package or on PATH; `make build` makes it, \
+             `pip install 'tuneboard[train]'` brings it"
+        ))
+    })?;
+    torch_beside(&found)?;
+    Ok(found)
 }
 
 /// Starts the trainer on a run whose folder is ready. `log` gets what it prints.

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
@@ -250,8 +250,8 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// Stand in for val loss before the first pass over the validation rows.
-const TRAIN_LOSS: [&str; 2] = [train::LOSS, train::STEP_LOSS];
+/// Stand in for val loss where no pass over validation rows was; the first that has points.
+const TRAIN_LOSS: [&str; 2] = [train::STEP_LOSS, train::LOSS];
 
 fn begin(db: &Connection, id: RunId, event: &Event, started: &Started) -> Result<()> {
     let facts = serde_json::to_string(started).unwrap_or_default();
@@ -292,23 +292,25 @@ fn note(db: &Connection, id: RunId, event: &Event, level: &str, text: &str) -> R
 /// Derives the sparkline and the best epoch from the whole curve, so that they do not depend on how its
 /// points arrived.
 fn derive(db: &Connection, id: RunId) -> Result<()> {
-    let whole = |name: &str| -> Result<Curve> {
+    let thinned = |name: &str, buckets: usize| -> Result<Curve> {
         match metric_id(db, name)? {
-            Some(metric) => curve::read(db, id, metric, 0),
+            Some(metric) => curve::read(db, id, metric, buckets),
             None => Ok(Curve::default()),
         }
     };
+    let whole = |name: &str| thinned(name, 0);
     let deciding: Option<String> = db
         .prepare_cached("SELECT json_extract(spec, '$.best') FROM run WHERE id = ?1")?
         .query_row([id.0], |row| row.get(0))?;
     let best_epoch = best_epoch(deciding.as_deref().unwrap_or(val::LOSS), whole)?;
-    let mut loss = whole(val::LOSS)?;
+    let mut learning = Curve::default();
     for name in TRAIN_LOSS {
-        if loss.value.is_empty() {
-            loss = whole(name)?;
+        if learning.value.is_empty() {
+            learning = thinned(name, SPARK)?;
         }
     }
-    let spark: Vec<u8> = spark(&loss.value).iter().flat_map(|v| v.to_le_bytes()).collect();
+    let spark = spark(&whole(val::LOSS)?, &learning);
+    let spark: Vec<u8> = spark.iter().flat_map(|v| v.to_le_bytes()).collect();
     db.prepare_cached("UPDATE run SET spark = ?2, best_epoch = ?3 WHERE id = ?1")?
         .execute(params![id.0, spark, best_epoch])?;
     Ok(())
@@ -325,16 +327,36 @@ fn best_epoch(name: &str, curve: impl Fn(&str) -> Result<Curve>) -> Result<Optio
     Ok(best.map(|(epoch, _)| *epoch as u32))
 }
 
-/// At most [`SPARK`] values, each the lowest of its stretch; NaN where nothing is finite.
-fn spark(values: &[f64]) -> Vec<f32> {
-    let wide = values.len().min(SPARK);
-    let stretch = |i: usize| values.get(i * values.len() / wide..(i + 1) * values.len() / wide);
-    (0..wide)
-        .map(|i| {
-            let finite = stretch(i).unwrap_or_default().iter().filter(|v| v.is_finite());
-            finite.copied().reduce(f64::min).map_or(f32::NAN, |v| v as f32)
-        })
-        .collect()
+/// At most [`SPARK`] values over equal stretches of steps: the lowest val loss of each, where there is none the mean
+/// train loss, where nothing came the value beside it; NaN where nothing is finite.
+fn spark(val: &Curve, learning: &Curve) -> Vec<f32> {
+    let steps: BTreeSet<u64> = val.step.iter().chain(&learning.step).copied().collect();
+    let cells = SPARK.min(steps.len());
+    let last = u128::from(steps.last().copied().unwrap_or(0).max(1));
+    let stretch = |curve: &Curve, cell: usize| -> Vec<f64> {
+        let points = curve.step.iter().zip(&curve.value);
+        let own =
+            |step: u64| u128::from(step.saturating_sub(1)) * cells as u128 / last == cell as u128;
+        points.filter(|(step, _)| own(**step)).map(|(_, value)| *value).collect()
+    };
+    let finite =
+        |values: &[f64]| -> Vec<f64> { values.iter().copied().filter(|v| v.is_finite()).collect() };
+    let value = |cell: usize| -> Option<f32> {
+        let (val, learning) = (stretch(val, cell), stretch(learning, cell));
+        if !val.is_empty() {
+            return Some(finite(&val).into_iter().reduce(f64::min).map_or(f32::NAN, |v| v as f32));
+        }
+        let known = finite(&learning);
+        // Of no finite value the mean is NaN, as it should be.
+        (!learning.is_empty()).then(|| (known.iter().sum::<f64>() / known.len() as f64) as f32)
+    };
+    let values: Vec<Option<f32>> = (0..cells).map(value).collect();
+    let mut beside = values.iter().flatten().next().copied().unwrap_or(f32::NAN);
+    let filled = values.into_iter().map(|value| {
+        beside = value.unwrap_or(beside);
+        beside
+    });
+    filled.collect()
 }
 
 impl Reader {

@@ -65,7 +65,7 @@ pub struct Run {
     pub best: BTreeMap<String, f64>,
     /// The epoch of the lowest val loss.
     pub best_epoch: Option<u32>,
-    /// Val loss per epoch, thinned to at most [`SPARK`] values (train loss before the first).
+    /// Loss over equal stretches of the steps so far, at most [`SPARK`]: val loss, train loss where there is none.
     pub spark: Vec<f32>,
     /// Words the user put on it.
     pub tags: Vec<String>,

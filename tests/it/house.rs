@@ -142,6 +142,8 @@ fn the_runner_has_few_doors() {
         "reindex",
         "trainer_command",
         "trainer_output",
+        "packages",
+        "packages_of",
         "check_site",
         "SiteCheck",
         "install",

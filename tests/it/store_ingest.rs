@@ -208,8 +208,10 @@ fn an_eval_is_one_point_an_epoch_under_the_name_of_its_split() {
     assert_eq!((run.best["val/loss"], run.best["val/acc"]), (0.25, 0.75));
     assert_eq!(run.state.word(), "running");
     assert_eq!(run.started, Some(1_700_000_000_000));
-    assert!(run.spark[0].is_nan());
-    assert_eq!(run.spark[1..], [0.25, 0.5]);
+    // Train loss before the first evaluation, whose loss was NaN.
+    assert_eq!(run.spark[0], 0.9);
+    assert!(run.spark[1].is_nan());
+    assert_eq!(run.spark[2..], [0.25, 0.5]);
     let curve = reader.curve(id, "val/loss", 0).unwrap();
     assert_eq!((curve.epoch, curve.step, curve.total), (vec![1.0, 2.0, 3.0], vec![10, 20, 30], 3));
     let confusion = reader.confusion(id, Split::Test, None).unwrap().unwrap();

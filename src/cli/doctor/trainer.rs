@@ -2,7 +2,8 @@ use serde::Deserialize;
 
 use super::Check;
 use crate::board::Board;
-use crate::runner::{self, RunnerError};
+use crate::runner;
+use crate::runner::RunnerError;
 
 /// What `tuneboard-train probe` prints: libtorch as the trainer itself sees it.
 #[derive(Debug, Default, Deserialize)]

@@ -47,6 +47,7 @@ fn help_teaches() {
       runner       Run the queue in the foreground
       trust        Trust a board that others can write, or no longer
       completions  Print a completion script for a shell
+      man          Print the manual page
       help         Print this message or the help of the given subcommand(s)
 
     Options:

@@ -33,7 +33,7 @@ pub enum CellKind {
     Last(&'static str),
     /// Its best value.
     Best(&'static str),
-    /// Val loss per epoch.
+    /// Loss so far.
     Spark,
     /// Wall-clock time.
     Time,
@@ -206,7 +206,7 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &CellKind, run: &Run, snap: &Sn
         },
         CellKind::Last(metric) => number(run.last.get(*metric), theme.text),
         CellKind::Best(metric) => number(run.best.get(*metric), theme.strong),
-        CellKind::Spark => spark(canvas, x, y, width, &run.spark),
+        CellKind::Spark => spark(canvas, x, y, width, &run.spark, best_cell(run)),
         CellKind::Time => {
             if let Some(took) = run.device_time {
                 canvas.put_right(right, y, width, &figures::span(took), theme.dim);
@@ -216,6 +216,13 @@ pub fn draw(canvas: &mut Canvas, at: Rect, kind: &CellKind, run: &Run, snap: &Sn
             canvas.put(x, y, width, &tags_and_note(run), theme.dim);
         }
     }
+}
+
+/// The value of the sparkline at the end of the best epoch.
+fn best_cell(run: &Run) -> Option<usize> {
+    let passed = f64::from(run.best_epoch?) / run.epoch;
+    let cells = run.spark.len();
+    passed.is_finite().then(|| ((passed * cells as f64).ceil() as usize).clamp(1, cells.max(1)) - 1)
 }
 
 fn epoch(canvas: &mut Canvas, x: u16, y: u16, width: u16, run: &Run) {

@@ -72,13 +72,16 @@ impl Loader {
                 "```python\nfrom transformers import AutoTokenizer, {class}\n\n\
                  model = {class}.from_pretrained(\".\")\ntokenizer = AutoTokenizer.from_pretrained(\".\")\n```\n"
             ),
-            Self::Peft => "With peft, onto the checkpoint that `adapter_config.json` names.\n".to_owned(),
+            Self::Peft => {
+                "With peft, onto the checkpoint that `adapter_config.json` names.\n".to_owned()
+            }
             Self::Pooled(pool) if pool == "max" => {
                 pooled("hidden.masked_fill(mask == 0, -1e30).amax(1)")
             }
             Self::Pooled(_) => pooled("(hidden * mask).sum(1) / mask.sum(1).clamp(min=1)"),
             Self::Own => {
-                "No class of transformers has this head: `tuneboard-train predict DIR` answers texts.\n".to_owned()
+                "`tuneboard-train predict DIR` answers texts; no other library has this head.\n"
+                    .to_owned()
             }
         }
     }

@@ -13,6 +13,8 @@ pub mod forecast;
 pub mod groups;
 mod importance;
 pub mod metrics;
+pub mod mistakes;
 pub mod sizes;
+pub mod spans;
 pub mod sweeps;
 pub mod thresholds;

@@ -108,7 +108,7 @@ fn value(key: &str, words: &str) -> Value {
     };
     let is_list = words.contains(',') && !words.contains(['\\', '(']);
     match kind {
-        Ok(ValueKind::Split) => words.into(),
+        Ok(kind) if kind.owns_commas(words) => words.into(),
         _ if is_list => Value::Array(words.split(',').map(|w| one(w.trim())).collect::<Array>()),
         _ => one(words),
     }

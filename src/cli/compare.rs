@@ -156,6 +156,7 @@ fn object(entries: &[Entry], comparison: &Comparison) -> Value {
         "confusion_deltas": comparison.confusion_deltas,
         "pairs": comparison.pairs.iter().map(pair).collect::<Vec<_>>(),
         "settings": comparison.contrasts.iter().map(contrast).collect::<Vec<_>>(),
+        "scores": comparison.scores,
         "unpaired": refused
             .map(|r| json!({ "a": r.a.to_string(), "b": r.b.to_string(), "why": r.why }))
             .collect::<Vec<_>>(),
@@ -324,6 +325,25 @@ fn pairs(comparison: &Comparison, context: &mut Context) -> Result<(), CliError>
                 count(pair.discordant.first_right).into(),
                 count(pair.discordant.second_right).into(),
                 Cell::toned(pair.to_string(), tone(is_real, pair.accuracy_diff)),
+            ]);
+        }
+        context.out.table(&table)?;
+    }
+    if !comparison.scores.is_empty() {
+        context.out.line(
+            "\nIs it noise? Scores of the test rows, b minus a, 95 % interval of 2000 resamples",
+        )?;
+        let mut table = Table::new(&["a", "b", "score", ">difference", "interval", ">p", ">rows"]);
+        for pair in &comparison.scores {
+            let [low, high] = pair.ci95;
+            table.row([
+                pair.a.to_string().into(),
+                pair.b.to_string().into(),
+                pair.metric.into(),
+                format!("{:+.4}", pair.diff).into(),
+                format!("{low:+.4} to {high:+.4}").into(),
+                format!("{:.4}", pair.p).into(),
+                count(pair.n as u64).into(),
             ]);
         }
         context.out.table(&table)?;

@@ -2,7 +2,8 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::exit;
-use super::figures::{count, counted};
+use super::figures::{count, counted, value};
+use super::out::Out;
 use super::paths;
 use super::sanitize::one_line;
 use super::table::{Cell, Table, Tone, cut};
@@ -25,6 +26,7 @@ Examples:
   tuneboard data uci.tsv header=no text=2 label=1           columns by number
   tuneboard data 'data/train-*.parquet'                     shards
   tuneboard data mails.csv task=lm                          texts without labels
+  tuneboard data sts.tsv text=sentence1,sentence2 task=regress     pairs with a score
   tuneboard data train.csv test=test.csv --model minilm     lengths in tokens, too")]
 pub struct Args {
     /// The file
@@ -81,7 +83,13 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
 fn token_lengths(spec: &RunSpec, board: &Board) -> Result<Lengths, CliError> {
     board.check_model(&spec.model, false)?;
     let dataset = dataset::load(spec, board.root())?;
-    let lines = dataset.texts.iter().map(|text| format!("{}\n", json!({ "text": text })));
+    let lines = dataset.texts.iter().enumerate().map(|(row, text)| {
+        let line = match dataset.pairs.get(row) {
+            Some(pair) => json!({ "text": text, "pair": pair }),
+            None => json!({ "text": text }),
+        };
+        format!("{line}\n")
+    });
     let lengths =
         runner::trainer_output(board, &["lengths", &spec.model], &lines.collect::<String>())?;
     let lengths: Result<Vec<u64>, _> = lengths.lines().map(|line| line.trim().parse()).collect();
@@ -120,6 +128,7 @@ fn print(
         table.row(row.into_iter().chain(parts).map(|text| Cell::toned(text, Tone::Faint)));
     }
     out.table(&table)?;
+    numbers(profile, out)?;
     out.line("")?;
     let mut table = Table::new(&["lengths", ">min", ">median", ">95 %", ">max"]);
     let kinds = [
@@ -157,4 +166,19 @@ fn print(
         out.line(format!("content hash {}", profile.hash))?;
     }
     Ok(())
+}
+
+/// The numbers that are to be learnt.
+fn numbers(profile: &Profile, out: &mut Out) -> Result<(), CliError> {
+    if profile.numbers.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    let mut table = Table::new(&["~target", ">min", ">mean", ">max"]);
+    for range in &profile.numbers {
+        let name = cut(&one_line(&range.name), LABEL);
+        let figures = [range.min, range.mean, range.max].map(|x| Cell::from(value(x)));
+        table.row([Cell::from(name)].into_iter().chain(figures));
+    }
+    out.table(&table)
 }

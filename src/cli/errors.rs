@@ -1,3 +1,5 @@
+mod others;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -13,7 +15,7 @@ use crate::analysis::errors::{Case, Cell, cases, texts};
 use crate::analysis::export::{self, Format};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
-use crate::spec::{RunId, or_one_of};
+use crate::spec::{RunId, Task, or_one_of};
 use crate::store::Run;
 
 /// Show the texts that runs get wrong, the surest mistakes first
@@ -72,6 +74,15 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     }
     let runs: Vec<&Run> = wrong.iter().chain(&right).collect();
     let split = split(args.split.as_deref(), &board, &runs);
+    if let Some(run) = runs.iter().find(|run| run.spec.task != Task::Classify) {
+        if runs.len() > 1 || args.truth.is_some() || args.predicted.is_some() {
+            return Err(CliError::Usage(format!(
+                "{} learnt task={}: its errors are shown of one run at a time, without --true and --predicted.",
+                run.id, run.spec.task
+            )));
+        }
+        return others::run(&args, &board, run, &split, context);
+    }
     let passes = runs
         .iter()
         .map(|run| pass(&board, run, &split, args.epoch))
@@ -151,6 +162,25 @@ pub fn pass(
     split: &str,
     epoch: Option<u32>,
 ) -> Result<Predictions, CliError> {
+    if run.spec.task != Task::Classify {
+        return Err(CliError::Usage(format!(
+            "{} learnt task={}, which has no classes.",
+            run.id, run.spec.task
+        )));
+    }
+    Ok(predictions::read(&path_of(board, run, split, epoch)?)?)
+}
+
+/// The file of the saved predictions of one pass.
+///
+/// # Errors
+/// There is none; the sentence says what there is instead.
+pub fn path_of(
+    board: &Board,
+    run: &Run,
+    split: &str,
+    epoch: Option<u32>,
+) -> Result<PathBuf, CliError> {
     let folder = board.predictions(run.id);
     let path = match epoch {
         Some(epoch) => Some(board.predictions_of(run.id, split, epoch)).filter(|p| p.is_file()),
@@ -166,7 +196,7 @@ pub fn pass(
             run.id
         )));
     };
-    Ok(predictions::read(&path)?)
+    Ok(path)
 }
 
 /// The index of a class, or the one that may have been meant.

@@ -1,5 +1,7 @@
 mod columns;
 
+use std::collections::BTreeSet;
+
 use clap::builder::PossibleValuesParser;
 
 use super::contract::RunObject;
@@ -12,8 +14,8 @@ use crate::board::Board;
 use crate::query::STATES;
 use crate::runner::Doubts;
 use crate::spec::keys::KEYS;
-use crate::spec::metrics::{test, val};
-use crate::spec::{RunState, SweepId, nearest};
+use crate::spec::metrics::{self, test, val};
+use crate::spec::{RunState, SweepId, Task, nearest};
 use crate::store::{Listing, Reader, Run, Sort};
 
 /// List runs
@@ -167,14 +169,22 @@ fn sort(word: &str) -> Result<Sort, CliError> {
 
 /// Runs as a table for people; `doubts` says whose state is in doubt.
 fn table(runs: &[Run], doubts: &Doubts) -> Table {
+    // Each run's own score, and its name where all have the same.
+    let scores: BTreeSet<[&str; 2]> = runs.iter().map(|run| run.spec.task.score()).collect();
+    let names = match scores.iter().next() {
+        Some(names) if scores.len() == 1 => names.map(metrics::heading),
+        Some(_) => ["val score", "test score"].map(str::to_owned),
+        None => Task::Classify.score().map(metrics::heading),
+    };
+    let [val_score, test_score] = names.map(|name| format!(">{name}"));
     let mut table = Table::new(&[
         "id",
         "state",
         "~name",
         ">epoch",
-        ">val acc",
+        &val_score,
         ">val loss",
-        ">test acc",
+        &test_score,
         ">time",
         "tags",
     ]);
@@ -185,9 +195,9 @@ fn table(runs: &[Run], doubts: &Doubts) -> Table {
             doubts.of(run).map_or_else(|| marked(run), |word| Cell::toned(word, Tone::Plain)),
             run.name.as_str().into(),
             progress(run).into(),
-            best(val::ACC).into(),
+            best(run.spec.task.score()[0]).into(),
             best(val::LOSS).into(),
-            figures::maybe(run.last.get(test::ACC).copied()).into(),
+            figures::maybe(run.last.get(run.spec.task.score()[1]).copied()).into(),
             elapsed(run).into(),
             run.tags.join(" ").into(),
         ]);

@@ -1,41 +1,45 @@
+mod ask;
+
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
+use self::ask::ask;
 use super::checkpoint::{Which, checkpoint};
 use super::error::CliError;
 use super::exit;
 use super::figures::{counted, value};
-use super::table::{Table, cut};
+use super::table::{Cell, Table, cut};
 use super::verb::{self, Context, one};
-use crate::board::Board;
-use crate::dataset::{self, AnswerFormat, Answers, Options};
-use crate::runner;
+use crate::dataset::{self, AnswerFormat, Answers, Inputs};
+use crate::spec::Task;
 use crate::store::Run;
 
-/// Ask a trained run for the classes of texts
+/// Ask a trained run what it makes of texts
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The texts are those given, else those of --data, else the lines of standard input. --out writes
-the columns row, text, predicted and p_CLASS of each class, as .parquet, .csv or .jsonl.
+The texts are those given, else those of --data, else the lines of standard input. A run that reads pairs
+takes them with a tab between, as lines of {\"text\": ..., \"pair\": ...}, or from two columns of --data.
+--out writes the columns row, text, predicted and p_CLASS of each class (or each target), as .parquet,
+.csv or .jsonl.
 
 Examples:
   tuneboard predict r12 \"free entry, text WIN to 80086\"
   tuneboard predict r12 --data new.csv --out preds.parquet
+  tuneboard predict r15 --data pairs.tsv --text premise,hypothesis
   cut -f2 mails.tsv | tuneboard predict r12 --json | jq -r .[].label")]
 pub struct Args {
     /// The run
     #[arg(value_name = "ID")]
     id: String,
-    /// Texts to classify
+    /// Texts to ask about
     #[arg(value_name = "TEXT", conflicts_with = "data")]
     texts: Vec<String>,
     /// A file of texts; it needs no labels
     #[arg(long, value_name = "FILE")]
     data: Option<String>,
-    /// Its column with the texts
+    /// Its column with the texts, or both columns of pairs as A,B
     #[arg(long, value_name = "COLUMN", requires = "data")]
     text: Option<String>,
     /// Where the answers go, instead of the terminal
@@ -53,24 +57,26 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let out =
         args.out.as_deref().map(|path| Ok::<_, CliError>((path, format(path)?))).transpose()?;
     let folder = checkpoint(&board, &run, args.checkpoint)?;
-    let texts = match &args.data {
-        Some(file) => {
-            let options = Options::of(&run.spec);
-            let file = super::paths::here(file, board.root());
-            dataset::texts(&file, args.text.as_deref(), &options, board.root())?
-        }
-        None if args.texts.is_empty() => lines()?,
-        None => args.texts,
+    let are_pairs = ask::reads_pairs(&folder);
+    let inputs = if let Some(file) = &args.data {
+        let file = super::paths::here(file, board.root());
+        // Its own columns, as the run's data had them.
+        let own = run.spec.text.as_deref().filter(|_| are_pairs);
+        let column = args.text.as_deref().or(own);
+        dataset::inputs(&file, column, are_pairs, &run.spec, board.root())?
+    } else {
+        let texts = if args.texts.is_empty() { lines()? } else { args.texts };
+        typed(&run, texts, are_pairs)?
     };
-    let answers = ask(&board, &run, &folder, texts)?;
+    let answers = ask(&board, &run, &folder, inputs)?;
     if let Some((path, format)) = out {
         answers.write(path, format)?;
         let texts = counted(answers.texts.len(), "text");
         context.out.aside(format!("{texts} -> {}", path.display()))?;
     } else if context.json {
-        context.out.json(&objects(&answers))?;
+        context.out.json(&objects(&answers, run.spec.task))?;
     } else {
-        context.out.table(&table(&answers))?;
+        context.out.table(&table(&answers, run.spec.task))?;
     }
     Ok(exit::OK)
 }
@@ -90,81 +96,139 @@ fn lines() -> Result<Vec<String>, CliError> {
     lines.collect()
 }
 
-/// The first line of `tuneboard-train predict`.
-#[derive(Deserialize)]
-struct Head {
-    labels: Vec<String>,
-}
-
-/// Each further one; JSON has no NaN.
-#[derive(Deserialize)]
-struct Line {
-    label: String,
-    probabilities: Vec<Option<f32>>,
-}
-
-fn ask(board: &Board, run: &Run, folder: &Path, texts: Vec<String>) -> Result<Answers, CliError> {
-    let mut answers = Answers::default();
-    if texts.is_empty() {
-        return Ok(answers);
+/// Texts as people type them: pairs have a tab between, or are JSON objects with `text` and `pair`; words have
+/// white space between.
+fn typed(run: &Run, texts: Vec<String>, are_pairs: bool) -> Result<Inputs, CliError> {
+    let mut inputs = Inputs::default();
+    if run.spec.task == Task::Tag {
+        let words = |text: &String| text.split_whitespace().map(str::to_owned).collect();
+        inputs.words = texts.iter().map(words).collect();
     }
-    let folder = folder.display().to_string();
-    let spec = &run.spec;
-    let (length, size) = (spec.max_length.to_string(), spec.batch_size.max(32).to_string());
-    let precision = spec.precision.to_string();
-    let mut words = vec!["predict", &folder, "--max-length", &length, "--batch-size", &size];
-    words.extend(["--device", &spec.device, "--precision", &precision]);
-    let input = texts.iter().map(|text| format!("{}\n", json!({ "text": text })));
-    let input: String = input.collect();
-    let printed = runner::trainer_output(board, &words, &input)?;
-
-    let odd = || CliError::Internal("`tuneboard-train predict` printed something odd.".into());
-    let mut lines = printed.lines();
-    let head: Head = serde_json::from_str(lines.next().ok_or_else(odd)?).map_err(|_| odd())?;
-    answers.label_names = head.labels;
-    for line in lines {
-        let line: Line = serde_json::from_str(line).map_err(|_| odd())?;
-        answers.predicted.push(line.label);
-        let probabilities = line.probabilities.into_iter().map(|p| p.unwrap_or(f32::NAN));
-        answers.probabilities.push(probabilities.collect());
+    if !are_pairs {
+        return Ok(Inputs { texts, ..inputs });
     }
-    if answers.predicted.len() != texts.len() {
-        return Err(odd());
+    for (text, number) in texts.iter().zip(1..) {
+        let object: Option<Map<String, Value>> =
+            if text.trim_start().starts_with('{') { serde_json::from_str(text).ok() } else { None };
+        let of = |key: &str| object.as_ref()?.get(key)?.as_str().map(str::to_owned);
+        let pair = match (of("text"), of("pair")) {
+            (Some(text), Some(pair)) => Some((text, pair)),
+            _ => text.split_once('\t').map(|(a, b)| (a.to_owned(), b.to_owned())),
+        };
+        let (text, pair) = pair.ok_or_else(|| {
+            CliError::Usage(format!(
+                "{} reads pairs of texts, and text {number} is no pair: put a tab between the two, or give \
+                 {{\"text\": \"...\", \"pair\": \"...\"}}.",
+                run.id
+            ))
+        })?;
+        inputs.texts.push(text);
+        inputs.pairs.push(pair);
     }
-    answers.texts = texts;
-    Ok(answers)
+    Ok(inputs)
 }
 
 fn highest(probabilities: &[f32]) -> f64 {
     probabilities.iter().copied().fold(f32::NAN, f32::max).into()
 }
 
-fn table(answers: &Answers) -> Table {
-    let mut table = Table::new(&["~class", ">probability", "~text"]);
-    let rows = answers.texts.iter().zip(answers.predicted.iter().zip(&answers.probabilities));
-    for (text, (predicted, probabilities)) in rows {
-        let text = cut(&super::sanitize::one_line(text), 100);
-        let row = [predicted.as_str().into(), value(highest(probabilities)).into(), text.into()];
+/// A text as a line: both texts of a pair.
+fn shown(answers: &Answers, at: usize) -> String {
+    let text = answers.texts.get(at).map_or("", String::as_str);
+    let pair = answers.others.iter().find(|(name, _)| *name == "pair");
+    match pair.and_then(|(_, pairs)| pairs.get(at)) {
+        Some(pair) => format!("{text} || {pair}"),
+        None => text.to_owned(),
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn table(answers: &Answers, task: Task) -> Table {
+    let names: Vec<String> = match task {
+        Task::Regress => answers
+            .target_names
+            .iter()
+            .map(|name| format!(">{}", cut(&super::sanitize::one_line(name), 30)))
+            .collect(),
+        Task::Multilabel => vec!["~labels".to_owned()],
+        Task::Tag => Vec::new(),
+        Task::Classify | Task::Lm => vec!["~class".to_owned(), ">probability".to_owned()],
+    };
+    let heads: Vec<&str> = names.iter().map(String::as_str).chain(["~text"]).collect();
+    let mut table = Table::new(&heads);
+    for at in 0..answers.texts.len() {
+        let predicted = answers.predicted.get(at).map_or("", String::as_str);
+        let text = cut(&super::sanitize::one_line(&shown(answers, at)), 100);
+        let mut row: Vec<Cell> = match task {
+            Task::Regress => {
+                answers.values.get(at).into_iter().flatten().map(|x| value(*x).into()).collect()
+            }
+            Task::Multilabel => {
+                let given = list(predicted);
+                let given = if given.is_empty() { "–".to_owned() } else { given.join(", ") };
+                vec![cut(&super::sanitize::one_line(&given), 60).into()]
+            }
+            Task::Tag => Vec::new(),
+            Task::Classify | Task::Lm => {
+                let p = answers.probabilities.get(at).map_or(f64::NAN, |p| highest(p));
+                vec![predicted.into(), value(p).into()]
+            }
+        };
+        row.push(if task == Task::Tag {
+            let words = answers.others.iter().find(|(name, _)| *name == "words");
+            let words = words.and_then(|(_, all)| all.get(at)).map(|w| list(w)).unwrap_or_default();
+            cut(
+                &super::sanitize::one_line(&crate::analysis::spans::marked(
+                    &words,
+                    &list(predicted),
+                )),
+                200,
+            )
+            .into()
+        } else {
+            text.into()
+        });
         table.row(row);
     }
     table
 }
 
-fn objects(answers: &Answers) -> Vec<serde_json::Value> {
-    let rows = answers.texts.iter().zip(answers.predicted.iter().zip(&answers.probabilities));
-    rows.map(|(text, (predicted, probabilities))| {
-        let all: Map<String, serde_json::Value> = answers
-            .label_names
-            .iter()
-            .zip(probabilities)
-            .map(|(name, p)| (name.clone(), json!(p)))
-            .collect();
-        json!({
-            "text": text,
-            "label": predicted,
-            "probability": highest(probabilities),
-            "probabilities": all,
-        })
-    })
-    .collect()
+fn objects(answers: &Answers, task: Task) -> Vec<Value> {
+    let object = |at: usize| {
+        let text = answers.texts.get(at);
+        let predicted = answers.predicted.get(at).map_or("", String::as_str);
+        let probabilities = answers.probabilities.get(at).map(Vec::as_slice).unwrap_or_default();
+        let all = || -> Map<String, Value> {
+            let named = answers.label_names.iter().zip(probabilities);
+            named.map(|(name, p)| (name.clone(), json!(p))).collect()
+        };
+        let mut object = match task {
+            Task::Classify | Task::Lm => json!({
+                "text": text,
+                "label": predicted,
+                "probability": highest(probabilities),
+                "probabilities": all(),
+            }),
+            Task::Multilabel => {
+                json!({ "text": text, "labels": list(predicted), "probabilities": all() })
+            }
+            Task::Regress => {
+                let values =
+                    answers.target_names.iter().zip(answers.values.get(at).into_iter().flatten());
+                let values: Map<String, Value> =
+                    values.map(|(name, x)| (name.clone(), json!(x))).collect();
+                json!({ "text": text, "values": values })
+            }
+            Task::Tag => json!({ "text": text, "tags": list(predicted) }),
+        };
+        for (name, texts) in &answers.others {
+            let text = texts.get(at).map_or("", String::as_str);
+            object[*name] = if *name == "words" { json!(list(text)) } else { json!(text) };
+        }
+        object
+    };
+    (0..answers.texts.len()).map(object).collect()
 }

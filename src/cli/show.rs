@@ -345,6 +345,8 @@ fn takes(key: &Key) -> String {
         ValueKind::Int(low, high) => format!("{low} to {high}"),
         ValueKind::Float(low, high) => format!("{} to {}", short(low), short(high)),
         ValueKind::Choice(words) => words.join(", "),
+        ValueKind::Weights(words) => format!("{}, name:weight,...", words.join(", ")),
+        ValueKind::Columns => "columns".to_owned(),
         ValueKind::Split => "three shares".to_owned(),
     }
 }

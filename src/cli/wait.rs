@@ -11,7 +11,7 @@ use super::{exit, ls};
 use crate::board::Board;
 use crate::runner;
 use crate::spec::metrics::{test, train, val};
-use crate::spec::{Desired, Outcome, RunId, RunState, SweepId};
+use crate::spec::{Desired, Outcome, RunId, RunState, SweepId, Task};
 use crate::store::{self, Curve, Reader, Run};
 
 const POLL: Duration = Duration::from_millis(150);
@@ -138,7 +138,7 @@ impl Told {
             (seen.step, seen.epoch) = (run.step, run.epoch);
             if changed && run.epoch > 0.0 {
                 let told = seen.evaluated;
-                for (epoch, figures) in evaluations(reader, run.id, told)? {
+                for (epoch, figures) in evaluations(reader, run, told)? {
                     let of = run.spec.planned_epochs();
                     lines.push(format!("{} epoch {epoch}/{of}{figures}", run.id));
                     seen.evaluated = epoch;
@@ -150,7 +150,7 @@ impl Told {
                     None => format!("{} {state}", run.id),
                     Some(outcome) => {
                         let why = outcome.why().map(|w| format!(": {w}")).unwrap_or_default();
-                        let figures = measured(run, &[test::LOSS, test::ACC, test::F1]);
+                        let figures = measured(run, &tested(run.spec.task));
                         let wrong = run.flags.iter().map(|flag| format!(" {}", flag.sentence()));
                         let wrong: String = wrong.collect();
                         format!("{} {state} in {}{figures}{why}{wrong}", run.id, ls::elapsed(run))
@@ -164,10 +164,10 @@ impl Told {
 
 /// The evaluations after `told`, each with its own figures. An epoch has ended only once it was judged: its
 /// steps are reported before that.
-fn evaluations(reader: &Reader, id: RunId, told: f64) -> Result<Vec<(f64, String)>, CliError> {
+fn evaluations(reader: &Reader, run: &Run, told: f64) -> Result<Vec<(f64, String)>, CliError> {
     let mut curves: Vec<(&str, Curve)> = Vec::new();
-    for metric in [train::LOSS, train::ACC, val::LOSS, val::ACC] {
-        curves.push((metric, reader.curve(id, metric, 0)?));
+    for metric in [train::LOSS, train::ACC, val::LOSS, run.spec.task.score()[0]] {
+        curves.push((metric, reader.curve(run.id, metric, 0)?));
     }
     let judged = curves.iter().filter(|(name, _)| name.starts_with("val/"));
     let mut epochs: Vec<f64> =
@@ -182,6 +182,16 @@ fn evaluations(reader: &Reader, id: RunId, told: f64) -> Result<Vec<(f64, String
         words.collect::<String>()
     };
     Ok(epochs.into_iter().map(|epoch| (epoch, figures(epoch))).collect())
+}
+
+/// What is told of a test: the loss, the score, and what is usual beside it.
+fn tested(task: Task) -> Vec<&'static str> {
+    let beside = match task {
+        Task::Classify | Task::Lm | Task::Multilabel => test::F1,
+        Task::Regress => test::SPEARMAN,
+        Task::Tag => test::STRICT_F1,
+    };
+    vec![test::LOSS, task.score()[1], beside]
 }
 
 fn measured(run: &Run, metrics: &[&str]) -> String {
@@ -219,8 +229,8 @@ fn bar(run: &Run) -> String {
     let share = run.testing().unwrap_or(trained).clamp(0.0, 1.0);
     let full = (share * WIDTH as f64) as usize;
     let metrics = match run.state {
-        RunState::Ended(_) => measured(run, &[test::LOSS, test::ACC]),
-        _ => measured(run, &[train::STEP_LOSS, val::LOSS, val::ACC]),
+        RunState::Ended(_) => measured(run, &[test::LOSS, run.spec.task.score()[1]]),
+        _ => measured(run, &[train::STEP_LOSS, val::LOSS, run.spec.task.score()[0]]),
     };
     format!(
         "{:<5} {:<8} [{}{}] {:>7}  {:>7}  {}{metrics}",

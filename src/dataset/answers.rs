@@ -10,17 +10,24 @@ use super::left_over::remove_left_over;
 use super::parquet::{self, Values};
 
 /// What a model says of texts whose classes nobody knows. All vectors but the names have one entry per
-/// text; `probabilities` are `[text][class]`.
+/// text, or none at all; `probabilities` are `[text][class]`, `values` `[text][target]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answers {
-    /// The texts.
+    /// The texts; the first ones of pairs.
     pub texts: Vec<String>,
-    /// The most probable class of each, by name.
+    /// Other columns of texts, by name: `pair`, `words`.
+    pub others: Vec<(&'static str, Vec<String>)>,
+    /// The most probable class of each, by name; for other tasks a JSON list of labels or of tags. Empty where
+    /// numbers are predicted.
     pub predicted: Vec<String>,
     /// Of each text, in the order of the classes; NaN where a diverged model said so.
     pub probabilities: Vec<Vec<f32>>,
     /// The classes.
     pub label_names: Vec<String>,
+    /// Of each text the predicted numbers, in the order of the targets.
+    pub values: Vec<Vec<f64>>,
+    /// The targets.
+    pub target_names: Vec<String>,
 }
 
 /// How a file of answers is written.
@@ -47,8 +54,8 @@ impl AnswerFormat {
 }
 
 impl Answers {
-    /// Writes the columns `row` (from 1), `text`, `predicted` and `p_CLASS` of each class; whole or not
-    /// at all.
+    /// Writes the columns `row` (from 1), `text`, other texts, `predicted`, `p_CLASS` of each class, and each
+    /// target; whole or not at all.
     ///
     /// # Errors
     /// A folder that cannot be written, a full disk.
@@ -76,32 +83,52 @@ impl Answers {
 
     fn parquet(&self, file: &File) -> io::Result<()> {
         let rows: Vec<u64> = (1..=self.texts.len() as u64).collect();
-        let mut columns = vec![
-            ("row".to_owned(), Values::Whole(&rows)),
-            ("text".to_owned(), Values::Texts(some(&self.texts))),
-            ("predicted".to_owned(), Values::Texts(some(&self.predicted))),
-        ];
+        let mut columns = vec![("row".to_owned(), Values::Whole(&rows))];
+        for (name, texts) in self.words() {
+            columns.push((name.to_owned(), Values::Texts(some(texts))));
+        }
         for (class, name) in self.label_names.iter().enumerate() {
-            columns.push((format!("p_{name}"), Values::Real(self.probability(class).collect())));
+            let of = |row: &Vec<f32>| row.get(class).copied().unwrap_or(f32::NAN);
+            columns.push((
+                format!("p_{name}"),
+                Values::Real(self.probabilities.iter().map(of).collect()),
+            ));
+        }
+        for (target, name) in self.target_names.iter().enumerate() {
+            let of = |row: &Vec<f64>| row.get(target).copied().unwrap_or(f64::NAN);
+            columns.push((name.clone(), Values::Exact(self.values.iter().map(of).collect())));
         }
         parquet::write(file, self.texts.len(), columns)
     }
 
-    fn probability(&self, class: usize) -> impl Iterator<Item = f32> {
-        self.probabilities.iter().map(move |row| row.get(class).copied().unwrap_or(f32::NAN))
+    /// The columns of texts.
+    fn words(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let others = self.others.iter().map(|(name, texts)| (*name, texts.as_slice()));
+        let predicted =
+            (!self.predicted.is_empty()).then_some(("predicted", self.predicted.as_slice()));
+        std::iter::once(("text", self.texts.as_slice())).chain(others).chain(predicted)
     }
 
     fn csv(&self) -> String {
-        let mut text = String::from("row,text,predicted");
-        for name in &self.label_names {
+        let names = self.words().map(|(name, _)| name.to_owned());
+        let names = names.chain(self.label_names.iter().map(|name| format!("p_{name}")));
+        let names = names.chain(self.target_names.iter().cloned());
+        let mut text = String::from("row");
+        for name in names {
             text.push(',');
-            text.push_str(&field(&format!("p_{name}")));
+            text.push_str(&field(&name));
         }
         text.push('\n');
-        for (at, (words, predicted)) in self.texts.iter().zip(&self.predicted).enumerate() {
-            let _ = write!(text, "{},{},{}", at + 1, field(words), field(predicted));
+        for at in 0..self.texts.len() {
+            let _ = write!(text, "{}", at + 1);
+            for (_, texts) in self.words() {
+                let _ = write!(text, ",{}", field(texts.get(at).map_or("", String::as_str)));
+            }
             for p in self.probabilities.get(at).into_iter().flatten() {
                 let _ = write!(text, ",{p}");
+            }
+            for x in self.values.get(at).into_iter().flatten() {
+                let _ = write!(text, ",{x}");
             }
             text.push('\n');
         }
@@ -110,18 +137,36 @@ impl Answers {
 
     fn json_lines(&self) -> String {
         let mut text = String::new();
-        for (at, (words, predicted)) in self.texts.iter().zip(&self.predicted).enumerate() {
+        for at in 0..self.texts.len() {
             let mut line = Map::new();
             line.insert("row".into(), json!(at + 1));
-            line.insert("text".into(), json!(words));
-            line.insert("predicted".into(), json!(predicted));
+            for (name, texts) in self.words() {
+                let words = texts.get(at).map_or("", String::as_str);
+                // Lists are lists here.
+                let list = super::targets::json_list(words).filter(|_| self.holds_lists(name));
+                line.insert(name.into(), list.map_or_else(|| json!(words), |list| json!(list)));
+            }
             let probabilities = self.probabilities.get(at).into_iter().flatten();
             for (name, p) in self.label_names.iter().zip(probabilities) {
                 line.insert(format!("p_{name}"), json!(p));
             }
+            for (name, x) in self.target_names.iter().zip(self.values.get(at).into_iter().flatten())
+            {
+                line.insert(name.clone(), json!(x));
+            }
             let _ = writeln!(text, "{}", Value::Object(line));
         }
         text
+    }
+
+    /// Whether a column of texts holds lists: that of words, and what is predicted of several labels or tags.
+    fn holds_lists(&self, column: &str) -> bool {
+        let is_list = |text: &String| text.starts_with('[');
+        let are_words = self.others.iter().any(|(name, _)| *name == "words");
+        column == "words"
+            || (column == "predicted"
+                && (are_words || !self.predicted.iter().any(|p| self.label_names.contains(p)))
+                && self.predicted.iter().all(is_list))
     }
 }
 
@@ -142,10 +187,11 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{self, Options};
+    use crate::dataset;
+    use crate::spec::RunSpec;
 
     fn texts(name: &str, column: Option<&str>, root: &Path) -> Result<Vec<String>, DataError> {
-        dataset::texts(name, column, &Options::default(), root)
+        Ok(dataset::inputs(name, column, false, &RunSpec::default(), root)?.texts)
     }
 
     #[test]
@@ -155,6 +201,7 @@ mod tests {
             predicted: vec!["x,y".into(), "z".into(), "z".into()],
             probabilities: vec![vec![0.75, 0.25], vec![0.1, 0.9], vec![f32::NAN, f32::NAN]],
             label_names: vec!["x,y".into(), "z".into()],
+            ..Answers::default()
         };
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.parquet", "a.csv", "a.jsonl"] {

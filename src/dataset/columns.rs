@@ -1,10 +1,16 @@
-use std::collections::HashSet;
+mod aside;
+mod given;
+mod tagged;
 
+pub(super) use self::aside::left_aside;
+use self::given::{given_texts, several};
+use self::tagged::tagged;
+pub(super) use self::tagged::words;
 use super::error::{DataError, first_few, quoted};
 use super::header;
 use super::sink::Column;
 use super::source::Source;
-use crate::spec::{RunSpec, nearest, printable};
+use crate::spec::{RunSpec, Task, nearest, printable};
 
 /// Names that a column of texts goes by, likeliest first.
 pub(super) const TEXT_NAMES: &[&str] = &[
@@ -43,6 +49,8 @@ pub(super) const LABEL_NAMES: &[&str] = &[
     "emotion",
     "is_spam",
     "label_text",
+    "gold_label",
+    "is_duplicate",
     "rating",
     "stars",
     "polarity",
@@ -50,12 +58,28 @@ pub(super) const LABEL_NAMES: &[&str] = &[
 ];
 
 /// Positions of the columns in a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub text: usize,
-    /// `None` where nothing asks for labels.
-    pub label: Option<usize>,
+    /// The second text of a pair.
+    pub pair: Option<usize>,
+    /// What is to be learnt; empty where nothing asks for it. More than one for tasks with many labels or
+    /// numbers a row.
+    pub labels: Vec<usize>,
     pub split: Option<usize>,
+}
+
+impl Found {
+    /// The columns of texts.
+    pub fn texts(&self) -> Vec<usize> {
+        std::iter::once(self.text).chain(self.pair).collect()
+    }
+
+    fn has(&self, column: usize) -> bool {
+        self.texts().contains(&column)
+            || self.labels.contains(&column)
+            || self.split == Some(column)
+    }
 }
 
 /// Columns that belong together: a model that reads one of them learns from half of each row.
@@ -72,15 +96,17 @@ const PAIRS: &[(&str, &str)] = &[
     ("text_a", "text_b"),
     ("text1", "text2"),
     ("claim", "evidence"),
+    ("title", "body"),
 ];
 
 /// Finds the columns: those the spec names, else by their names regardless of case, else, with two
 /// columns of which one is known, the other one; without a header by what they hold.
 pub(super) fn find(source: &Source, sample: &[Column], spec: &RunSpec) -> Result<Found, DataError> {
-    let given = |key: &str, name: &Option<String>| {
-        name.as_ref().map(|name| named(source, key, name)).transpose()
-    };
-    let split = given("split_column", &spec.split_column)?;
+    let split =
+        spec.split_column.as_ref().map(|name| named(source, "split_column", name)).transpose()?;
+    if spec.task == Task::Tag {
+        return tagged(source, spec, split);
+    }
     if !needs_labels(spec) {
         let name = |i: usize| source.names.get(i).map_or("", String::as_str);
         let is_label = |i: usize| LABEL_NAMES.iter().any(|l| l.eq_ignore_ascii_case(name(i)));
@@ -90,41 +116,82 @@ pub(super) fn find(source: &Source, sample: &[Column], spec: &RunSpec) -> Result
             (None, Some(only), None) => only,
             (given, ..) => find_text(source, given.as_deref(), sample)?,
         };
-        return Ok(Found { text, label: None, split });
+        return Ok(Found { text, split, ..Found::default() });
     }
-    let given_text = given("text", &spec.text)?;
-    let given_label = given("label", &spec.label)?;
-    let free = |i: &usize| ![split, given_text, given_label].contains(&Some(*i));
+    let (given_text, pair) = given_texts(source, spec.text.as_deref())?;
+    let given_labels = match &spec.label {
+        Some(label) => {
+            several(source, "label", label, |i| ![split, given_text, pair].contains(&Some(i)))?
+        }
+        None => Vec::new(),
+    };
+    refuse_several(source, spec, &given_labels)?;
+    let given_label = given_labels.first().copied();
+    let free =
+        |i: &usize| ![split, given_text, pair].contains(&Some(*i)) && !given_labels.contains(i);
     let by_content = content(source, sample);
     let text = given_text
         .or_else(|| guess(source, TEXT_NAMES, free))
         .or_else(|| guess_part(source, TEXT_NAMES, sample, free))
         .or_else(|| by_content.text.filter(free));
+    let usual = given_text.is_none().then(|| usual_pair(source, text)).flatten();
+    let (text, pair) = usual.map_or((text, pair), |(a, b)| (Some(a), Some(b)));
+    let is_free = |i: &usize| free(i) && ![text, pair].contains(&Some(*i));
     let label = given_label
-        .or_else(|| guess(source, LABEL_NAMES, |i| free(i) && text != Some(*i)))
-        .or_else(|| by_content.label.filter(free));
+        .or_else(|| {
+            if spec.task == Task::Regress { guess(source, SCORE_NAMES, is_free) } else { None }
+        })
+        .or_else(|| guess(source, LABEL_NAMES, is_free))
+        .or_else(|| by_content.label.filter(is_free));
     // An index without a name is neither.
     let is_named = |i: &usize| source.names.get(*i).is_some_and(|name| !name.is_empty());
-    let mut left = (0..source.names.len()).filter(|i| Some(*i) != split).filter(is_named);
-    let pair = (left.next(), left.next(), left.next());
-    let other = |known: usize| match pair {
+    let mut left =
+        (0..source.names.len()).filter(|i| Some(*i) != split && Some(*i) != pair).filter(is_named);
+    let two = (left.next(), left.next(), left.next());
+    let other = |known: usize| match two {
         (Some(a), Some(b), None) if a == known => Some(b),
         (Some(a), Some(b), None) if b == known => Some(a),
         _ => None,
     };
-    if given_text.is_none() {
-        refuse_pairs(source, text)?;
+    let found = |text: usize, labels: Vec<usize>| Found { text, pair, labels, split };
+    if let (Task::Multilabel, None) = (spec.task, given_label) {
+        let text = text.ok_or_else(|| not_found(source, "texts", "text"))?;
+        let hot: Vec<usize> = hot_columns(sample, None).into_iter().filter(is_free).collect();
+        return match (label, hot.len()) {
+            (Some(label), _) if !hot.contains(&label) => Ok(found(text, vec![label])),
+            (_, 2..) => Ok(found(text, hot)),
+            _ => Err(not_found(source, "labels", "label")),
+        };
+    }
+    if let Some(label) = given_labels.iter().find(|label| [text, pair].contains(&Some(**label))) {
+        let why = format!("the column {} is given as text and as label", name(source, *label));
+        return Err(DataError::within(&source.path, why));
     }
     match (text.or_else(|| other(label?)), label.or_else(|| other(text?))) {
-        (Some(text), Some(label)) if text == label => Err(DataError::within(
-            &source.path,
-            format!("the column {} is given as text and as label", name(source, text)),
-        )),
-        (Some(text), Some(label)) => Ok(Found { text, label: Some(label), split }),
+        (Some(text), Some(_)) if given_labels.len() > 1 => Ok(found(text, given_labels)),
+        (Some(text), Some(label)) => Ok(found(text, vec![label])),
         (None, _) => Err(not_found(source, "texts", "text")),
         (text, None) => Err(many_labels(source, sample, text)
             .unwrap_or_else(|| not_found(source, "labels", "label"))),
     }
+}
+
+/// Names that a column of numbers to predict goes by, likeliest first.
+const SCORE_NAMES: &[&str] =
+    &["score", "similarity", "similarity_score", "rating", "stars", "grade", "target", "value"];
+
+/// Several columns of labels are another task's.
+fn refuse_several(source: &Source, spec: &RunSpec, labels: &[usize]) -> Result<(), DataError> {
+    let ([_, second, ..], Task::Classify | Task::Lm) = (labels, spec.task) else { return Ok(()) };
+    Err(DataError::within(
+        &source.path,
+        format!(
+            "label= names several columns, {} among them, and task={} learns one; say task=multilabel for labels \
+             of 0 and 1, task=regress for numbers",
+            name(source, *second),
+            spec.task
+        ),
+    ))
 }
 
 /// Without names only the values tell.
@@ -140,24 +207,11 @@ fn content(source: &Source, sample: &[Column]) -> header::Guess {
     header::guess(&rows, source.names.len())
 }
 
-/// Refuses to choose one half of a pair of texts.
-fn refuse_pairs(source: &Source, text: Option<usize>) -> Result<(), DataError> {
+/// The two columns of a pair by their usual names, unless another column is known to hold the texts.
+fn usual_pair(source: &Source, text: Option<usize>) -> Option<(usize, usize)> {
     let at = |wanted: &str| source.names.iter().position(|n| n.eq_ignore_ascii_case(wanted));
     let both = PAIRS.iter().find_map(|(a, b)| Some((at(a)?, at(b)?)));
-    let Some((a, b)) = both.filter(|(a, b)| text.is_none_or(|text| text == *a || text == *b))
-    else {
-        return Ok(());
-    };
-    let (first, second) = (name(source, a), name(source, b));
-    let plain = source.names.get(b).map_or("", String::as_str);
-    Err(DataError::file(
-        &source.path,
-        format!(
-            "has pairs of texts, {first} and {second}, and a model reads one text a row; join both in one \
-             column, or say text={} to learn from that one alone",
-            printable(plain, 40)
-        ),
-    ))
+    both.filter(|(a, b)| text.is_none_or(|text| text == *a || text == *b))
 }
 
 /// The sentence for columns of 0 and 1, one for each label, if there are no other labels.
@@ -165,13 +219,15 @@ fn many_labels(source: &Source, sample: &[Column], text: Option<usize>) -> Optio
     let hot = hot_columns(sample, text);
     (hot.len() > 1).then(|| {
         let names = first_few(&hot, |i| name(source, *i));
-        let first = source.names.get(*hot.first().unwrap_or(&0)).map_or("", String::as_str);
+        let plain = |i: &usize| printable(source.names.get(*i).map_or("", String::as_str), 40).into_owned();
+        let first = hot.first().map(plain).unwrap_or_default();
+        let all = hot.iter().map(plain).collect::<Vec<_>>().join(",");
         DataError::file(
             &source.path,
             format!(
-                "has a column of 0 and 1 for each label ({names}): that is a multi-label task, and \
-                 task=classify gives each text one class; label={} learns that label alone",
-                printable(first, 40)
+                "has a column of 0 and 1 for each label ({names}): say task=multilabel label={} to learn \
+                 all, or label={first} to learn that label alone",
+                printable(&all, 200)
             ),
         )
     })
@@ -189,59 +245,6 @@ pub(super) fn hot_columns(sample: &[Column], but: Option<usize>) -> Vec<usize> {
     columns.map(|(i, _)| i).filter(|i| Some(*i) != but).collect()
 }
 
-/// Other columns that hold texts: by their names, or because most of their values are words.
-pub(super) fn left_aside(source: &Source, sample: &[Column], found: Found) -> Vec<String> {
-    let known =
-        |name: &str| TEXT_NAMES.iter().chain(OTHER_TEXTS).any(|t| t.eq_ignore_ascii_case(name));
-    let is_text = |column: &Column| {
-        let values: Vec<&String> =
-            column.iter().flatten().filter(|v| !v.trim().is_empty()).collect();
-        let words = |v: &&&String| v.split_whitespace().count() >= 3 && !v.starts_with(['[', '{']);
-        let different: HashSet<&&String> = values.iter().collect();
-        !values.is_empty()
-            && values.iter().filter(words).count() * 2 > values.len()
-            && (different.len() * 2 > values.len() || values.len() < 4)
-    };
-    let is_label = |column: &Column| {
-        let figure = |v: &String| v.trim().parse::<f64>().is_ok();
-        column.iter().flatten().all(figure)
-    };
-    let chosen = [Some(found.text), found.label, found.split];
-    source
-        .names
-        .iter()
-        .zip(sample)
-        .enumerate()
-        .filter(|(i, _)| !chosen.contains(&Some(*i)))
-        .filter(|(_, (name, column))| (known(name) && !is_label(column)) || is_text(column))
-        .map(
-            |(i, (name, _))| {
-                if name.is_empty() { format!("column {}", i + 1) } else { name.clone() }
-            },
-        )
-        .collect()
-}
-
-/// Names of texts that are seldom the one to learn from.
-const OTHER_TEXTS: &[&str] = &[
-    "title",
-    "subject",
-    "summary",
-    "abstract",
-    "premise",
-    "hypothesis",
-    "context",
-    "passage",
-    "query",
-    "answer",
-    "sentence1",
-    "sentence2",
-    "question1",
-    "question2",
-    "text_a",
-    "text_b",
-];
-
 /// A language model learns from texts alone; labels only count if the split is to keep their shares.
 fn needs_labels(spec: &RunSpec) -> bool {
     spec.task.needs_labels() || spec.stratify
@@ -251,12 +254,33 @@ fn needs_labels(spec: &RunSpec) -> bool {
 pub(super) fn find_same(
     source: &Source,
     first: &[String],
-    found: Found,
+    found: &Found,
 ) -> Result<Found, DataError> {
     let same =
         |index: usize, key: &str| named(source, key, first.get(index).map_or("", String::as_str));
-    let label = found.label.map(|label| same(label, "label")).transpose()?;
-    Ok(Found { text: same(found.text, "text")?, label, split: None })
+    let labels =
+        found.labels.iter().map(|label| same(*label, "label")).collect::<Result<_, _>>()?;
+    let pair = found.pair.map(|pair| same(pair, "text")).transpose()?;
+    Ok(Found { text: same(found.text, "text")?, pair, labels, split: None })
+}
+
+/// The columns of the texts alone, for files that need no labels: one, or the two of a pair.
+pub(super) fn find_texts(
+    source: &Source,
+    given: Option<&str>,
+    are_pairs: bool,
+    sample: &[Column],
+) -> Result<Found, DataError> {
+    let (text, pair) = match (given_texts(source, given)?, are_pairs) {
+        ((Some(text), pair), _) => (text, pair),
+        (_, false) => (find_text(source, None, sample)?, None),
+        (_, true) => match (usual_pair(source, None), source.names.len()) {
+            (Some((a, b)), _) => (a, Some(b)),
+            (None, 2) => (0, Some(1)),
+            _ => return Err(not_found(source, "two texts of a pair", "text")),
+        },
+    };
+    Ok(Found { text, pair, ..Found::default() })
 }
 
 /// The column of the texts alone, for files that need no labels.

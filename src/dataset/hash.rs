@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use super::Dataset;
 
 /// Identifies what a model learns from and is tested on: the first 16 hex digits of SHA-256 over the
-/// class names and, for train, val and test in turn, the label and text of each row in split order.
+/// class names and, for train, val and test in turn, the label and text of each row in split order, and
+/// what else a task learns of it.
 ///
 /// The file's name, format, other columns and row numbers do not count: the same rows in the same
 /// order, as CSV or as Parquet, have the same hash.
@@ -26,6 +27,26 @@ pub(super) fn content(dataset: &Dataset) -> String {
             let label = dataset.labels.get(row).and_then(|l| dataset.label_names.get(*l as usize));
             put(label.map_or("", String::as_str));
             put(dataset.texts.get(row).map_or("", String::as_str));
+            if let Some(pair) = dataset.pairs.get(row) {
+                put(pair);
+            }
+            let (row, names) = (row as u32, dataset.label_names.len());
+            for x in dataset.targets.numbers(row, names) {
+                put(&x.to_string());
+            }
+            for (name, _) in dataset
+                .label_names
+                .iter()
+                .zip(dataset.targets.set(row, names))
+                .filter(|(_, has)| **has)
+            {
+                put(name);
+            }
+            let (words, tags) = dataset.targets.tagged(row);
+            for (word, tag) in words.iter().zip(tags) {
+                put(word);
+                put(dataset.label_names.get(*tag as usize).map_or("", String::as_str));
+            }
         }
     }
     sha.finalize().iter().take(8).fold(String::new(), |mut hex, byte| {

@@ -42,7 +42,7 @@ pub(super) fn check(
         return Err(DataError::within(
             path,
             format!(
-                "{column} has {} from {low} to {high}: scores ask for regression, and task=classify learns \
+                "{column} has {} from {low} to {high}: say task=regress to learn numbers; task=classify learns \
                  classes; give label=COLUMN for another column, or cut the scores into classes",
                 counted(names.len(), "different value")
             ),
@@ -51,7 +51,7 @@ pub(super) fn check(
     if many {
         let values = counted(names.len(), "different value");
         let figures = names.iter().all(|name| name.parse::<f64>().is_ok());
-        let regression = if figures { " (numbers without end ask for regression)" } else { "" };
+        let regression = if figures { " (task=regress learns numbers)" } else { "" };
         return Err(DataError::within(
             path,
             format!(
@@ -84,16 +84,18 @@ pub(super) fn notes(column: &str, names: &[String], rows: &[u64], first: &[u64])
     let column = quoted(column);
     let all: u64 = rows.iter().sum();
     if let Some((low, high)) = scores(names) {
-        notes.push(format!("{column} holds numbers from {low} to {high}; if they are scores, they ask for regression."));
+        notes.push(format!(
+            "{column} holds numbers from {low} to {high}; if they are scores, say task=regress."
+        ));
     } else if names.len() > 20 && names.iter().all(|n| n.parse::<f64>().is_ok()) {
         notes.push(format!(
-            "{column} holds {} different numbers; if they are scores, they ask for regression.",
+            "{column} holds {} different numbers; if they are scores, say task=regress.",
             names.len()
         ));
     }
     if let Some(separator) = list_separator(names.iter().map(String::as_str)) {
         notes.push(format!(
-            "{column} holds lists of labels divided by {}; each list is one class here, where a multi-label task \
+            "{column} holds lists of labels divided by {}; each list is one class here, where task=multilabel \
              would learn each label.",
             quoted(&separator.to_string())
         ));
@@ -162,21 +164,26 @@ pub(super) fn refuse_lists(path: &str, column: &str, labels: &Words) -> Result<(
     let json = words.clone().next().is_some() && words.clone().all(is_json);
     let has_empty = labels.iter().any(|w| w.is_none_or(|w| w.trim().is_empty()));
     if json || (has_empty && list_separator(words).is_some()) {
-        return Err(are_lists(path, column));
+        return Err(are_lists(path, column, false));
     }
     Ok(())
 }
 
-/// Lists of labels are what another task learns.
-pub(super) fn are_lists(path: &str, column: &str) -> DataError {
+/// Lists of labels are what another task learns: those of words, `are_words`, or of a text.
+pub(super) fn are_lists(path: &str, column: &str, are_words: bool) -> DataError {
     let column = quoted(column);
-    DataError::file(
-        path,
+    let why = if are_words {
         format!(
-            "has lists of labels in {column}: that is a multi-label task, and task=classify gives each text one \
-             class; write one label a row, or give label=COLUMN for another column"
-        ),
-    )
+            "has lists of words and of tags ({column}); say task=tag to learn a tag for each word: \
+             task=classify gives each text one class"
+        )
+    } else {
+        format!(
+            "has lists of labels in {column}; say task=multilabel to learn each label: task=classify gives \
+             each text one class"
+        )
+    };
+    DataError::file(path, why)
 }
 
 /// Words that stand for a missing value wherever they stand, as pandas, R, SQL and Excel write them.
@@ -287,7 +294,7 @@ mod tests {
         let scores: Vec<String> = (0..40).map(|i| format!("{}.5", i % 12)).collect();
         let scores = class_names(scores.iter().map(String::as_str));
         let got = check("d.csv", "x", &scores, 400).unwrap_err().to_string();
-        assert!(got.contains("from 0.5 to 11.5") && got.contains("regression"), "{got}");
+        assert!(got.contains("from 0.5 to 11.5") && got.contains("task=regress"), "{got}");
     }
 
     #[test]

@@ -17,6 +17,7 @@
 
 mod answers;
 mod columns;
+mod conll;
 mod delimited;
 mod dialect;
 mod encoding;
@@ -38,6 +39,8 @@ mod shuffle;
 mod sink;
 mod source;
 mod split;
+mod stratify;
+mod targets;
 mod texts;
 
 pub use answers::{AnswerFormat, Answers};
@@ -46,4 +49,5 @@ pub use left_over::remove_left_over;
 pub use load::{Dataset, load};
 pub use profile::{ClassRows, Duplicates, Lengths, Profile, SplitRows, profile};
 pub use reading::{Options, Reading};
-pub use texts::texts;
+pub use targets::Targets;
+pub use texts::{Inputs, inputs};

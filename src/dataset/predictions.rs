@@ -1,8 +1,10 @@
 //! What a pass predicted for every row of a split: one Parquet file per pass, written by the trainer
 //! and read by `confusion`, `errors`, `compare` and anything else that reads Parquet.
 //!
-//! Columns: `row` (number in the data file, from 1), `label` and `predicted` (class names), `loss`
+//! Columns of a classifier's: `row` (number in the data file, from 1), `label` and `predicted` (class names), `loss`
 //! (cross-entropy, natural logarithm), and `p_CLASS` with the probability of each class, in class order.
+
+mod passes;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,9 @@ use std::path::{Path, PathBuf};
 use super::error::DataError;
 use super::parquet::{self, Cells, Table, Values};
 use super::sink::Words;
-use crate::spec::printable;
+use crate::spec::{Task, printable};
+
+pub use self::passes::{Numbers, Sets, Tags};
 
 /// The predictions of one pass. All vectors but `label_names` and `probabilities` have one entry per row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,17 +33,68 @@ pub struct Predictions {
     pub label_names: Vec<String>,
 }
 
+/// The predictions of one pass of any task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pass {
+    /// One class per row.
+    Classes(Predictions),
+    /// Numbers.
+    Numbers(Numbers),
+    /// Any number of labels per row.
+    Sets(Sets),
+    /// A tag for each word.
+    Tags(Tags),
+}
+
+impl Pass {
+    /// Numbers of the rows in their data file, from 1.
+    pub fn rows(&self) -> &[u64] {
+        match self {
+            Self::Classes(pass) => &pass.rows,
+            Self::Numbers(pass) => &pass.rows,
+            Self::Sets(pass) => &pass.rows,
+            Self::Tags(pass) => &pass.rows,
+        }
+    }
+
+    /// The loss of each row.
+    pub fn loss(&self) -> &[f32] {
+        match self {
+            Self::Classes(pass) => &pass.loss,
+            Self::Numbers(pass) => &pass.loss,
+            Self::Sets(pass) => &pass.loss,
+            Self::Tags(pass) => &pass.loss,
+        }
+    }
+}
+
 /// Writes the file whole or not at all: a temporary file beside it is synced and renamed.
 ///
 /// # Errors
 /// Vectors that do not fit together, a folder that cannot be written, a full disk.
 pub fn write(path: &Path, predictions: &Predictions) -> Result<(), DataError> {
+    save(path, predictions.rows.len(), columns(predictions))
+}
+
+/// As [`write`], for any task.
+///
+/// # Errors
+/// As there.
+pub fn write_pass(path: &Path, pass: &Pass) -> Result<(), DataError> {
+    let columns = match pass {
+        Pass::Classes(pass) => columns(pass),
+        Pass::Numbers(pass) => pass.columns(),
+        Pass::Sets(pass) => pass.columns(),
+        Pass::Tags(pass) => pass.columns(),
+    };
+    save(path, pass.rows().len(), columns)
+}
+
+fn save(path: &Path, rows: usize, columns: Vec<(String, Values<'_>)>) -> Result<(), DataError> {
     let shown = path.display().to_string();
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     let written = File::create(&temporary).map_err(|e| DataError::io(&shown, e)).and_then(|file| {
-        let columns = columns(predictions);
-        parquet::write(&file, predictions.rows.len(), columns)
-            .map_err(|e| odd(&shown, &e.to_string()))?;
+        parquet::write(&file, rows, columns).map_err(|e| odd(&shown, &e.to_string()))?;
         file.sync_all().map_err(|e| DataError::io(&shown, e))?;
         fs::rename(&temporary, path).map_err(|e| DataError::io(&shown, e))
     });
@@ -54,11 +109,28 @@ pub fn write(path: &Path, predictions: &Predictions) -> Result<(), DataError> {
 /// # Errors
 /// A file that is missing, torn, or without the columns that [`write`] gives it.
 pub fn read(path: &Path) -> Result<Predictions, DataError> {
+    of_columns(cells(path)?).map_err(|why| odd(&path.display().to_string(), why))
+}
+
+/// Reads a file that [`write_pass`] made for a run of that task.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_pass(path: &Path, task: Task) -> Result<Pass, DataError> {
+    let found = match task {
+        Task::Classify | Task::Lm => return read(path).map(Pass::Classes),
+        Task::Regress => Numbers::of(cells(path)?).map(Pass::Numbers),
+        Task::Multilabel => Sets::of(cells(path)?).map(Pass::Sets),
+        Task::Tag => Tags::of(cells(path)?).map(Pass::Tags),
+    };
+    found.ok_or_else(|| odd(&path.display().to_string(), "it lacks columns of the task"))
+}
+
+fn cells(path: &Path) -> Result<Vec<(String, Cells)>, DataError> {
     let shown = path.display().to_string();
     let file = File::open(path).map_err(|e| DataError::io(&shown, e))?;
     let cells = Table::open(file, &shown).and_then(|mut table| table.cells(&shown));
-    let cells = cells.map_err(|e| odd(&shown, &e.to_string()))?;
-    of_columns(cells).map_err(|why| odd(&shown, why))
+    cells.map_err(|e| odd(&shown, &e.to_string()))
 }
 
 /// The file of a split's latest pass in a run's folder of predictions (`test-0003.parquet`), with its
@@ -166,6 +238,47 @@ mod tests {
             assert_eq!(read(&path).unwrap(), predictions);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn passes_of_every_task_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.parquet");
+        let words = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let (rows, loss) = (vec![3, 1], vec![0.5, 0.25]);
+        let numbers = Numbers {
+            rows: rows.clone(),
+            loss: loss.clone(),
+            names: words(&["x", "target_y"]),
+            truth: vec![vec![0.1, 2.0], vec![1e9, -1.0]],
+            predicted: vec![vec![0.3, f64::NAN], vec![1e9 + 0.5, 0.0]],
+        };
+        let sets = Sets {
+            rows: rows.clone(),
+            loss: loss.clone(),
+            names: words(&["a", "b\"c"]),
+            truth: vec![vec![true, false], vec![true, false]],
+            probabilities: vec![vec![0.9, 0.1], vec![0.2, 0.5]],
+        };
+        let tags = Tags {
+            rows,
+            loss,
+            words: vec![words(&["New", "York"]), words(&["日本"])],
+            truth: vec![words(&["B-LOC", "I-LOC"]), words(&["O"])],
+            predicted: vec![words(&["O", "O"]), words(&["O"])],
+        };
+        assert_eq!(sets.of_row(0), (vec!["a", "b\"c"], vec!["a"]));
+        assert_eq!(sets.of_row(1), (vec![], vec!["b\"c"]));
+        write_pass(&path, &Pass::Numbers(numbers.clone())).unwrap();
+        let Pass::Numbers(back) = read_pass(&path, Task::Regress).unwrap() else { panic!() };
+        assert!(back.predicted[0][1].is_nan());
+        assert_eq!((back.names, back.truth), (numbers.names, numbers.truth));
+        assert!(read_pass(&path, Task::Multilabel).is_err() && read(&path).is_err());
+        for (pass, task) in [(Pass::Sets(sets), Task::Multilabel), (Pass::Tags(tags), Task::Tag)] {
+            write_pass(&path, &pass).unwrap();
+            assert_eq!(read_pass(&path, task).unwrap(), pass);
+            assert!(read(&path).is_err());
+        }
     }
 
     #[test]

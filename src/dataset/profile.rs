@@ -8,6 +8,7 @@ use super::load::{Dataset, assemble};
 use super::reading::Reading;
 use super::rows::Rows;
 use super::split::split;
+use super::targets::Targets;
 use crate::spec::RunSpec;
 
 /// What `tuneboard data FILE` tells of a data set; its JSON form is this struct, field by field.
@@ -19,8 +20,13 @@ pub struct Profile {
     pub columns: Vec<String>,
     /// The column with the texts.
     pub text_column: String,
-    /// The column with the labels; `None` if nothing asks for labels (`task=lm`).
+    /// The column with the second text of each pair, if rows are pairs.
+    pub pair_column: Option<String>,
+    /// The column with the labels, or the columns with commas between; `None` if nothing asks for labels
+    /// (`task=lm`).
     pub label_column: Option<String>,
+    /// The numbers to learn, one entry per target (`task=regress`).
+    pub numbers: Vec<NumberRange>,
     /// How `data` was read, and which of its columns.
     pub reading: Reading,
     /// Rows of all files.
@@ -47,7 +53,20 @@ pub struct Profile {
     pub notes: Vec<String>,
 }
 
-/// The rows of one class.
+/// What is known of a target of numbers, in its units.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NumberRange {
+    /// Its name.
+    pub name: String,
+    /// The lowest.
+    pub min: f64,
+    /// The highest.
+    pub max: f64,
+    /// The mean.
+    pub mean: f64,
+}
+
+/// The rows of one class; of one label, or the words of one tag, for tasks that learn these.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassRows {
     /// Its name.
@@ -132,7 +151,9 @@ pub fn profile(spec: &RunSpec, root: &Path) -> Result<Profile, DataError> {
         files: files.into_iter().flatten().cloned().collect(),
         columns,
         text_column: dataset.reading.text_column.clone(),
+        pair_column: dataset.reading.pair_column.clone(),
         label_column: dataset.reading.label_column.clone(),
+        numbers: numbers(&dataset),
         rows: dataset.texts.len() as u64,
         classes: classes(&dataset, is_split),
         splits: is_split.then(|| split_rows(splits)),
@@ -152,25 +173,51 @@ fn split_rows([train, val, test]: [u64; 3]) -> SplitRows {
     SplitRows { train, val, test }
 }
 
+fn numbers(dataset: &Dataset) -> Vec<NumberRange> {
+    let Targets::Numbers(values) = &dataset.targets else { return Vec::new() };
+    let width = dataset.label_names.len().max(1);
+    let range = |(target, name): (usize, &String)| {
+        let column = || values.iter().skip(target).step_by(width).copied();
+        NumberRange {
+            name: name.clone(),
+            min: column().fold(f64::INFINITY, f64::min),
+            max: column().fold(f64::NEG_INFINITY, f64::max),
+            mean: column().sum::<f64>() / column().count().max(1) as f64,
+        }
+    };
+    dataset.label_names.iter().enumerate().map(range).collect()
+}
+
 fn classes(dataset: &Dataset, is_split: bool) -> Vec<ClassRows> {
+    if matches!(dataset.targets, Targets::Numbers(_)) {
+        return Vec::new();
+    }
     let count = |rows: &mut dyn Iterator<Item = u32>| {
-        let mut counts = vec![0_u64; dataset.label_names.len()];
-        for label in rows {
+        let names = dataset.label_names.len();
+        if !dataset.targets.are_classes() {
+            return dataset.targets.counts(rows, names);
+        }
+        let mut counts = vec![0_u64; names];
+        for row in rows {
+            let label = dataset.labels.get(row as usize).copied().unwrap_or(u32::MAX);
             if let Some(n) = counts.get_mut(label as usize) {
                 *n += 1;
             }
         }
         counts
     };
-    let all = count(&mut dataset.labels.iter().copied());
-    let parts = dataset.parts().map(|(_, part)| {
-        count(&mut part.iter().filter_map(|row| dataset.labels.get(*row as usize).copied()))
-    });
+    let all = count(&mut (0..dataset.texts.len() as u32));
+    let parts = dataset.parts().map(|(_, part)| count(&mut part.iter().copied()));
+    // Of all rows; of all words for tags.
+    let whole = match dataset.targets {
+        Targets::Tags { .. } => all.iter().sum::<u64>(),
+        _ => dataset.texts.len() as u64,
+    };
     let of = |counts: &[u64], class: usize| counts.get(class).copied().unwrap_or_default();
     let describe = |(class, name): (usize, &String)| ClassRows {
         name: name.clone(),
         rows: of(&all, class),
-        share: of(&all, class) as f64 / dataset.labels.len().max(1) as f64,
+        share: of(&all, class) as f64 / whole.max(1) as f64,
         splits: is_split.then(|| split_rows([0, 1, 2].map(|i: usize| of(&parts[i], class)))),
     };
     dataset.label_names.iter().enumerate().map(describe).collect()
@@ -185,8 +232,14 @@ fn duplicates(dataset: &Dataset) -> Duplicates {
         parts: u8,
     }
     let mut found = Duplicates::default();
-    let mut texts: HashMap<&str, Seen> = HashMap::with_capacity(dataset.texts.len());
-    for (text, label) in dataset.texts.iter().zip(&dataset.labels) {
+    let mut texts: HashMap<(&str, &str), Seen> = HashMap::with_capacity(dataset.texts.len());
+    // Both texts of a pair.
+    let text = |row: usize| {
+        let pair = dataset.pairs.get(row).map_or("", String::as_str);
+        Some((dataset.texts.get(row)?.as_str(), pair))
+    };
+    for (row, label) in dataset.labels.iter().enumerate() {
+        let Some(text) = text(row) else { continue };
         texts
             .entry(text)
             .and_modify(|seen| {
@@ -197,11 +250,8 @@ fn duplicates(dataset: &Dataset) -> Duplicates {
             .or_insert(Seen { first: *label, conflicting: false, parts: 0 });
     }
     for (part, flag) in [(&dataset.train, TRAIN), (&dataset.val, VAL), (&dataset.test, 0)] {
-        let of_part: Vec<&str> = part
-            .iter()
-            .filter_map(|row| dataset.texts.get(*row as usize))
-            .map(String::as_str)
-            .collect();
+        let of_part: Vec<(&str, &str)> =
+            part.iter().filter_map(|row| text(*row as usize)).collect();
         for text in &of_part {
             let parts = texts.get(text).map_or(0, |seen| seen.parts);
             match flag {
@@ -214,7 +264,7 @@ fn duplicates(dataset: &Dataset) -> Duplicates {
             }
         }
         for text in of_part {
-            if let Some(seen) = texts.get_mut(text) {
+            if let Some(seen) = texts.get_mut(&text) {
                 seen.parts |= flag;
             }
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::delimited::Dialect;
 use super::dialect::Layout;
-use crate::spec::{Delimiter, Escape, Header, Quote, RunSpec, printable};
+use crate::spec::{Delimiter, Escape, Header, Quote, RunSpec, Task, printable};
 
 /// What a spec says of how its files are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct Options {
     pub header: Header,
     /// `auto`, or a name of the Encoding Standard.
     pub encoding: String,
+    /// Whether a value may be a list: of words, of tags, of labels.
+    pub lists: bool,
+    /// Whether lines of a word and its tag are looked for.
+    pub tags: bool,
 }
 
 impl Options {
@@ -30,6 +34,8 @@ impl Options {
             delimiter: spec.delimiter,
             header: spec.header,
             encoding: spec.encoding.clone(),
+            lists: matches!(spec.task, Task::Tag | Task::Multilabel),
+            tags: spec.task == Task::Tag,
         }
     }
 
@@ -74,7 +80,9 @@ pub struct Reading {
     pub header: Option<bool>,
     /// The column with the texts.
     pub text_column: String,
-    /// The column with the labels; `None` if nothing asks for labels.
+    /// The column with the second text of each pair, if rows are pairs.
+    pub pair_column: Option<String>,
+    /// The column with the labels, or the columns with commas between; `None` if nothing asks for labels.
     pub label_column: Option<String>,
     /// Other columns that hold texts; the model does not see them.
     pub left_aside: Vec<String>,
@@ -128,8 +136,11 @@ impl Reading {
         let label = self.label_column.as_ref();
         let label =
             label.map_or("no labels".to_owned(), |label| format!("label {}", column(label)));
-        let mut sentence =
-            format!("{}: text {}, {label}", how.join(", "), column(&self.text_column));
+        let text = match &self.pair_column {
+            Some(pair) => format!("texts {} and {}", column(&self.text_column), column(pair)),
+            None => format!("text {}", column(&self.text_column)),
+        };
+        let mut sentence = format!("{}: {text}, {label}", how.join(", "));
         if !self.left_aside.is_empty() {
             let names: Vec<String> = self.left_aside.iter().take(5).map(|n| column(n)).collect();
             sentence = format!("{sentence}; left aside: {}", names.join(", "));

@@ -9,14 +9,18 @@ use super::reading::{Options, Reading};
 use super::sink::{Column, Words};
 use super::source::Source;
 use super::split::{Part, part};
+use super::targets::{File, Targets};
 use crate::spec::{RunSpec, nearest, printable};
 
 /// The rows of all files of a spec, one after the other, before the split.
 #[derive(Debug)]
 pub(super) struct Rows {
     pub texts: Vec<String>,
+    /// The second text of each row; empty unless rows are pairs.
+    pub pairs: Vec<String>,
     pub labels: Vec<u32>,
     pub label_names: Vec<String>,
+    pub targets: Targets,
     /// The number of each row in its own file, from 1.
     pub numbers: Vec<u64>,
     /// Which rows come from `data=`, `val=` and `test=`.
@@ -45,14 +49,18 @@ impl Rows {
         let column = |index: usize| columns.get(index).cloned().unwrap_or_default();
         let reading = Reading {
             text_column: column(found.text),
-            label_column: found.label.map(column),
-            left_aside: columns::left_aside(&source, &sample, found),
+            pair_column: found.pair.map(column),
+            label_column: (!found.labels.is_empty())
+                .then(|| found.labels.iter().map(|i| column(*i)).collect::<Vec<_>>().join(", ")),
+            left_aside: columns::left_aside(&source, &sample, &found),
             ..std::mem::take(&mut source.reading)
         };
         let mut rows = Self {
             texts: Vec::new(),
+            pairs: Vec::new(),
             labels: Vec::new(),
             label_names: Vec::new(),
+            targets: Targets::of(spec.task),
             numbers: Vec::new(),
             data: 0..0,
             val: 0..0,
@@ -67,16 +75,16 @@ impl Rows {
             source.holds_lists(label)
                 || values.clone().next().is_some() && values.clone().all(|v| v.starts_with('['))
         };
-        if let Some(label) = found.label.filter(|label| lists(*label)) {
-            return Err(labels::are_lists(
-                &source.path,
-                columns.get(label).map_or("", String::as_str),
-            ));
+        if rows.targets.are_classes()
+            && let Some(label) = found.labels.iter().copied().find(|label| lists(*label))
+        {
+            let column = columns.get(label).map_or("", String::as_str);
+            return Err(labels::are_lists(&source.path, column, lists(found.text)));
         }
         rows.notes.extend(unused_split_column(spec, &columns));
-        rows.notes.extend(rows.aside(&source, &sample, found));
+        rows.notes.extend(rows.aside(&source, &sample, &found));
         drop(sample);
-        rows.data = rows.add_data(source, found)?;
+        rows.data = rows.add_data(source, &found)?;
         let own = [(&spec.val, &place.val, true), (&spec.test, &place.test, false)];
         for (file, shards, is_val) in own {
             let range = match file {
@@ -84,9 +92,9 @@ impl Rows {
                     let place = place::find(root, file)?;
                     let part = if is_val { place.val } else { place.test };
                     let shards = if part.is_empty() { place.data } else { part };
-                    rows.add_file(&shards, file, &options, &columns, found)?
+                    rows.add_file(&shards, file, &options, &columns, &found)?
                 }
-                None => rows.add_split(shards, is_val, &options, &columns, found)?,
+                None => rows.add_split(shards, is_val, &options, &columns, &found)?,
             };
             if is_val { rows.val = range } else { rows.test = range }
         }
@@ -95,37 +103,45 @@ impl Rows {
     }
 
     /// What the model will not see, if it is worth a word.
-    fn aside(&self, source: &Source, sample: &[Column], found: Found) -> Vec<String> {
+    fn aside(&self, source: &Source, sample: &[Column], found: &Found) -> Vec<String> {
         let path = shown(&source.path);
         let mut notes = Vec::new();
         if !self.reading.left_aside.is_empty() {
             let names = first_few(&self.reading.left_aside, |n| quoted(n));
             let chosen = quoted(&self.reading.text_column);
+            let chosen = match &self.reading.pair_column {
+                Some(pair) => format!("{chosen} and {} alone", quoted(pair)),
+                None => format!("{chosen} alone"),
+            };
             notes.push(format!(
-                "{path}: the model reads {chosen} alone; other texts are left aside: {names}."
+                "{path}: the model reads {chosen}; other texts are left aside: {names}."
             ));
         }
         let hot = columns::hot_columns(sample, Some(found.text));
-        if found.label.is_some_and(|label| hot.contains(&label)) && hot.len() > 1 {
+        if let ([label], true) = (found.labels.as_slice(), self.targets.are_classes())
+            && hot.contains(label)
+            && hot.len() > 1
+        {
             let others: Vec<String> = hot
                 .iter()
-                .filter(|i| found.label != Some(**i))
+                .filter(|i| *i != label)
                 .filter_map(|i| source.names.get(*i))
                 .map(|name| quoted(name))
                 .collect();
             notes.push(format!(
-                "{path}: other columns hold 0 and 1 as well ({}); a multi-label task would learn them together.",
+                "{path}: other columns hold 0 and 1 as well ({}); task=multilabel would learn them together.",
                 first_few(&others, String::clone)
             ));
         }
         notes
     }
 
-    fn add_data(&mut self, source: Source, found: Found) -> Result<Range<u32>, DataError> {
+    fn add_data(&mut self, source: Source, found: &Found) -> Result<Range<u32>, DataError> {
         let path = source.path.clone();
         let split = found.split;
         let split_name = split.and_then(|i| source.names.get(i)).cloned().unwrap_or_default();
-        let order = found.label.and_then(|label| source.class_names(label)).map(<[String]>::to_vec);
+        let order = found.labels.first().and_then(|label| source.class_names(*label));
+        let order = order.map(<[String]>::to_vec);
         let (labels, marks) = self.add_texts(source, found)?;
         if let (Some(labels), Some(column)) = (&labels, &self.reading.label_column) {
             self.label_names = labels::class_names(labels.words.iter().map(String::as_str));
@@ -176,13 +192,13 @@ impl Rows {
         path: &str,
         options: &Options,
         first: &[String],
-        found: Found,
+        found: &Found,
     ) -> Result<Range<u32>, DataError> {
         let mut source = Source::open(shards, path, options)?;
         let found = columns::find_same(&source, first, found)?;
         let start = self.labels.len() as u32;
         self.notes.append(&mut source.notes);
-        let (labels, _) = self.add_texts(source, found)?;
+        let (labels, _) = self.add_texts(source, &found)?;
         self.add_labels(path, labels)?;
         Ok(start..self.labels.len() as u32)
     }
@@ -195,11 +211,11 @@ impl Rows {
         is_val: bool,
         options: &Options,
         first: &[String],
-        found: Found,
+        found: &Found,
     ) -> Result<Range<u32>, DataError> {
         let Some(shard) = shards.first() else { return Ok(0..0) };
         let path = shard.name.as_str();
-        if !is_val && let Some(label) = found.label {
+        if !is_val && let Some(&label) = found.labels.first() {
             let source = Source::open(shards, path, options)?;
             let name = first.get(label).map_or("", String::as_str);
             let Some(at) = source.names.iter().position(|n| n == name) else {
@@ -207,8 +223,7 @@ impl Rows {
                 return Ok(0..0);
             };
             let classes = source.class_names(at).map(<[String]>::to_vec);
-            let text = columns::find_same(&source, first, Found { label: None, ..found })?.text;
-            let mut labels = source.read(text, &[at])?.words.pop().unwrap_or_default();
+            let mut labels = source.read(&[], &[at])?.words.pop().unwrap_or_default();
             name_classes(&mut labels, classes.as_deref());
             labels::tidy(&mut labels);
             let hidden = labels.words.is_empty() || labels.words == ["-1"];
@@ -221,28 +236,43 @@ impl Rows {
         self.add_file(shards, path, options, first, found)
     }
 
-    /// Appends the texts of a file and hands back its labels, where they are asked for, and split marks.
+    /// Appends the texts of a file, and its targets unless they are classes. Hands back its labels, where
+    /// these are asked for, and split marks.
     fn add_texts(
         &mut self,
         source: Source,
-        found: Found,
+        found: &Found,
     ) -> Result<(Option<Words>, Words), DataError> {
         let path = source.path.clone();
-        let column = self.reading.label_column.clone().unwrap_or_default();
-        let classes =
-            found.label.and_then(|label| source.class_names(label)).map(<[String]>::to_vec);
-        let others: Vec<usize> = [found.label, found.split].into_iter().flatten().collect();
-        let read = source.read(found.text, &others)?;
+        let name = |i: &usize| source.names.get(*i).cloned().unwrap_or_default();
+        let names: Vec<String> = found.labels.iter().map(name).collect();
+        let classes = found.labels.first().and_then(|label| source.class_names(*label));
+        let classes = classes.map(<[String]>::to_vec);
+        let others: Vec<usize> = found.labels.iter().copied().chain(found.split).collect();
+        let read = source.read(&found.texts(), &others)?;
         self.notes.extend(read.notes);
-        let mut words = read.words.into_iter();
-        let mut labels = found.label.map(|_| words.next().unwrap_or_default());
-        let marks = words.next().unwrap_or_default();
-        let texts = read.texts;
+        let mut words = read.words;
+        let marks = if found.split.is_some() { words.pop() } else { None }.unwrap_or_default();
+        let mut columns = read.texts.into_iter();
+        let mut texts = columns.next().unwrap_or_default();
+        if !self.targets.are_classes() {
+            let file = File { path: &path, names: &names, classes: classes.as_deref() };
+            let (known, notes) = (&mut self.label_names, &mut self.notes);
+            self.targets.add(file, &words, &mut texts, known, notes)?;
+            words.clear();
+        }
+        let mut labels = words.pop();
         let no_text = numbered(texts.iter().map(Option::is_none));
         refuse_missing(&path, &no_text, "text", "write \"\" for an empty text, or delete them")?;
+        if let Some(pairs) = columns.next() {
+            let none = numbered(pairs.iter().map(Option::is_none));
+            let what = "second text of the pair";
+            refuse_missing(&path, &none, what, "write \"\" for an empty text, or delete them")?;
+            self.pairs.extend(pairs.into_iter().map(Option::unwrap_or_default));
+        }
         if let Some(labels) = &mut labels {
             name_classes(labels, classes.as_deref());
-            labels::refuse_lists(&path, &column, labels)?;
+            labels::refuse_lists(&path, names.first().map_or("", String::as_str), labels)?;
             if labels::tidy(labels) {
                 let path = shown(&path);
                 self.notes.push(format!(

@@ -73,31 +73,40 @@ impl Interner {
     }
 }
 
-/// Takes the columns that are asked for, row by row: one of texts, and some of words.
+/// Takes the columns that are asked for, row by row: some of texts, and some of words.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
-    text: usize,
+    texts: Vec<usize>,
     others: Vec<usize>,
-    texts: Column,
+    /// Whether lists are taken, as JSON.
+    pub lists: bool,
+    rows: usize,
+    columns: Vec<Column>,
     words: Vec<Interner>,
 }
 
 impl Sink {
-    /// `text` and `others` are positions in the file.
-    pub fn new(text: usize, others: &[usize]) -> Self {
-        let words = others.iter().map(|_| Interner::default()).collect();
-        Self { text, others: others.to_vec(), texts: Vec::new(), words }
+    /// `texts` and `others` are positions in the file.
+    pub fn new(texts: &[usize], others: &[usize]) -> Self {
+        Self {
+            texts: texts.to_vec(),
+            others: others.to_vec(),
+            lists: false,
+            rows: 0,
+            columns: texts.iter().map(|_| Column::new()).collect(),
+            words: others.iter().map(|_| Interner::default()).collect(),
+        }
     }
 
     /// The same columns in another file of the same data set.
-    pub fn move_to(&mut self, text: usize, others: &[usize]) {
-        self.text = text;
+    pub fn move_to(&mut self, texts: &[usize], others: &[usize]) {
+        self.texts = texts.to_vec();
         self.others = others.to_vec();
     }
 
-    /// The positions, that of the texts first.
+    /// The positions, those of the texts first.
     pub fn wanted(&self) -> Vec<usize> {
-        std::iter::once(self.text).chain(self.others.iter().copied()).collect()
+        self.texts.iter().chain(&self.others).copied().collect()
     }
 
     /// Takes a row; `value` gives what stands at a position.
@@ -105,18 +114,21 @@ impl Sink {
         &mut self,
         mut value: impl FnMut(usize) -> Result<Option<T>, DataError>,
     ) -> Result<(), DataError> {
-        self.texts.push(value(self.text)?.map(|text| text.into().into_owned()));
+        for (column, index) in self.columns.iter_mut().zip(&self.texts) {
+            column.push(value(*index)?.map(|text| text.into().into_owned()));
+        }
         for (column, index) in self.words.iter_mut().zip(&self.others) {
             column.push(value(*index)?.map(Into::into));
         }
+        self.rows += 1;
         Ok(())
     }
 
     pub fn rows(&self) -> usize {
-        self.texts.len()
+        self.rows
     }
 
-    pub fn finish(self) -> (Column, Vec<Words>) {
-        (self.texts, self.words.into_iter().map(|interner| interner.words).collect())
+    pub fn finish(self) -> (Vec<Column>, Vec<Words>) {
+        (self.columns, self.words.into_iter().map(|interner| interner.words).collect())
     }
 }

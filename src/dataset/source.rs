@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::conll;
 use super::delimited::{Delimited, Field};
 use super::dialect::{self, Layout, Shape};
 use super::encoding::decode;
@@ -30,7 +31,8 @@ pub(super) struct Source {
 
 /// Columns that were read, all equally long.
 pub(super) struct Columns {
-    pub texts: Column,
+    /// Of each column of texts.
+    pub texts: Vec<Column>,
     pub words: Vec<Words>,
     pub notes: Vec<String>,
 }
@@ -86,9 +88,10 @@ impl Source {
         table.class_names().get(names.get(column)?).map(Vec::as_slice)
     }
 
-    /// Reads the column `text` and some others; all come back equally long, and not empty.
-    pub fn read(self, text: usize, others: &[usize]) -> Result<Columns, DataError> {
-        let mut sink = Sink::new(text, others);
+    /// Reads the columns `texts` and some others; all come back equally long, and not empty.
+    pub fn read(self, texts: &[usize], others: &[usize]) -> Result<Columns, DataError> {
+        let mut sink = Sink::new(texts, others);
+        sink.lists = self.options.lists;
         let mut notes = Vec::new();
         let Self { names, mut first, options, path, .. } = self;
         first.read(&mut sink, usize::MAX, &mut notes)?;
@@ -106,8 +109,9 @@ impl Source {
                     DataError::file(&shard.name, why)
                 })
             };
+            let texts = texts.iter().map(at).collect::<Result<Vec<_>, _>>()?;
             let others = others.iter().map(at).collect::<Result<Vec<_>, _>>()?;
-            sink.move_to(at(&text)?, &others);
+            sink.move_to(&texts, &others);
             file.read(&mut sink, usize::MAX, &mut notes)?;
         }
         if sink.rows() == 0 {
@@ -129,6 +133,7 @@ struct FileSource {
 enum Body {
     Delimited(String, Layout),
     Json(String),
+    Conll(String, usize),
     Parquet(Box<Table>),
 }
 
@@ -192,6 +197,15 @@ impl FileSource {
             let format = if rows.is_lines { "JSON Lines" } else { "JSON" };
             format.clone_into(&mut reading.format);
             (rows.names(name)?, Body::Json(text))
+        } else if let Some(width) = conll::width(&text, &extension, options.tags) {
+            if !options.tags {
+                return Err(DataError::file(
+                    name,
+                    "holds a word and its tag a line, as CoNLL files do; say task=tag to learn the tags",
+                ));
+            }
+            "CoNLL".clone_into(&mut reading.format);
+            (conll::names(width), Body::Conll(text, width))
         } else {
             let layout = dialect::find(&text, &extension, options, name)?;
             reading.delimited(&layout);
@@ -221,6 +235,7 @@ impl FileSource {
         match &mut self.body {
             Body::Delimited(text, layout) => read_delimited(text, layout, sink, limit, path, notes),
             Body::Json(text) => json::open(text, path)?.read(&self.names, sink, limit, path),
+            Body::Conll(text, width) => conll::read(text, *width, sink, limit, path),
             Body::Parquet(table) => table.read(sink, limit, path),
         }
     }
@@ -229,16 +244,15 @@ impl FileSource {
         let mut columns = vec![Column::new(); self.names.len()];
         let is_text = |index: &usize| match &self.body {
             Body::Parquet(table) => table.is_text(*index),
-            Body::Delimited(..) | Body::Json(_) => true,
+            Body::Delimited(..) | Body::Json(_) | Body::Conll(..) => true,
         };
         let wanted: Vec<usize> = (0..columns.len()).filter(is_text).collect();
-        let Some((first, others)) = wanted.split_first() else { return columns };
-        let mut sink = Sink::new(*first, others);
+        let mut sink = Sink::new(&wanted, &[]);
+        sink.lists = true;
         // A broken row is named when the file is read.
         let _ = self.read(&mut sink, rows, &mut Vec::new());
-        let (texts, words) = sink.finish();
-        let others = words.iter().map(|words| words.iter().map(|w| w.map(str::to_owned)).collect());
-        for (index, column) in wanted.into_iter().zip(std::iter::once(texts).chain(others)) {
+        let (texts, _) = sink.finish();
+        for (index, column) in wanted.into_iter().zip(texts) {
             if let Some(place) = columns.get_mut(index) {
                 *place = column;
             }

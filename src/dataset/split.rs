@@ -3,6 +3,8 @@ use std::ops::Range;
 use super::error::{DataError, counted, first_few, quoted};
 use super::rows::Rows;
 use super::shuffle::permutation;
+use super::stratify;
+use super::targets::Targets;
 use crate::spec::{RunSpec, short};
 
 /// One of the three parts that rows are divided into.
@@ -110,6 +112,12 @@ fn draw(order: &[u32], shares: [f64; 3], stratify: bool, rows: &mut Rows) -> Par
     if !stratify {
         return cut(order, shares);
     }
+    if let Targets::Sets(_) = &rows.targets {
+        let labels = rows.label_names.len();
+        let [train, val, test] =
+            stratify::sets(order, |row| rows.targets.set(row, labels), labels, shares.map(round));
+        return Parts { train, val, test };
+    }
     let (parts, small) = stratified(order, &rows.labels, rows.label_names.len(), shares);
     let names: Vec<&String> =
         small.iter().filter_map(|c| rows.label_names.get(*c as usize)).collect();
@@ -202,8 +210,12 @@ fn refuse_empty(parts: &Parts, spec: &RunSpec, rows: usize) -> Result<(), DataEr
 
 /// Classes that the weights never see, and texts that are both learnt and tested.
 fn notes(parts: &Parts, rows: &Rows) -> Vec<String> {
-    let mut learnt = vec![false; rows.label_names.len()];
-    for row in &parts.train {
+    if matches!(rows.targets, Targets::Numbers(_)) {
+        return Vec::new();
+    }
+    let counts = rows.targets.counts(parts.train.iter().copied(), rows.label_names.len());
+    let mut learnt: Vec<bool> = counts.iter().map(|n| *n > 0).collect();
+    for row in parts.train.iter().filter(|_| rows.targets.are_classes()) {
         let class = rows.labels.get(*row as usize).and_then(|c| learnt.get_mut(*c as usize));
         if let Some(seen) = class {
             *seen = true;
@@ -211,7 +223,12 @@ fn notes(parts: &Parts, rows: &Rows) -> Vec<String> {
     }
     let unseen: Vec<&String> =
         rows.label_names.iter().zip(&learnt).filter(|(_, seen)| !**seen).map(|(n, _)| n).collect();
-    let classes = counted(unseen.len(), "class");
+    let what = match rows.targets {
+        Targets::Sets(_) => "label",
+        Targets::Tags { .. } => "tag",
+        _ => "class",
+    };
+    let classes = counted(unseen.len(), what);
     (!unseen.is_empty())
         .then(|| format!("{classes} without a train row: {}.", first_few(&unseen, |n| quoted(n))))
         .into_iter()

@@ -72,7 +72,7 @@ fn values(key: &str, prefix: &str, known: &dyn Fn(&str) -> Vec<String>) -> Vec<C
         "archived" => &["yes", "no", "any"],
         "since" | "before" => &["1h", "1d", "7d", "30d"],
         key => match KEYS.iter().find(|k| k.name == key).map(|k| k.kind) {
-            Some(ValueKind::Choice(words)) => words,
+            Some(ValueKind::Choice(words) | ValueKind::Weights(words)) => words,
             Some(ValueKind::Flag) => &["true", "false"],
             _ => &[],
         },

@@ -213,7 +213,7 @@ fn test(
             let exact = sign != Sign::Colon;
             let mut any = words();
             let kind = keys::find(key).ok().map(|k| k.kind);
-            if kind == Some(ValueKind::Split) {
+            if kind.is_some_and(|kind| kind.owns_commas(&any.join(","))) {
                 // Its commas are its own.
                 any = vec![any.join(",")];
             }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, ValueKind};
-use super::{RunSpec, SpecError, short};
+use super::{RunSpec, SpecError, columns, short};
 
 /// One varied key of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,8 +37,7 @@ impl Axis {
     /// An unknown key or a value that the key does not take.
     pub fn parse(key: &str, text: &str) -> Result<Option<Self>, SpecError> {
         let known = keys::find(key)?;
-        // The commas of a split do not separate values.
-        if known.kind == ValueKind::Split {
+        if known.kind.owns_commas(text) {
             return Ok(None);
         }
         let bad = |why: &str| SpecError::BadValue {
@@ -76,7 +75,7 @@ impl Axis {
                 "numbers between two others are drawn: {key}=uniform({low},{high}) with trials=N"
             )));
         } else {
-            Values::List(list(text))
+            Values::List(columns(text))
         };
         let axis = Self { key: key.to_owned(), values };
         axis.check()?;
@@ -124,27 +123,4 @@ fn distribution(text: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = text.split_once('(')?;
     let (low, high) = rest.strip_suffix(')')?.split_once(',')?;
     matches!(name, "log" | "uniform").then_some((name, low.trim(), high.trim()))
-}
-
-/// Splits at commas that no backslash precedes.
-fn list(text: &str) -> Vec<String> {
-    let mut items = vec![String::new()];
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' if chars.peek() == Some(&',') => {
-                chars.next();
-                if let Some(last) = items.last_mut() {
-                    last.push(',');
-                }
-            }
-            ',' => items.push(String::new()),
-            c => {
-                if let Some(last) = items.last_mut() {
-                    last.push(c);
-                }
-            }
-        }
-    }
-    items.into_iter().map(|item| item.trim().to_owned()).collect()
 }

@@ -1,4 +1,4 @@
-use super::{Adapter, BuiltIn, Init, RunSpec, SpecError, Task, Unfreeze};
+use super::{Adapter, BuiltIn, Init, Loss, RunSpec, SpecError, Task, Unfreeze};
 
 impl RunSpec {
     /// Checks what no single key can: required keys, and keys that exclude each other.
@@ -19,13 +19,10 @@ impl RunSpec {
             return Err(SpecError::BadValue {
                 key: "task".into(),
                 value: self.task.to_string(),
-                why: format!(
-                    "model={} only classifies; BERT, GPT-2 and AWD-LSTM checkpoints and model=ulmfit learn \
-                     as language models",
-                    self.model
-                ),
+                why: self.task.others_learn(&self.model),
             });
         }
+        self.check_loss()?;
         if let (Init::Run(parent), Some(BuiltIn::Baseline(model))) =
             (self.init, BuiltIn::named(&self.model))
         {
@@ -80,5 +77,33 @@ impl RunSpec {
             return Ok(());
         };
         Err(SpecError::BadValue { key: "adapter".into(), value: self.adapter.to_string(), why })
+    }
+
+    /// Keys of the loss and of the split that do not go together.
+    fn check_loss(&self) -> Result<(), SpecError> {
+        let bad = |key: &str, why: String| {
+            let value = self.get(key).unwrap_or_default();
+            Err(SpecError::BadValue { key: key.to_owned(), value, why })
+        };
+        let losses = self.task.losses();
+        if self.loss != Loss::Auto && !losses.contains(&self.loss) && !losses.is_empty() {
+            let words: Vec<String> = losses.iter().map(ToString::to_string).collect();
+            return bad("loss", format!("task={} has {}", self.task, words.join(", ")));
+        }
+        if self.loss == Loss::Focal && self.label_smoothing > 0.0 && self.obeys("label_smoothing") {
+            return bad(
+                "label_smoothing",
+                "loss=focal has no smoothed form; drop one of the two".into(),
+            );
+        }
+        let is_baseline = matches!(BuiltIn::named(&self.model), Some(BuiltIn::Baseline(_)));
+        if is_baseline && self.loss != Loss::Auto {
+            return bad("loss", format!("model={} has a loss of its own", self.model));
+        }
+        if self.stratify && matches!(self.task, Task::Regress | Task::Tag) {
+            let why = format!("task={} has no classes whose shares a split could keep", self.task);
+            return bad("stratify", why);
+        }
+        Ok(())
     }
 }

@@ -34,10 +34,16 @@ pub(super) use choice;
 choice! {
     /// What is learnt.
     Task {
-        /// Text classification.
+        /// One class per text or pair of texts.
         Classify = "classify",
         /// The next word of the texts.
         Lm = "lm",
+        /// One or more numbers per text or pair of texts.
+        Regress = "regress",
+        /// Any number of labels per text or pair of texts.
+        Multilabel = "multilabel",
+        /// A tag for each word of a text, as for named entities.
+        Tag = "tag",
     }
 }
 choice! {
@@ -177,12 +183,20 @@ choice! {
     }
 }
 choice! {
-    /// The weight of each class in the loss.
-    ClassWeights {
-        /// All equal.
-        None = "none",
-        /// `rows / (classes * rows of the class)`, as scikit-learn's `balanced`.
-        Balanced = "balanced",
+    /// What is minimised.
+    Loss {
+        /// As is usual for the task: cross-entropy, binary cross-entropy or the squared error.
+        Auto = "auto",
+        /// Cross-entropy over classes or tags.
+        CrossEntropy = "cross_entropy",
+        /// (Binary) cross-entropy with less weight on what is learnt already (Lin et al. 2017).
+        Focal = "focal",
+        /// Binary cross-entropy of each label.
+        Bce = "bce",
+        /// The mean squared error.
+        Mse = "mse",
+        /// Huber's loss: squared below `huber_delta`, linear beyond.
+        Huber = "huber",
     }
 }
 choice! {

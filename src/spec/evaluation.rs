@@ -11,7 +11,28 @@ use super::short;
 
 /// The figures of the val rows that may decide which evaluation is the best, those of all tasks; see
 /// [`super::Task::figures`].
-pub const DECIDING: &[&str] = &[val::LOSS, val::ACC, val::F1, val::PPL];
+pub const DECIDING: &[&str] = &[
+    val::LOSS,
+    val::ACC,
+    val::F1,
+    val::PPL,
+    val::PEARSON,
+    val::SPEARMAN,
+    val::MAE,
+    val::RMSE,
+    val::R2,
+    val::MICRO_F1,
+    val::WEIGHTED_F1,
+    val::SAMPLES_F1,
+    val::TUNED_F1,
+    val::EXACT,
+    val::HAMMING,
+    val::MAP,
+    val::AUC,
+    val::PRECISION,
+    val::RECALL,
+    val::STRICT_F1,
+];
 
 /// Whether the point of a curve at `epoch` counts where the curve's best and last values are told. Within
 /// an epoch the val rows may only be sampled; what is told of them is of the ends of epochs.

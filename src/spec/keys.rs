@@ -82,8 +82,23 @@ pub enum ValueKind {
     Float(f64, f64),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or names with weights: `spam:2,ham:1`.
+    Weights(&'static [&'static str]),
+    /// Names of columns with commas between.
+    Columns,
     /// Three shares that sum to 1.
     Split,
+}
+
+impl ValueKind {
+    /// Whether the commas of a value are its own and separate no values of a sweep.
+    pub fn owns_commas(self, value: &str) -> bool {
+        match self {
+            Self::Split | Self::Columns => true,
+            Self::Weights(_) => value.contains(':'),
+            _ => false,
+        }
+    }
 }
 
 /// The key of that name.

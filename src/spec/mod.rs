@@ -11,6 +11,7 @@ mod by_key;
 mod check;
 mod choice;
 mod clean;
+mod columns;
 mod error;
 mod evaluation;
 pub mod family;
@@ -35,16 +36,18 @@ mod state;
 mod strategy;
 mod sweep;
 mod task;
+mod weights;
 
 pub use adapter::Targets;
 pub use axis::{Axis, Values};
 pub use built_in::{Baseline, BuiltIn};
 pub use by_key::IGNORED;
 pub use choice::{
-    Adapter, ClassWeights, Delimiter, Escape, Header, Optimizer, Pool, Precision, Preset, Quote,
-    Schedule, Task, Unfreeze,
+    Adapter, Delimiter, Escape, Header, Loss, Optimizer, Pool, Precision, Preset, Quote, Schedule,
+    Task, Unfreeze,
 };
 pub use clean::{has_no_colours, is_hidden, printable, without_sequences};
+pub use columns::columns;
 pub use error::SpecError;
 pub use evaluation::{DECIDING, EvalEvery, EvalRows, counts_as_best};
 pub use family::Family;
@@ -62,3 +65,4 @@ pub use schedule::{LrSchedule, Rates};
 pub use state::{Desired, Outcome, Placement, RunState};
 pub use strategy::Strategy;
 pub use sweep::Sweep;
+pub use weights::ClassWeights;

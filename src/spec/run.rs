@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::val;
 use super::{
-    Adapter, ClassWeights, Delimiter, Escape, EvalEvery, EvalRows, Header, Init, Keep, Optimizer,
-    Pool, Precision, Preset, Quote, Schedule, Targets, Task, Unfreeze,
+    Adapter, ClassWeights, Delimiter, Escape, EvalEvery, EvalRows, Header, Init, Keep, Loss,
+    Optimizer, Pool, Precision, Preset, Quote, Schedule, Targets, Task, Unfreeze,
 };
 
 /// Everything that decides a run's result. What each field means: [`KEYS`](super::keys::KEYS).
@@ -66,6 +66,9 @@ pub struct RunSpec {
     pub lora_targets: Targets,
     pub clip: f64,
     pub label_smoothing: f64,
+    pub loss: Loss,
+    pub focal_gamma: f64,
+    pub huber_delta: f64,
     pub class_weights: ClassWeights,
     pub precision: Precision,
     pub seed: u64,
@@ -128,6 +131,9 @@ impl Default for RunSpec {
             lora_targets: Targets::Auto,
             clip: 1.0,
             label_smoothing: 0.0,
+            loss: Loss::Auto,
+            focal_gamma: 2.0,
+            huber_delta: 1.0,
             class_weights: ClassWeights::None,
             precision: Precision::Auto,
             seed: 0,

@@ -48,6 +48,7 @@ impl Sweep {
                     axes.retain(|a| a.key != key);
                     match Axis::parse(key, value)? {
                         Some(axis) => axes.push(axis),
+                        None if keys::find(key)?.kind.owns_commas(value) => base.set(key, value)?,
                         None => base.set(key, &value.replace("\\,", ","))?,
                     }
                 }

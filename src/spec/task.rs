@@ -1,5 +1,8 @@
-use super::metrics::{ACC, F1, LOSS, PPL, test, val};
-use super::{BuiltIn, Task};
+use super::metrics::{
+    ACC, AUC, EXACT, F1, HAMMING, LOSS, MAE, MAP, MICRO_F1, PEARSON, PPL, PRECISION, R2, RECALL,
+    RMSE, SAMPLES_F1, SPEARMAN, STRICT_F1, TUNED_F1, WEIGHTED_F1, test, val,
+};
+use super::{BuiltIn, Loss, Task};
 
 /// What the rest of tuneboard asks of a task. The keys that a task obeys stand in their own rows
 /// ([`super::keys::Key::tasks`]); its loss and predictions are an objective of the trainer.
@@ -9,6 +12,11 @@ impl Task {
         match self {
             Self::Classify => &[LOSS, ACC, F1],
             Self::Lm => &[LOSS, ACC, PPL],
+            Self::Regress => &[LOSS, PEARSON, SPEARMAN, MAE, RMSE, R2],
+            Self::Multilabel => {
+                &[LOSS, MICRO_F1, F1, MAP, EXACT, HAMMING, WEIGHTED_F1, SAMPLES_F1, AUC, TUNED_F1]
+            }
+            Self::Tag => &[LOSS, F1, PRECISION, RECALL, ACC, STRICT_F1],
         }
     }
 
@@ -16,15 +24,45 @@ impl Task {
     pub fn score(self) -> [&'static str; 2] {
         match self {
             Self::Classify | Self::Lm => [val::ACC, test::ACC],
+            Self::Regress => [val::PEARSON, test::PEARSON],
+            Self::Multilabel => [val::MICRO_F1, test::MICRO_F1],
+            Self::Tag => [val::F1, test::F1],
         }
     }
 
     /// Whether it learns from labels; else they only count if the split is to keep their shares.
     pub fn needs_labels(self) -> bool {
         match self {
-            Self::Classify => true,
+            Self::Classify | Self::Regress | Self::Multilabel | Self::Tag => true,
             Self::Lm => false,
         }
+    }
+
+    /// The losses it can be learnt with, the usual one first; empty where there is no choice.
+    pub fn losses(self) -> &'static [Loss] {
+        match self {
+            Self::Classify | Self::Tag => &[Loss::CrossEntropy, Loss::Focal],
+            Self::Multilabel => &[Loss::Bce, Loss::Focal],
+            Self::Regress => &[Loss::Mse, Loss::Huber],
+            Self::Lm => &[],
+        }
+    }
+
+    /// The end of a sentence about a model that cannot learn it.
+    pub(super) fn others_learn(self, model: &str) -> String {
+        let others = match self {
+            Self::Tag => "encoders such as BERT, RoBERTa and DeBERTa learn tags",
+            Self::Classify | Self::Regress | Self::Multilabel => {
+                "model=gru, model=ulmfit and checkpoints of any family learn it"
+            }
+            Self::Lm => {
+                "BERT, GPT-2 and AWD-LSTM checkpoints and model=ulmfit learn as language models"
+            }
+        };
+        let baseline = matches!(BuiltIn::named(model), Some(BuiltIn::Baseline(_)));
+        let only =
+            if self == Self::Lm || baseline { "only classifies" } else { "reads whole texts" };
+        format!("model={model} {only}; {others}")
     }
 }
 
@@ -32,8 +70,12 @@ impl BuiltIn {
     /// Whether the model can learn the task.
     pub fn can_learn(self, task: Task) -> bool {
         match (task, self) {
-            (Task::Classify, _) | (Task::Lm, Self::Ulmfit) => true,
-            (Task::Lm, Self::Baseline(_) | Self::Gru) => false,
+            (Task::Classify, _)
+            | (Task::Lm, Self::Ulmfit)
+            | (Task::Regress | Task::Multilabel, Self::Gru | Self::Ulmfit) => true,
+            (Task::Lm, Self::Baseline(_) | Self::Gru)
+            | (Task::Regress | Task::Multilabel, Self::Baseline(_))
+            | (Task::Tag, _) => false,
         }
     }
 }

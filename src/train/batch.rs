@@ -89,6 +89,7 @@ pub fn collate(
     let length = padding.length.unwrap_or_else(longest);
     let mut ids = Vec::with_capacity(count * length);
     let mut mask = Vec::with_capacity(count * length);
+    let mut segments = Vec::new();
     for row in rows {
         let text = tokens.get(row);
         let text = text.get(..length).unwrap_or(text);
@@ -103,6 +104,13 @@ pub fn collate(
         mask.resize(ids.len(), 1);
         ids.resize(ids.len() + behind, padding.id);
         mask.resize(ids.len(), 0);
+        if let Some(all) = tokens.segments() {
+            let own = all.get(row);
+            let own = own.get(..length).unwrap_or(own);
+            segments.resize(segments.len() + before, 0);
+            segments.extend(own.iter().map(|segment| i64::from(*segment)));
+            segments.resize(ids.len(), 0);
+        }
     }
     let padded = mask.contains(&0);
     let place = |data: &[i64]| -> Result<Tensor, TrainError> {
@@ -112,7 +120,7 @@ pub fn collate(
     Ok(Inputs {
         ids: place(&ids)?,
         mask: if padded { Some(place(&mask)?) } else { None },
-        segments: None,
+        segments: if segments.is_empty() { None } else { Some(place(&segments)?) },
         positions: None,
         by_row: false,
     })
@@ -192,6 +200,23 @@ mod tests {
         assert_eq!(mask, [[1, 1, 1], [1, 1, 0]]);
         assert!(collate([1].into_iter(), &tokens, padding, Device::Cpu).unwrap().mask.is_none());
     }
+
+    #[test]
+    fn segments_are_padded_with_the_first() {
+        let mut segments = Tokens::default();
+        segments.push(&[0, 1]);
+        segments.push(&[0, 0, 1]);
+        let tokens = tokens(&[2, 3]).with_segments(segments);
+        for (side, want) in
+            [(Side::Right, [[0, 1, 0], [0, 0, 1]]), (Side::Left, [[0, 0, 1], [0, 0, 1]])]
+        {
+            let padding = Padding { id: 9, side, length: None };
+            let inputs = collate([0, 1].into_iter(), &tokens, padding, Device::Cpu).unwrap();
+            let got: Vec<Vec<i64>> = Vec::try_from(inputs.segments.as_ref().unwrap()).unwrap();
+            assert_eq!(got, want);
+        }
+    }
+
     #[test]
     fn a_fixed_length_cuts_and_fills_on_the_left() {
         let tokens = tokens(&[2, 5]);

@@ -28,6 +28,7 @@ pub fn bench(folder: &Path, batch: usize, length: usize) -> Result<(), TrainErro
     let spec = RunSpec { device: "cpu".into(), ..RunSpec::default() };
     let place = Place::choose(&spec)?;
     let request = Request {
+        of_tokens: false,
         start: Start::Random,
         classes: Some(CLASSES as usize),
         length: Some(length),

@@ -20,6 +20,9 @@ use tch::Tensor;
 pub use tuneboard::spec::family::TOKENIZER_FILES;
 use tuneboard::spec::{Keep, TO_RESUME};
 
+use tuneboard::spec::Task;
+
+pub use crate::entries::{PAIRS, SCALE, TASK, THRESHOLDS, kept, task_of};
 use crate::error::TrainError;
 use crate::model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, FamilyExt, Loaded, Parameter, weights};
 use crate::state::State;
@@ -34,9 +37,10 @@ pub struct Checkpoints {
 }
 
 /// What a checkpoint holds besides weights, so that transformers can load it.
+#[derive(Clone)]
 pub struct Assets {
-    /// The text of `config.json`.
-    config: String,
+    /// `config.json`.
+    config: Value,
     /// The text of `adapter_config.json`, where an adapter is what learns.
     adapter: Option<String>,
     /// Numbers of the weights that an adapter stands beside, which no checkpoint holds.
@@ -50,13 +54,21 @@ impl Assets {
     ///
     /// # Errors
     /// A tokenizer file that cannot be read.
-    pub fn new(model_folder: &Path, model: &Loaded, labels: &[String]) -> Result<Self, TrainError> {
+    pub fn new(
+        model_folder: &Path,
+        model: &Loaded,
+        task: Task,
+        labels: &[String],
+    ) -> Result<Self, TrainError> {
         let mut config = model.json.clone();
         let learn = model.parameters.iter().map(|p| p.name.as_str());
         let names: Vec<_> =
             learn.chain(model.frozen.iter().map(|(name, _)| name.as_str())).collect();
         let has = |end: &str| names.iter().any(|name| name.ends_with(end));
-        let class = model.family.architecture(model.pool, has);
+        let class = match task {
+            Task::Tag => model.family.tagger(),
+            _ => model.family.architecture(model.pool, has).map(str::to_owned),
+        };
         if let Some(config) = config.as_object_mut() {
             let by_id = labels.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
             let by_label = labels.iter().enumerate().map(|(i, l)| (l.clone(), json!(i)));
@@ -64,10 +76,24 @@ impl Assets {
             for key in ["architectures", "auto_map", "num_labels", "_num_labels", "_name_or_path"] {
                 config.remove(key);
             }
-            if let Some(name) = class {
+            if let Some(name) = &class {
                 config.insert("architectures".into(), json!([name]));
             }
-            config.insert("problem_type".into(), json!("single_label_classification"));
+            for key in ["problem_type", TASK, PAIRS, THRESHOLDS, SCALE] {
+                config.remove(key);
+            }
+            let problem = match task {
+                Task::Classify => Some("single_label_classification"),
+                Task::Multilabel => Some("multi_label_classification"),
+                Task::Regress => Some("regression"),
+                Task::Tag | Task::Lm => None,
+            };
+            if let Some(problem) = problem {
+                config.insert("problem_type".into(), json!(problem));
+            }
+            if task != Task::Classify {
+                config.insert(TASK.into(), json!(task));
+            }
             config.insert("id2label".into(), Value::Object(by_id.collect()));
             config.insert("label2id".into(), Value::Object(by_label.collect()));
             // Of the weights beside it, whatever the source's were. transformers 4 and 5 each read
@@ -79,12 +105,26 @@ impl Assets {
         let mut assets = Self::with(model_folder, &config)?;
         assets.frozen = model.frozen.iter().map(|(_, numbers)| numbers).sum();
         assets.adapter = model.adapter.clone().map(|mut adapter| {
-            if let (Some(adapter), Some(_)) = (adapter.as_object_mut(), class) {
-                adapter.insert("task_type".into(), json!("SEQ_CLS"));
+            if let (Some(adapter), Some(_)) = (adapter.as_object_mut(), &class) {
+                let kind = if task == Task::Tag { "TOKEN_CLS" } else { "SEQ_CLS" };
+                adapter.insert("task_type".into(), json!(kind));
             }
             format!("{adapter:#}\n")
         });
         Ok(assets)
+    }
+
+    /// For a model that reads pairs of texts, if it does.
+    pub fn of_pairs(self, is_so: bool) -> Self {
+        if is_so { self.and([(PAIRS.to_owned(), json!(true))]) } else { self }
+    }
+
+    /// With more entries of `config.json`.
+    pub fn and(mut self, entries: impl IntoIterator<Item = (String, Value)>) -> Self {
+        if let Some(config) = self.config.as_object_mut() {
+            config.extend(entries);
+        }
+        self
     }
 
     /// Takes over what the model's folder holds, with this `config.json`.
@@ -99,7 +139,7 @@ impl Assets {
                 tokenizer.push((name, fs::read(&path).map_err(TrainError::read(&path))?));
             }
         }
-        Ok(Self { config: format!("{config:#}\n"), adapter: None, frozen: 0, tokenizer })
+        Ok(Self { config: config.clone(), adapter: None, frozen: 0, tokenizer })
     }
 }
 
@@ -114,7 +154,7 @@ impl Assets {
         let tensors: Vec<_> = tensors.collect();
         let file = if self.adapter.is_some() { ADAPTER_WEIGHTS } else { WEIGHTS };
         write(file, &weights::to_bytes(&tensors)?)?;
-        write("config.json", self.config.as_bytes())?;
+        write("config.json", format!("{:#}\n", self.config).as_bytes())?;
         if let Some(adapter) = &self.adapter {
             write(ADAPTER_CONFIG, adapter.as_bytes())?;
         }
@@ -223,6 +263,12 @@ impl Checkpoints {
             parameter.set(tensor)?;
         }
         Ok(())
+    }
+
+    /// The `config.json` of `last` or `best`; null if it cannot be read.
+    pub fn config(&self, name: &str) -> Value {
+        let text = fs::read(self.folder.join(name).join("config.json")).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
     }
 
     /// The memory of `last`, by name.

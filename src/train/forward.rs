@@ -15,7 +15,8 @@ use crate::model::{self, Inputs, Loaded, Mode, Request, weights};
 /// # Errors
 /// Whatever is wrong with the folder or the files.
 pub fn forward(folder: &Path, input: &Path, output: &Path) -> Result<(), TrainError> {
-    let request = Request::as_saved(Device::Cpu, Kind::Float);
+    let of_tokens = model::is_of_tokens(&model::read_config(folder)?);
+    let request = Request { of_tokens, ..Request::as_saved(Device::Cpu, Kind::Float) };
     let model = model::load(folder, &request)?;
     let inputs = read_inputs(input, &model)?;
     let _guard = tch::no_grad_guard();

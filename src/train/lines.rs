@@ -33,12 +33,22 @@ pub struct Shape {
 /// The most that `--pad-to` takes.
 const MOST: usize = 1 << 20;
 
-/// A line of the input.
+/// A line of the input as it stands there.
 #[derive(Deserialize)]
-struct Line {
-    text: String,
-    /// The second text of a pair.
+struct Raw {
+    text: Option<String>,
     pair: Option<String>,
+    words: Option<Vec<String>>,
+}
+
+/// A line of the input: a text, a pair of texts, or words.
+pub struct Line {
+    /// The text; the words with spaces between.
+    pub text: String,
+    /// The second text of a pair.
+    pub pair: Option<String>,
+    /// The words of a text whose words are known.
+    pub words: Option<Vec<String>>,
 }
 
 /// `{"text"}` or `{"text","pair"}` lines on stdin -> `{"tokens","ids"}` lines on stdout; for a pair also
@@ -82,44 +92,46 @@ pub fn tokenize(folder: &Path, shape: &Shape) -> Result<(), TrainError> {
     })
 }
 
-/// `{"text"}` lines on stdin -> one number of tokens per line, specials included, uncut.
+/// `{"text"}` or `{"text","pair"}` lines on stdin -> one number of tokens per line, specials included, uncut.
 ///
 /// # Errors
 /// A bad tokenizer or line.
 pub fn lengths(folder: &Path) -> Result<(), TrainError> {
     let tokenizer = model::tokenizer(folder, None)?;
-    each_line(|text| {
-        let ids = tokenizer.ids(text, true)?;
+    each(|line| {
+        let ids = match &line.pair {
+            None => tokenizer.ids(&line.text, true)?,
+            Some(pair) => tokenizer.pair(&line.text, pair)?.0,
+        };
         out(&(ids.len() / tokenizer.width()).to_string());
         Ok(())
     })
 }
 
-/// `{"text"}` lines on stdin -> one number of words per line: what a built-in model sees of a text.
+/// `{"text"}` or `{"text","pair"}` lines on stdin -> one number of words per line: what a built-in model sees of a text.
 ///
 /// # Errors
 /// A bad line.
 pub fn word_counts(model: BuiltIn) -> Result<(), TrainError> {
-    each_line(|text| {
-        let words = match model {
-            BuiltIn::Baseline(_) => baselines::words(text),
-            BuiltIn::Gru => tokenize::split_words(text.into())?,
-            BuiltIn::Ulmfit => crate::fastai::tokens(text),
-        };
-        out(&words.len().to_string());
+    each(|line| {
+        let mut count = 0;
+        for text in std::iter::once(&line.text).chain(&line.pair) {
+            count += match model {
+                BuiltIn::Baseline(_) => baselines::words(text).len(),
+                BuiltIn::Gru => tokenize::split_words(text.as_str().into())?.len(),
+                BuiltIn::Ulmfit => crate::fastai::tokens(text).len(),
+            };
+        }
+        out(&count.to_string());
         Ok(())
     })
 }
 
-/// Hands over the texts of `{"text"}` lines on stdin, one after the other; blank lines are left out.
+/// Hands over the lines of stdin, one after the other; blank lines are left out.
 ///
 /// # Errors
 /// A line of another form, by its number; what `f` reports.
-pub fn each_line(mut f: impl FnMut(&str) -> Result<(), TrainError>) -> Result<(), TrainError> {
-    each(|line| f(&line.text))
-}
-
-fn each(mut f: impl FnMut(&Line) -> Result<(), TrainError>) -> Result<(), TrainError> {
+pub fn each(mut f: impl FnMut(&Line) -> Result<(), TrainError>) -> Result<(), TrainError> {
     for (index, line) in io::stdin().lock().lines().enumerate() {
         let number = index + 1;
         let line = line.map_err(|e| {
@@ -128,11 +140,15 @@ fn each(mut f: impl FnMut(&Line) -> Result<(), TrainError>) -> Result<(), TrainE
         if line.trim().is_empty() {
             continue;
         }
-        let line: Line = serde_json::from_str(&line).map_err(|e| {
+        let bad = |why: &dyn std::fmt::Display| {
             TrainError::Input(format!(
-                "Line {number} of the input is not of the form {{\"text\": \"...\"}}: {e}."
+                "Line {number} of the input is not of the form {{\"text\": \"...\"}}: {why}."
             ))
-        })?;
+        };
+        let raw: Raw = serde_json::from_str(&line).map_err(|e| bad(&e))?;
+        let text = raw.text.or_else(|| Some(raw.words.as_ref()?.join(" ")));
+        let text = text.ok_or_else(|| bad(&"missing field `text`"))?;
+        let line = Line { text, pair: raw.pair, words: raw.words };
         f(&line)?;
     }
     Ok(())

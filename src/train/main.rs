@@ -16,6 +16,7 @@ mod cache;
 mod checkpoint;
 mod cli;
 mod device;
+mod entries;
 mod error;
 mod fastai;
 mod fit;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
+use tuneboard::spec::Task;
 
-use crate::checkpoint::{Assets, write_model};
+use crate::checkpoint::{Assets, kept, task_of, write_model};
 use crate::error::TrainError;
 use crate::model::{self, ADAPTER_CONFIG, Inputs, Loaded, Mode, Request};
 
@@ -18,12 +19,18 @@ pub fn merge(folder: &Path, to: &Path) -> Result<(), TrainError> {
     if !folder.join(ADAPTER_CONFIG).is_file() {
         return Err(lacks("adapter, so there is nothing to merge"));
     }
-    let model = model::load(folder, &Request::as_saved(Device::Cpu, Kind::Float))?;
+    let task = model::read_config(folder).map_or(Task::Classify, |config| task_of(&config));
+    let as_saved = Request::as_saved(Device::Cpu, Kind::Float);
+    let model = model::load(folder, &Request { of_tokens: task == Task::Tag, ..as_saved })?;
     if !model.head_given {
         return Err(lacks("classification head"));
     }
     let labels = model::labels(&model.json, classes(&model)?);
-    write_model(to, &Assets::new(folder, &model, &labels)?, &model.parameters)
+    write_model(
+        to,
+        &Assets::new(folder, &model, task, &labels)?.and(kept(&model.json)),
+        &model.parameters,
+    )
 }
 
 /// Scores that the head gives.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use tuneboard::dataset::predictions::{self, Predictions};
+use tuneboard::dataset::predictions::{self, Pass};
 use tuneboard::events::{Ending, EventKind, Number, Saved, Split};
 
 use crate::error::TrainError;
@@ -18,17 +18,10 @@ pub type End = (Ending, Option<u32>);
 pub struct Outcome {
     /// The figures by short name, the loss among them.
     pub values: BTreeMap<String, Number>,
-    /// What each row was taken for; `None` for a task without classes.
-    pub classes: Option<Classes>,
-}
-
-/// What a classifier said about each row of a split.
-#[derive(Debug)]
-pub struct Classes {
-    /// `counts[true][predicted]`.
-    pub confusion: Vec<Vec<u64>>,
-    /// Row by row.
-    pub predictions: Predictions,
+    /// `counts[true][predicted]`; `None` for a task without classes.
+    pub confusion: Option<Vec<Vec<u64>>>,
+    /// What was said of each row; `None` for a language model.
+    pub predictions: Option<Pass>,
 }
 
 impl Outcome {
@@ -50,18 +43,20 @@ impl Outcome {
         train: Option<BTreeMap<String, Number>>,
     ) -> Result<(), TrainError> {
         let path = format!("predictions/{split}-{epoch:04}.parquet");
-        if let Some(classes) = &self.classes {
+        if let Some(pass) = &self.predictions {
             let folder = run.join("predictions");
             fs::create_dir_all(&folder).map_err(TrainError::write(&folder))?;
-            predictions::write(&run.join(&path), &classes.predictions)
+            predictions::write_pass(&run.join(&path), pass)
                 .map_err(|e| TrainError::Failed(e.to_string()))?;
         }
         if let Some(values) = train {
             journal.write(EventKind::Eval { split: Split::Train, epoch, values })?;
         }
         journal.write(EventKind::Eval { split, epoch, values: self.values })?;
-        if let Some(classes) = self.classes {
-            journal.write(EventKind::Confusion { split, epoch, counts: classes.confusion })?;
+        if let Some(counts) = self.confusion {
+            journal.write(EventKind::Confusion { split, epoch, counts })?;
+        }
+        if self.predictions.is_some() {
             journal.write(EventKind::Saved { what: Saved::Predictions, epoch, path })?;
         }
         Ok(())

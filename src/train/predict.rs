@@ -1,19 +1,23 @@
-//! `tuneboard-train predict`: texts in, class probabilities out, both as JSON lines.
+//! `tuneboard-train predict`: texts in, what the model says of them out, both as JSON lines.
+
+mod answer;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 use tuneboard::spec::{Baseline, Precision, RunSpec};
 
-use crate::baselines::Fitted;
+use self::answer::Answers;
+use crate::baselines::{Fitted, Text};
 use crate::batch;
+use crate::checkpoint::{PAIRS, task_of};
 use crate::device::Place;
 use crate::error::TrainError;
-use crate::lines::each_line;
+use crate::lines::{Line, each};
 use crate::model::{self, FamilyExt, Loaded, Mode, Reads, Request};
-use crate::objective::{LogProbabilities, Stop, log_probabilities};
+use crate::objective::{Outputs, Stop, log_probabilities, raw};
 use crate::progress::out;
-use crate::tokenize::{Tokenizer, Tokens, must_fit};
+use crate::tokenize::{Tokenizer, Tokens, cut_windows, must_fit};
 
 /// How texts go through the model. A baseline reads whole texts, on the CPU, all at once.
 #[derive(Debug, Clone, clap::Args)]
@@ -39,62 +43,108 @@ fn precision(word: &str) -> Result<Precision, &'static str> {
 /// As many texts are read before they are answered: sorting them by length pays, holding all does not.
 const AT_ONCE: usize = 8192;
 
-/// `{"text"}` lines on stdin -> first `{"labels"}`, then a line `{"label","probabilities"}` per text,
-/// the probabilities in the order of the labels.
+/// `{"text"}`, `{"text","pair"}` or `{"words"}` lines on stdin -> first a line with the names of what is
+/// predicted, then a line per text; see [`Answers`].
 ///
 /// # Errors
-/// Whatever is wrong with the folder or a line; a folder without a classification head.
+/// Whatever is wrong with the folder or a line; a folder without a head.
 pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
     let config = model::read_config(folder)?;
     let family = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     if family.parse::<Baseline>().is_ok() {
         let fitted = Fitted::load(folder)?;
-        return answer_all(
-            |texts| {
-                let values = fitted.log_probabilities(texts.iter().map(String::as_str));
-                let values = values.into_iter().map(|x| x as f32).collect();
-                Ok(LogProbabilities { classes: fitted.label_names.len(), values })
-            },
-            |_| fitted.label_names.clone(),
-        );
+        let answers = Answers::Classes;
+        return answer_all(&config, &answers, |asked| {
+            let pair = |at: usize, text| match asked.pairs.get(at) {
+                Some(pair) => Text::Pair(text, pair),
+                None => Text::One(text),
+            };
+            let texts = asked.texts.iter().enumerate().map(|(at, text)| pair(at, text.as_str()));
+            let values = fitted.log_probabilities(texts);
+            let values = values.into_iter().map(|x| x as f32).collect();
+            let outputs = Outputs { classes: fitted.label_names.len(), values };
+            Ok(answers.lines(&fitted.label_names, &outputs))
+        });
     }
-    let oracle = Oracle::load(folder, how)?;
-    answer_all(|texts| oracle.ask(texts), |classes| model::labels(&config, classes))
+    let oracle = Oracle::load(folder, how, &config)?;
+    answer_all(&config, &oracle.answers, |asked| oracle.ask(asked))
 }
 
-/// Prints what `ask` says of the texts on stdin; `names` gives the names of that many classes.
+/// Texts that are answered together.
+#[derive(Default)]
+struct Asked {
+    texts: Vec<String>,
+    /// The second texts, if they are pairs.
+    pairs: Vec<String>,
+    /// The words, if they are to be tagged.
+    words: Vec<Vec<String>>,
+}
+
+/// Prints what `ask` says of the texts on stdin.
 fn answer_all(
-    ask: impl Fn(&[String]) -> Result<LogProbabilities, TrainError>,
-    names: impl Fn(usize) -> Vec<String>,
+    config: &Value,
+    answers: &Answers,
+    ask: impl Fn(&Asked) -> Result<Vec<Value>, TrainError>,
 ) -> Result<(), TrainError> {
-    let mut texts = Vec::new();
-    // Empty before the first answer.
-    let mut labels = Vec::new();
-    let mut answer = |texts: &mut Vec<String>| {
-        if texts.is_empty() {
+    let mut asked = Asked::default();
+    let mut is_first = true;
+    let mut answer = |asked: &mut Asked| {
+        if asked.texts.is_empty() {
             return Ok(());
         }
-        let LogProbabilities { classes, values } = ask(texts)?;
-        if labels.is_empty() {
-            labels = names(classes);
-            out(&json!({ "labels": labels }).to_string());
+        let lines = ask(asked)?;
+        let mut lines = lines.into_iter();
+        let head = lines.next();
+        if let Some(head) = head.filter(|_| std::mem::take(&mut is_first)) {
+            out(&head.to_string());
         }
-        for row in values.chunks(classes.max(1)) {
-            let best = row.iter().enumerate().fold(0, |best, (class, value)| {
-                if row.get(best).is_none_or(|highest| value > highest) { class } else { best }
-            });
-            let probabilities: Vec<f32> = row.iter().map(|x| x.exp()).collect();
-            let line = json!({ "label": labels.get(best), "probabilities": probabilities });
-            out(&line.to_string());
-        }
-        texts.clear();
+        lines.for_each(|line| out(&line.to_string()));
+        *asked = Asked::default();
         Ok(())
     };
-    each_line(|text| {
-        texts.push(text.to_owned());
-        if texts.len() == AT_ONCE { answer(&mut texts) } else { Ok(()) }
+    let mut number = 0;
+    each(|line| {
+        number += 1;
+        take(config, answers, line, number, &mut asked)?;
+        if asked.texts.len() == AT_ONCE { answer(&mut asked) } else { Ok(()) }
     })?;
-    answer(&mut texts)
+    answer(&mut asked)
+}
+
+fn take(
+    config: &Value,
+    answers: &Answers,
+    line: &Line,
+    number: usize,
+    asked: &mut Asked,
+) -> Result<(), TrainError> {
+    let wants_pairs = config.get(PAIRS) == Some(&json!(true));
+    // Of a checkpoint that another program made it is not known what it reads.
+    let is_ours = config.get("tuneboard_pool").is_some();
+    match &line.pair {
+        None if wants_pairs => Err(TrainError::Input(format!(
+            "Text {number} is no pair, and the model reads pairs of texts: give both, as in \
+             {{\"text\": \"...\", \"pair\": \"...\"}}."
+        ))),
+        Some(_) if is_ours && !wants_pairs => Err(TrainError::Input(format!(
+            "Text {number} is a pair, and the model reads single texts."
+        ))),
+        Some(_) if asked.pairs.len() != asked.texts.len() => {
+            Err(TrainError::Input(format!("Text {number} is a pair, and those before are not.")))
+        }
+        None if !asked.pairs.is_empty() => {
+            Err(TrainError::Input(format!("Text {number} is no pair, and those before are.")))
+        }
+        pair => {
+            asked.texts.push(line.text.clone());
+            asked.pairs.extend(pair.iter().cloned());
+            if let Answers::Tags = answers {
+                let split = || line.text.split_whitespace().map(str::to_owned).collect();
+                asked.words.push(line.words.clone().unwrap_or_else(split));
+            }
+            Ok(())
+        }
+    }
 }
 
 /// A network that answers.
@@ -103,13 +153,18 @@ struct Oracle {
     tokenizer: Box<dyn Tokenizer>,
     place: Place,
     batch_size: usize,
+    answers: Answers,
+    length: usize,
+    config: Value,
 }
 
 impl Oracle {
-    fn load(folder: &Path, how: &How) -> Result<Self, TrainError> {
+    fn load(folder: &Path, how: &How, config: &Value) -> Result<Self, TrainError> {
         let (device, precision) = (how.device.clone(), how.precision);
         let place = Place::choose(&RunSpec { device, precision, ..RunSpec::default() })?;
-        let request = Request::as_saved(place.device, place.kind);
+        let answers = Answers::of(task_of(config), config);
+        let of_tokens = matches!(answers, Answers::Tags);
+        let request = Request { of_tokens, ..Request::as_saved(place.device, place.kind) };
         let model = model::load(folder, &request)?;
         let place = Place { kind: model.family.products(place.kind), ..place };
         if !model.head_given {
@@ -122,27 +177,96 @@ impl Oracle {
         let positions = u32::try_from(model.limits.positions).unwrap_or(u32::MAX);
         // A head that reads every token takes no more of them than it was made for.
         let most = model.padding.length.map_or(positions, |length| positions.min(length as u32));
-        let length = how.max_length.map_or(most, |length| length.min(most));
+        let length = how.max_length.map_or(most, |length| length.min(most)) as usize;
         Ok(Self {
-            tokenizer: model.family.tokenizer(folder, Some(length as usize))?,
+            tokenizer: model.family.tokenizer(folder, Some(length))?,
             model,
             place,
             batch_size: how.batch_size.max(1) as usize,
+            answers,
+            length,
+            config: config.clone(),
         })
     }
 
-    fn ask(&self, texts: &[String]) -> Result<LogProbabilities, TrainError> {
-        let tokens = Tokens::of(&*self.tokenizer, texts, self.place.threads)?;
-        must_fit(&tokens, self.model.limits.vocabulary)?;
-        let rows: Vec<u32> = (0..texts.len() as u32).collect();
-        let mode = Mode::inference(self.place.kind);
-        let logits = |rows: &[u32]| {
-            let (padding, device) = (self.model.padding, self.place.device);
-            let inputs = batch::collate(rows.iter().copied(), &tokens, padding, device)?;
-            self.model.network.forward(&inputs, mode)
+    fn ask(&self, asked: &Asked) -> Result<Vec<Value>, TrainError> {
+        if let Answers::Tags = self.answers {
+            return self.tags(&asked.words);
+        }
+        let threads = self.place.threads;
+        let mut tokens = match asked.pairs.as_slice() {
+            [] => Tokens::of(&*self.tokenizer, &asked.texts, threads)?,
+            pairs => Tokens::of_pairs(&*self.tokenizer, &asked.texts, pairs, threads)?,
         };
-        let asked =
-            log_probabilities(&tokens, &rows, self.batch_size, logits, &Stop::new(&|| false))?;
-        asked.ok_or_else(|| TrainError::Failed("The texts were left without an answer.".into()))
+        if self.model.limits.segments < 2 {
+            tokens = tokens.with_segments(Tokens::default());
+        }
+        must_fit(&tokens, self.model.limits.vocabulary)?;
+        let rows: Vec<u32> = (0..asked.texts.len() as u32).collect();
+        let logits = |rows: &[u32]| self.scores(&tokens, rows);
+        let size = self.batch_size;
+        let said = match self.answers {
+            Answers::Classes => {
+                log_probabilities(&tokens, &rows, size, logits, &Stop::new(&|| false))?
+            }
+            _ => raw(&tokens, &rows, size, logits, &Stop::new(&|| false))?,
+        };
+        let said = said
+            .ok_or_else(|| TrainError::Failed("The texts were left without an answer.".into()))?;
+        Ok(self.answers.lines(&model::labels(&self.config, said.classes), &said))
+    }
+
+    fn scores(&self, tokens: &Tokens, rows: &[u32]) -> Result<tch::Tensor, TrainError> {
+        let (padding, device) = (self.model.padding, self.place.device);
+        let inputs = batch::collate(rows.iter().copied(), tokens, padding, device)?;
+        self.model.network.forward(&inputs, Mode::inference(self.place.kind))
+    }
+
+    /// The tags of the words of some texts.
+    fn tags(&self, texts: &[Vec<String>]) -> Result<Vec<Value>, TrainError> {
+        let windows = cut_windows(&*self.tokenizer, texts, self.length, self.place.threads)?;
+        must_fit(&windows.tokens, self.model.limits.vocabulary)?;
+        let all: Vec<u32> = (0..windows.rows.len() as u32).collect();
+        let _guard = tch::no_grad_guard();
+        let mut tags: Vec<Vec<Option<(i64, f64)>>> =
+            texts.iter().map(|words| vec![None; words.len()]).collect();
+        let mut classes = 0;
+        for positions in batch::evaluation(&all, &windows.tokens, self.batch_size) {
+            let batch: Vec<u32> = positions.iter().map(|at| *at as u32).collect();
+            let scores = self.scores(&windows.tokens, &batch)?;
+            classes = scores.size3()?.2 as usize;
+            let (best, tag) = scores.f_softmax(-1, tch::Kind::Float)?.f_max_dim(-1, false)?;
+            for (at, window) in (0_i64..).zip(&batch) {
+                let row = windows.rows.get(*window as usize).copied().unwrap_or_default();
+                let Some(words) = tags.get_mut(row as usize) else { continue };
+                for (token, word) in windows.words.get(*window as usize).into_iter().flatten() {
+                    let place = [at, i64::from(*token)];
+                    if let Some(slot) = words.get_mut(*word as usize) {
+                        *slot = Some((tag.f_int64_value(&place)?, best.f_double_value(&place)?));
+                    }
+                }
+            }
+        }
+        Ok(answer::tagged(&model::labels(&self.config, classes), texts, &tags))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tuneboard::spec::Task;
+
+    use super::*;
+
+    #[test]
+    fn the_task_is_told_by_us_or_by_transformers() {
+        for (config, want) in [
+            (json!({}), Task::Classify),
+            (json!({ "problem_type": "regression" }), Task::Regress),
+            (json!({ "problem_type": "multi_label_classification" }), Task::Multilabel),
+            (json!({ "architectures": ["BertForTokenClassification"] }), Task::Tag),
+            (json!({ "tuneboard_task": "tag" }), Task::Tag),
+        ] {
+            assert_eq!(task_of(&config), want, "{config}");
+        }
     }
 }

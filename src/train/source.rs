@@ -38,7 +38,9 @@ impl Source {
             (_, None) => find_model(root, &spec.model)?,
             (_, Some(built_in)) => {
                 let folder = run.join("model");
-                model::make_built_in(built_in, &folder, splits::texts(data, Split::Train))?;
+                let texts =
+                    splits::texts(data, Split::Train).chain(splits::pairs(data, Split::Train));
+                model::make_built_in(built_in, &folder, texts, !data.pairs.is_empty())?;
                 return Ok(Self { folder, start: Start::Random });
             }
         };

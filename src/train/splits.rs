@@ -24,6 +24,12 @@ pub fn texts(data: &Dataset, split: Split) -> impl Iterator<Item = &str> {
     rows(data, split).iter().filter_map(text)
 }
 
+/// The second texts of a split's pairs, in its order; none where rows are single texts.
+pub fn pairs(data: &Dataset, split: Split) -> impl Iterator<Item = &str> {
+    let pair = |row: &u32| data.pairs.get(*row as usize).map(String::as_str);
+    rows(data, split).iter().filter_map(pair)
+}
+
 /// The classes of a split's rows, in its order.
 pub fn labels(data: &Dataset, split: Split) -> Vec<u32> {
     let label = |row: &u32| data.labels.get(*row as usize).copied();

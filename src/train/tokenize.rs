@@ -4,21 +4,24 @@ mod limits;
 mod recipe;
 mod sentencepiece;
 mod specials;
+mod tokens;
+mod windows;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::sync::OnceLock;
 
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::whitespace::Whitespace;
 use tokenizers::{
-    NormalizedString, OffsetReferential, OffsetType, PostProcessor, PreTokenizedString,
-    PreTokenizer, TruncationParams, truncate_encodings,
+    EncodeInput, InputSequence, NormalizedString, OffsetReferential, OffsetType, PostProcessor,
+    PreTokenizedString, PreTokenizer, TruncationParams, truncate_encodings,
 };
 use tuneboard::spec::{Family, printable};
 
 use self::limits::{LARGEST, LIMITS, within_limits};
+pub use self::tokens::Tokens;
+pub use self::windows::{Windows, cut_windows};
 
-use crate::cache::Kept;
 use crate::error::TrainError;
 
 #[cfg(test)]
@@ -40,10 +43,21 @@ pub trait Tokenizer: Sync {
     /// the longer text gives way first.
     ///
     /// # Errors
-    /// A tokenizer that takes no pairs; what it reports.
-    fn pair(&self, text: &str, pair: &str) -> Result<(Vec<u32>, Vec<u32>), TrainError> {
-        let _ = (text, pair);
-        Err(TrainError::Input("This model's tokenizer takes no pairs of texts.".into()))
+    /// What the tokenizer reports.
+    fn pair(&self, text: &str, pair: &str) -> Result<(Vec<u32>, Vec<u32>), TrainError>;
+
+    /// The ids of a text whose words are given, cut to the length that the tokenizer was made for, and the word of
+    /// each id; `None` for the tokens that frame the text, which are there if `specials` says so.
+    ///
+    /// # Errors
+    /// A tokenizer that does not keep words apart; what it reports.
+    fn of_words(
+        &self,
+        words: &[String],
+        specials: bool,
+    ) -> Result<(Vec<u32>, Vec<Option<u32>>), TrainError> {
+        let _ = (words, specials);
+        Err(TrainError::Input("This model's tokenizer takes no texts as words.".into()))
     }
 
     /// The token of an id, as text.
@@ -63,6 +77,8 @@ pub struct Subwords {
     max_length: Option<usize>,
     /// The same, which cuts nothing; made where pairs are asked for.
     uncut: OnceLock<tokenizers::Tokenizer>,
+    /// The same, in which each word has a space before it; made where words are given.
+    spaced: OnceLock<tokenizers::Tokenizer>,
 }
 
 impl Subwords {
@@ -102,7 +118,8 @@ impl Subwords {
             recipe::make(folder, family).map_err(said)?
         };
         tokenizer.with_padding(None).with_truncation(None).map_err(|e| bad(&e))?;
-        let mut subwords = Self { tokenizer, max_length, uncut: OnceLock::new() };
+        let mut subwords =
+            Self { tokenizer, max_length, uncut: OnceLock::new(), spaced: OnceLock::new() };
         let Some(max_length) = max_length else { return Ok(subwords) };
         let specials = subwords.ids("", true)?.len();
         if max_length <= specials {
@@ -154,6 +171,28 @@ impl Tokenizer for Subwords {
         Ok((both.get_ids().to_vec(), both.get_type_ids().to_vec()))
     }
 
+    fn of_words(
+        &self,
+        words: &[String],
+        specials: bool,
+    ) -> Result<(Vec<u32>, Vec<Option<u32>>), TrainError> {
+        let spaced = self.spaced.get_or_init(|| {
+            let mut tokenizer = self.tokenizer.clone();
+            // transformers asks for this (`add_prefix_space`) where words are given.
+            if let Some(PreTokenizerWrapper::ByteLevel(bytes)) = tokenizer.get_pre_tokenizer() {
+                let bytes = bytes.add_prefix_space(true);
+                tokenizer.with_pre_tokenizer(Some(bytes));
+            }
+            tokenizer
+        });
+        let words = InputSequence::PreTokenizedOwned(words.into());
+        // The fast way does not tell words.
+        let encoding = spaced
+            .encode(EncodeInput::Single(words), specials)
+            .map_err(|e| TrainError::Input(format!("Words cannot be tokenized: {e}.")))?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_word_ids().to_vec()))
+    }
+
     fn token(&self, id: u32) -> String {
         self.tokenizer.id_to_token(id).unwrap_or_else(|| format!("[{id}]"))
     }
@@ -173,162 +212,19 @@ pub fn split_words(text: NormalizedString) -> Result<Vec<String>, TrainError> {
     Ok(words.into_iter().map(|(word, ..)| word.to_owned()).collect())
 }
 
-/// The ids of many texts, in one buffer.
-#[derive(Debug, Clone, Default)]
-pub struct Tokens {
-    place: Place,
-    /// Ids per token; 0 is 1.
-    width: usize,
-}
-
-#[derive(Debug, Clone)]
-enum Place {
-    /// All ids, and where each text ends.
-    Memory { ids: Vec<u32>, ends: Vec<u64> },
-    /// A cache's file of so many texts, as [`Tokens::to_bytes`] lays it out.
-    Cache { file: Arc<Kept>, texts: usize },
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self::Memory { ids: Vec::new(), ends: Vec::new() }
+/// How much of two texts of these lengths stays where both together have room for `most`: the longer one
+/// gives way first, as transformers' `longest_first` has it.
+pub fn longest_first(one: usize, two: usize, most: usize) -> (usize, usize) {
+    if one + two <= most {
+        return (one, two);
     }
-}
-
-/// Bytes of the two numbers before the ends of the texts.
-const HEAD: usize = 16;
-
-impl Tokens {
-    /// Tokenizes with specials, on `threads` threads.
-    ///
-    /// # Errors
-    /// What the tokenizer reports.
-    pub fn of(
-        tokenizer: &dyn Tokenizer,
-        texts: &[String],
-        threads: usize,
-    ) -> Result<Self, TrainError> {
-        Self::tokenized(tokenizer, texts, threads, true)
-    }
-
-    /// As `of`, without the tokens that frame a text.
-    ///
-    /// # Errors
-    /// What the tokenizer reports.
-    pub fn without_specials(
-        tokenizer: &dyn Tokenizer,
-        texts: &[String],
-        threads: usize,
-    ) -> Result<Self, TrainError> {
-        Self::tokenized(tokenizer, texts, threads, false)
-    }
-
-    fn tokenized(
-        tokenizer: &dyn Tokenizer,
-        texts: &[String],
-        threads: usize,
-        specials: bool,
-    ) -> Result<Self, TrainError> {
-        let share = texts.len().div_ceil(threads.max(1)).max(1);
-        let parts = thread::scope(|scope| {
-            let workers: Vec<_> = texts
-                .chunks(share)
-                .map(|part| scope.spawn(move || Self::sequentially(tokenizer, part, specials)))
-                .collect();
-            let died = |_| TrainError::Failed("A tokenizer thread panicked.".into());
-            workers.into_iter().map(|w| w.join().map_err(died)?).collect::<Result<Vec<_>, _>>()
-        })?;
-        let (mut ids, mut ends) = (Vec::new(), Vec::new());
-        for part in parts {
-            let start = ids.len() as u64;
-            ids.extend(part.ids());
-            ends.extend(part.ends().iter().map(|end| start + end));
-        }
-        Ok(Self { place: Place::Memory { ids, ends }, width: tokenizer.width() })
-    }
-
-    fn sequentially(
-        tokenizer: &dyn Tokenizer,
-        texts: &[String],
-        specials: bool,
-    ) -> Result<Self, TrainError> {
-        let mut all = Self::default();
-        for text in texts {
-            all.push(&tokenizer.ids(text, specials)?);
-        }
-        Ok(all)
-    }
-
-    /// As bytes, for [`Self::kept`], in this machine's order: the number of texts, the width, the ends of
-    /// the texts (8 bytes each), the ids (4 bytes each).
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let (ids, ends) = (self.ids(), self.ends());
-        let head = [ends.len() as u64, self.width as u64];
-        let parts = [bytemuck::cast_slice(&head), bytemuck::cast_slice(ends)];
-        [parts[0], parts[1], bytemuck::cast_slice(ids)].concat()
-    }
-
-    /// What [`Self::to_bytes`] made of `texts` texts, left where it is; `None` for anything else.
-    pub fn kept(file: Kept, texts: usize) -> Option<Self> {
-        let head: [u64; 2] = bytemuck::try_pod_read_unaligned(file.get(..HEAD)?).ok()?;
-        let place = Place::Cache { file: Arc::new(file), texts };
-        let tokens = Self { place, width: head[1] as usize };
-        let (ids, ends) = tokens.columns()?;
-        let sound = head[0] == texts as u64
-            && ends.is_sorted()
-            && ends.last().copied().unwrap_or(0) == ids.len() as u64;
-        sound.then_some(tokens)
-    }
-
-    /// Ids and ends; `None` if the file is none of ours.
-    fn columns(&self) -> Option<(&[u32], &[u64])> {
-        match &self.place {
-            Place::Memory { ids, ends } => Some((ids, ends)),
-            Place::Cache { file, texts } => {
-                let (ends, ids) = file.get(HEAD..)?.split_at_checked(texts.checked_mul(8)?)?;
-                let ids = bytemuck::try_cast_slice(ids).ok()?;
-                Some((ids, bytemuck::try_cast_slice(ends).ok()?))
-            }
-        }
-    }
-
-    fn ids(&self) -> &[u32] {
-        self.columns().unwrap_or_default().0
-    }
-
-    fn ends(&self) -> &[u64] {
-        self.columns().unwrap_or_default().1
-    }
-
-    /// Adds one text.
-    pub fn push(&mut self, text: &[u32]) {
-        if let Place::Cache { .. } = self.place {
-            let (ids, ends) = (self.ids().to_vec(), self.ends().to_vec());
-            self.place = Place::Memory { ids, ends };
-        }
-        if let Place::Memory { ids, ends } = &mut self.place {
-            ids.extend_from_slice(text);
-            ends.push(ids.len() as u64);
-        }
-    }
-
-    /// The ids of text `index`; empty beyond the end.
-    pub fn get(&self, index: u32) -> &[u32] {
-        let (ids, ends) = self.columns().unwrap_or_default();
-        let index = index as usize;
-        let start = if index == 0 { 0 } else { ends.get(index - 1).copied().unwrap_or(0) };
-        let end = ends.get(index).copied().unwrap_or(start);
-        ids.get(start as usize..end as usize).unwrap_or_default()
-    }
-
-    /// How many tokens text `index` has.
-    pub fn count(&self, index: u32) -> u64 {
-        (self.get(index).len() / self.width.max(1)) as u64
-    }
-
-    /// The largest id of all; 0 for no tokens.
-    pub fn largest(&self) -> u32 {
-        self.ids().iter().copied().max().unwrap_or(0)
+    let half = most / 2;
+    match (one <= half, two <= half) {
+        (true, _) => (one, most - one),
+        (_, true) => (most - two, two),
+        // The odd one goes to the longer text.
+        _ if one > two => (most - half, half),
+        _ => (half, most - half),
     }
 }
 
@@ -350,33 +246,19 @@ pub fn must_fit(tokens: &Tokens, words: i64) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Cache;
 
     #[test]
-    fn tokens_come_back_from_the_cache_and_nothing_else_does() {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path().to_owned());
-        let texts = [&[1, 2, 3][..], &[], &[70_000]];
-        let mut tokens = Tokens::default();
-        for text in texts {
-            tokens.push(text);
-        }
-        let bytes = tokens.to_bytes();
-        let kept = |bytes: &[u8], texts| {
-            cache.put("a", bytes);
-            Tokens::kept(cache.get("a").unwrap(), texts)
-        };
-        let mut known = kept(&bytes, 3).unwrap();
-        for (i, text) in (0..).zip(texts) {
-            assert_eq!((known.get(i), known.count(i)), (text, text.len() as u64));
-        }
-        assert_eq!((known.get(3), known.largest()), (&[][..], 70_000));
-        assert_eq!(known.to_bytes(), bytes);
-        known.push(&[4, 5]);
-        assert_eq!((known.get(2), known.get(3)), (texts[2], &[4, 5][..]));
-        assert!(kept(&bytes, 2).is_none() && kept(&bytes, usize::MAX).is_none());
-        for length in 0..bytes.len() {
-            assert!(kept(&bytes[..length], 3).is_none());
+    fn the_longer_of_two_texts_gives_way_first() {
+        for (one, two, most, want) in [
+            (3, 4, 10, (3, 4)),
+            (3, 9, 10, (3, 7)),
+            (9, 3, 10, (7, 3)),
+            (9, 8, 10, (5, 5)),
+            (9, 8, 11, (6, 5)),
+            (8, 9, 11, (5, 6)),
+            (8, 9, 0, (0, 0)),
+        ] {
+            assert_eq!(longest_first(one, two, most), want, "{one} {two} {most}");
         }
     }
 }

@@ -162,7 +162,9 @@ impl Form {
         let Some(key) = KEYS.get(i) else { return };
         let now = self.text(row).to_owned();
         let next = match key.kind {
-            ValueKind::Choice(words) => round(words, &now, up).map(str::to_owned),
+            ValueKind::Choice(words) | ValueKind::Weights(words) => {
+                round(words, &now, up).map(str::to_owned)
+            }
             ValueKind::Flag => round(&["false", "true"], &now, up).map(str::to_owned),
             ValueKind::Float(low, high) => now.parse::<f64>().ok().map(|x| {
                 let next = if up { x * 2.0 } else { x / 2.0 };
@@ -177,7 +179,7 @@ impl Form {
                 };
                 next.clamp(low, high).to_string()
             }),
-            ValueKind::Text | ValueKind::Path | ValueKind::Split => None,
+            ValueKind::Text | ValueKind::Path | ValueKind::Split | ValueKind::Columns => None,
         };
         if let Some(next) = next {
             self.set(row, &next);
@@ -259,10 +261,11 @@ fn text(key: &Key, spec: &RunSpec) -> String {
     }
 }
 
-/// [`Axis::parse`] leaves single values of a split unread.
+/// [`Axis::parse`] leaves single values with commas of their own unread.
 fn single(key: &Key, text: &str, axis: Option<Axis>) -> Result<Option<Axis>, SpecError> {
     if axis.is_none() {
-        RunSpec::default().set(key.name, &text.replace("\\,", ","))?;
+        let text = if key.kind.owns_commas(text) { text } else { &text.replace("\\,", ",") };
+        RunSpec::default().set(key.name, text)?;
     }
     Ok(axis)
 }

@@ -124,7 +124,7 @@ fn labels_that_are_no_classes_are_refused() {
         "d.csv",
         numbers,
         &[],
-        "`score` has 40 different values from 0.5 to 39.5: scores ask for regression",
+        "`score` has 40 different values from 0.5 to 39.5: say task=regress",
     );
 }
 

@@ -95,6 +95,16 @@ fn every_task_file_is_read_right_or_refused_by_its_task() {
         ("utf16_semicolon.csv", &[]),
         ("array.json", &[]),
         ("pairs_glue.tsv", &["text=sentence1"]),
+        ("pairs_glue.tsv", &[]),
+        ("headerless_label_first.csv", &["header=no", "text=2,3", "label=1"]),
+        ("multilabel_columns.csv", &["task=multilabel"]),
+        ("multilabel_columns.csv", &["task=multilabel", "label=billing,bug,praise,urgent"]),
+        ("multilabel_columns.csv", &["task=multilabel", "label=b*,praise,urgent"]),
+        ("multilabel_comma.csv", &["task=multilabel"]),
+        ("multilabel_semicolon.csv", &["task=multilabel"]),
+        ("multilabel.jsonl", &["task=multilabel"]),
+        ("ner.conll", &["task=tag"]),
+        ("ner.jsonl", &["task=tag"]),
     ] {
         let want = &expected["files"][file];
         let got = profile(&root, file, pairs).unwrap();
@@ -103,19 +113,42 @@ fn every_task_file_is_read_right_or_refused_by_its_task() {
             assert_eq!(want["label_counts"][&class.name], class.rows, "{file} {}", class.name);
         }
         assert_eq!(want["label_names"].as_array().unwrap().len(), got.classes.len(), "{file}");
+        if let (Some(texts), false) = (
+            want["text_columns"].as_array(),
+            pairs.contains(&"text=sentence1") || pairs.contains(&"text=2"),
+        ) {
+            let found: Vec<&String> =
+                [&got.text_column].into_iter().chain(&got.pair_column).collect();
+            let is_same = |(t, f): (&Value, &&String)| t.is_u64() || t.as_str() == Some(f.as_str());
+            assert!(
+                texts.len() == found.len() && texts.iter().zip(&found).all(is_same),
+                "{file} {found:?}"
+            );
+        }
         if let Some(columns) = want["columns"].as_array() {
             let columns: Vec<&str> = columns.iter().map(|c| c.as_str().unwrap()).collect();
             assert_eq!(got.columns, columns, "{file}");
         }
     }
+    let got = profile(&root, "regression.csv", &["task=regress"]).unwrap();
+    let (want, range) = (&expected["files"]["regression.csv"], &got.numbers[0]);
+    for (key, value) in
+        [("target_min", range.min), ("target_max", range.max), ("target_mean", range.mean)]
+    {
+        assert!((want[key].as_f64().unwrap() - value).abs() < 1e-9, "{key}: {value}");
+    }
+    assert_eq!(
+        (want["rows"].as_u64(), want["target_column"].as_str()),
+        (Some(got.rows), Some(range.name.as_str()))
+    );
     for (file, want) in [
         ("headerless_label_first.csv", "give header=no text=2 label=1 if it is a row"),
-        ("pairs_glue.tsv", "has pairs of texts, `sentence1` and `sentence2`"),
-        ("multilabel_columns.csv", "multi-label task"),
-        ("multilabel_comma.csv", "multi-label task"),
-        ("multilabel_semicolon.csv", "multi-label task"),
-        ("multilabel.jsonl", "multi-label task"),
-        ("regression.csv", "ask for regression"),
+        ("multilabel_columns.csv", "say task=multilabel label=billing,bug,praise,urgent"),
+        ("multilabel_comma.csv", "say task=multilabel"),
+        ("multilabel_semicolon.csv", "say task=multilabel"),
+        ("multilabel.jsonl", "say task=multilabel"),
+        ("regression.csv", "say task=regress"),
+        ("ner.conll", "say task=tag"),
         ("ner.jsonl", "give text=COLUMN"),
         ("ner.parquet", "give text=COLUMN"),
     ] {
@@ -291,17 +324,27 @@ fn other_texts_and_odd_labels_are_told() {
         "question,sentence,label",
         "text_a,text_b,gold",
         "Premise,Hypothesis,y",
+        "title,body,label",
     ] {
-        let why = read("d.csv", format!("{header}\n{pairs}"), &[]).unwrap_err();
-        assert!(why.contains("has pairs of texts") && why.contains("say text="), "{header}: {why}");
+        let got = read("d.csv", format!("{header}\n{pairs}"), &[]).unwrap();
+        let columns: Vec<&str> = header.split(',').collect();
+        assert_eq!(
+            (got.text_column.as_str(), got.pair_column.as_deref()),
+            (columns[0], Some(columns[1]))
+        );
+        assert!(
+            got.notes.iter().all(|note| !note.contains("left aside")),
+            "{header}: {:?}",
+            got.notes
+        );
     }
     let scores = rows(|i, text, _| format!("{text},{}.{}\n", i % 5, i % 7));
     let why = read("d.csv", format!("text,label\n{scores}"), &[]).unwrap_err();
-    assert!(why.contains("ask for regression"), "{why}");
+    assert!(why.contains("say task=regress"), "{why}");
     let grades = rows(|i, text, _| format!("{text},{}.5\n", i % 4));
     let got = read("d.csv", format!("text,label\n{grades}"), &[]).unwrap();
-    assert!(got.notes.iter().any(|n| n.contains("regression")), "{:?}", got.notes);
+    assert!(got.notes.iter().any(|n| n.contains("task=regress")), "{:?}", got.notes);
     let lists = rows(|i, text, _| format!("{text},{}\n", ["a|b", "b|c", "c", "a", "b"][i % 5]));
     let got = read("d.csv", format!("text,label\n{lists}"), &[]).unwrap();
-    assert!(got.notes.iter().any(|n| n.contains("multi-label")), "{:?}", got.notes);
+    assert!(got.notes.iter().any(|n| n.contains("task=multilabel")), "{:?}", got.notes);
 }

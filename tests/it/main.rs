@@ -31,6 +31,8 @@ mod families;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod glue;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod house;
@@ -80,6 +82,8 @@ mod store_file;
 mod store_ingest;
 #[cfg(test)]
 mod store_runs;
+#[cfg(test)]
+mod tasks;
 #[cfg(test)]
 mod trainer;
 #[cfg(test)]

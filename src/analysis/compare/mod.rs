@@ -4,6 +4,7 @@
 mod figures;
 mod pairs;
 mod read;
+mod scores;
 mod settings;
 
 use serde::Serialize;
@@ -14,10 +15,11 @@ use crate::store::{Confusion, Curve, Run};
 use std::collections::BTreeMap;
 
 use super::confusion::Matrix;
-use crate::dataset::predictions::Predictions;
+use crate::dataset::predictions::{Pass, Predictions};
 
 pub use figures::{Change, Extreme, Figures, MetricRow};
 pub use pairs::{Pair, Refused, same_rows};
+pub use scores::ScorePair;
 pub use settings::{Contrast, Estimate};
 
 /// As many runs as a comparison takes: more colours than this cannot be told apart.
@@ -35,6 +37,8 @@ pub struct Entry {
     /// What it predicted for the test rows, or why that is not known, as the rest of a sentence that
     /// starts with the run's id.
     pub predictions: Result<Predictions, String>,
+    /// The same of a task without classes.
+    pub other: Option<Pass>,
 }
 
 /// Runs side by side. Every vector with one entry per run is in the order of `runs`.
@@ -57,6 +61,8 @@ pub struct Comparison {
     pub pairs: Vec<Pair>,
     /// Settings with several seeds set against each other, those with the baseline's first.
     pub contrasts: Vec<Contrast>,
+    /// Tests of the scores of tasks without classes.
+    pub scores: Vec<ScorePair>,
     /// Pairs that cannot be tested.
     pub refused: Vec<Refused>,
 }
@@ -85,7 +91,9 @@ pub struct ClassRow {
 
 /// Compares runs with the one at position `baseline`.
 pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
-    let (pairs, refused, contrasts) = pairs::all(entries, baseline);
+    let (pairs, mut refused, contrasts) = pairs::all(entries, baseline);
+    let scores = scores::all(entries, baseline);
+    refused.retain(|r| !scores.iter().any(|s| [s.a, s.b] == [r.a, r.b]));
     Comparison {
         runs: entries.iter().map(|e| e.run.id).collect(),
         baseline,
@@ -95,6 +103,7 @@ pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
         confusion_deltas: confusion_deltas(entries, baseline),
         pairs,
         contrasts,
+        scores,
         refused,
     }
 }

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::Entry;
 use crate::dataset::predictions;
+use crate::spec::Task;
 use crate::store::{Reader, Run, Split, StoreError};
 
 impl Entry {
@@ -21,10 +22,16 @@ impl Entry {
         let test = Split::Test.to_string();
         let predictions = match predictions::latest(folder, &test) {
             None if run.state.outcome().is_none() => Err(format!("is {} still", run.state)),
+            _ if run.spec.task != Task::Classify => {
+                Err(format!("learnt task={}; the tests compare classes", run.spec.task))
+            }
             None => Err("has no saved predictions of the test rows".to_owned()),
             Some((_, path)) => predictions::read(&path)
                 .map_err(|e| format!("has predictions that cannot be read: {e}")),
         };
-        Ok(Self { run, curves, confusion, predictions })
+        let is_other = run.spec.task != Task::Classify && run.spec.task != Task::Lm;
+        let other = predictions::latest(folder, &test).filter(|_| is_other);
+        let other = other.and_then(|(_, path)| predictions::read_pass(&path, run.spec.task).ok());
+        Ok(Self { run, curves, confusion, predictions, other })
     }
 }

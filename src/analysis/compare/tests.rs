@@ -45,7 +45,7 @@ fn entry(id: u32, pairs: &[(&str, &str)], hash: &str, p: Predictions) -> Entry {
         ("val/acc".to_owned(), curve(&[0.5, 0.9 + x, 0.9 + x, f64::NAN])),
         ("val/loss".to_owned(), curve(&[0.9, 0.2 + x, 0.4])),
     ]);
-    Entry { run: run(id, pairs, hash), curves, confusion, predictions: Ok(p) }
+    Entry { run: run(id, pairs, hash), curves, confusion, predictions: Ok(p), other: None }
 }
 
 /// 200 rows, a quarter of them spam.

@@ -6,7 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use polars::prelude::*;
 
 use crate::analysis::errors::{Case, Verdict};
-use crate::dataset::predictions::Predictions;
+use crate::analysis::mistakes::Mistake;
+use crate::dataset::predictions::{Pass, Predictions};
 use crate::spec::RunId;
 use crate::spec::keys::{KEYS, ValueKind};
 use crate::store::{Confusion, Curve, Millis, Run};
@@ -186,6 +187,67 @@ pub fn predictions(passes: &[(RunId, Predictions)]) -> Result<DataFrame, String>
             .push(Column::new(format!("p_{class}").into(), all().flat_map(of).collect::<Vec<_>>()));
     }
     DataFrame::new(rows.len(), columns).map_err(|e| e.to_string())
+}
+
+/// One row per mistake of a task without classes: `row loss true predicted wrong text`.
+///
+/// # Errors
+/// None in practice: the columns are as long as each other.
+pub fn mistakes(found: &[Mistake]) -> Result<DataFrame, String> {
+    let text = |of: fn(&Mistake) -> String| found.iter().map(of).collect::<Vec<String>>();
+    let columns = vec![
+        Column::new("row".into(), found.iter().map(|m| m.row).collect::<Vec<u64>>()),
+        Column::new("loss".into(), found.iter().map(|m| m.loss).collect::<Vec<f32>>()),
+        Column::new("true".into(), text(|m| m.truth.clone())),
+        Column::new("predicted".into(), text(|m| m.predicted.clone())),
+        Column::new("wrong".into(), text(|m| m.what.words())),
+        Column::new("text".into(), found.iter().map(|m| m.text.clone()).collect::<Vec<_>>()),
+    ];
+    DataFrame::new(found.len(), columns).map_err(|e| e.to_string())
+}
+
+/// One row per predicted row of a task without classes: the columns of its file, and with several runs `run`
+/// before them.
+///
+/// # Errors
+/// A sentence, should two columns have one name.
+pub fn pass(run: RunId, pass: &Pass) -> Result<DataFrame, String> {
+    let mut columns = vec![
+        Column::new("run".into(), vec![run.to_string(); pass.rows().len()]),
+        Column::new("row".into(), pass.rows()),
+        Column::new("loss".into(), pass.loss()),
+    ];
+    let lists = |rows: &[Vec<String>]| {
+        rows.iter().map(|row| serde_json::json!(row).to_string()).collect::<Vec<String>>()
+    };
+    match pass {
+        Pass::Classes(_) => {}
+        Pass::Numbers(pass) => {
+            for ((name, truth), predicted) in
+                pass.names.iter().zip(&pass.truth).zip(&pass.predicted)
+            {
+                columns.push(Column::new(format!("target_{name}").into(), truth));
+                columns.push(Column::new(format!("predicted_{name}").into(), predicted));
+            }
+        }
+        Pass::Sets(pass) => {
+            let both: Vec<_> = (0..pass.rows.len()).map(|row| pass.of_row(row)).collect();
+            let json = |names: &Vec<&str>| serde_json::json!(names).to_string();
+            let truth: Vec<String> = both.iter().map(|(truth, _)| json(truth)).collect();
+            let given: Vec<String> = both.iter().map(|(_, given)| json(given)).collect();
+            columns.push(Column::new("label".into(), truth));
+            columns.push(Column::new("predicted".into(), given));
+            for (name, p) in pass.names.iter().zip(&pass.probabilities) {
+                columns.push(Column::new(format!("p_{name}").into(), p));
+            }
+        }
+        Pass::Tags(pass) => {
+            columns.push(Column::new("words".into(), lists(&pass.words)));
+            columns.push(Column::new("label".into(), lists(&pass.truth)));
+            columns.push(Column::new("predicted".into(), lists(&pass.predicted)));
+        }
+    }
+    DataFrame::new(pass.rows().len(), columns).map_err(|e| e.to_string())
 }
 
 /// RFC 3339, UTC.

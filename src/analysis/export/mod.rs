@@ -6,7 +6,7 @@ mod frames;
 mod picture;
 
 pub use format::{Format, keep, save, without_formulas, write};
-pub use frames::{cases, confusions, curves, predictions, runs};
+pub use frames::{cases, confusions, curves, mistakes, pass, predictions, runs};
 pub use picture::{
     MOST_RUNS, Picture, Plotted, confusion as confusion_picture, curves as curves_picture, png,
 };

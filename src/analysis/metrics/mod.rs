@@ -35,7 +35,7 @@ pub use entities::{Entity, EntityScores, Tagging};
 pub use mcnemar::{Discordant, mcnemar_exact};
 pub use multiclass::{one_vs_one, one_vs_rest, weighted_one_vs_rest};
 pub use multilabel::{
-    LabelCounts, Multilabel, average_precision_per_label, given, mean_over_labels,
+    LabelCounts, Multilabel, average_precision_per_label, best_thresholds, given, mean_over_labels,
     roc_auc_per_label,
 };
 pub use probabilities::{brier, log_loss};

@@ -114,6 +114,42 @@ pub fn given<P: Copy + Into<f64>>(probabilities: &[Vec<P>], thresholds: &[f64]) 
     columns.map(|(column, least)| column.iter().map(|p| (*p).into() >= *least).collect()).collect()
 }
 
+/// For each label the least probability at which giving it makes its F1 highest: half-way between two that
+/// occur, of equal ones the nearest to 0.5. 0.5 for a label that no row has.
+pub fn best_thresholds<P: Copy + Into<f64>>(
+    truth: &[Vec<bool>],
+    probabilities: &[Vec<P>],
+) -> Vec<f64> {
+    let best = |(has, p): (&Vec<bool>, &Vec<P>)| {
+        let mut rows: Vec<(f64, bool)> = p
+            .iter()
+            .map(|p| (*p).into())
+            .zip(has.iter().copied())
+            .filter(|(p, _)| !p.is_nan())
+            .collect();
+        rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let support = rows.iter().filter(|(_, has)| *has).count() as u64;
+        let mut counts = LabelCounts { misses: support, ..LabelCounts::default() };
+        let (mut highest, mut threshold) = (0.0, 0.5_f64);
+        for (at, (p, has)) in rows.iter().enumerate() {
+            counts.hits += u64::from(*has);
+            counts.misses -= u64::from(*has);
+            counts.alarms += u64::from(!*has);
+            let next = rows.get(at + 1).map_or(0.0, |(p, _)| *p);
+            if next == *p {
+                continue;
+            }
+            let (f1, middle) = (counts.scores().f1, f64::midpoint(*p, next));
+            let is_nearer = f1 == highest && (middle - 0.5).abs() < (threshold - 0.5).abs();
+            if f1 > highest || is_nearer {
+                (highest, threshold) = (f1, middle);
+            }
+        }
+        if highest > 0.0 { threshold } else { 0.5 }
+    };
+    truth.iter().zip(probabilities).map(best).collect()
+}
+
 /// Area under the ROC curve of each label; `None` for a label that all rows have or none.
 pub fn roc_auc_per_label<P: Copy + Into<f64>>(
     truth: &[Vec<bool>],
@@ -134,4 +170,24 @@ pub fn average_precision_per_label<P: Copy + Into<f64>>(
 pub fn mean_over_labels(figures: &[Option<f64>]) -> Option<f64> {
     let sum: f64 = figures.iter().copied().sum::<Option<f64>>()?;
     (!figures.is_empty()).then(|| sum / figures.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_where_f1_is_highest() {
+        let truth =
+            [vec![true, true, false, false], vec![false; 4], vec![true, false, true, false]];
+        let probabilities =
+            [vec![0.9, 0.3, 0.2, 0.1], vec![0.9, 0.3, 0.2, 0.1], vec![0.6, 0.6, 0.6, 0.2]];
+        let thresholds = best_thresholds(&truth, &probabilities);
+        assert_eq!(thresholds, [0.25, 0.5, 0.4]);
+        let f1 = |thresholds: &[f64]| {
+            Multilabel::of(&truth, &given(&probabilities, thresholds)).unwrap().macro_.f1
+        };
+        assert!(f1(&thresholds) > f1(&[0.5; 3]));
+        assert_eq!(best_thresholds(&[vec![true, false]], &[vec![f64::NAN, 0.1]]), [0.5]);
+    }
 }

@@ -4,6 +4,7 @@ mod card;
 mod model;
 mod pictures;
 mod tables;
+mod units;
 
 use std::path::PathBuf;
 

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::card;
+use super::{card, units};
 use crate::board::{Board, is_within};
 use crate::cli::error::CliError;
 use crate::dataset::remove_left_over;
 use crate::runner;
+use crate::spec::Task;
 use crate::spec::family::TOKENIZER_FILES;
 use crate::store::Run;
 
@@ -120,6 +121,10 @@ fn fill(board: &Board, run: &Run, from: &Path, folder: &Path) -> Result<Written,
         return Err(CliError::Place(format!(
             "{from} lost files while they were copied: the run saved a newer checkpoint; try again."
         )));
+    }
+    // An adapter stays as peft has it.
+    if run.spec.task == Task::Regress && folder.join("model.safetensors").is_file() {
+        units::restore(folder)?;
     }
     let card = card::card(run, folder);
     written.bytes += card.len() as u64;

@@ -13,8 +13,9 @@ use crate::cli::error::CliError;
 use crate::cli::figures::counted;
 use crate::cli::verb::{self, Context};
 use crate::cli::{errors, exit};
+use crate::dataset::predictions::read_pass;
 use crate::events::Split;
-use crate::spec::or_one_of;
+use crate::spec::{Task, or_one_of};
 use crate::store::{Listing, Reader, Run};
 
 /// Options of tables.
@@ -95,8 +96,23 @@ pub fn run(
         "confusion" => export::confusions(&confusions(&reader, &runs, &args)?),
         _ => {
             let split = args.split.as_deref().unwrap_or("test");
+            let other = runs.iter().find(|run| run.spec.task != Task::Classify);
+            if let (Some(run), 2..) = (other, runs.len()) {
+                return Err(CliError::Usage(format!(
+                    "{} learnt task={}: its predictions are exported of one run at a time.",
+                    run.id, run.spec.task
+                )));
+            }
             let pass = |run: &Run| Ok((run.id, errors::pass(board, run, split, args.epoch)?));
-            export::predictions(&runs.iter().map(pass).collect::<Result<Vec<_>, CliError>>()?)
+            match other {
+                Some(run) => {
+                    let path = errors::path_of(board, run, split, args.epoch)?;
+                    export::pass(run.id, &read_pass(&path, run.spec.task)?)
+                }
+                None => export::predictions(
+                    &runs.iter().map(pass).collect::<Result<Vec<_>, CliError>>()?,
+                ),
+            }
         }
     };
     let mut frame = frame.map_err(CliError::Internal)?;

@@ -243,13 +243,14 @@ impl Rows<'_> {
         limit: usize,
         path: &str,
     ) -> Result<(), DataError> {
+        let lists = sink.lists;
         match &self.shape {
             Shape::Objects(rows) => {
                 for (row, text) in (1..).zip(rows).take(limit) {
                     let mut object = object_of(text).map_err(|e| bad_row(path, row, &e))?;
                     sink.fill(|index| {
                         let name = names.get(index).map_or("", String::as_str);
-                        text_of(object.get_mut(name).map(Value::take), name, path, row, limit)
+                        text_of(object.get_mut(name).map(Value::take), name, path, row, lists)
                     })?;
                 }
             }
@@ -265,7 +266,7 @@ impl Rows<'_> {
                         return Err(DataError::row(path, row, why));
                     }
                     sink.fill(|index| {
-                        self.cell(cells.get(index).copied(), index, path, row, limit)
+                        self.cell(cells.get(index).copied(), index, path, row, lists)
                     })?;
                 }
             }
@@ -274,7 +275,7 @@ impl Rows<'_> {
                 for row in 0..rows.min(limit) {
                     sink.fill(|index| {
                         let cell = columns.get(index).and_then(|c| c.get(row)).copied();
-                        self.cell(cell, index, path, row as u64 + 1, limit)
+                        self.cell(cell, index, path, row as u64 + 1, lists)
                     })?;
                 }
             }
@@ -288,27 +289,25 @@ impl Rows<'_> {
         index: usize,
         path: &str,
         row: u64,
-        limit: usize,
+        lists: bool,
     ) -> Result<Option<String>, DataError> {
         let value = cell.map(|text| lenient(text, |text| serde_json::from_str(text))).transpose();
         let value = value.map_err(|e| bad_row(path, row, &e))?;
-        text_of(value, self.names.get(index).map_or("", String::as_str), path, row, limit)
+        text_of(value, self.names.get(index).map_or("", String::as_str), path, row, lists)
     }
 }
 
-/// Numbers and booleans as JSON writes them, `null` and an absent key as missing. Where only some rows are
-/// looked at, lists are no error.
+/// Numbers and booleans as JSON writes them, `null` and an absent key as missing; lists as JSON where
+/// they are taken.
 fn text_of(
     value: Option<Value>,
     name: &str,
     path: &str,
     row: u64,
-    limit: usize,
+    lists: bool,
 ) -> Result<Option<String>, DataError> {
     Ok(match value {
-        Some(value @ (Value::Array(_) | Value::Object(_))) if limit < usize::MAX => {
-            Some(value.to_string())
-        }
+        Some(value @ (Value::Array(_) | Value::Object(_))) if lists => Some(value.to_string()),
         None | Some(Value::Null) => None,
         Some(Value::String(s)) => Some(s),
         Some(Value::Bool(b)) => Some(b.to_string()),

@@ -161,6 +161,9 @@ pub(super) enum Cells {
 pub(super) enum Values<'a> {
     Whole(&'a [u64]),
     Real(Vec<f32>),
+    Exact(Vec<f64>),
+    /// Lists as JSON.
+    Lists(Vec<String>),
     Texts(Vec<Option<&'a str>>),
 }
 
@@ -178,6 +181,8 @@ pub(super) fn write(
         match values {
             Values::Whole(values) => Column::new(name, values),
             Values::Real(values) => Column::new(name, values),
+            Values::Exact(values) => Column::new(name, values),
+            Values::Lists(values) => Column::new(name, values),
             Values::Texts(values) => Column::new(name, values),
         }
     };

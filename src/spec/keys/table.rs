@@ -3,8 +3,8 @@ use super::row::{flag, float, int, required, text, word};
 use super::{Key, ValueKind, values};
 use crate::spec::metrics::val;
 use crate::spec::{
-    Adapter, ClassWeights, DECIDING, Delimiter, Escape, Header, Init, Keep, KeyGroup, Optimizer,
-    Pool, Precision, Preset, Quote, Schedule, Task, Unfreeze, short,
+    Adapter, ClassWeights, DECIDING, Delimiter, Escape, Header, Init, Keep, KeyGroup, Loss,
+    Optimizer, Pool, Precision, Preset, Quote, Schedule, Task, Unfreeze, short,
 };
 
 /// TOML integers are signed.
@@ -15,6 +15,9 @@ const FILES: u8 = 4;
 
 /// The version that the keys of adapters came with.
 const ADAPTERS: u8 = 6;
+
+/// The version that the keys of the losses came with.
+const TASKS: u8 = 7;
 
 /// Every key, in the order of forms, tables and `tuneboard show`.
 pub static KEYS: &[Key] = &[
@@ -51,7 +54,7 @@ pub static KEYS: &[Key] = &[
     word!(pool: Pool, "how token vectors become one text vector")
         .group_in(KeyGroup::Model)
         .roles(&[Memory])
-        .only(&[Task::Classify])
+        .only(&[Task::Classify, Task::Regress, Task::Multilabel])
         .notebook("flatten"),
     required!(data, ValueKind::Path, "a CSV, TSV, JSON or Parquet file, or a folder or pattern of such")
         .group_in(KeyGroup::Experiment)
@@ -62,10 +65,10 @@ pub static KEYS: &[Key] = &[
     text!(test, ValueKind::Path, "a file with the test rows, instead of a share of data")
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    text!(text, ValueKind::Text, "the column with the texts, by name or number; found if not given")
+    text!(text, ValueKind::Columns, "the column with the texts, or two of pairs as a,b; found if not given")
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Memory, Baseline]),
-    text!(label, ValueKind::Text, "the column with the labels, by name or number; found if not given")
+    text!(label, ValueKind::Columns, "the column with the labels, or several as a,b or *_label; found if not given")
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Baseline]),
     word!(quote: Quote, "CSV: double = quotes enclose fields, none = they are letters")
@@ -216,11 +219,28 @@ pub static KEYS: &[Key] = &[
     .roles(&[Memory])
     .later(ADAPTERS, "auto"),
     float!(clip, 0.0, 1e9, "largest gradient norm; 0 = no clipping").notebook("0"),
-    float!(label_smoothing, 0.0, 0.99, "mass moved from the true class to all").notebook("0"),
-    word!(class_weights: ClassWeights, "weight of each class in the loss")
-        .roles(&[Baseline])
-        .only(&[Task::Classify])
-        .notebook("none"),
+    float!(label_smoothing, 0.0, 0.99, "mass moved from the true class to all")
+        .only(&[Task::Classify, Task::Lm, Task::Tag])
+        .notebook("0"),
+    word!(loss: Loss, "what is minimised; auto = as is usual for the task")
+        .only(&[Task::Classify, Task::Regress, Task::Multilabel, Task::Tag])
+        .later(TASKS, "auto"),
+    float!(focal_gamma, 0.0, 20.0, "loss=focal: how much less counts what is learnt already")
+        .only(&[Task::Classify, Task::Multilabel, Task::Tag])
+        .later(TASKS, "2"),
+    float!(huber_delta, 1e-6, 1e6, "loss=huber: errors above it, in standard deviations, count linearly")
+        .only(&[Task::Regress])
+        .later(TASKS, "1"),
+    Key::new(
+        "class_weights",
+        "weight of each class, tag or label in the loss: none, balanced, or spam:2,ham:1",
+        ValueKind::Weights(ClassWeights::WORDS),
+        |s| s.class_weights.to_string(),
+        |s, v| v.parse().map(|weights| s.class_weights = weights),
+    )
+    .roles(&[Baseline])
+    .only(&[Task::Classify, Task::Multilabel, Task::Tag])
+    .notebook("none"),
     word!(precision: Precision, "number format of the matrix products")
         .group_in(KeyGroup::Machine)
         .roles(&[Memory])

@@ -10,8 +10,9 @@ use tuneboard::spec::Baseline;
 
 use super::linear::Linear;
 use super::vocabulary::Vocabulary;
+use super::words::Text;
 use super::{logistic, naive_bayes};
-use crate::checkpoint::Put;
+use crate::checkpoint::{PAIRS, Put};
 use crate::error::TrainError;
 use crate::model::damage;
 
@@ -26,14 +27,16 @@ pub struct Fitted {
     pub model: Baseline,
     /// The classes, in order.
     pub label_names: Vec<String>,
+    /// Whether it reads pairs of texts.
+    pub are_pairs: bool,
     pub(super) vocabulary: Vocabulary,
     pub(super) linear: Linear,
 }
 
 /// What a baseline learns from.
 pub struct Examples<'a> {
-    /// One text per row.
-    pub texts: Vec<&'a str>,
+    /// One text or pair per row.
+    pub texts: Vec<Text<'a>>,
     /// The class of each row, an index into `label_names`.
     pub labels: Vec<u32>,
     /// The classes.
@@ -101,12 +104,17 @@ impl Fitted {
         };
         let linear = spread(&linear, &present, classes);
         let label_names = examples.label_names.to_vec();
-        Ok(Some(Learnt { fitted: Self { model, label_names, vocabulary, linear }, words, note }))
+        let are_pairs = examples.texts.iter().any(|text| matches!(text, Text::Pair(..)));
+        let fitted = Self { model, label_names, are_pairs, vocabulary, linear };
+        Ok(Some(Learnt { fitted, words, note }))
     }
 
     /// The natural logarithm of each class's probability, text by text: `[texts * classes]`. None is
     /// below that of float64's epsilon, where scikit-learn's `log_loss` clips too.
-    pub fn log_probabilities<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Vec<f64> {
+    pub fn log_probabilities<'a, T: Into<Text<'a>>>(
+        &self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Vec<f64> {
         let (rows, _) = self.vocabulary.rows(texts);
         let mut all = self.linear.log_probabilities(&rows);
         for x in &mut all {
@@ -142,10 +150,13 @@ impl Fitted {
         write(WEIGHTS, &safetensors::serialize(views, None).map_err(|e| failed(&e))?)?;
         write(WORDS, format!("{:#}\n", json!(self.vocabulary.words())).as_bytes())?;
         let by_id = self.label_names.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l)));
-        let config = json!({
+        let mut config = json!({
             "model_type": self.model,
             "id2label": Value::Object(by_id.collect()),
         });
+        if self.are_pairs {
+            config[PAIRS] = json!(true);
+        }
         write(CONFIG, format!("{config:#}\n").as_bytes())
     }
 
@@ -199,7 +210,8 @@ impl Fitted {
             bias: take("bias", &[classes])?,
         };
         let vocabulary = Vocabulary::new(words, idf);
-        Ok(Self { model, label_names, vocabulary, linear })
+        let are_pairs = config[PAIRS] == json!(true);
+        Ok(Self { model, label_names, are_pairs, vocabulary, linear })
     }
 }
 

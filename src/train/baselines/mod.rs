@@ -26,4 +26,4 @@ mod words;
 
 pub use fitted::Fitted;
 pub use run::run;
-pub use words::words;
+pub use words::{Text, words};

@@ -12,6 +12,7 @@ use tuneboard::spec::{Baseline, RunSpec};
 
 use super::fitted::{Examples, Fitted, Learnt};
 use super::vocabulary::Vocabulary;
+use super::words::Text;
 use super::words::words;
 use crate::parity::{self, Tally, numbers, strings};
 
@@ -171,7 +172,7 @@ impl Case {
     fn fit(&self, model: Baseline) -> Fitted {
         let train = &self.data.train;
         let examples = Examples {
-            texts: self.texts(train),
+            texts: self.texts(train).into_iter().map(Text::One).collect(),
             labels: train.iter().map(|r| self.data.labels[*r as usize]).collect(),
             label_names: &self.data.label_names,
             weights: vec![1.0; self.data.label_names.len()],
@@ -337,7 +338,7 @@ fn what_is_saved_reads_back_to_the_bit() {
 fn a_class_without_train_rows_has_next_to_no_probability() {
     let names = ["a", "b", "c"].map(str::to_owned);
     let examples = Examples {
-        texts: vec!["good good", "bad bad", "good"],
+        texts: ["good good", "bad bad", "good"].map(Text::One).to_vec(),
         labels: vec![0, 2, 0],
         label_names: &names,
         weights: vec![1.0; 3],

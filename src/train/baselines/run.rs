@@ -11,6 +11,7 @@ use tuneboard::spec::{Baseline, RunSpec, metrics};
 
 use super::fitted::{Examples, Fitted};
 use super::vocabulary::Vocabulary;
+use super::words::Text;
 use crate::checkpoint::Checkpoints;
 use crate::device;
 use crate::error::TrainError;
@@ -41,7 +42,7 @@ pub fn run(
     let classes = data.label_names.len();
     let weights = objective::class_weights(spec, &data);
     let examples = Examples {
-        texts: splits::texts(&data, Split::Train).collect(),
+        texts: texts(&data, Split::Train),
         labels: splits::labels(&data, Split::Train),
         label_names: &data.label_names,
         weights: weights
@@ -49,9 +50,9 @@ pub fn run(
     };
     let vocabulary = match model {
         Baseline::Majority => Vocabulary::default(),
-        Baseline::CountNb => Vocabulary::learn(splits::texts(&data, Split::Train), false),
+        Baseline::CountNb => Vocabulary::learn(texts(&data, Split::Train), false),
         Baseline::TfidfNb | Baseline::TfidfLogreg => {
-            Vocabulary::learn(splits::texts(&data, Split::Train), true)
+            Vocabulary::learn(texts(&data, Split::Train), true)
         }
     };
     tell(spec, &data, (vocabulary.len() + 1) * classes, history, journal)?;
@@ -119,8 +120,17 @@ fn outcome(fitted: &Fitted, data: &Dataset, split: Split) -> Outcome {
     objective::class_outcome(data, splits::rows(data, split), judge(fitted, data, split))
 }
 
+/// The texts or pairs of a split, in its order.
+fn texts(data: &Dataset, split: Split) -> Vec<Text<'_>> {
+    if data.pairs.is_empty() {
+        return splits::texts(data, split).map(Text::One).collect();
+    }
+    let both = splits::texts(data, split).zip(splits::pairs(data, split));
+    both.map(|(one, two)| Text::Pair(one, two)).collect()
+}
+
 fn judge(fitted: &Fitted, data: &Dataset, split: Split) -> Scores {
-    let log_probabilities = fitted.log_probabilities(splits::texts(data, split));
+    let log_probabilities = fitted.log_probabilities(texts(data, split));
     let single: Vec<f32> = log_probabilities.into_iter().map(|x| x as f32).collect();
     objective::scores(splits::labels(data, split), &single, data.label_names.len())
 }

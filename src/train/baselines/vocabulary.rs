@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::Rows;
-use super::words::words;
+use super::words::Text;
 
 /// The words that a model knows, and how it weighs them.
 ///
@@ -16,12 +16,12 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// All words of `texts`, weighed by TF-IDF or only counted.
-    pub fn learn<'a>(texts: impl IntoIterator<Item = &'a str>, tfidf: bool) -> Self {
+    pub fn learn<'a, T: Into<Text<'a>>>(texts: impl IntoIterator<Item = T>, tfidf: bool) -> Self {
         let mut in_rows: BTreeMap<String, u32> = BTreeMap::new();
         let mut rows = 0_u32;
         for text in texts {
             rows += 1;
-            for word in words(text).into_iter().collect::<BTreeSet<_>>() {
+            for word in text.into().words().into_iter().collect::<BTreeSet<_>>() {
                 *in_rows.entry(word).or_default() += 1;
             }
         }
@@ -55,18 +55,18 @@ impl Vocabulary {
 
     /// One row per text: counts, or counts times idf scaled to length 1. Words that are not known
     /// are left out. Also gives how many words were known.
-    pub fn rows<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> (Rows, u64) {
+    pub fn rows<'a, T: Into<Text<'a>>>(&self, texts: impl IntoIterator<Item = T>) -> (Rows, u64) {
         let (mut rows, mut known) = (Rows::default(), 0);
         for text in texts {
-            let row = self.row(text, &mut known);
+            let row = self.row(text.into(), &mut known);
             rows.push(row);
         }
         (rows, known)
     }
 
-    fn row(&self, text: &str, known: &mut u64) -> BTreeMap<u32, f64> {
+    fn row(&self, text: Text, known: &mut u64) -> BTreeMap<u32, f64> {
         let mut row: BTreeMap<u32, f64> = BTreeMap::new();
-        for word in words(text) {
+        for word in text.words() {
             if let Some(column) = self.columns.get(&word) {
                 *row.entry(*column).or_default() += 1.0;
                 *known += 1;

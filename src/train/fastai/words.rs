@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{PAD, UNK, Vocab, tokens};
 use crate::error::TrainError;
-use crate::tokenize::Tokenizer;
+use crate::tokenize::{Tokenizer, longest_first};
 
 /// Text -> ids with a vocabulary of fastai's.
 pub struct Words {
@@ -34,6 +34,23 @@ impl Tokenizer for Words {
         ids.iter_mut().filter(|id| **id == PAD).for_each(|id| *id = UNK);
         ids.truncate(self.max_length.unwrap_or(usize::MAX));
         Ok(ids)
+    }
+
+    /// fastai's marks of fields: `xxbos xxfld 1 .. xxfld 2 ..`.
+    fn pair(&self, text: &str, pair: &str) -> Result<(Vec<u32>, Vec<u32>), TrainError> {
+        // Without the `xxbos` of each.
+        let [one, two] = [text, pair].map(|text| tokens(text).split_off(1));
+        let most = self.max_length.unwrap_or(usize::MAX).saturating_sub(5);
+        let (first, second) = longest_first(one.len(), two.len(), most);
+        let marks = |n: &str| ["xxfld".to_owned(), n.to_owned()];
+        let mut both = vec!["xxbos".to_owned()];
+        both.extend(marks("1").into_iter().chain(one.into_iter().take(first)));
+        both.extend(marks("2").into_iter().chain(two.into_iter().take(second)));
+        let mut ids = self.vocab.ids(&both);
+        ids.iter_mut().filter(|id| **id == PAD).for_each(|id| *id = UNK);
+        ids.truncate(self.max_length.unwrap_or(usize::MAX));
+        let segments = vec![0; ids.len()];
+        Ok((ids, segments))
     }
 
     fn token(&self, id: u32) -> String {

@@ -8,6 +8,7 @@ mod distances;
 mod embeddings;
 mod layout;
 mod masked;
+mod tagger;
 
 use tch::Tensor;
 
@@ -18,6 +19,7 @@ use self::distances::{Sight, Table};
 use self::embeddings::Embeddings;
 use self::layout::Layout;
 pub use self::masked::load_masked;
+pub use self::tagger::load_tagger;
 use super::builder::Builder;
 use super::config::Activation;
 use super::layers::{Dropouts, LayerNorm, Linear};

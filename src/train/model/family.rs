@@ -19,6 +19,10 @@ pub trait FamilyExt: Sized {
     /// whether a weight's name has that end.
     fn architecture(self, pool: Pool, has: impl Fn(&str) -> bool) -> Option<&'static str>;
 
+    /// The class of transformers that holds such a network with a head on each token; `None` if tags cannot be
+    /// learnt with it.
+    fn tagger(self) -> Option<String>;
+
     /// The number format of its matrix products where `asked` is asked for.
     fn products(self, asked: Kind) -> Kind;
 
@@ -43,6 +47,23 @@ impl FamilyExt for Family {
             _ => false,
         };
         self.class(pool).filter(|_| !lacks_pooler)
+    }
+
+    fn tagger(self) -> Option<String> {
+        match self {
+            Self::Bert
+            | Self::Roberta
+            | Self::XlmRoberta
+            | Self::Camembert
+            | Self::DistilBert
+            | Self::Electra
+            | Self::MpNet
+            | Self::Albert
+            | Self::DebertaV2 => {}
+            _ => return None,
+        }
+        let class = self.class(Pool::Cls)?;
+        Some(class.replace("ForSequenceClassification", "ForTokenClassification"))
     }
 
     fn products(self, asked: Kind) -> Kind {

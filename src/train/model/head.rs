@@ -137,6 +137,13 @@ fn is_of_texts(json: &Value) -> bool {
     })
 }
 
+/// True for a model whose head says something of each token.
+pub fn is_of_tokens(json: &Value) -> bool {
+    let classes = json.get("architectures").and_then(Value::as_array);
+    let mut names = classes.into_iter().flatten().filter_map(Value::as_str);
+    names.any(|name| name.ends_with("ForTokenClassification"))
+}
+
 /// The pool of a sentence encoder, as sentence-transformers keeps it beside the model.
 pub fn sentence_pool(folder: &Path) -> Option<Pool> {
     let text = fs::read(folder.join("1_Pooling").join("config.json")).ok()?;

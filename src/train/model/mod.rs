@@ -49,6 +49,7 @@ pub use built_in::make_built_in;
 pub use config::read as read_config;
 pub use damage::damage;
 pub use family::FamilyExt;
+pub use head::is_of_tokens;
 pub use labels::labels;
 pub use lora::Lora;
 pub use network::{
@@ -130,7 +131,27 @@ fn load_plain(folder: &Path, json: Value, request: &Request) -> Result<Loaded, T
             family.name()
         )));
     }
+    if request.of_tokens && family.tagger().is_none() {
+        return Err(TrainError::Input(format!(
+            "task=tag needs an encoder, such as BERT, RoBERTa or DeBERTa; {} is of the family {}.",
+            folder.display(),
+            family.name()
+        )));
+    }
     match family {
+        Family::Bert
+        | Family::Roberta
+        | Family::XlmRoberta
+        | Family::Camembert
+        | Family::DistilBert
+        | Family::Electra
+        | Family::MpNet
+        | Family::Albert
+        | Family::DebertaV2
+            if request.of_tokens =>
+        {
+            encoder::load_tagger(family, folder, json, request)
+        }
         Family::Bert
         | Family::Roberta
         | Family::XlmRoberta

@@ -25,7 +25,8 @@ pub trait Network {
     /// What libtorch reports.
     fn vectors(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError>;
 
-    /// Class scores `[batch, classes]`, 32-bit, of text vectors.
+    /// Class scores `[batch, classes]`, 32-bit, of text vectors. Where the head says something of each token, the
+    /// vectors are `[batch, length, width]` and the scores `[batch, length, classes]`.
     ///
     /// # Errors
     /// What libtorch reports.
@@ -256,6 +257,8 @@ pub struct Request {
     pub start: Start,
     /// Classes of the head; `None` = as many as the checkpoint's own head has, or else 2.
     pub classes: Option<usize>,
+    /// Whether the head says something of each token instead of a text.
+    pub of_tokens: bool,
     /// False if the head is new even where the checkpoint has one of that many classes.
     pub keep_head: bool,
     /// How token vectors become a text vector.
@@ -309,6 +312,7 @@ impl Request {
         Self {
             start: Start::Checkpoint,
             classes: None,
+            of_tokens: false,
             keep_head: true,
             pool: Pool::Auto,
             length: None,

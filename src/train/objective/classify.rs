@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use tch::{Reduction, Tensor};
 use tuneboard::analysis::metrics::macro_f1;
 use tuneboard::dataset::Dataset;
-use tuneboard::dataset::predictions::Predictions;
+use tuneboard::dataset::predictions::{Pass, Predictions};
 use tuneboard::events::{Number, Split};
-use tuneboard::spec::{Init, Preset, RunId, metrics, printable};
+use tuneboard::spec::{Init, Preset, RunId, Task, metrics, printable};
 
 use super::encoded::{Encoded, Head};
 use super::loss::{self, Loss};
 use super::own_head::{OwnHead, head_labels};
-use super::{Learner, Objective, Opened, Pass, Scores, Setup, StepLoss, Stop, judge};
+use super::{Learner, Objective, Opened, Pass as Step, Scores, Setup, StepLoss, Stop, judge};
 use crate::batch::parts;
 use crate::checkpoint::Assets;
 use crate::error::TrainError;
 use crate::model::{Loaded, Memory, Parameter};
-use crate::outcome::{Classes, Outcome};
+use crate::outcome::Outcome;
 use crate::splits;
 use crate::state::Tally;
 
@@ -39,6 +39,7 @@ pub fn open(setup: &Setup, data: Dataset) -> Result<Opened, TrainError> {
     let labels = &data.label_names;
     let texts = Encoded::open(setup, &data, |config| Head {
         outputs: labels.len(),
+        of_tokens: false,
         keep: !matches!(OwnHead::of(config, labels), OwnHead::Other),
     })?;
     let model = &texts.model;
@@ -50,7 +51,8 @@ pub fn open(setup: &Setup, data: Dataset) -> Result<Opened, TrainError> {
         Init::Run(parent) => vec![lineage(parent, model, labels)],
         _ => own.told(model, labels).into_iter().collect(),
     };
-    let assets = Assets::new(&setup.source.folder, model, labels)?;
+    let assets = Assets::new(&setup.source.folder, model, Task::Classify, labels)?;
+    let assets = assets.of_pairs(!data.pairs.is_empty());
     let loss = Loss::of_classes(spec, &data, setup.place.device)?;
     let (batch_size, is_notebook) = (spec.batch_size as usize, spec.preset == Preset::Notebook);
     let objective = Box::new(Classify { texts, data, loss, batch_size, is_notebook });
@@ -94,10 +96,10 @@ impl Objective for Classify {
         index: u64,
         halvings: u32,
         learner: &mut Learner,
-    ) -> Result<Vec<Pass>, TrainError> {
+    ) -> Result<Vec<Step>, TrainError> {
         let batches = self.texts.batches(index);
         let total: f64 =
-            batches.iter().flatten().map(|row| self.loss.weight(self.label(*row))).sum();
+            batches.iter().flatten().map(|row| self.loss.share(self.label(*row))).sum();
         let mut passes = Vec::new();
         for rows in batches.iter().flat_map(|batch| parts(batch, halvings)) {
             let labels = self.labels(rows)?;
@@ -105,7 +107,7 @@ impl Objective for Classify {
             let loss = self.loss.learning(&logits, &labels, Reduction::Sum)?.f_div_scalar(total)?;
             let right = loss::right(&logits, &labels)?;
             learner.learn(&loss)?;
-            passes.push(Pass {
+            passes.push(Step {
                 loss: loss.f_detach()?,
                 right,
                 targets: rows.len() as u64,
@@ -176,8 +178,8 @@ pub fn outcome(data: &Dataset, rows: &[u32], scores: Scores) -> Outcome {
         loss: scores.losses,
         label_names: data.label_names.clone(),
     };
-    let classes = Some(Classes { confusion, predictions });
-    Outcome { values: BTreeMap::from(values), classes }
+    let predictions = Some(Pass::Classes(predictions));
+    Outcome { values: BTreeMap::from(values), confusion: Some(confusion), predictions }
 }
 
 /// The notebook's average: mean losses of batches, summed, over the number of rows

@@ -9,8 +9,10 @@ use tuneboard::dataset::Dataset;
 use tuneboard::events::Split;
 use tuneboard::spec::{Adapter, RunSpec, Unfreeze};
 
-use super::judge::{LogProbabilities, log_probabilities};
-use super::vectors::Vectors;
+mod vectors;
+
+use self::vectors::Vectors;
+use super::judge::{Outputs, log_probabilities, raw};
 use super::{Learner, Setup, Stop};
 use crate::batch::{self, Epoch};
 use crate::cache::{Cache, Name};
@@ -45,6 +47,8 @@ pub struct Encoded {
 pub struct Head {
     /// How many scores it gives.
     pub outputs: usize,
+    /// Whether it gives them of each token, not of a text.
+    pub of_tokens: bool,
     /// False if it is new even where the checkpoint has one of that many outputs.
     pub keep: bool,
 }
@@ -60,11 +64,31 @@ impl Encoded {
         data: &Dataset,
         head: impl FnOnce(&Value) -> Head,
     ) -> Result<Self, TrainError> {
+        Self::with(setup, head, |cache, model| {
+            let rows = [Split::Train, Split::Val, Split::Test];
+            Ok((
+                tokens(setup, cache, model, data)?,
+                rows.map(|split| splits::rows(data, split).to_vec()),
+            ))
+        })
+    }
+
+    /// As [`Self::open`], with what `cut` makes of the data: the tokens of all rows, and which rows are those of
+    /// train, val and test.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with(
+        setup: &Setup,
+        head: impl FnOnce(&Value) -> Head,
+        cut: impl FnOnce(&Cache, &Loaded) -> Result<(Tokens, [Vec<u32>; 3]), TrainError>,
+    ) -> Result<Self, TrainError> {
         let Setup { source, spec, place, .. } = *setup;
         let head = head(&model::read_config(&source.folder)?);
         let request = Request {
             start: source.start,
             classes: Some(head.outputs),
+            of_tokens: head.of_tokens,
             keep_head: head.keep,
             pool: spec.pool,
             length: Some(spec.max_length as usize),
@@ -78,19 +102,18 @@ impl Encoded {
         let model = model::load(&source.folder, &request)?;
         source.check_length(spec, model.limits)?;
         let cache = Cache::from_env();
-        let tokens = tokens(setup, &cache, &model, &data.texts)?;
+        let (tokens, rows) = cut(&cache, &model)?;
         must_fit(&tokens, model.limits.vocabulary)?;
-        let rows = [Split::Train, Split::Val, Split::Test];
         Ok(Self {
+            texts: tokens.len(),
             model,
             tokens,
-            texts: data.texts.len(),
             place: place.clone(),
             cache,
             is_frozen: spec.unfreeze == Unfreeze::Head,
             vectors: None,
             spec: spec.clone(),
-            rows: rows.map(|split| splits::rows(data, split).to_vec()),
+            rows,
             epoch: Epoch::default(),
         })
     }
@@ -159,18 +182,30 @@ impl Encoded {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn judge(
-        &mut self,
-        rows: &[u32],
-        stop: &Stop,
-    ) -> Result<Option<LogProbabilities>, TrainError> {
+    pub fn judge(&mut self, rows: &[u32], stop: &Stop) -> Result<Option<Outputs>, TrainError> {
         if !self.freeze(stop)? {
             return Ok(None);
         }
         self.forget();
+        log_probabilities(&self.tokens, rows, self.evaluation_batch(), self.judging(), stop)
+    }
+
+    /// The head's scores of some rows as they are; else as [`Self::judge`].
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn scores(&mut self, rows: &[u32], stop: &Stop) -> Result<Option<Outputs>, TrainError> {
+        if !self.freeze(stop)? {
+            return Ok(None);
+        }
+        self.forget();
+        raw(&self.tokens, rows, self.evaluation_batch(), self.judging(), stop)
+    }
+
+    /// The head's scores of some rows, without learning.
+    pub fn judging(&self) -> impl Fn(&[u32]) -> Result<Tensor, TrainError> {
         let mode = Mode::inference(self.place.kind);
-        let logits = |rows: &[u32]| self.logits(rows, mode);
-        log_probabilities(&self.tokens, rows, self.evaluation_batch(), logits, stop)
+        move |rows| self.logits(rows, mode)
     }
 
     /// Rows that are evaluated together: without gradients more fit.
@@ -203,22 +238,44 @@ fn tokens(
     setup: &Setup,
     cache: &Cache,
     model: &Loaded,
-    texts: &[String],
+    data: &Dataset,
 ) -> Result<Tokens, TrainError> {
+    let (texts, pairs) = (&data.texts, &data.pairs);
     let (folder, most) = (&setup.source.folder, setup.spec.max_length);
     let how = format!("{} {most}", model.family.name());
     let mut name = Name::new("tokens").part(how.as_bytes());
     for file in TOKENIZER_FILES.iter().chain(&["config.json"]) {
         name = name.part(&fs::read(folder.join(file)).unwrap_or_default());
     }
-    let name = texts.iter().fold(name, |name, text| name.part(text.as_bytes())).finish();
-    let known = || cache.get(&name).and_then(|file| Tokens::kept(file, texts.len()));
-    if let Some(known) = known() {
-        return Ok(known);
+    let name = texts.iter().fold(name, |name, text| name.part(text.as_bytes()));
+    let known = |name: &str| cache.get(name).and_then(|file| Tokens::kept(file, texts.len()));
+    let tokenizer = || model.family.tokenizer(folder, Some(most as usize));
+    let threads = setup.place.threads;
+    if pairs.is_empty() {
+        let name = name.finish();
+        if let Some(known) = known(&name) {
+            return Ok(known);
+        }
+        let tokens = Tokens::of(&*tokenizer()?, texts, threads)?;
+        cache.put(&name, &tokens.to_bytes());
+        // Later runs of a sweep share the pages with this one.
+        return Ok(known(&name).unwrap_or(tokens));
     }
-    let tokenizer = model.family.tokenizer(folder, Some(most as usize))?;
-    let tokens = Tokens::of(&*tokenizer, texts, setup.place.threads)?;
-    cache.put(&name, &tokens.to_bytes());
-    // Later runs of a sweep share the pages with this one.
-    Ok(known().unwrap_or(tokens))
+    let name =
+        pairs.iter().fold(name.part(b"pairs"), |name, pair| name.part(pair.as_bytes())).finish();
+    let segments = format!("{name}-segments");
+    let both = || Some(known(&name)?.with_segments(known(&segments)?));
+    let tokens = if let Some(known) = both() {
+        known
+    } else {
+        let tokens = Tokens::of_pairs(&*tokenizer()?, texts, pairs, threads)?;
+        cache.put(&name, &tokens.to_bytes());
+        if let Some(of) = tokens.segments() {
+            cache.put(&segments, &of.to_bytes());
+        }
+        both().unwrap_or(tokens)
+    };
+    // A model that knows one segment is fed none.
+    let none = Tokens::default();
+    Ok(if model.limits.segments > 1 { tokens } else { tokens.with_segments(none) })
 }

@@ -9,10 +9,10 @@ use crate::tokenize::Tokens;
 
 /// What a model says of texts: `[rows * classes]`, row by row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LogProbabilities {
-    /// Classes of the head.
+pub struct Outputs {
+    /// Outputs of the head: classes, labels or targets.
     pub classes: usize,
-    /// Natural logarithms of the probabilities.
+    /// Natural logarithms of probabilities, or the head's scores.
     pub values: Vec<f32>,
 }
 
@@ -27,9 +27,34 @@ pub fn log_probabilities(
     batch_size: usize,
     logits: impl Fn(&[u32]) -> Result<Tensor, TrainError>,
     stop: &Stop,
-) -> Result<Option<LogProbabilities>, TrainError> {
+) -> Result<Option<Outputs>, TrainError> {
+    let finish = |logits: &Tensor| Ok(logits.f_log_softmax(-1, Kind::Float)?);
+    outputs(tokens, rows, batch_size, |rows| finish(&logits(rows)?), stop)
+}
+
+/// The head's scores as they are; else as [`log_probabilities`].
+///
+/// # Errors
+/// What libtorch reports.
+pub fn raw(
+    tokens: &Tokens,
+    rows: &[u32],
+    batch_size: usize,
+    logits: impl Fn(&[u32]) -> Result<Tensor, TrainError>,
+    stop: &Stop,
+) -> Result<Option<Outputs>, TrainError> {
+    outputs(tokens, rows, batch_size, logits, stop)
+}
+
+fn outputs(
+    tokens: &Tokens,
+    rows: &[u32],
+    batch_size: usize,
+    said: impl Fn(&[u32]) -> Result<Tensor, TrainError>,
+    stop: &Stop,
+) -> Result<Option<Outputs>, TrainError> {
     let _guard = tch::no_grad_guard();
-    let mut all = LogProbabilities { classes: 0, values: Vec::new() };
+    let mut all = Outputs { classes: 0, values: Vec::new() };
     let mut done = 0;
     for positions in batch::evaluation(rows, tokens, batch_size) {
         if stop.asked_at(done, rows.len()) {
@@ -38,11 +63,11 @@ pub fn log_probabilities(
         done += positions.len();
         let batch = positions.iter().filter_map(|at| rows.get(*at).copied());
         let batch: Vec<u32> = batch.collect();
-        let logits = logits(&batch)?;
-        let classes = logits.size().last().map_or(0, |n| *n as usize);
+        let said = said(&batch)?;
+        let classes = said.size().last().map_or(0, |n| *n as usize);
         all.classes = classes;
         all.values.resize(rows.len() * classes, 0.0);
-        let values: Vec<f32> = flat(&logits.f_log_softmax(-1, Kind::Float)?)?;
+        let values: Vec<f32> = flat(&said)?;
         for (at, values) in positions.iter().zip(values.chunks(classes.max(1))) {
             if let Some(place) = all.values.get_mut(at * classes..(at + 1) * classes) {
                 place.copy_from_slice(values);
@@ -52,7 +77,11 @@ pub fn log_probabilities(
     Ok(Some(all))
 }
 
-fn flat(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {
+/// The numbers of a tensor, 32-bit, row by row.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn flat(tensor: &Tensor) -> Result<Vec<f32>, TrainError> {
     let tensor = tensor.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
     let mut values = vec![0_f32; tensor.numel()];
     tensor.f_copy_data(&mut values, tensor.numel())?;

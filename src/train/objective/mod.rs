@@ -3,6 +3,8 @@
 //!
 //! - [`classify`]: one class per text.
 //! - [`lm`]: the next token, or tokens that were hidden (`task=lm`).
+//! - [`regress`], [`multilabel`]: numbers or labels of a text, as [`whole`] learns them.
+//! - [`tag`]: a tag for each word.
 //!
 //! A new task is a variant of `spec::Task`, a file here and an arm in [`open`]. A task with a head on
 //! text vectors builds on [`encoded::Encoded`], which has everything but the targets.
@@ -12,21 +14,34 @@ mod encoded;
 mod judge;
 mod lm;
 mod loss;
+mod multilabel;
 mod own_head;
+#[cfg(test)]
+mod parity;
+mod regress;
 mod scores;
-mod vectors;
+mod tag;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
 use tch::Tensor;
 use tuneboard::dataset::Dataset;
 use tuneboard::events::{Number, Split};
 use tuneboard::spec::{RunSpec, Task};
 
 pub use classify::outcome as class_outcome;
-pub use judge::{LogProbabilities, log_probabilities, scores};
+pub use judge::{Outputs, log_probabilities, raw, scores};
 pub use loss::class_weights;
+#[cfg(test)]
+pub use loss::judging;
+#[cfg(test)]
+pub use multilabel::crossed;
+pub use regress::Scale;
+#[cfg(test)]
+pub use regress::errors;
 pub use scores::Scores;
 
 use crate::checkpoint::Assets;
@@ -105,6 +120,17 @@ pub trait Objective {
         most: Option<u64>,
         stop: &Stop,
     ) -> Result<Option<Outcome>, TrainError>;
+
+    /// What the last evaluation of the val rows gave besides figures: entries of the config.json of
+    /// `checkpoints/best`.
+    fn tuned(&self) -> Vec<(String, Value)> {
+        Vec::new()
+    }
+
+    /// Takes up what [`Self::tuned`] gave, from the config.json of a checkpoint.
+    fn take_up(&mut self, config: &Value) {
+        let _ = config;
+    }
 
     /// Brings [`Self::carried`] up to date before a checkpoint.
     ///
@@ -237,5 +263,8 @@ pub fn open(setup: &Setup, data: Dataset) -> Result<Opened, TrainError> {
     match setup.spec.task {
         Task::Classify => classify::open(setup, data),
         Task::Lm => lm::open(setup, &data),
+        Task::Regress => regress::open(setup, data),
+        Task::Multilabel => multilabel::open(setup, data),
+        Task::Tag => tag::open(setup, data),
     }
 }

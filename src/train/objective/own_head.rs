@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tuneboard::spec::printable;
 
+use crate::checkpoint::TASK;
 use crate::model::Loaded;
 
 /// What a checkpoint's `config.json` says of its head, against the labels of the data.
@@ -24,6 +25,9 @@ impl OwnHead {
     pub fn of(config: &Value, labels: &[String]) -> Self {
         let is_single = |kind: &str| kind == "single_label_classification";
         if !config.get("problem_type").and_then(Value::as_str).is_none_or(is_single) {
+            return Self::Other;
+        }
+        if config.get(TASK).is_some() {
             return Self::Other;
         }
         let is_ours = config.get("tuneboard_pool").is_some();

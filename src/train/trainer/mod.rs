@@ -134,6 +134,7 @@ impl Trainer<'_> {
         let epoch = match self.state.best {
             Some(best) => {
                 self.checkpoints.load_weights("best", self.objective.parameters())?;
+                self.objective.take_up(&self.checkpoints.config("best"));
                 best.epoch
             }
             None => self.state.epoch,
@@ -152,7 +153,8 @@ impl Trainer<'_> {
     fn decide(&mut self, epoch: u32, value: f64) -> Result<bool, TrainError> {
         let is_best = self.state.judge(epoch, value, metrics::higher_is_better(&self.spec.best));
         if is_best {
-            self.checkpoints.save_best(&self.assets, self.objective.parameters())?;
+            let assets = self.assets.clone().and(self.objective.tuned());
+            self.checkpoints.save_best(&assets, self.objective.parameters())?;
             self.saved(Saved::Best, epoch, "checkpoints/best")?;
         }
         Ok(is_best)

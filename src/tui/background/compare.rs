@@ -31,7 +31,7 @@ pub struct Compared {
 }
 
 /// Metrics whose curves are drawn.
-const DRAWN: [&str; 4] = [val::LOSS, val::ACC, train::LOSS, val::F1];
+const DRAWN: [&str; 6] = [val::LOSS, val::ACC, train::LOSS, val::F1, val::PEARSON, val::MICRO_F1];
 
 /// Sets runs against each other; an error is one sentence.
 pub fn compared(board: &Board, question: &CompareQuestion) -> Result<Compared, String> {

@@ -31,7 +31,10 @@ fn read(board: &Board) -> Result<Known, StoreError> {
         run.tags.iter().for_each(|tag| add("tag", tag.clone()));
         run.sweep.iter().for_each(|sweep| add("sweep", sweep.to_string()));
         run.last.keys().for_each(|metric| add("metric", metric.clone()));
-        for key in KEYS.iter().filter(|k| matches!(k.kind, ValueKind::Text | ValueKind::Path)) {
+        for key in KEYS
+            .iter()
+            .filter(|k| matches!(k.kind, ValueKind::Text | ValueKind::Path | ValueKind::Columns))
+        {
             add(key.name, (key.get)(&run.spec));
         }
     }

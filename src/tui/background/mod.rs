@@ -23,7 +23,7 @@ pub use form::{FormFacts, Twin};
 pub use known::Known;
 #[cfg(test)]
 pub use scores::found;
-pub use scores::{Found, ScoresAnswer, ScoresQuestion, Two};
+pub use scores::{Found, LabelLine, Other, ScoresAnswer, ScoresQuestion, TargetPoints, Two};
 pub use sweep::{SweepFacts, SweepQuestion, score};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
 

@@ -1,10 +1,13 @@
 use super::texts::Files;
-use crate::analysis::metrics::{BINS, Calibration, PrCurve, ProbabilityReport, RocCurve};
+use crate::analysis::metrics::{
+    BINS, Calibration, LabelCounts, Multilabel, PrCurve, ProbabilityReport, Regression, RocCurve,
+    average_precision_per_label, best_thresholds, given, roc_auc_per_label,
+};
 use crate::analysis::thresholds::{self, Threshold};
 use crate::board::Board;
-use crate::dataset::predictions::Predictions;
-use crate::spec::RunId;
-use crate::store::Split;
+use crate::dataset::predictions::{self, Pass, Predictions};
+use crate::spec::{RunId, Task};
+use crate::store::{Reader, Split};
 
 /// Whose probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,45 @@ pub struct ScoresAnswer {
     pub question: ScoresQuestion,
     /// The figures, or why there are none.
     pub found: Result<Found, String>,
+    /// What a task without classes shows instead.
+    pub other: Option<Other>,
+}
+
+/// The picture of a pass of a task without classes.
+#[derive(Debug, Clone)]
+pub enum Other {
+    /// Of each target.
+    Numbers(Vec<TargetPoints>),
+    /// Of each label.
+    Labels(Vec<LabelLine>),
+}
+
+/// One target of a pass.
+#[derive(Debug, Clone)]
+pub struct TargetPoints {
+    /// Its name.
+    pub name: String,
+    /// The true and the predicted number of each row.
+    pub points: Vec<(f64, f64)>,
+    /// Its figures.
+    pub figures: Regression,
+}
+
+/// One label of a pass.
+#[derive(Debug, Clone)]
+pub struct LabelLine {
+    /// Its name.
+    pub name: String,
+    /// The decisions at 0.5.
+    pub counts: LabelCounts,
+    /// Rows in all.
+    pub rows: u64,
+    /// Average precision.
+    pub precision: Option<f64>,
+    /// Area under the ROC curve.
+    pub area: Option<f64>,
+    /// The threshold with the highest F1 on these rows.
+    pub threshold: f64,
 }
 
 /// Figures and curves.
@@ -58,12 +100,58 @@ pub struct Two {
 pub fn scores(files: &mut Files, board: &Board, question: ScoresQuestion) -> ScoresAnswer {
     let ScoresQuestion { run, split, epoch } = question;
     let path = board.predictions_of(run, split, epoch);
-    let found = if path.exists() {
-        files.pass(path).map(|pass| found(&pass))
-    } else {
-        Err(format!("{run} keeps no predictions of {split} rows after epoch {epoch}."))
-    };
-    ScoresAnswer { question, found }
+    if !path.exists() {
+        let why = format!("{run} keeps no predictions of {split} rows after epoch {epoch}.");
+        return ScoresAnswer { question, found: Err(why), other: None };
+    }
+    let known = Reader::open(&board.database()).and_then(|reader| reader.run(run));
+    let task = known.ok().flatten().map_or(Task::Classify, |run| run.spec.task);
+    if matches!(task, Task::Regress | Task::Multilabel) {
+        let (found, other) = match predictions::read_pass(&path, task) {
+            Ok(pass) => (Err(format!("task={task} has no classes.")), other(&pass)),
+            Err(e) => (Err(e.to_string()), None),
+        };
+        return ScoresAnswer { question, found, other };
+    }
+    if task == Task::Tag {
+        let why = "Tags are counted word by word; their probabilities are not kept.".to_owned();
+        return ScoresAnswer { question, found: Err(why), other: None };
+    }
+    ScoresAnswer { question, found: files.pass(path).map(|pass| found(&pass)), other: None }
+}
+
+/// What a pass of a task without classes shows.
+pub fn other(pass: &Pass) -> Option<Other> {
+    match pass {
+        Pass::Numbers(pass) => {
+            let columns = pass.names.iter().zip(&pass.truth).zip(&pass.predicted);
+            let one = |((name, truth), predicted): ((&String, &Vec<f64>), &Vec<f64>)| {
+                let points = truth.iter().copied().zip(predicted.iter().copied()).collect();
+                let figures = Regression::of(truth, predicted);
+                TargetPoints { name: name.clone(), points, figures }
+            };
+            Some(Other::Numbers(columns.map(one).collect()))
+        }
+        Pass::Sets(pass) => {
+            let half = given(&pass.probabilities, &vec![0.5; pass.names.len()]);
+            let counts = Multilabel::of(&pass.truth, &half)?.labels;
+            let areas = roc_auc_per_label(&pass.truth, &pass.probabilities);
+            let precisions = average_precision_per_label(&pass.truth, &pass.probabilities);
+            let thresholds = best_thresholds(&pass.truth, &pass.probabilities);
+            let line = |at: usize| {
+                Some(LabelLine {
+                    name: pass.names.get(at)?.clone(),
+                    counts: *counts.get(at)?,
+                    rows: pass.rows.len() as u64,
+                    precision: precisions.get(at).copied().flatten(),
+                    area: areas.get(at).copied().flatten(),
+                    threshold: *thresholds.get(at)?,
+                })
+            };
+            Some(Other::Labels((0..pass.names.len()).filter_map(line).collect()))
+        }
+        Pass::Classes(_) | Pass::Tags(_) => None,
+    }
 }
 
 /// Figures and curves of saved predictions.

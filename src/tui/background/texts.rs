@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use crate::analysis::compare::same_rows;
 use crate::analysis::errors::{self, Case, Cell};
 use crate::analysis::export::{self, Format};
+use crate::analysis::mistakes::{Mistake, mistakes};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
 use crate::dataset::{self, Dataset};
-use crate::spec::{RunId, locate};
+use crate::spec::{RunId, Task, locate};
 use crate::store::{Reader, Run, Split};
 
 /// Texts behind figures.
@@ -159,7 +160,50 @@ impl Files {
         texts
     }
 
+    /// The mistakes of a run whose task has no classes; `None` for one that classifies.
+    fn others(
+        &mut self,
+        board: &Board,
+        question: &TextsQuestion,
+    ) -> Result<Option<Others>, String> {
+        let TextsQuestion { run: id, split, epoch, filter, .. } = *question;
+        let reader = Reader::open(&board.database()).map_err(|e| e.to_string())?;
+        let run = reader.run(id).map_err(|e| e.to_string())?;
+        let Some(run) = run.filter(|run| run.spec.task != Task::Classify) else { return Ok(None) };
+        if !matches!(filter, Filter::Cell(..) | Filter::Wrong) {
+            let task = run.spec.task;
+            return Err(format!("{id} learnt task={task}: its mistakes are shown by themselves."));
+        }
+        let path = board.predictions_of(id, split, epoch);
+        if !path.exists() {
+            return Err(format!("{id} keeps no predictions of {split} rows after epoch {epoch}."));
+        }
+        let pass = predictions::read_pass(&path, run.spec.task).map_err(|e| e.to_string())?;
+        let (data, problem) = match self.data(board, &run) {
+            Ok(data) => (data, None),
+            Err(why) => (Arc::default(), Some(why)),
+        };
+        let seen = run.facts.as_ref().map_or("", |f| f.data_hash.as_str());
+        let known = errors::texts(&data, &split.to_string(), seen);
+        Ok(Some(Others { of: pass.rows().len(), found: mistakes(&pass, &known), problem }))
+    }
+
     fn fill(&mut self, board: &Board, texts: &mut Texts) -> Result<(), String> {
+        if let Some(others) = self.others(board, &texts.question)? {
+            (texts.of, texts.total, texts.problem) =
+                (others.of, others.found.len(), others.problem);
+            let row = |mistake: Mistake| TextRow {
+                row: mistake.row,
+                text: mistake.text,
+                label: mistake.truth,
+                predicted: mistake.predicted,
+                loss: mistake.loss,
+                confidence: f32::NAN,
+                others: Vec::new(),
+            };
+            texts.rows = others.found.into_iter().take(MOST).map(row).collect();
+            return Ok(());
+        }
         let asked = self.read(board, &texts.question)?;
         texts.of = asked.own.rows.len();
         texts.labels.clone_from(&asked.own.label_names);
@@ -239,6 +283,15 @@ impl Files {
     }
 }
 
+/// What is wrong in a pass of a task without classes.
+struct Others {
+    found: Vec<Mistake>,
+    /// Rows of the pass.
+    of: usize,
+    /// Why there are no texts.
+    problem: Option<String>,
+}
+
 /// What a question is answered from: the passes of its run and of the others, and their texts.
 struct Asked {
     question: TextsQuestion,
@@ -286,6 +339,10 @@ impl Asked {
 
 /// Writes every row that a question asks for into a CSV file, and says how many there are.
 pub fn export_texts(board: &Board, question: TextsQuestion, path: &Path) -> Result<usize, String> {
+    if let Some(others) = Files::default().others(board, &question)? {
+        export::save(export::mistakes(&others.found)?, Format::Csv, path)?;
+        return Ok(others.found.len());
+    }
     let asked = Files::default().read(board, &question)?;
     let by_row = asked.texts();
     let (wrong, right, cell, ids) = asked.sides()?;

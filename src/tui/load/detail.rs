@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::board::Board;
+use crate::dataset::predictions;
 use crate::spec::RunId;
 use crate::store::{Reader, Split, StoreError};
 use crate::tui::log_file;
@@ -40,7 +41,7 @@ impl DetailLoader {
         if other || changed || wider {
             self.curves = query.curves;
             self.buckets = query.buckets;
-            differs |= read_detail(reader, query, id, snap)?;
+            differs |= read_detail((reader, board), query, id, snap)?;
         }
         let pass = Some((query.pass.0, query.pass.1, query.near));
         let scrubbed = std::mem::replace(&mut self.pass, pass) != pass;
@@ -71,7 +72,7 @@ impl DetailLoader {
 }
 
 fn read_detail(
-    reader: &Reader,
+    (reader, board): (&Reader, &Board),
     query: &Query,
     id: RunId,
     snap: &mut Snapshot,
@@ -94,7 +95,15 @@ fn read_detail(
     } else if let Some(old) = old {
         curves.clone_from(&old.curves);
     }
-    let passes = reader.confusions(id)?;
+    let mut passes = reader.confusions(id)?;
+    if passes.is_empty() {
+        // Passes of tasks without classes are known by their predictions.
+        let files = predictions::passes(&board.predictions(id));
+        passes = files
+            .into_iter()
+            .filter_map(|(split, epoch, _)| Some((split.parse().ok()?, epoch)))
+            .collect();
+    }
     let buckets = if query.curves { query.buckets } else { 0 };
     snap.detail = Some(Arc::new(Detail { run, curves, buckets, passes }));
     Ok(true)

@@ -28,7 +28,7 @@ fn help_teaches() {
       compare      Put runs side by side and say whether they differ by more than chance
       confusion    Show which classes a run takes for which
       errors       Show the texts that runs get wrong, the surest mistakes first
-      predict      Ask a trained run for the classes of texts
+      predict      Ask a trained run what it makes of texts
       tokenize     Show what a model's tokenizer makes of texts
       export       Write runs, curves, confusion counts or predictions as a table, or a run's model as a
                    folder

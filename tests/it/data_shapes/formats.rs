@@ -140,9 +140,7 @@ fn parquet_columns_of_any_type_leave_the_others_readable() {
         for key in ["text", "label"] {
             let why = profile(&root, "types.parquet", &[&format!("{key}={column}")]).unwrap_err();
             let want = match (key, what) {
-                ("label", "lists") => {
-                    "has lists of labels in `words`: that is a multi-label task".into()
-                }
+                ("label", "lists") => "has lists of labels in `words`; say task=multilabel".into(),
                 _ => {
                     format!("types.parquet has values that are {what} under `{column}`, not texts.")
                 }

@@ -1,5 +1,5 @@
 use crate::error::TrainError;
-use crate::tokenize::{Tokenizer, split_words};
+use crate::tokenize::{Tokenizer, longest_first, split_words};
 
 /// Ids per word.
 pub const WIDTH: usize = 50;
@@ -45,6 +45,23 @@ impl Tokenizer for Characters {
             ids.extend(word([END_TEXT]));
         }
         Ok(ids)
+    }
+
+    /// Two framed texts, one behind the other.
+    fn pair(&self, text: &str, pair: &str) -> Result<(Vec<u32>, Vec<u32>), TrainError> {
+        let (one, two) = (split_words(text.into())?, split_words(pair.into())?);
+        let most = self.max_length.unwrap_or(usize::MAX).saturating_sub(4);
+        let (first, second) = longest_first(one.len(), two.len(), most);
+        let mut ids = Vec::new();
+        for (words, kept) in [(one, first), (two, second)] {
+            ids.extend(word([BEGIN_TEXT]));
+            for letters in words.iter().take(kept) {
+                ids.extend(word(letters.bytes().map(|byte| u32::from(byte) + 1)));
+            }
+            ids.extend(word([END_TEXT]));
+        }
+        let segments = vec![0; ids.len()];
+        Ok((ids, segments))
     }
 
     fn token(&self, id: u32) -> String {

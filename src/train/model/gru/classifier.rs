@@ -164,9 +164,10 @@ mod tests {
     #[test]
     fn it_is_torchs_bidirectional_gru_and_padding_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        make(folder.path(), ["a b c d e f g", "g f e d c b a"]).unwrap();
+        make(folder.path(), ["a b c d e f g", "g f e d c b a"], false).unwrap();
         let json = model::config::read(folder.path()).unwrap();
         let request = Request {
+            of_tokens: false,
             start: Start::Random,
             classes: Some(3),
             ..Request::as_saved(Device::Cpu, Kind::Float)

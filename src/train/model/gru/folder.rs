@@ -14,14 +14,20 @@ const MOST_WORDS: usize = 20_000;
 const LEAST_OFTEN: u32 = 2;
 /// Fills short rows, and stands for unknown words.
 const SPECIALS: [&str; 2] = ["[PAD]", "[UNK]"];
+/// Stands between the two texts of a pair.
+const BETWEEN: &str = "[SEP]";
 
 /// Makes a model's folder from the texts it is to learn from: `config.json`, and a `tokenizer.json`
 /// that knows their words. A word is a stretch of word characters or of punctuation, in lower case.
-/// The same texts make the same folder.
+/// The same texts make the same folder. For pairs of texts there is a mark that stands between the two.
 ///
 /// # Errors
 /// A folder that cannot be written.
-pub fn make<'a>(folder: &Path, texts: impl IntoIterator<Item = &'a str>) -> Result<(), TrainError> {
+pub fn make<'a>(
+    folder: &Path,
+    texts: impl IntoIterator<Item = &'a str>,
+    are_pairs: bool,
+) -> Result<(), TrainError> {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for text in texts {
         let mut lower = NormalizedString::from(text);
@@ -35,7 +41,8 @@ pub fn make<'a>(folder: &Path, texts: impl IntoIterator<Item = &'a str>) -> Resu
     // The sort is stable: equally frequent words stay in alphabetical order.
     known.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     known.truncate(MOST_WORDS);
-    let words = SPECIALS.into_iter().map(str::to_owned).chain(known.into_iter().map(|(w, _)| w));
+    let specials = SPECIALS.into_iter().chain(are_pairs.then_some(BETWEEN));
+    let words = specials.map(str::to_owned).chain(known.into_iter().map(|(w, _)| w));
     let vocabulary: Map<String, Value> = words.zip(0_u32..).map(|(w, i)| (w, json!(i))).collect();
 
     let config = json!({
@@ -47,6 +54,13 @@ pub fn make<'a>(folder: &Path, texts: impl IntoIterator<Item = &'a str>) -> Resu
         "initializer_range": 0.1,
         "pad_token_id": 0,
     });
+    let sequence = |id: &str| json!({ "Sequence": { "id": id, "type_id": 0 } });
+    let between = json!({
+        "type": "TemplateProcessing",
+        "single": [sequence("A")],
+        "pair": [sequence("A"), { "SpecialToken": { "id": BETWEEN, "type_id": 0 } }, sequence("B")],
+        "special_tokens": { BETWEEN: { "id": BETWEEN, "ids": [SPECIALS.len()], "tokens": [BETWEEN] } },
+    });
     let tokenizer = json!({
         "version": "1.0",
         "truncation": null,
@@ -54,7 +68,7 @@ pub fn make<'a>(folder: &Path, texts: impl IntoIterator<Item = &'a str>) -> Resu
         "added_tokens": [],
         "normalizer": { "type": "Lowercase" },
         "pre_tokenizer": { "type": "Whitespace" },
-        "post_processor": null,
+        "post_processor": if are_pairs { between } else { Value::Null },
         "decoder": null,
         "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": SPECIALS[1] },
     });
@@ -74,7 +88,7 @@ mod tests {
     #[test]
     fn words_that_come_twice_are_known() {
         let folder = tempfile::tempdir().unwrap();
-        make(folder.path(), ["Go, go! été", "now?! go once [PAD]", "ÉTÉ now?!"]).unwrap();
+        make(folder.path(), ["Go, go! été", "now?! go once [PAD]", "ÉTÉ now?!"], false).unwrap();
         let tokenizer = Subwords::read(folder.path(), Some(6)).unwrap();
         let ids = |text: &str| tokenizer.ids(text, true).unwrap();
         assert_eq!(ids("go"), [2]);
@@ -83,5 +97,15 @@ mod tests {
         assert_eq!(ids("once never [PAD]"), [1, 1, 1, 1, 1]);
         assert_eq!(ids(""), Vec::<u32>::new());
         assert_eq!(ids("go go go go go go go").len(), 6);
+    }
+
+    #[test]
+    fn a_mark_stands_between_the_texts_of_a_pair() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path(), ["go go", "go [SEP]"], true).unwrap();
+        let tokenizer = Subwords::read(folder.path(), Some(4)).unwrap();
+        assert_eq!(tokenizer.pair("go", "go").unwrap().0, [3, 2, 3]);
+        assert_eq!(tokenizer.pair("go go go", "go").unwrap().0, [3, 3, 2, 3]);
+        assert_eq!(tokenizer.ids("[SEP]", true).unwrap(), [1, 1, 1]);
     }
 }

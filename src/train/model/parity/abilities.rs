@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::json;
+use tuneboard::spec::Task;
 use tuneboard::spec::family::LanguageModel;
 
 use super::families::{Subject, read_json, subjects};
@@ -29,7 +30,7 @@ fn every_family_is_saved_as_transformers_class_and_read_again() {
     for (subject, model) in classifiers() {
         let run = tempfile::tempdir().unwrap();
         let checkpoints = Checkpoints::open(run.path()).unwrap();
-        let assets = Assets::new(&subject.folder, &model, &labels).unwrap();
+        let assets = Assets::new(&subject.folder, &model, Task::Classify, &labels).unwrap();
         checkpoints.save_best(&assets, &model.parameters).unwrap();
         let best = run.path().join("checkpoints/best");
         let config = read_json(&best.join("config.json")).unwrap();

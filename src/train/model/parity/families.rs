@@ -3,9 +3,11 @@
 
 use std::fs;
 
+use tch::Reduction;
 use tempfile::TempDir;
 
 use super::*;
+use crate::objective::{crossed, errors, judging};
 
 /// What hidden states, logits, gradients and losses may differ by, as the fixtures' own README says. Every
 /// mistake that was tried moves a number by more.
@@ -53,9 +55,14 @@ fn with_config(folder: &Path, config: &Path) -> TempDir {
     copy
 }
 
-/// All folders with a model and with outputs of it.
+/// All folders of classifiers with a model and with outputs of it.
 pub(super) fn subjects() -> Vec<Subject> {
-    let root = parity::root().join("families");
+    subjects_in("families")
+}
+
+/// All folders with a model and with outputs of it below a folder of the fixtures.
+fn subjects_in(folder: &str) -> Vec<Subject> {
+    let root = parity::root().join(folder);
     let mut folders: Vec<PathBuf> =
         fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     folders.sort();
@@ -96,6 +103,7 @@ impl Subject {
         tch::set_num_threads(1);
         let _alone = crate::rng::alone();
         let mut request = Request::as_saved(Device::Cpu, Kind::Float);
+        request.of_tokens = self.is_of_tokens();
         let head = |name: &str| self.tensors.iter().find(|(key, _)| key.starts_with(name));
         if let Some((_, labels)) = self.tensors.iter().find(|(key, _)| key.ends_with(".logits")) {
             request.classes = labels.size().last().map(|n| *n as usize);
@@ -109,6 +117,10 @@ impl Subject {
             return Err(TrainError::Failed("its head was not taken".into()));
         }
         Ok(model)
+    }
+
+    fn is_of_tokens(&self) -> bool {
+        self.expected["class"].as_str().is_some_and(|class| class.ends_with("TokenClassification"))
     }
 
     fn case_names(&self) -> Vec<String> {
@@ -148,6 +160,12 @@ impl Subject {
         let inputs = inputs(&self.tensors, case);
         let logits = model.network.forward(&inputs, PLAIN)?;
         report.near(&format!("{} {case} logits", self.title), gap(&logits, want));
+        if let (Some(labels), Some(want)) =
+            (self.tensors.get(&format!("{case}.labels")), self.tensors.get(&format!("{case}.loss")))
+        {
+            let loss = self.loss_of(&logits, labels)?.view([1]);
+            report.near(&format!("{} {case} loss", self.title), gap(&loss, want));
+        }
         if let Some(want) = self.tensors.get(&format!("{case}.last_hidden_state")) {
             let inside = model.network.inside(&inputs, PLAIN)?;
             let (_, got) = inside.iter().find(|(name, _)| *name == "last_hidden_state").unwrap();
@@ -165,8 +183,23 @@ impl Subject {
     fn loss(&self, model: &Loaded, step: i64) -> Result<(Tensor, Tensor), TrainError> {
         let inputs = inputs_at(&self.tensors, "curve.", Some(step));
         let logits = model.network.forward(&inputs, PLAIN)?;
-        let loss = logits.cross_entropy_for_logits(&self.tensors["curve.labels"].get(step));
+        let loss = self.loss_of(&logits, &self.tensors["curve.labels"].get(step))?;
         Ok((logits, loss))
+    }
+
+    /// The loss as the objective of the task computes it.
+    fn loss_of(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor, TrainError> {
+        match self.expected["problem_type"].as_str() {
+            Some("regression") => errors(logits, &labels.view_as(logits), None, Reduction::Mean),
+            Some("multi_label_classification") => crossed(logits, labels, None, Reduction::Mean),
+            _ if self.is_of_tokens() => {
+                let known = labels.ne(-100).flatten(0, -1).nonzero().squeeze_dim(-1);
+                let logits = logits.flatten(0, 1).index_select(0, &known);
+                let labels = labels.flatten(0, -1).index_select(0, &known);
+                judging(&logits, &labels, Reduction::Mean)
+            }
+            _ => judging(logits, labels, Reduction::Mean),
+        }
     }
 
     fn check_gradients(&self, model: &Loaded, report: &mut Comparison) -> Result<(), TrainError> {
@@ -243,9 +276,18 @@ impl Subject {
 
 #[test]
 fn families_are_transformers() {
-    let mut tally = Tally::of("families");
+    compare("families", subjects());
+}
+
+#[test]
+fn heads_of_every_task_are_transformers() {
+    compare("heads of tasks", subjects_in("families/tasks"));
+}
+
+fn compare(what: &'static str, subjects: Vec<Subject>) {
+    let mut tally = Tally::of(what);
     let mut report = Comparison::default();
-    for subject in subjects() {
+    for subject in subjects {
         tally.add(&subject.title, 0);
         let cases = report.cases + report.losses;
         if let Err(error) = subject.check(&mut report) {

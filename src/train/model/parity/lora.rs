@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use tuneboard::spec::Targets;
+use tuneboard::spec::{Targets, Task};
 
 use super::*;
 use crate::checkpoint::{Assets, Checkpoints};
@@ -187,7 +187,7 @@ fn an_adapter_is_saved_as_peft_does_and_read_again() {
         let model = open_adapted(&subject.folder.join("nonzero"), Some(subject.lora()));
         let run = tempfile::tempdir().unwrap();
         let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let assets = Assets::new(&subject.base(), &model, &labels).unwrap();
+        let assets = Assets::new(&subject.base(), &model, Task::Classify, &labels).unwrap();
         let checkpoints = Checkpoints::open(run.path()).unwrap();
         checkpoints.save_best(&assets, &model.parameters).unwrap();
         let best = run.path().join("checkpoints/best");
@@ -290,7 +290,7 @@ fn adapters_of_every_layer_say_the_same_beside_and_within() {
         assert!(adapted > 3, "{name}: {adapted}");
         let run = tempfile::tempdir().unwrap();
         let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let assets = Assets::new(&folder, &model, &labels).unwrap();
+        let assets = Assets::new(&folder, &model, Task::Classify, &labels).unwrap();
         let checkpoints = Checkpoints::open(run.path()).unwrap();
         checkpoints.save_best(&assets, &model.parameters).unwrap();
         let merged = open_adapted(&run.path().join("checkpoints/best"), None);

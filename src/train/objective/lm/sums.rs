@@ -47,7 +47,7 @@ impl Sums {
 
     /// What a pass without learning gives.
     pub fn outcome(&self) -> Outcome {
-        Outcome { values: self.values(), classes: None }
+        Outcome { values: self.values(), confusion: None, predictions: None }
     }
 
     /// The train figures of an epoch.

@@ -105,7 +105,8 @@ fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         let [above, below] =
             Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(charts);
         curves::draw(canvas, above, compared, val::LOSS, view);
-        curves::draw(canvas, below, compared, val::ACC, view);
+        let score = compared.runs.first().map_or(val::ACC, |run| run.spec.task.score()[0]);
+        curves::draw(canvas, below, compared, score, view);
     } else {
         curves::draw(canvas, charts, compared, val::LOSS, view);
     }

@@ -1,7 +1,8 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{scores, side};
+use super::{others, scores, side};
 use crate::analysis::confusion::Matrix;
+use crate::spec::Task;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::labels::state;
@@ -58,6 +59,12 @@ fn heat<'a>(matrix: &'a Matrix, labels: &'a [String], view: &View) -> Heat<'a> {
     }
 }
 
+/// Whether the open run learnt a task without classes, which has another picture.
+pub fn has_none(view: &View, snap: &Snapshot) -> bool {
+    let task = view.detail(snap).map(|detail| detail.run.spec.task);
+    matches!(task, Some(Task::Regress | Task::Multilabel))
+}
+
 /// Draws the pass in view.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let [title_area, heat_area, side_area] = regions(area);
@@ -69,11 +76,16 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         };
         return message(canvas, area, &[words]);
     };
+    if has_none(view, snap) && !epochs.is_empty() {
+        title(canvas, title_area, detail, view, None, (&epochs, at));
+        return others::draw(canvas, heat_area.union(side_area), snap, view);
+    }
     let Some(confusion) = view.confusion(snap) else {
         title(canvas, title_area, detail, view, None, (&epochs, at));
         let words = if epochs.is_empty() {
             let (id, split) = (detail.run.id, view.pass.split);
-            format!("{id} has no confusion counts of {split} rows yet; they come with each epoch.")
+            let what = if has_none(view, snap) { "predictions" } else { "confusion counts" };
+            format!("{id} has no {what} of {split} rows yet; they come with each epoch.")
         } else {
             "reading".to_owned()
         };

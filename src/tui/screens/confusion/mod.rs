@@ -2,6 +2,7 @@
 
 mod keys;
 mod matrix;
+mod others;
 mod scores;
 mod side;
 
@@ -35,7 +36,8 @@ impl Screen for Confusion {
     }
 
     fn question(&self, view: &View, snap: &Snapshot) -> Option<Question> {
-        scores::question(view, snap).filter(|_| view.pass.scores).map(Question::Scores)
+        let wanted = view.pass.scores || matrix::has_none(view, snap);
+        scores::question(view, snap).filter(|_| wanted).map(Question::Scores)
     }
 
     fn step(&self, view: &mut View, snap: &Snapshot, by: isize) {

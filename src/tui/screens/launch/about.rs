@@ -60,6 +60,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, form: &Form, check
 fn takes(kind: ValueKind) -> String {
     match kind {
         ValueKind::Choice(words) => words.join(", "),
+        ValueKind::Weights(words) => format!("{}, or name:weight,...", words.join(", ")),
+        ValueKind::Columns => "a column, or several as a,b".to_owned(),
         ValueKind::Flag => "true, false".to_owned(),
         ValueKind::Int(low, high) if high > u64::from(u32::MAX) => {
             format!("a whole number from {low}; 1,2,3 or 0..4 vary it")

@@ -2,6 +2,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::axis::{edge, nearest, position, settings, start, x_label, xs};
+use crate::spec::Task;
 use crate::spec::metrics::{train, val};
 use crate::store::Curve;
 use crate::tui::canvas::Canvas;
@@ -23,21 +24,47 @@ const LOSS: [Line; 3] = [
 ];
 const ACCURACY: [Line; 3] =
     [(train::ACC, "train", |t| t.train), (val::F1, "f1", |t| t.test), (val::ACC, "val", |t| t.val)];
+const CORRELATION: [Line; 3] = [
+    (val::R2, "R2", |t| t.train),
+    (val::SPEARMAN, "Spearman", |t| t.test),
+    (val::PEARSON, "Pearson", |t| t.val),
+];
+const LABELS: [Line; 3] = [
+    (val::MAP, "mean AP", |t| t.train),
+    (val::F1, "macro", |t| t.test),
+    (val::MICRO_F1, "micro", |t| t.val),
+];
+const ENTITIES: [Line; 3] = [
+    (val::RECALL, "recall", |t| t.train),
+    (val::PRECISION, "precision", |t| t.test),
+    (val::F1, "f1", |t| t.val),
+];
+
+/// What the second chart of a task is called and shows, the score last.
+fn second(task: Task) -> (&'static str, &'static [Line]) {
+    match task {
+        Task::Classify | Task::Lm => ("accuracy", &ACCURACY),
+        Task::Regress => ("correlation", &CORRELATION),
+        Task::Multilabel => ("f1 of labels", &LABELS),
+        Task::Tag => ("f1 of entities", &ENTITIES),
+    }
+}
 
 /// Draws the losses.
 pub fn loss(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail, view: &View) {
     chart(canvas, area, ("loss", &LOSS), range, detail, view);
 }
 
-/// Draws the accuracies.
+/// Draws the accuracies, or what stands for them in the run's task.
 pub fn accuracy(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail, view: &View) {
-    chart(canvas, area, ("accuracy", &ACCURACY), range, detail, view);
+    chart(canvas, area, second(detail.run.spec.task), range, detail, view);
 }
 
 /// The x axis of both.
 pub fn range(detail: &Detail, axis: XAxis) -> (f64, f64) {
     let start = start(detail);
-    let all = LOSS.iter().chain(&ACCURACY).filter_map(|(metric, ..)| detail.curves.get(*metric));
+    let (_, lines) = second(detail.run.spec.task);
+    let all = LOSS.iter().chain(lines).filter_map(|(metric, ..)| detail.curves.get(*metric));
     let last = all.flat_map(|curve| xs(curve, axis, start)).fold(0.0, f64::max);
     let whole = f64::from(state::epochs(&detail.run));
     let steps = detail.run.facts.as_ref().map_or(0, |f| f.total_steps) as f64;
@@ -94,7 +121,7 @@ fn chart(
         if let Some(value) = shown {
             legend.push((format!("{word} {}", figures::metric(value)), style));
         }
-        if metric.starts_with("val/") && *metric != val::F1 {
+        if metric.starts_with("val/") && lines.last().is_some_and(|(last, ..)| last == metric) {
             chart.best = best(detail, curve, &points);
         }
         // Few points, one an epoch, are each worth a mark.

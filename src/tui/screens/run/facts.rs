@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use crate::spec::Task;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{test, train};
 use crate::tui::canvas::Canvas;
@@ -78,9 +79,19 @@ fn figures_of(detail: &Detail) -> Vec<(String, &'static str)> {
     if let Some(lr) = run.last.get(train::LR).filter(|_| run.state.is_live()) {
         out.push((figures::metric(*lr), "lr now"));
     }
-    for (metric, unit) in [(test::ACC, "test acc"), (test::F1, "test f1")] {
-        if let Some(x) = run.last.get(metric) {
-            out.push((figures::metric(*x), unit));
+    let measured: &[(&str, &str)] = match run.spec.task {
+        Task::Classify | Task::Lm => &[(test::ACC, "test acc"), (test::F1, "test f1")],
+        Task::Regress => &[
+            (test::PEARSON, "test Pearson"),
+            (test::SPEARMAN, "Spearman"),
+            (test::MAE, "mean error"),
+        ],
+        Task::Multilabel => &[(test::MICRO_F1, "test micro f1"), (test::MAP, "test mean AP")],
+        Task::Tag => &[(test::F1, "test f1"), (test::STRICT_F1, "strict f1")],
+    };
+    for (metric, unit) in measured {
+        if let Some(x) = run.last.get(*metric) {
+            out.push((figures::metric(*x), *unit));
         }
     }
     if let Some(facts) = &run.facts {

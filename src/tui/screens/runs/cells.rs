@@ -1,5 +1,6 @@
 use ratatui::layout::Rect;
 
+use crate::spec::Task;
 use crate::spec::keys::{self, KEYS};
 use crate::spec::metrics::{test, train, val};
 use crate::spec::{IGNORED, RunState};
@@ -61,14 +62,6 @@ impl CellKind {
 /// The columns that these rows have something for, as wide as their contents.
 pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<CellKind>> {
     let rows = &snap.list.rows;
-    let fixed = |kind, title: &str, width, right, rank| Column {
-        kind,
-        title: title.into(),
-        width,
-        most: width,
-        right,
-        rank,
-    };
     let widest = |f: &dyn Fn(&Run) -> usize| rows.iter().map(f).max().unwrap_or(0) as u16;
     let last = snap.list.ids.iter().skip(view.runs.top).take(200).max();
     let id_width = last.map_or(3, |id| id.to_string().len() as u16).max(3);
@@ -123,6 +116,7 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<CellKind>>
         columns.push(fixed(CellKind::Last(val::ACC), "val acc", 7, true, 6));
         columns.push(fixed(CellKind::Best(val::ACC), "best acc", 8, true, 3));
     }
+    columns.extend(scores(rows));
     if has(val::LOSS) {
         columns.push(fixed(CellKind::Last(val::LOSS), "val loss", 8, true, 4));
         let mut spark = fixed(CellKind::Spark, "", if wide { 14 } else { 5 }, false, 4);
@@ -138,6 +132,30 @@ pub fn columns(snap: &Snapshot, view: &View, room: u16) -> Vec<Column<CellKind>>
         let mut column = fixed(CellKind::Tags, "tags", tags.clamp(4, 10), false, 17);
         column.most = tags.max(4);
         columns.push(column);
+    }
+    columns
+}
+
+/// A column of that width.
+fn fixed(kind: CellKind, title: &str, width: u16, right: bool, rank: u8) -> Column<CellKind> {
+    Column { kind, title: title.into(), width, most: width, right, rank }
+}
+
+/// The scores of tasks without classes.
+fn scores(rows: &[Run]) -> Vec<Column<CellKind>> {
+    let has = |metric: &str| rows.iter().any(|r| r.last.contains_key(metric));
+    let mut columns = Vec::new();
+    for (metric, last, best) in
+        [(val::PEARSON, "Pearson", "best r"), (val::MICRO_F1, "micro f1", "best f1")]
+    {
+        if has(metric) {
+            columns.push(fixed(CellKind::Last(metric), last, 8, true, 6));
+            columns.push(fixed(CellKind::Best(metric), best, 8, true, 3));
+        }
+    }
+    if rows.iter().any(|r| r.spec.task == Task::Tag) && has(val::F1) {
+        columns.push(fixed(CellKind::Last(val::F1), "val f1", 7, true, 6));
+        columns.push(fixed(CellKind::Best(val::F1), "best f1", 8, true, 3));
     }
     columns
 }

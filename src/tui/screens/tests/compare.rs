@@ -64,6 +64,7 @@ fn entry(id: u32, wrong: usize, tested: bool) -> Entry {
         } else {
             Err("has no saved predictions of the test rows".into())
         },
+        other: None,
     }
 }
 

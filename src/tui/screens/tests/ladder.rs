@@ -124,7 +124,13 @@ fn entry(run: Run) -> Entry {
     let labels = vec!["ham".to_owned(), "spam".to_owned()];
     let counts = vec![vec![420, 4], vec![3, 60]];
     let confusion = Some(Confusion { split: Split::Test, epoch: epochs as u32, labels, counts });
-    Entry { run, curves, confusion, predictions: Err("has no saved predictions".into()) }
+    Entry {
+        run,
+        curves,
+        confusion,
+        predictions: Err("has no saved predictions".into()),
+        other: None,
+    }
 }
 
 #[test]

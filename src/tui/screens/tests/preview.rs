@@ -106,6 +106,7 @@ fn marked_runs_lie_over_each_other() {
             ]),
             confusion: None,
             predictions: Err("has no saved predictions".into()),
+            other: None,
         })
         .into();
     view.runs.marks = [RunId(11), RunId(12)].into();

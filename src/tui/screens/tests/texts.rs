@@ -127,7 +127,8 @@ fn scored(snap: &mut Snapshot, view: &View, classes: usize) {
         label_names: ["ham", "spam", "other"].iter().take(classes).map(|l| (*l).into()).collect(),
         labels,
     };
-    snap.answers.scores = Some(Arc::new(ScoresAnswer { question, found: Ok(found(&pass)) }));
+    snap.answers.scores =
+        Some(Arc::new(ScoresAnswer { question, found: Ok(found(&pass)), other: None }));
 }
 
 #[test]

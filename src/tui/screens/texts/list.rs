@@ -133,7 +133,7 @@ fn list(canvas: &mut Canvas, area: Rect, texts: &Texts, cursor: usize) {
         let wrong = row.label != row.predicted;
         let style = if wrong { theme.bad } else { theme.good };
         canvas.put_right(loss, y, 6, &format!("{:.2}", row.loss), style);
-        canvas.put_right(sure, y, 6, &format!("{:.2}", row.confidence), theme.text);
+        canvas.put_right(sure, y, 6, &probability(row.confidence, 2), theme.text);
         let chars = row.text.as_ref().map(|t| t.chars().count().to_string());
         canvas.put_right(length, y, 6, chars.as_deref().unwrap_or("–"), theme.dim);
         if !is_cell {
@@ -149,6 +149,11 @@ fn list(canvas: &mut Canvas, area: Rect, texts: &Texts, cursor: usize) {
         let seen = if row.text.is_none() { "not in the data file any more".into() } else { seen };
         canvas.put(words_at, y, room, seen.trim_start(), theme.text);
     }
+}
+
+/// A probability, where the task has one of the whole row.
+fn probability(p: f32, digits: usize) -> String {
+    if p.is_nan() { "–".to_owned() } else { format!("{p:.digits$}") }
 }
 
 /// One text, wrapped, with what was said of it.
@@ -177,7 +182,7 @@ fn whole(
             (&text::fit(&row.predicted, half), style),
         ],
     );
-    let figures = format!("loss {:.3}  probability {:.3}", row.loss, row.confidence);
+    let figures = format!("loss {:.3}  probability {}", row.loss, probability(row.confidence, 3));
     canvas.put(inner.x, inner.y + 1, inner.width, &figures, theme.dim);
     let mut y = inner.y + 2;
     for (id, said) in texts.question.others.iter().zip(&row.others) {

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
-use super::Stop;
-use super::encoded::Encoded;
+use super::Encoded;
 use crate::batch;
 use crate::cache::Name;
 use crate::error::TrainError;
 use crate::model::{Mode, weights};
+use crate::objective::Stop;
 
 /// One vector for each row of the data.
 pub struct Vectors {

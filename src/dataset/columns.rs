@@ -8,54 +8,10 @@ use self::tagged::tagged;
 pub(super) use self::tagged::words;
 use super::error::{DataError, first_few, quoted};
 use super::header;
+use super::names::{LABEL_NAMES, PAIRS, TEXT_NAMES};
 use super::sink::Column;
 use super::source::Source;
 use crate::spec::{RunSpec, Task, nearest, printable};
-
-/// Names that a column of texts goes by, likeliest first.
-pub(super) const TEXT_NAMES: &[&str] = &[
-    "text",
-    "texts",
-    "sentence",
-    "content",
-    "message",
-    "review",
-    "body",
-    "tweet",
-    "comment",
-    "document",
-    "post",
-    "utterance",
-    "question",
-    "headline",
-    "description",
-    "email",
-    "sms",
-    "input",
-];
-
-/// Names that a column of labels goes by, likeliest first.
-pub(super) const LABEL_NAMES: &[&str] = &[
-    "label",
-    "labels",
-    "class",
-    "category",
-    "target",
-    "spam",
-    "sentiment",
-    "topic",
-    "author",
-    "intent",
-    "emotion",
-    "is_spam",
-    "label_text",
-    "gold_label",
-    "is_duplicate",
-    "rating",
-    "stars",
-    "polarity",
-    "y",
-];
 
 /// Positions of the columns in a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,23 +37,6 @@ impl Found {
             || self.split == Some(column)
     }
 }
-
-/// Columns that belong together: a model that reads one of them learns from half of each row.
-const PAIRS: &[(&str, &str)] = &[
-    ("premise", "hypothesis"),
-    ("sentence1", "sentence2"),
-    ("sentence_a", "sentence_b"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("question", "passage"),
-    ("question", "context"),
-    ("query", "passage"),
-    ("query", "document"),
-    ("text_a", "text_b"),
-    ("text1", "text2"),
-    ("claim", "evidence"),
-    ("title", "body"),
-];
 
 /// Finds the columns: those the spec names, else by their names regardless of case, else, with two
 /// columns of which one is known, the other one; without a header by what they hold.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use super::delimited::{Delimited, Dialect, Field};
 use super::error::{DataError, quoted};
 use super::header::{self, Heading};
-use super::reading::Options;
+use super::options::Options;
 use crate::spec::{Delimiter, Quote};
 use first::{best_of_first, delimiter, first_dialect, first_records, title_lines};
 use quoting::quoting;

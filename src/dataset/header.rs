@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::columns::{LABEL_NAMES, TEXT_NAMES};
 use super::delimited::Field;
 use super::error::{DataError, quoted};
+use super::names::{LABEL_NAMES, OTHER_NAMES, TEXT_NAMES};
 use crate::spec::Header;
 
 /// What the first line is.
@@ -107,37 +107,6 @@ fn sign(name: &str, rows: &[Row<'_>], column: usize) -> Sign {
     let mean = values.iter().map(|v| words(v)).sum::<usize>() / values.len();
     if words(name) >= 4 && mean >= 2 { Sign::Text } else { Sign::Nothing }
 }
-
-/// Names that are neither a text's nor a label's.
-const OTHER_NAMES: &[&str] = &[
-    "id",
-    "idx",
-    "index",
-    "row",
-    "date",
-    "time",
-    "timestamp",
-    "user",
-    "username",
-    "name",
-    "title",
-    "source",
-    "url",
-    "lang",
-    "language",
-    "split",
-    "score",
-    "premise",
-    "hypothesis",
-    "sentence1",
-    "sentence2",
-    "question1",
-    "question2",
-    "text_a",
-    "text_b",
-    "v1",
-    "v2",
-];
 
 /// A number, a date, a time: digits and what stands between them.
 fn is_figure(text: &str) -> bool {

@@ -1,9 +1,10 @@
+mod hash;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use super::error::{DataError, shown};
-use super::hash;
 use super::reading::Reading;
 use super::rows::Rows;
 use super::split::{Parts, split};

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{DataError, first_few, quoted, shown};
-use super::split::{Part, part};
+use super::part::{Part, part};
 use crate::spec::locate::{data_path, pattern};
 use crate::spec::{nearest, printable};
 use matching::matching;

@@ -4,11 +4,12 @@ use std::path::Path;
 use super::columns::{self, Found};
 use super::error::{DataError, counted, first_few, quoted, shown};
 use super::labels;
+use super::options::Options;
+use super::part::{Part, part};
 use super::place::{self, Shard};
-use super::reading::{Options, Reading};
+use super::reading::Reading;
 use super::sink::{Column, Words};
 use super::source::Source;
-use super::split::{Part, part};
 use super::targets::{File, Targets};
 use crate::spec::{RunSpec, nearest, printable};
 

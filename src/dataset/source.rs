@@ -8,10 +8,11 @@ use super::dialect::{self, Layout, Shape};
 use super::encoding::decode;
 use super::error::{DataError, counted, quoted, shown};
 use super::json;
+use super::options::Options;
 use super::packed::{Packing, refuse_what_is_no_data, unpack};
 use super::parquet::Table;
 use super::place::{Shard, extension};
-use super::reading::{Options, Reading};
+use super::reading::Reading;
 use super::sink::{Column, Sink, Words};
 
 /// The files of one part of a data set, whose column names are known and whose rows are not read yet.

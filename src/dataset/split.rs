@@ -1,29 +1,12 @@
 use std::ops::Range;
 
 use super::error::{DataError, counted, first_few, quoted};
+use super::part::Part;
 use super::rows::Rows;
 use super::shuffle::permutation;
 use super::stratify;
 use super::targets::Targets;
 use crate::spec::{RunSpec, short};
-
-/// One of the three parts that rows are divided into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    Train,
-    Val,
-    Test,
-}
-
-/// What a split column may say, regardless of case.
-pub(super) fn part(word: &str) -> Option<Part> {
-    match word.trim().to_ascii_lowercase().as_str() {
-        "train" | "training" => Some(Part::Train),
-        "val" | "valid" | "validation" | "dev" => Some(Part::Val),
-        "test" | "testing" | "eval" => Some(Part::Test),
-        _ => None,
-    }
-}
 
 /// Row indices of the three parts, each in the order that the split gives them.
 #[derive(Debug, Default, PartialEq, Eq)]

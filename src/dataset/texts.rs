@@ -2,8 +2,8 @@ use std::path::Path;
 
 use super::columns;
 use super::error::{DataError, first_few, quoted};
+use super::options::Options;
 use super::place;
-use super::reading::Options;
 use super::rows::{numbered, refuse_missing};
 use super::source::Source;
 use super::targets::json_list;

@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
-use super::{Found, TEXT_NAMES};
+use super::Found;
+use crate::dataset::names::TEXT_NAMES;
 use crate::dataset::sink::Column;
 use crate::dataset::source::Source;
 

@@ -1,5 +1,6 @@
-use super::{Found, TEXT_NAMES, guess, listed, named};
+use super::{Found, guess, listed, named};
 use crate::dataset::error::DataError;
+use crate::dataset::names::TEXT_NAMES;
 use crate::dataset::source::Source;
 use crate::spec::RunSpec;
 

@@ -1,7 +1,7 @@
 //! What the first records tell: titles above the header, and the delimiter.
 
 use crate::dataset::delimited::{Delimited, Dialect};
-use crate::dataset::reading::Options;
+use crate::dataset::options::Options;
 use crate::spec::{Escape, Quote};
 
 /// Lines above a header that are looked at, and passed over if they are no rows.

@@ -6,7 +6,7 @@ use super::Shape;
 use super::first::first_dialect;
 use crate::dataset::delimited::{Delimited, Dialect};
 use crate::dataset::error::counted;
-use crate::dataset::reading::Options;
+use crate::dataset::options::Options;
 use crate::spec::{Escape, Quote};
 
 /// What a whole file looks like in a dialect.

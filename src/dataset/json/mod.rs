@@ -22,8 +22,8 @@ use serde_json::{Map, Value};
 
 use self::cut::{Cut, elements, members, values};
 use super::error::{DataError, first_few, quoted};
+use super::part::part;
 use super::sink::Sink;
-use super::split::part;
 
 /// The rows of a JSON file, each still as JSON.
 pub(super) struct Rows<'a> {

@@ -1,8 +1,7 @@
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use super::Dataset;
+use crate::spec::hex;
 
 /// Identifies what a model learns from and is tested on: the first 16 hex digits of SHA-256 over the
 /// class names and, for train, val and test in turn, the label and text of each row in split order, and
@@ -49,8 +48,5 @@ pub(super) fn content(dataset: &Dataset) -> String {
             }
         }
     }
-    sha.finalize().iter().take(8).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(sha.finalize().get(..8).unwrap_or_default())
 }

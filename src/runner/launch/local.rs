@@ -38,7 +38,7 @@ pub fn trainer_command(board: &Board) -> Result<PathBuf> {
                 Ok(path)
             } else {
                 Err(RunnerError::NoTrainer(format!(
-                    "{} is not there, though {by} names it",
+                    "{} is not there, though {by} names it; `make build` makes one",
                     path.display()
                 )))
             };

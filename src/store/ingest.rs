@@ -168,6 +168,10 @@ impl Progress {
                 self.pass = serde_json::to_string(&super::pass::Pass { split: *split, share }).ok();
             }
             EventKind::Note { .. } => {}
+            // What a test pass gives is written while it is all that the run still does.
+            EventKind::Eval { split: Split::Test, .. }
+            | EventKind::Confusion { split: Split::Test, .. }
+            | EventKind::Saved { .. } => {}
             _ => self.pass = None,
         }
         let epoch = match &event.kind {

@@ -295,6 +295,9 @@ fn time_is_that_of_the_attempts_and_the_test_is_a_state_of_its_own() {
     assert_eq!(run.stood_still(), Some(3_600_000));
     assert_eq!(listed(&store, "state:testing"), [id]);
     lines.push(at(3654, eval(10, Split::Test, 1, 0.5)));
+    write(&events, &lines);
+    ingest_all(&mut store, id, &events);
+    assert_eq!(listed(&store, "state:testing"), [id], "until it has ended");
     lines.push(at(3654, event(10, ended(Ending::Done))));
     write(&events, &lines);
     ingest_all(&mut store, id, &events);

@@ -4,7 +4,7 @@ DEMO ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(abspath $(TARGET)/release):$(PATH)
 
-.PHONY: help setup build demo test test-sites sanitize chaos fuzz bench bench-train bench-peers install wheel dist
+.PHONY: help setup build demo test test-sites sanitize chaos fuzz bench bench-train bench-peers install record wheel dist
 
 help:            ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ bench-peers: build ## Race the trainer against the same fine-tuning in PyTorch (
 
 install: setup   ## Into ~/.cargo/bin.
 	cargo install --locked --profile dist --features train --path .
+
+record: build    ## docs/img/demo.svg, README's moving picture, from a demo of its own.
+	@scripts/record.sh
 
 wheel: setup     ## A wheel of both executables in dist/, for any Linux with glibc 2.28.
 	@$(PYTHON) scripts/wheel.py $(ARGS)

@@ -110,6 +110,7 @@ def svg(frames, rows, cols, hold):
     shapes = "".join(f'<g id="{name}">{drawn(pieces)}</g>' for pieces, name in known.items())
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}">'
             f"<style>text{{font:14px 'DejaVu Sans Mono',Menlo,Consolas,monospace;white-space:pre}}.b{{font-weight:bold}}"
+            f".d{{stroke-width:2.4;stroke-linecap:round}}"
             f"@keyframes p{{{''.join(keyframes)}}}#s{{animation:p {total:.2f}s steps(1,end) infinite}}</style>"
             f'<defs>{shapes}</defs><rect width="100%" height="100%" fill="{GROUND}"/><g id="s">{"".join(parts)}</g></svg>')
 
@@ -120,13 +121,22 @@ def drawn(pieces):
         x, width = column * WIDTH, len(text) * WIDTH
         if ground != GROUND:
             parts.append(f'<rect x="{x:.1f}" width="{width + 0.3:.1f}" height="{HEIGHT:.0f}" fill="{ground}"/>')
-        if text.strip():
-            lead = len(text) - len(text.lstrip())
-            words = text.strip()
+        # Few fonts have braille; its dots are drawn.
+        if dots := "".join(braille(x + n * WIDTH, ord(c) - 0x2800) for n, c in enumerate(text) if "\u2800" < c <= "\u28ff"):
+            parts.append(f'<path class="d" stroke="{ink}" d="{dots}"/>')
+        for found in re.finditer(r"[^ \u2800-\u28ff]+(?: [^ \u2800-\u28ff]+)*", text):
             weight = ' class="b"' if bold else ""
-            parts.append(f'<text x="{x + lead * WIDTH:.1f}" y="{HEIGHT - 4:.0f}" fill="{ink}"{weight} '
-                         f'textLength="{len(words) * WIDTH:.1f}">{html.escape(words, quote=False)}</text>')
+            parts.append(f'<text x="{x + found.start() * WIDTH:.1f}" y="{HEIGHT - 4:.0f}" fill="{ink}"{weight} '
+                         f'textLength="{len(found[0]) * WIDTH:.1f}" lengthAdjust="spacingAndGlyphs">'
+                         f"{html.escape(found[0], quote=False)}</text>")
     return "".join(parts)
+
+
+def braille(x, bits):
+    """The dots of a cell, in the order of Unicode's bits."""
+    places = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
+    return "".join(f"M{x + WIDTH * (1 + 2 * across) / 4:.1f} {HEIGHT * (1 + 2 * down) / 8:.1f}h0"
+                   for bit, (across, down) in enumerate(places) if bits >> bit & 1)
 
 
 def main():

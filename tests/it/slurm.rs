@@ -162,9 +162,10 @@ fn a_job_that_waits_says_so_and_stop_takes_it_out_of_the_queue() {
     cluster.runner(&mut rig);
     rig.wait(ids[0], "at work", |run| run.step >= 5);
     until("the other one waits", || status(&rig, ids[1]) == "waiting: Priority");
-    rig.store.set_desired(&ids, Desired::Stop).unwrap();
-    for id in &ids {
-        assert_eq!(rig.ended(*id).state, RunState::Ended(Outcome::Stopped));
+    // The one that waits goes first: the end of the other would let it start.
+    for id in [ids[1], ids[0]] {
+        rig.store.set_desired(&[id], Desired::Stop).unwrap();
+        assert_eq!(rig.ended(id).state, RunState::Ended(Outcome::Stopped));
     }
     assert_eq!(rig.run(ids[1]).step, 0);
     assert!(rig.run(ids[0]).step < 600, "it was asked, and saved");

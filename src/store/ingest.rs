@@ -167,9 +167,9 @@ impl Progress {
                 let share = (*done as f64 / (*rows).max(1) as f64).clamp(0.0, 1.0);
                 self.pass = serde_json::to_string(&super::pass::Pass { split: *split, share }).ok();
             }
-            EventKind::Note { .. } => {}
             // What a test pass gives is written while it is all that the run still does.
-            EventKind::Eval { split: Split::Test, .. }
+            EventKind::Note { .. }
+            | EventKind::Eval { split: Split::Test, .. }
             | EventKind::Confusion { split: Split::Test, .. }
             | EventKind::Saved { .. } => {}
             _ => self.pass = None,

@@ -160,4 +160,5 @@ def main():
         say(f"models/minilm: {model()}")
 
 
-main()
+if __name__ == "__main__":
+    main()

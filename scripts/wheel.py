@@ -8,6 +8,8 @@ Options: --quick (a development build for this machine alone), --check (install 
 """
 import json, os, pathlib, re, shutil, subprocess, sys, tempfile, venv, zipfile
 
+import setup
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
 PACKAGE = ROOT / "python/tuneboard"
@@ -103,7 +105,7 @@ def check(wheel):
         without = subprocess.run([*demo, "--yes"], env=environment, cwd=home, capture_output=True, text=True)
         if "pip install 'torch==2.11.*'" not in without.stderr:
             fail(f"without torch, `tuneboard demo` says {without.stderr!r}.")
-        torch = pathlib.Path(libtorch())
+        torch, _ = setup.libtorch()
         packages = next((home / "venv/lib").glob("python3*")) / "site-packages"
         # The libtorch of this machine in the place of 2 GB from PyPI; what it links lies beside it.
         for name in {torch.name, "nvidia"}:
@@ -116,13 +118,6 @@ def check(wheel):
         if not states or set(states) != {"done"}:
             fail(f"the runs of the demo are {states}.")
         print(f"wheel: installed into a fresh environment, {len(states)} runs done")
-
-
-def libtorch():
-    """The folder that the build took (scripts/setup.py)."""
-    config = ROOT / ".cargo/config.toml"
-    written = re.search(r'LIBTORCH = \{ value = "(.*?)"', config.read_text()) if config.is_file() else None
-    return os.environ.get("LIBTORCH") or (written or fail("`make setup` comes first."))[1]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::curve;
 use super::points::{Point, settle_epoch};
 use super::series::{self, metric_id};
-use super::{Curve, Reader, SPARK, Store, confusion, flags, peak};
+use super::{Curve, Reader, SPARK, Store, confusion, flags, peak, spark};
 use crate::events::{Batch, Ending, Event, EventKind, PEAK_MEMORY, Split, Started};
 use crate::spec::metrics::{higher_is_better, train, val};
 use crate::spec::{RunId, counts_as_best, printable};
@@ -306,14 +306,18 @@ fn derive(db: &Connection, id: RunId) -> Result<()> {
     let deciding: Option<String> = db
         .prepare_cached("SELECT json_extract(spec, '$.best') FROM run WHERE id = ?1")?
         .query_row([id.0], |row| row.get(0))?;
-    let best_epoch = best_epoch(deciding.as_deref().unwrap_or(val::LOSS), whole)?;
+    let loss = whole(val::LOSS)?;
+    let best_epoch = match deciding.as_deref() {
+        None | Some(val::LOSS) => best_epoch(val::LOSS, &loss),
+        Some(name) => best_epoch(name, &whole(name)?),
+    };
     let mut learning = Curve::default();
     for name in TRAIN_LOSS {
         if learning.value.is_empty() {
             learning = thinned(name, SPARK)?;
         }
     }
-    let spark = spark(&whole(val::LOSS)?, &learning);
+    let spark = spark::of(&loss, &learning);
     let spark: Vec<u8> = spark.iter().flat_map(|v| v.to_le_bytes()).collect();
     db.prepare_cached("UPDATE run SET spark = ?2, best_epoch = ?3 WHERE id = ?1")?
         .execute(params![id.0, spark, best_epoch])?;
@@ -321,46 +325,13 @@ fn derive(db: &Connection, id: RunId) -> Result<()> {
 }
 
 /// The epoch whose end has the best value of a figure.
-fn best_epoch(name: &str, curve: impl Fn(&str) -> Result<Curve>) -> Result<Option<u32>> {
+fn best_epoch(name: &str, curve: &Curve) -> Option<u32> {
     let sign = if higher_is_better(name) { -1.0 } else { 1.0 };
-    let curve = curve(name)?;
     let points = curve.epoch.iter().zip(&curve.value);
     let best = points
         .filter(|(epoch, value)| value.is_finite() && counts_as_best(name, **epoch))
         .min_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
-    Ok(best.map(|(epoch, _)| *epoch as u32))
-}
-
-/// At most [`SPARK`] values over equal stretches of steps: the lowest val loss of each, where there is none the mean
-/// train loss, where nothing came the value beside it; NaN where nothing is finite.
-fn spark(val: &Curve, learning: &Curve) -> Vec<f32> {
-    let steps: BTreeSet<u64> = val.step.iter().chain(&learning.step).copied().collect();
-    let cells = SPARK.min(steps.len());
-    let last = u128::from(steps.last().copied().unwrap_or(0).max(1));
-    let stretch = |curve: &Curve, cell: usize| -> Vec<f64> {
-        let points = curve.step.iter().zip(&curve.value);
-        let own =
-            |step: u64| u128::from(step.saturating_sub(1)) * cells as u128 / last == cell as u128;
-        points.filter(|(step, _)| own(**step)).map(|(_, value)| *value).collect()
-    };
-    let finite =
-        |values: &[f64]| -> Vec<f64> { values.iter().copied().filter(|v| v.is_finite()).collect() };
-    let value = |cell: usize| -> Option<f32> {
-        let (val, learning) = (stretch(val, cell), stretch(learning, cell));
-        if !val.is_empty() {
-            return Some(finite(&val).into_iter().reduce(f64::min).map_or(f32::NAN, |v| v as f32));
-        }
-        let known = finite(&learning);
-        // Of no finite value the mean is NaN, as it should be.
-        (!learning.is_empty()).then(|| (known.iter().sum::<f64>() / known.len() as f64) as f32)
-    };
-    let values: Vec<Option<f32>> = (0..cells).map(value).collect();
-    let mut beside = values.iter().flatten().next().copied().unwrap_or(f32::NAN);
-    let filled = values.into_iter().map(|value| {
-        beside = value.unwrap_or(beside);
-        beside
-    });
-    filled.collect()
+    best.map(|(epoch, _)| *epoch as u32)
 }
 
 impl Reader {

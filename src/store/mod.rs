@@ -29,6 +29,7 @@ mod runner_info;
 mod salvage;
 mod search;
 mod series;
+mod spark;
 mod sweeps;
 mod thin;
 mod time;

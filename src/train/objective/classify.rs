@@ -12,8 +12,7 @@ use tuneboard::spec::{Init, Preset, RunId, Task, metrics, printable};
 use super::encoded::{Encoded, Head};
 use super::loss::{self, Loss};
 use super::own_head::{OwnHead, head_labels};
-use super::{Learner, Objective, Opened, Pass as Step, Scores, Setup, StepLoss, Stop, judge};
-use crate::batch::parts;
+use super::{Learner, Objective, Opened, Scores, Setup, StepLoss, Stop, judge};
 use crate::checkpoint::Assets;
 use crate::error::TrainError;
 use crate::model::{Loaded, Memory, Parameter};
@@ -96,25 +95,15 @@ impl Objective for Classify {
         index: u64,
         halvings: u32,
         learner: &mut Learner,
-    ) -> Result<Vec<Step>, TrainError> {
+    ) -> Result<Vec<super::Pass>, TrainError> {
         let batches = self.texts.batches(index);
         let total: f64 =
             batches.iter().flatten().map(|row| self.loss.share(self.label(*row))).sum();
-        let mut passes = Vec::new();
-        for rows in batches.iter().flat_map(|batch| parts(batch, halvings)) {
+        self.texts.step(index, halvings, learner, |logits, rows| {
             let labels = self.labels(rows)?;
-            let logits = self.texts.learning(rows, learner)?;
-            let loss = self.loss.learning(&logits, &labels, Reduction::Sum)?.f_div_scalar(total)?;
-            let right = loss::right(&logits, &labels)?;
-            learner.learn(&loss)?;
-            passes.push(Step {
-                loss: loss.f_detach()?,
-                right,
-                targets: rows.len() as u64,
-                tokens: self.texts.count(rows),
-            });
-        }
-        Ok(passes)
+            let loss = self.loss.learning(logits, &labels, Reduction::Sum)?.f_div_scalar(total)?;
+            Ok((loss, loss::right(logits, &labels)?, rows.len() as u64))
+        })
     }
 
     fn step_loss(&self, sum: f64, targets: u64) -> StepLoss {

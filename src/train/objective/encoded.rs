@@ -13,8 +13,8 @@ mod vectors;
 
 use self::vectors::Vectors;
 use super::judge::{Outputs, log_probabilities, raw};
-use super::{Learner, Setup, Stop};
-use crate::batch::{self, Epoch};
+use super::{Learner, Pass, Setup, Stop};
+use crate::batch::{self, Epoch, parts};
 use crate::cache::{Cache, Name};
 use crate::checkpoint::TOKENIZER_FILES;
 use crate::device::Place;
@@ -153,6 +153,29 @@ impl Encoded {
         self.epoch.step(step).to_vec()
     }
 
+    /// The passes of a step of the epoch; see [`super::Objective::step`]. Of the head's scores of some rows
+    /// `judge` gives their share of the step's loss, `[]`, how many targets are met, int64 `[]`, and how many
+    /// targets there are.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn step(
+        &self,
+        index: u64,
+        halvings: u32,
+        learner: &mut Learner,
+        judge: impl Fn(&Tensor, &[u32]) -> Result<(Tensor, Tensor, u64), TrainError>,
+    ) -> Result<Vec<Pass>, TrainError> {
+        let mut passes = Vec::new();
+        for rows in self.batches(index).iter().flat_map(|batch| parts(batch, halvings)) {
+            let scores = self.learning(rows, learner)?;
+            let (loss, right, targets) = judge(&scores, rows)?;
+            learner.learn(&loss)?;
+            passes.push(Pass { loss: loss.f_detach()?, right, targets, tokens: self.count(rows) });
+        }
+        Ok(passes)
+    }
+
     /// True if batches can go through the network in parts.
     pub fn can_halve(&self) -> bool {
         // Rows that follow each other would carry what rows beside each other do.
@@ -168,7 +191,7 @@ impl Encoded {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn learning(&self, rows: &[u32], learner: &mut Learner) -> Result<Tensor, TrainError> {
+    fn learning(&self, rows: &[u32], learner: &mut Learner) -> Result<Tensor, TrainError> {
         if self.vectors.is_some() {
             return self.logits(rows, learner.mode);
         }

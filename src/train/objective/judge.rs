@@ -29,7 +29,7 @@ pub fn log_probabilities(
     stop: &Stop,
 ) -> Result<Option<Outputs>, TrainError> {
     let finish = |logits: &Tensor| Ok(logits.f_log_softmax(-1, Kind::Float)?);
-    outputs(tokens, rows, batch_size, |rows| finish(&logits(rows)?), stop)
+    raw(tokens, rows, batch_size, |rows| finish(&logits(rows)?), stop)
 }
 
 /// The head's scores as they are; else as [`log_probabilities`].
@@ -43,16 +43,6 @@ pub fn raw(
     logits: impl Fn(&[u32]) -> Result<Tensor, TrainError>,
     stop: &Stop,
 ) -> Result<Option<Outputs>, TrainError> {
-    outputs(tokens, rows, batch_size, logits, stop)
-}
-
-fn outputs(
-    tokens: &Tokens,
-    rows: &[u32],
-    batch_size: usize,
-    said: impl Fn(&[u32]) -> Result<Tensor, TrainError>,
-    stop: &Stop,
-) -> Result<Option<Outputs>, TrainError> {
     let _guard = tch::no_grad_guard();
     let mut all = Outputs { classes: 0, values: Vec::new() };
     let mut done = 0;
@@ -63,7 +53,7 @@ fn outputs(
         done += positions.len();
         let batch = positions.iter().filter_map(|at| rows.get(*at).copied());
         let batch: Vec<u32> = batch.collect();
-        let said = said(&batch)?;
+        let said = logits(&batch)?;
         let classes = said.size().last().map_or(0, |n| *n as usize);
         all.classes = classes;
         all.values.resize(rows.len() * classes, 0.0);

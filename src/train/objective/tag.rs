@@ -152,27 +152,17 @@ impl Objective for Tag {
         halvings: u32,
         learner: &mut Learner,
     ) -> Result<Vec<Pass>, TrainError> {
-        let batches = self.windows.batches(index);
-        let all: Vec<u32> = batches.concat();
+        let all: Vec<u32> = self.windows.batches(index).concat();
         let total: f64 =
             self.places.words(&all).map(|(row, word)| self.loss.share(self.tag(row, word))).sum();
-        let mut passes = Vec::new();
-        for rows in batches.iter().flat_map(|batch| parts(batch, halvings)) {
+        self.windows.step(index, halvings, learner, |scores, rows| {
             let targets = self.targets(rows)?;
-            let scores = self.of_words(&self.windows.learning(rows, learner)?, rows)?;
+            let scores = self.of_words(scores, rows)?;
             let loss = self.loss.learning(&scores, &targets, Reduction::Sum)?;
             // A step of words that weigh nothing teaches nothing.
             let loss = loss.f_div_scalar(if total > 0.0 { total } else { 1.0 })?;
-            let right = loss::right(&scores, &targets)?;
-            learner.learn(&loss)?;
-            passes.push(Pass {
-                loss: loss.f_detach()?,
-                right,
-                targets: targets.numel() as u64,
-                tokens: self.windows.count(rows),
-            });
-        }
-        Ok(passes)
+            Ok((loss, loss::right(&scores, &targets)?, targets.numel() as u64))
+        })
     }
 
     fn step_loss(&self, sum: f64, targets: u64) -> StepLoss {

@@ -11,7 +11,6 @@ use tuneboard::spec::{Init, RunSpec, Task, metrics};
 
 use super::encoded::{Encoded, Head};
 use super::{Learner, Objective, Opened, Pass, Setup, StepLoss, Stop};
-use crate::batch::parts;
 use crate::checkpoint::{Assets, TASK};
 use crate::error::TrainError;
 use crate::model::{Loaded, Memory, Parameter};
@@ -124,21 +123,12 @@ impl<A: Aim> Objective for Whole<A> {
         halvings: u32,
         learner: &mut Learner,
     ) -> Result<Vec<Pass>, TrainError> {
-        let batches = self.texts.batches(index);
-        let total = batches.iter().flatten().count() as f64;
-        let mut passes = Vec::new();
-        for rows in batches.iter().flat_map(|batch| parts(batch, halvings)) {
-            let scores = self.texts.learning(rows, learner)?;
-            let loss = self.aim.learning(&scores, rows)?.f_div_scalar(total)?;
-            learner.learn(&loss)?;
-            passes.push(Pass {
-                loss: loss.f_detach()?,
-                right: Tensor::f_zeros([], (Kind::Int64, loss.device()))?,
-                targets: rows.len() as u64,
-                tokens: self.texts.count(rows),
-            });
-        }
-        Ok(passes)
+        let total = self.texts.batches(index).iter().flatten().count() as f64;
+        self.texts.step(index, halvings, learner, |scores, rows| {
+            let loss = self.aim.learning(scores, rows)?.f_div_scalar(total)?;
+            let right = Tensor::f_zeros([], (Kind::Int64, loss.device()))?;
+            Ok((loss, right, rows.len() as u64))
+        })
     }
 
     fn step_loss(&self, sum: f64, targets: u64) -> StepLoss {

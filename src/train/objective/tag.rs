@@ -15,7 +15,7 @@ use super::judge::flat;
 use super::loss::{self, Loss};
 use super::whole::{keeps_head, notes};
 use super::{Learner, Objective, Opened, Pass, Setup, StepLoss, Stop};
-use crate::batch::{evaluation, parts};
+use crate::batch::evaluation;
 use crate::checkpoint::Assets;
 use crate::error::TrainError;
 use crate::model::{Memory, Parameter, Reads};

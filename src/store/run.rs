@@ -65,7 +65,7 @@ pub struct Run {
     pub best: BTreeMap<String, f64>,
     /// The epoch of the lowest val loss.
     pub best_epoch: Option<u32>,
-    /// Loss over equal stretches of the steps so far, at most [`SPARK`]: val loss, train loss where there is none.
+    /// Loss over equal stretches of the steps so far, at most [`SPARK`]: val loss, before there was any train loss.
     pub spark: Vec<f32>,
     /// Words the user put on it.
     pub tags: Vec<String>,

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Curve, SPARK};
 
-/// At most [`SPARK`] values over equal stretches of steps: the lowest val loss of each, where there is none the mean
-/// train loss, where nothing came the value beside it; NaN where nothing is finite.
+/// At most [`SPARK`] values over equal stretches of steps: the mean train loss of each until there is val loss, then its
+/// lowest val loss, since the two side by side would be a saw; where nothing came the value beside it; NaN where nothing
+/// is finite.
 pub(super) fn of(val: &Curve, learning: &Curve) -> Vec<f32> {
     let steps: BTreeSet<u64> = val.step.iter().chain(&learning.step).copied().collect();
     let cells = SPARK.min(steps.len());
@@ -31,7 +32,11 @@ pub(super) fn of(val: &Curve, learning: &Curve) -> Vec<f32> {
     }
     // Of no finite value the mean is NaN, as it should be.
     let mean = |(sum, count)| sum / f64::from(count);
-    let known = lowest.into_iter().zip(sums).map(|(low, sum)| low.or(sum.map(mean)));
+    let first = lowest.iter().position(Option::is_some).unwrap_or(cells);
+    let known = lowest.into_iter().zip(sums).enumerate().map(|(at, (low, sum))| {
+        let before = sum.filter(|_| at < first);
+        low.or(before.map(mean))
+    });
     let known: Vec<Option<f64>> = known.collect();
     let mut beside = known.iter().flatten().next().copied().unwrap_or(f64::NAN);
     let filled = known.into_iter().map(|value| {
@@ -56,6 +61,11 @@ mod tests {
         assert_eq!(of(&curve(&[]), &learning)[..2], [3.0, 1.0]);
         assert!(of(&curve(&[]), &learning)[2].is_nan());
         assert_eq!(of(&curve(&[(6, 0.5)]), &learning), [3.0, 1.0, 0.5]);
+        assert_eq!(
+            of(&curve(&[(2, 0.5)]), &learning),
+            [0.5, 0.5, 0.5],
+            "no train loss after val loss"
+        );
         // Steps that lie close leave stretches empty.
         assert_eq!(of(&curve(&[(1, 0.9), (2, 0.8), (90, 0.1)]), &curve(&[])), [0.8, 0.8, 0.1]);
         let long: Vec<(u64, f64)> = (1..=1000).map(|step| (step, step as f64)).collect();

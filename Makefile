@@ -27,7 +27,7 @@ test: setup      ## Everything CI checks: format, lints, tests, licences.
 test-sites: setup ## Runs over SSH and Slurm, on real daemons on loopback; needs root and their Debian packages.
 	@for c in sshd ssh unshare sbatch slurmctld slurmd munged; do PATH=$$PATH:/usr/sbin command -v $$c >/dev/null || \
 	 { echo "missing $$c: apt-get install openssh-server slurm-wlm munge (as root)"; exit 1; }; done
-	cargo test --locked --all-features --test it -- --ignored --test-threads 1 sites::
+	cargo test --locked --all-features --test it -- --ignored --test-threads 1 sites:: machine::
 
 sanitize:        ## The CPU kernels under AddressSanitizer and UndefinedBehaviorSanitizer; ARGS = rounds.
 	scripts/sanitize.sh $(ARGS)

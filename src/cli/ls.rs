@@ -75,7 +75,7 @@ pub struct Args {
 const ORDERS: [&str; 4] = ["id", "name", "state", "time"];
 
 /// What is said of runs that are `lost?`.
-pub const LOST: &str = "The trainer of a run that is lost? is dead, and no runner is at work to notice; \
+pub const LOST: &str = "The trainer of a run that is lost? is dead, and no runner has written since; \
                         `tuneboard runner` starts one, which resumes the run.";
 
 /// `tuneboard ls`.

@@ -1,7 +1,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{Event, EventKind, VERSION};
 
@@ -9,6 +11,14 @@ use super::{Event, EventKind, VERSION};
 #[derive(Debug)]
 pub struct EventWriter {
     file: File,
+    /// Unix time when it was opened, less [`uptime`] then.
+    boot: Duration,
+}
+
+/// Since the machine was started, its sleep included: a clock that nobody can set.
+fn uptime() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 impl EventWriter {
@@ -24,12 +34,14 @@ impl EventWriter {
                 file.write_all(b"\n")?;
             }
         }
-        Ok(Self { file })
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Self { file, boot: now.saturating_sub(uptime()) })
     }
 
-    /// Appends one event, stamped with the clock.
+    /// Appends one event, stamped with the time. Between two stamps of a writer lies the time that went by, also
+    /// where the clock was set meanwhile.
     pub fn write(&mut self, step: u64, kind: EventKind) -> io::Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = self.boot + uptime();
         let event = Event { v: VERSION, t: now.as_millis() as i64, step, kind };
         self.append(&event)
     }

@@ -1,10 +1,13 @@
 use std::collections::BTreeSet;
 
 use crate::spec::RunId;
-use crate::store::{Reader, Run, SiteInfo, StoreError};
+use crate::store::{Millis, Reader, Run, RunnerInfo, SiteInfo, StoreError, now};
 
 use super::process::{alive, is_alive, is_here};
 use super::slots::LOCAL;
+
+/// A runner whose heartbeat is older cannot write: its disk is read-only, say.
+const SILENT: Millis = 5000;
 
 /// Which live runs may not be what the database says, as nobody is there to know better.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,14 +17,16 @@ pub struct Doubts {
 }
 
 impl Doubts {
-    /// Asks the database, and this machine whether the trainers live where no runner does: a runner takes a
-    /// dead trainer's run back into the queue, but only once there is one.
+    /// Asks the database, and this machine whether the trainers live where no runner is heard: a runner takes a
+    /// dead trainer's run back into the queue, but only once there is one that can write.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn read(reader: &Reader) -> Result<Self, StoreError> {
         let mut doubts = Self { sites: reader.sites()?, lost: BTreeSet::new() };
-        if reader.runner()?.is_some_and(|info| alive(&info)) {
+        let notices =
+            |info: &RunnerInfo| alive(info) && (0..SILENT).contains(&(now() - info.heartbeat));
+        if reader.runner()?.as_ref().is_some_and(notices) {
             return Ok(doubts);
         }
         let live = reader.open_runs(1)?;
@@ -44,7 +49,7 @@ impl Doubts {
         run.doubt(&self.sites)
     }
 
-    /// Live runs whose trainer is dead while no runner is at work.
+    /// Live runs whose trainer is dead while no runner is heard.
     pub fn lost(&self) -> &BTreeSet<RunId> {
         &self.lost
     }

@@ -9,7 +9,6 @@ use super::folder::{self, Meta};
 use super::process::{
     Signal, find_trainer, identify, is_alive, is_here, memory_kills, signal_group,
 };
-use super::room::is_for_want_of_room;
 use super::state::Runner;
 use super::text::last_lines;
 use super::verdict::{End, Verdict};
@@ -100,9 +99,9 @@ impl Runner<'_> {
         let verdict = match verdict {
             // Not its fault, and the next one would fare no better.
             Verdict::Over(Outcome::Failed { why, .. })
-                if here && end.desired == Desired::Run && is_for_want_of_room(&why) =>
+                if here && end.desired == Desired::Run && self.is_for_want_of_room(&end, &why) =>
             {
-                self.wants_room();
+                self.wants_room(&why);
                 Verdict::Resume(why)
             }
             verdict => verdict,

@@ -21,8 +21,9 @@ use super::state::Runner;
 /// How long new work, or an adopted trainer's end, may go unnoticed. A child's end wakes the runner.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The pauses after an error: a full disk is not emptied by asking ten times a second.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// The pauses after an error: a full disk is not emptied by asking ten times a second. Whoever empties it sees true
+/// states again within ten seconds.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
 /// Why a runner is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,9 +129,14 @@ impl Runner<'_> {
                 Err(_) if !self.board.runs().is_dir() => return Some(Left::Gone),
                 Err(_) if self.store.reader().is_replaced() => return None,
                 Err(e) => {
+                    let last = pause;
                     pause = (pause * 2).clamp(PAUSES.0, PAUSES.1);
                     self.seen = None;
-                    self.note(&format!("{e} The next try is in {:.1} s.", pause.as_secs_f32()));
+                    self.look_at_room();
+                    // What goes on for hours is told once.
+                    if pause != last {
+                        self.note(&format!("{e} The next try is in {:.1} s.", pause.as_secs_f32()));
+                    }
                 }
             }
             if self.has_work() || pause > TICK {

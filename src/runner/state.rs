@@ -40,6 +40,8 @@ pub(super) struct Runner<'b> {
     pub waits: bool,
     /// Free bytes for which it waits, after a run has failed for want of room.
     pub needed: Option<u64>,
+    /// When the disk of the runs was last seen full.
+    pub full: Option<Instant>,
     /// The live run whose events come first in the next tick.
     pub left_out: Option<RunId>,
     /// For the threads that wait for children.
@@ -89,6 +91,7 @@ impl<'b> Runner<'b> {
             replan: true,
             waits: false,
             needed: None,
+            full: None,
             left_out: None,
             waker,
             wakes,

@@ -157,7 +157,8 @@ pub(super) fn append(path: &Path, entries: &[Entry]) -> io::Result<()> {
         serde_json::to_writer(&mut text, &Line { t, what: entry.clone() })?;
         text.push(b'\n');
     }
-    file.write_all(&text)
+    file.write_all(&text)?;
+    file.sync_data()
 }
 
 /// The entries for runs that were queued together.

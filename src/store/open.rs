@@ -137,7 +137,6 @@ impl Store {
             if mode != "wal" {
                 db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
             }
-            db.pragma_update(None, "synchronous", "NORMAL")?;
             db.pragma_update(None, "foreign_keys", "ON")?;
             db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
             db.pragma_update_and_check(None, "journal_size_limit", 32 << 20, |_| Ok(()))?;
@@ -170,12 +169,22 @@ impl Store {
         &mut self,
         f: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.change_noted(|tx| Ok((f(tx)?, Vec::new())))
+        self.transact("NORMAL", |tx| Ok((f(tx)?, Vec::new())))
     }
 
-    /// The same for what people write: the entries go into the journal before the change is committed.
+    /// The same for what people write: the entries go into the journal before the change is committed, and it is on
+    /// the disk when this returns. What the runner writes may be lost with the machine's power: it is read again from
+    /// the events.
     pub(super) fn change_noted<T>(
         &mut self,
+        f: impl Fn(&Transaction) -> rusqlite::Result<(T, Vec<Entry>)>,
+    ) -> Result<T> {
+        self.transact("FULL", f)
+    }
+
+    fn transact<T>(
+        &mut self,
+        synchronous: &str,
         f: impl Fn(&Transaction) -> rusqlite::Result<(T, Vec<Entry>)>,
     ) -> Result<T> {
         if self.pinned {
@@ -184,6 +193,7 @@ impl Store {
             *self = Self::open(&self.reader.path.clone())?;
         }
         patiently(&self.reader.path, || {
+            self.reader.db.pragma_update(None, "synchronous", synchronous)?;
             let tx = Transaction::new_unchecked(&self.reader.db, TransactionBehavior::Immediate)?;
             let (answer, entries) = f(&tx)?;
             if let Some(journal) = &self.journal {

@@ -47,6 +47,8 @@ mod language_models;
 #[cfg(test)]
 mod lineage;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
 mod packing;

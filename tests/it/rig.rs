@@ -17,7 +17,8 @@ use tuneboard::store::{NewRun, NewSweep, Process, Reader, Run, Store};
 const DEADLINE: Duration = Duration::from_mins(2);
 
 pub struct Rig {
-    dir: TempDir,
+    /// Held for its drop, which removes it; `None` = somebody else's.
+    _dir: Option<TempDir>,
     pub board: Board,
     pub store: Store,
     runners: Vec<Child>,
@@ -26,23 +27,32 @@ pub struct Rig {
 impl Rig {
     /// A board with that many slots.
     pub fn new(slots: u32) -> Self {
-        let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake_trainer.py");
-        Self::with_trainer(slots, &trainer)
+        Self::with_config(&config(slots, &fake_trainer()))
     }
 
     pub fn with_trainer(slots: u32, trainer: &Path) -> Self {
-        Self::with_config(&format!(
-            "[sites.local]\nslots = {slots}\nthreads = 1\ntrainer = {trainer:?}\n"
-        ))
+        Self::with_config(&config(slots, trainer))
     }
 
     pub fn with_config(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("runs")).unwrap();
-        fs::write(dir.path().join("config.toml"), config).unwrap();
-        let board = Board::open(dir.path()).unwrap();
+        let mut rig = Self::within(dir.path(), config);
+        rig._dir = Some(dir);
+        rig
+    }
+
+    /// A board of fake trainers made in a folder that stays.
+    pub fn within(folder: &Path, config: &str) -> Self {
+        fs::create_dir(folder.join("runs")).unwrap();
+        fs::write(folder.join("config.toml"), config).unwrap();
+        Self::over(folder)
+    }
+
+    /// The board that lies there.
+    pub fn over(folder: &Path) -> Self {
+        let board = Board::open(folder).unwrap();
         let store = Store::open(&board.database()).unwrap();
-        Self { dir, board, store, runners: Vec::new() }
+        Self { _dir: None, board, store, runners: Vec::new() }
     }
 
     /// Queues one run per text, which is words for the fake trainer.
@@ -81,7 +91,7 @@ impl Rig {
     pub fn runner(&mut self, variables: &[(&str, &str)]) -> u32 {
         let child = Command::new(tuneboard())
             .args(["runner", "--board"])
-            .arg(self.dir.path())
+            .arg(self.board.root())
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -180,6 +190,15 @@ impl Drop for Rig {
             }
         }
     }
+}
+
+/// `config.toml` of a board that trains on this machine alone.
+pub fn config(slots: u32, trainer: &Path) -> String {
+    format!("[sites.local]\nslots = {slots}\nthreads = 1\ntrainer = {trainer:?}\n")
+}
+
+pub fn fake_trainer() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fake_trainer.py")
 }
 
 /// Polls until `is` holds.

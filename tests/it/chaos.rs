@@ -8,15 +8,15 @@ use std::time::Duration;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tuneboard::runner;
 use tuneboard::spec::{Outcome, RunId, RunState};
-use tuneboard::store::Reader;
+use tuneboard::store::{Reader, Run};
 
 use super::rig::{Rig, kill, tuneboard};
 
 /// Draws that differ from call to call and are the same in every test run (SplitMix64).
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,7 +28,7 @@ impl Dice {
 /// Kills at `moments` random moments, `pause` milliseconds apart on average, and starts a runner again
 /// some time after it was killed. A machine that is done with the sweep before that gets another one
 /// from `queue`. Gives all runs, and how many of each kind of process were hit.
-fn havoc(
+pub fn havoc(
     rig: &mut Rig,
     queue: impl Fn(&mut Rig) -> Vec<RunId>,
     moments: usize,
@@ -47,8 +47,10 @@ fn havoc(
             continue;
         }
         let reader = rig.store.reader();
-        let live: Vec<RunId> =
-            runs.iter().filter(|run| run.state.is_live()).map(|run| run.id).collect();
+        // The number of a process on a host is another's here.
+        let is_here = |run: &&Run| run.placement.as_ref().is_some_and(|at| at.site == "local");
+        let live = runs.iter().filter(|run| run.state.is_live()).filter(is_here);
+        let live: Vec<RunId> = live.map(|run| run.id).collect();
         let victim = dice.below(3) as usize;
         hits[victim] += match victim {
             0 if live.is_empty() => 0,
@@ -109,7 +111,7 @@ fn kill_a_dashboard(rig: &Rig, after_ms: u64) {
     dashboard.wait().unwrap();
 }
 
-fn check(rig: &Rig, ids: &[RunId], epochs: u32) {
+pub fn check(rig: &Rig, ids: &[RunId], epochs: u32) {
     for id in ids {
         // Whoever waits for a run sees to it that somebody serves the board, as `--wait` does.
         let run = rig.wait(*id, "ended", |run| {

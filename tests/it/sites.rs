@@ -1,5 +1,6 @@
 //! Runs on other machines, with a real OpenSSH and a real Slurm on loopback (`make test-sites`).
 
+mod chaos;
 mod failures;
 mod heartbeats;
 mod hostile;
@@ -71,6 +72,11 @@ impl Hosts {
 
     /// The process of the master connection to a host.
     fn master(&self, host: &str) -> i32 {
+        self.master_now(host).unwrap_or_else(|| panic!("no master of {host}"))
+    }
+
+    /// The same, if there is one at this moment.
+    fn master_now(&self, host: &str) -> Option<i32> {
         let runtime =
             std::env::var_os("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("tuneb"));
         let plain = PathBuf::from(format!("/tmp/tuneboard-{}", unsafe { libc::getuid() }));
@@ -84,9 +90,7 @@ impl Hosts {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&said.stderr).into_owned();
-        let pid =
-            said.split_once("pid=").and_then(|(_, rest)| rest.split(')').next()?.parse().ok());
-        pid.unwrap_or_else(|| panic!("no master: {said}"))
+        said.split_once("pid=").and_then(|(_, rest)| rest.split(')').next()?.parse().ok())
     }
 
     /// The home folder of a host, as a folder here.

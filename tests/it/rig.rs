@@ -17,8 +17,9 @@ use tuneboard::store::{NewRun, NewSweep, Process, Reader, Run, Store};
 const DEADLINE: Duration = Duration::from_mins(2);
 
 pub struct Rig {
-    /// Held for its drop, which removes it; `None` = somebody else's.
-    _dir: Option<TempDir>,
+    /// `None` = somebody else's.
+    #[expect(dead_code, reason = "its drop removes it")]
+    dir: Option<TempDir>,
     pub board: Board,
     pub store: Store,
     runners: Vec<Child>,
@@ -37,7 +38,7 @@ impl Rig {
     pub fn with_config(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut rig = Self::within(dir.path(), config);
-        rig._dir = Some(dir);
+        rig.dir = Some(dir);
         rig
     }
 
@@ -52,7 +53,7 @@ impl Rig {
     pub fn over(folder: &Path) -> Self {
         let board = Board::open(folder).unwrap();
         let store = Store::open(&board.database()).unwrap();
-        Self { _dir: None, board, store, runners: Vec::new() }
+        Self { dir: None, board, store, runners: Vec::new() }
     }
 
     /// Queues one run per text, which is words for the fake trainer.

@@ -17,8 +17,7 @@ use tuneboard::store::{NewRun, NewSweep, Process, Reader, Run, Store};
 const DEADLINE: Duration = Duration::from_mins(2);
 
 pub struct Rig {
-    /// `None` = somebody else's.
-    #[expect(dead_code, reason = "its drop removes it")]
+    /// Removed by its drop; `None` = somebody else's.
     dir: Option<TempDir>,
     pub board: Board,
     pub store: Store,

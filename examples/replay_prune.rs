@@ -11,12 +11,12 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use serde_json::{Value, json};
-use tuneboard::spec::search::prune::{self, Mark};
+use tuneboard::spec::search::prune::{Mark, Rule};
 
 /// Quarters of an epoch: 40 whole runs.
 const BUDGET: u32 = 640;
-/// No run is judged before half an epoch.
-const GRACE: u32 = 2;
+/// Steps are quarters of an epoch.
+const STEPS_AN_EPOCH: u32 = 4;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -55,7 +55,9 @@ fn column(frame: &DataFrame, name: &str) -> Result<Vec<f64>, Box<dyn Error>> {
 
 /// Configuration, steps and whether the budget ended it, of each run in the order started.
 fn replay(marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usize, u32, bool)> {
-    let rungs = prune::rungs(steps, GRACE);
+    let rule = Rule::default();
+    let rungs: Vec<u32> =
+        rule.rungs(steps, steps / STEPS_AN_EPOCH).into_iter().map(|(at, _)| at).collect();
     let mut seen: Vec<Vec<Mark>> = vec![Vec::new(); rungs.len()];
     let (mut spent, mut runs) = (0, Vec::new());
     for config in order {
@@ -65,7 +67,7 @@ fn replay(marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usize, u32, bool)
             spent += 1;
             let Some(rung) = rungs.iter().position(|rung| *rung == ran) else { continue };
             let own = marks[config * steps as usize + ran as usize - 1];
-            let cut = prune::judge(own, &seen[rung]);
+            let cut = rule.judge(own, &seen[rung]);
             seen[rung].push(own);
             if cut.is_some() {
                 runs.push((*config, ran, false));

@@ -12,6 +12,7 @@ pub mod export;
 pub mod forecast;
 pub mod groups;
 mod importance;
+pub mod lr_range;
 pub mod metrics;
 pub mod mistakes;
 pub mod sizes;

@@ -1,7 +1,9 @@
 //! A sweep as a whole: the best settings (averaged over seeds), how much each varied key matters, the cost, and
 //! the Pareto front of score and cost.
 
+mod confirmation;
 mod effects;
+mod pruning;
 mod read;
 
 use std::cmp::Ordering;
@@ -9,11 +11,14 @@ use std::collections::HashMap;
 
 use super::groups::{Spread, fold};
 use super::sizes;
-use crate::spec::{IGNORED, RunId};
+use crate::spec::{IGNORED, Part, RunId};
 use crate::store::{Millis, Run};
 
+use confirmation::confirmation;
+pub use confirmation::{Confirmation, Confirmed, Lead};
 pub use effects::Effect;
 use effects::effects;
+pub use pruning::{Pruning, pruning};
 pub use read::{SweepFacts, read, score};
 
 /// The analysis of a sweep.
@@ -29,6 +34,8 @@ pub struct SweepReport {
     pub gpu: Millis,
     /// Time on CPUs, likewise.
     pub cpu: Millis,
+    /// True if a lower score is a better one.
+    pub lower: bool,
 }
 
 /// Runs with the same values on every axis.
@@ -50,6 +57,17 @@ pub struct Setting {
     pub is_on_front: bool,
 }
 
+impl SweepReport {
+    /// The best of some values of scores.
+    pub fn best<'a, T>(&self, of: impl Iterator<Item = (T, f64)> + 'a) -> Option<(T, f64)>
+    where
+        T: 'a,
+    {
+        let sign = if self.lower { -1.0 } else { 1.0 };
+        of.max_by(|(_, a), (_, b)| (sign * a).total_cmp(&(sign * b)))
+    }
+}
+
 /// Milliseconds that the attempts of a run have held a device so far.
 pub fn cost(run: &Run) -> Option<Millis> {
     run.device_time
@@ -60,21 +78,41 @@ pub fn is_on_gpu(run: &Run) -> bool {
     run.placement.as_ref().is_some_and(|p| p.device.starts_with("cuda"))
 }
 
-/// Accuracy for an hour of a device: the mean score over the mean time of a run.
-pub fn per_hour(setting: &Setting) -> Option<f64> {
+/// Accuracy for an hour of a device: the mean score over the mean time of a run. A loss has none.
+pub fn per_hour(report: &SweepReport, setting: &Setting) -> Option<f64> {
+    if report.lower {
+        return None;
+    }
     let cost = setting.cost.filter(|cost| *cost > 0)?;
     Some(setting.score.mean? / (cost as f64 / 3_600_000.0))
 }
 
-/// The run with the highest score; of equals the oldest.
-pub fn best_run(runs: &[Run], score: impl Fn(&Run) -> Option<f64>) -> Option<&Run> {
+/// The run with the best score; of equals the oldest.
+pub fn best_run(runs: &[Run], lower: bool, score: impl Fn(&Run) -> Option<f64>) -> Option<&Run> {
     let scored = runs.iter().filter_map(|run| Some((run, score(run).filter(|x| x.is_finite())?)));
-    scored.max_by(|(a, x), (b, y)| x.total_cmp(y).then_with(|| b.id.cmp(&a.id))).map(|(run, _)| run)
+    let good = |x: f64| if lower { -x } else { x };
+    let order = |(a, x): &(&Run, f64), (b, y): &(&Run, f64)| {
+        good(*x).total_cmp(&good(*y)).then_with(|| b.id.cmp(&a.id))
+    };
+    scored.max_by(order).map(|(run, _)| run)
 }
 
 /// Reports on the runs of a sweep that varied these keys. `score` is the figure that is compared, the higher
-/// the better.
-pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f64>) -> SweepReport {
+/// the better, or the lower. Runs that confirm a setting count for the time alone: they would make the best
+/// look better known than the others.
+pub fn report(
+    all: &[Run],
+    varied: &[String],
+    lower: bool,
+    score: impl Fn(&Run) -> Option<f64>,
+) -> SweepReport {
+    let trials: Vec<Run>;
+    let runs = if all.iter().any(|run| run.part == Part::Confirmation) {
+        trials = all.iter().filter(|run| run.part != Part::Confirmation).cloned().collect();
+        &trials
+    } else {
+        all
+    };
     let axes: Vec<String> = varied.iter().filter(|key| *key != "seed").cloned().collect();
     let values =
         |run: &Run| -> Vec<String> { axes.iter().map(|key| run.spec.shown(key)).collect() };
@@ -97,17 +135,18 @@ pub fn report(runs: &[Run], varied: &[String], score: impl Fn(&Run) -> Option<f6
             }
         })
         .collect();
-    settings.sort_by(rank);
+    settings.sort_by(|a, b| rank(a, b, lower));
     front(&mut settings);
     let effects = effects(&axes, runs, &score);
-    let sum = |gpu: bool| runs.iter().filter(|r| is_on_gpu(r) == gpu).filter_map(cost).sum();
-    SweepReport { axes, settings, effects, gpu: sum(true), cpu: sum(false) }
+    let sum = |gpu: bool| all.iter().filter(|r| is_on_gpu(r) == gpu).filter_map(cost).sum();
+    SweepReport { axes, settings, effects, gpu: sum(true), cpu: sum(false), lower }
 }
 
 /// Better means first; then the steadier, then the cheaper, then the older one, so that the order never
 /// depends on that of the runs.
-fn rank(a: &Setting, b: &Setting) -> Ordering {
-    let mean = |s: &Setting| s.score.mean.unwrap_or(f64::NEG_INFINITY);
+fn rank(a: &Setting, b: &Setting, lower: bool) -> Ordering {
+    let sign = if lower { -1.0 } else { 1.0 };
+    let mean = |s: &Setting| s.score.mean.map_or(f64::NEG_INFINITY, |mean| sign * mean);
     let sd = |s: &Setting| s.score.sd.unwrap_or(f64::INFINITY);
     mean(b)
         .total_cmp(&mean(a))
@@ -164,7 +203,7 @@ pub fn grid(report: &SweepReport, rows: usize, columns: usize) -> Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Outcome, Placement, RunSpec, RunState};
+    use crate::spec::{Outcome, Placement, Plan, RunSpec, RunState};
 
     fn run(id: u32, lr: f64, epochs: u32, seed: u64, acc: f64) -> Run {
         let spec = RunSpec { lr, epochs, seed, ..RunSpec::default() };
@@ -197,7 +236,7 @@ mod tests {
             }
         }
         let varied = ["lr", "epochs", "seed"].map(str::to_owned);
-        report(&runs, &varied, |run| run.best.get("val/acc").copied())
+        report(&runs, &varied, false, |run| run.best.get("val/acc").copied())
     }
 
     #[test]
@@ -238,7 +277,7 @@ mod tests {
         majority.spec.model = "majority".into();
         runs.push(majority);
         let varied = ["model", "lr"].map(str::to_owned);
-        let report = report(&runs, &varied, |r| r.best.get("val/acc").copied());
+        let report = report(&runs, &varied, false, |r| r.best.get("val/acc").copied());
         assert_eq!(report.settings.last().unwrap().values, ["majority", "–"]);
         assert_eq!(report.effects[1].levels.iter().map(|(_, s)| s.n).sum::<usize>(), 4);
         assert!(report.effects[1].levels.iter().all(|(_, s)| s.mean == Some(0.9)));
@@ -252,9 +291,9 @@ mod tests {
     fn a_key_drawn_anew_each_time_explains_nothing_by_itself() {
         let runs: Vec<Run> =
             (1..5).map(|i| run(i, f64::from(i) * 1e-5, 1, 0, 0.1 * f64::from(i))).collect();
-        let report = report(&runs, &["lr".to_owned()], |r| r.best.get("val/acc").copied());
+        let report = report(&runs, &["lr".to_owned()], false, |r| r.best.get("val/acc").copied());
         assert_eq!(report.effects[0].share, None);
-        let none = super::report(&[], &["lr".to_owned()], |_| None);
+        let none = super::report(&[], &["lr".to_owned()], false, |_| None);
         assert_eq!((none.settings.len(), none.effects[0].share), (0, None));
     }
 
@@ -270,7 +309,7 @@ mod tests {
             runs.push(run);
         }
         let varied = ["lr", "warmup"].map(str::to_owned);
-        let report = report(&runs, &varied, |r| r.best.get("val/acc").copied());
+        let report = report(&runs, &varied, false, |r| r.best.get("val/acc").copied());
         let [lr, warmup] = report.effects.as_slice() else { panic!("two keys") };
         assert!(lr.share > Some(0.9) && warmup.share < Some(0.05), "{:?}", report.effects);
         assert_eq!((lr.levels.len(), lr.levels.iter().map(|l| l.1.n).sum::<usize>()), (5, 90));
@@ -287,8 +326,15 @@ mod tests {
     #[test]
     fn the_best_run_is_the_oldest_of_equals() {
         let runs = [run(3, 1e-5, 1, 0, 0.9), run(1, 1e-5, 1, 0, 0.9), run(2, 1e-5, 1, 0, f64::NAN)];
-        assert_eq!(best_run(&runs, score).map(|run| run.id), Some(RunId(1)));
-        assert!(best_run(&[], score).is_none());
+        let score = |run: &Run| score(&Plan::default(), run);
+        assert_eq!(best_run(&runs, false, score).map(|run| run.id), Some(RunId(1)));
+        assert!(best_run(&[], false, score).is_none());
+        // Of a loss the lowest is the best, and settings come in that order.
+        let runs = [run(1, 1e-5, 1, 0, 0.9), run(2, 2e-5, 1, 0, 0.7), run(3, 3e-5, 1, 0, 0.8)];
+        assert_eq!(best_run(&runs, true, score).map(|run| run.id), Some(RunId(2)));
+        let report = report(&runs, &["lr".to_owned()], true, score);
+        let order: Vec<RunId> = report.settings.iter().flat_map(|s| s.runs.clone()).collect();
+        assert_eq!(order, [RunId(2), RunId(3), RunId(1)]);
     }
 
     #[test]

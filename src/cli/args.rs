@@ -4,8 +4,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::{
     archive, clone, compare, completions, confusion, data, demo, doctor, error::CliError, errors,
-    export, gc, hold, init, logs, ls, man, models, note, predict, reindex, rename, restore, resume,
-    retry, rm, run, runner, show, sites, stop, sweep, tag, tokenize, trust, verb::Context,
+    export, gc, hold, init, logs, lr_find, ls, man, models, note, predict, reindex, rename,
+    restore, resume, retry, rm, run, runner, show, sites, stop, sweep, tag, tokenize, trust,
+    verb::Context,
 };
 
 /// What `--version` tells; `-V` tells the number alone.
@@ -77,6 +78,7 @@ pub enum Verb {
     Gc(gc::Args),
     Models(models::Args),
     Data(data::Args),
+    LrFind(lr_find::Args),
     Sites(sites::Args),
     Doctor(doctor::Args),
     Reindex(reindex::Args),
@@ -117,6 +119,7 @@ impl Verb {
             Self::Gc(args) => gc::run(args, context),
             Self::Models(args) => models::run(args, context),
             Self::Data(args) => data::run(args, context),
+            Self::LrFind(args) => lr_find::run(args, context),
             Self::Sites(args) => sites::run(args, context),
             Self::Doctor(args) => doctor::run(args, context),
             Self::Reindex(args) => reindex::run(args, context),

@@ -39,6 +39,10 @@ pub struct RunObject<'a> {
     pass: Option<Pass>,
     site: Option<&'a str>,
     sweep: Option<String>,
+    /// In its sweep: `trial`, `spared` (pruned, and let go on) or `confirmation`.
+    part: &'static str,
+    /// Where and why it was pruned.
+    pruned: Option<Pruned<'a>>,
     tags: &'a [String],
     /// Weights that learn.
     trainable_parameters: Option<u64>,
@@ -70,11 +74,42 @@ impl<'a> RunObject<'a> {
             pass: run.pass.filter(|_| run.state == RunState::Running),
             site: run.placement.as_ref().map(|p| p.site.as_str()),
             sweep: run.sweep.map(|s| s.to_string()),
+            part: run.part.word(),
+            pruned: pruned(run),
             tags: &run.tags,
             trainable_parameters: sizes::trainable(run),
             peak_memory_bytes: sizes::memory(run),
         }
     }
+}
+
+/// Where and why a run was pruned.
+#[derive(Debug, Serialize)]
+pub struct Pruned<'a> {
+    /// Eighths of its schedule that were done.
+    rung: u32,
+    epoch: Option<f64>,
+    metric: &'a str,
+    value: Option<f64>,
+    /// What would have been good enough.
+    threshold: Option<f64>,
+    /// Its place among the runs at the rung, from 1.
+    rank: u32,
+    of: u32,
+}
+
+fn pruned(run: &Run) -> Option<Pruned<'_>> {
+    let Some(Outcome::Pruned(at)) = run.state.outcome() else { return None };
+    let number = |text: &String| text.parse().ok().filter(|x: &f64| x.is_finite());
+    Some(Pruned {
+        rung: at.rung,
+        epoch: number(&at.epoch),
+        metric: &at.metric,
+        value: number(&at.value),
+        threshold: number(&at.threshold),
+        rank: at.rank,
+        of: at.of,
+    })
 }
 
 /// Where a run comes from and what came of it.

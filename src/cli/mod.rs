@@ -24,6 +24,7 @@ mod gc;
 mod hold;
 mod init;
 mod logs;
+mod lr_find;
 mod ls;
 mod man;
 mod models;

@@ -54,6 +54,9 @@ impl Args {
             desired,
         };
         let new: Vec<NewRun> = runs.iter().map(new).collect();
+        let is_looked_after = sweep
+            .as_ref()
+            .is_some_and(|new| new.sweep.is_looked_after() || new.sweep.plan.prune.is_some());
         let planned = sweep.as_ref().map_or(new.len(), |new| new.sweep.planned());
         let (number, ids) = store.enqueue(sweep.as_ref(), &new)?;
         self.put_tags(&mut store, &ids)?;
@@ -79,7 +82,7 @@ impl Args {
             return Ok(exit::OK);
         }
         let what = match number {
-            Some(sweep) if planned > ids.len() => Awaited::Search(sweep, planned),
+            Some(id) if is_looked_after => Awaited::Sweep(id),
             _ => Awaited::Runs(&ids),
         };
         wait::wait(board, what, context)

@@ -6,7 +6,7 @@ use super::verb::Context;
 use super::{exit, paths, queue, sweep};
 use crate::board::Board;
 use crate::order::{check_inputs, disk, name_of, take_model};
-use crate::spec::{RunSpec, SpecError, Strategy, Sweep, Values, keys};
+use crate::spec::{RunSpec, SpecError, Strategy, Sweep, Values, is_sweep_key, keys};
 
 /// Queue one run
 #[derive(Debug, clap::Args)]
@@ -34,9 +34,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     args.queue.check()?;
     let pairs: Vec<_> = args.pairs.iter().map(|p| keys::pair(p)).collect::<Result<_, _>>()?;
-    if let Some((key, _)) =
-        pairs.iter().find(|(key, _)| ["trials", "sweep_seed", "search", "keep_best"].contains(key))
-    {
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| is_sweep_key(key)) {
         return Err(CliError::Usage(format!("`{key}` belongs to a sweep: use `tuneboard sweep`.")));
     }
     let pairs = paths::resolved(&pairs, board.root());

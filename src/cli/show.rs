@@ -1,4 +1,5 @@
 mod classes;
+mod rungs;
 mod sweep;
 
 use std::fmt::Write as _;
@@ -16,7 +17,9 @@ use crate::events::{Level, Split, Started};
 use crate::runner::Doubts;
 use crate::spec::keys::{KEYS, Key, ValueKind};
 use crate::spec::metrics::{self, Better};
-use crate::spec::{EvalEvery, EvalRows, Init, Outcome, RunSpec, RunState, counts_as_best, short};
+use crate::spec::{
+    EvalEvery, EvalRows, Init, Outcome, RunSpec, RunState, SWEEP_KEYS, counts_as_best, short,
+};
 use crate::store::{Curve, Reader, Run};
 
 /// Show everything about a run; without an id, all keys of a run and their defaults
@@ -42,7 +45,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let reader = verb::reader(&board)?;
     if id.starts_with('s') {
-        return sweep::run(&reader, id.parse()?, args.analysis, context);
+        return sweep::run(&board, &reader, id.parse()?, args.analysis, context);
     }
     if args.analysis {
         let why = format!("--analysis is for a sweep, as in `tuneboard show s3`; {id} is a run.");
@@ -298,7 +301,11 @@ fn last_words(run: &Run, context: &mut Context) -> Result<(), CliError> {
             context.out.line(format!("  {line}"))?;
         }
     }
-    let next = format!("Next: tuneboard logs {0}, or tuneboard resume {0}", run.id);
+    let goes_on = match outcome {
+        Outcome::Pruned(_) => ", which lets it go on, without being judged again",
+        _ => "",
+    };
+    let next = format!("Next: tuneboard logs {0}, or tuneboard resume {0}{goes_on}", run.id);
     context.out.line(next)
 }
 
@@ -324,6 +331,12 @@ fn keys(context: &mut Context) -> Result<u8, CliError> {
         let default = (key.get)(&defaults);
         let default = if default.is_empty() { NOTHING.to_owned() } else { default };
         table.row([key.name.into(), default.into(), takes(key).into(), key.help.into()]);
+    }
+    context.out.table(&table)?;
+    context.out.line("\nKeys of a sweep")?;
+    let mut table = Table::new(&["key", "takes", "~what it is"]);
+    for key in SWEEP_KEYS {
+        table.row([key.name.into(), key.takes.into(), key.help.into()]);
     }
     context.out.table(&table)?;
     context

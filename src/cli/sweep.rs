@@ -1,4 +1,7 @@
+mod amend;
+pub mod replay;
 mod stages;
+mod worst;
 
 use std::collections::HashMap;
 
@@ -12,7 +15,7 @@ use super::verb::{self, Context};
 use super::{exit, figures, paths};
 use crate::board::Board;
 use crate::order::{self, check_inputs, name_in};
-use crate::spec::{RunId, RunSpec, Sweep, keys, nearest};
+use crate::spec::{RunId, RunSpec, Sweep, SweepId, keys, nearest};
 use crate::store::{NewSweep, Reader};
 
 /// Queue many runs: every combination of the values given, or random draws
@@ -20,23 +23,28 @@ use crate::store::{NewSweep, Reader};
 #[command(after_help = "\
 Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
 lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). With search=tpe the trials after the first ten are
-chosen where those before promise most (docs/search.md). A comma inside a value is written \\,
-keep_best=3 deletes the checkpoints of all but the best three once they are done.
+chosen where those before promise most; with prune=asha runs that fall behind are stopped, and
+confirm=3 runs the best three again on fresh seeds (docs/search.md; `tuneboard show` has all keys
+of a sweep). A comma inside a value is written \\,
 NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
 which one starts from the runs of another (docs/huggingface.md).
 
 Examples:
   tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
   tuneboard sweep first seed=0..2
-  tuneboard sweep 'lr=log(1e-6,1e-3)' trials=40 search=tpe model=minilm data=data/sms_spam.csv
-  tuneboard sweep 'lr=log(1e-6,1e-3)' trials=20 model=minilm data=data/sms_spam.csv --wait")]
+  tuneboard sweep 'lr=log(1e-6,1e-3)' trials=40 search=tpe prune=asha model=minilm data=a.csv --wait
+  tuneboard sweep s3 trials+=20 until=4h      more of a sweep that was queued
+  tuneboard sweep --replay s3")]
 pub struct Args {
-    /// A named sweep, and pairs
+    /// A named sweep, or one that was queued as s3, and pairs
     #[arg(value_name = "NAME|KEY=VALUES", required = true)]
     words: Vec<String>,
     /// Check everything and show the runs, but queue nothing
     #[arg(long, conflicts_with_all = ["wait", "hold"])]
     dry_run: bool,
+    /// Show how each run of a sweep was chosen, and what pruning makes of it
+    #[arg(long, conflicts_with_all = ["wait", "hold", "dry_run"])]
+    replay: bool,
     #[command(flatten)]
     queue: queue::Args,
 }
@@ -44,6 +52,15 @@ pub struct Args {
 /// `tuneboard sweep`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
+    if args.replay {
+        return match args.words.as_slice() {
+            [id] => replay::run(id.parse()?, context),
+            _ => Err(CliError::Usage("--replay takes one sweep, as in --replay s3.".into())),
+        };
+    }
+    if let Some((id, pairs)) = queued(&args.words, &board) {
+        return amend::run(id, pairs, args.dry_run, context);
+    }
     args.queue.check()?;
     if let Some((name, typed)) = args.words.split_first()
         && let Some(staged) = board.config.staged.get(name)
@@ -73,6 +90,15 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         context.out.aside(words)?;
     }
     args.queue.queue(&board, Some(NewSweep { name, sweep }), &runs, context)
+}
+
+/// The sweep that the first word means, if it is the number of one and no name.
+fn queued<'a>(words: &'a [String], board: &Board) -> Option<(SweepId, &'a [String])> {
+    let (first, rest) = words.split_first()?;
+    let is_name =
+        board.config.sweeps.contains_key(first) || board.config.staged.contains_key(first);
+    let is_number = first.starts_with('s') && !is_name;
+    Some((first.parse().ok().filter(|_| is_number)?, rest))
 }
 
 /// Defaults, then `[sweeps.NAME]`, then the command line; the last value of a key counts.
@@ -137,6 +163,7 @@ pub(super) fn dry_run(
     let twins = twins(board, specs)?;
     let varied: Vec<&'static str> =
         keys::KEYS.iter().map(|k| k.name).filter(|k| sweep.varied().any(|v| v == *k)).collect();
+    let worst = worst::Worst::of(board, sweep, specs)?;
     if context.json {
         let run = |(i, spec): (usize, &RunSpec)| {
             json!({
@@ -146,9 +173,10 @@ pub(super) fn dry_run(
             })
         };
         let runs: Vec<_> = specs.iter().enumerate().map(run).collect();
-        context
-            .out
-            .json(&json!({ "varied": varied, "combinations": sweep.len(), "runs": runs }))?;
+        context.out.json(&json!({
+            "varied": varied, "combinations": sweep.len(), "runs": runs,
+            "planned": sweep.planned(), "plan": sweep.plan, "rungs": worst.rungs, "worst_hours": worst.hours(),
+        }))?;
         return Ok(exit::OK);
     }
     let mut columns = vec![">run"];
@@ -172,6 +200,9 @@ pub(super) fn dry_run(
     if sweep.planned() > specs.len() {
         let rest = counted(sweep.planned() - specs.len(), "run");
         context.out.line(format!("{rest} more will be chosen where those above promise most."))?;
+    }
+    for line in worst.lines(sweep) {
+        context.out.line(line)?;
     }
     context.out.line(format!("{}{again}. Nothing was queued.", counted(specs.len(), "run")))?;
     Ok(exit::OK)

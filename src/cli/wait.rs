@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::error::CliError;
 use super::figures::{self, counted};
+use super::sweep::replay;
 use super::verb::{self, Context};
 use super::{exit, ls};
+use crate::analysis::sweeps;
 use crate::board::Board;
 use crate::runner;
 use crate::spec::metrics::{test, train, val};
-use crate::spec::{Desired, Outcome, RunId, RunState, SweepId, Task};
+use crate::spec::{Desired, Outcome, Part, RunId, RunState, SweepId, Task};
 use crate::store::{self, Curve, Reader, Run};
 
 const POLL: Duration = Duration::from_millis(150);
@@ -25,25 +27,51 @@ const BARS: usize = 12;
 pub enum Awaited<'a> {
     /// These runs.
     Runs(&'a [RunId]),
-    /// All trials of a search, also those that it has not chosen yet.
-    Search(SweepId, usize),
+    /// All runs of a sweep, also those that it has not chosen yet.
+    Sweep(SweepId),
 }
 
 impl Awaited<'_> {
     fn runs(self, reader: &Reader) -> Result<Vec<Run>, CliError> {
         Ok(match self {
             Self::Runs(ids) => reader.runs(ids)?,
-            Self::Search(sweep, _) => reader.trials(sweep)?,
+            Self::Sweep(sweep) => reader.trials(sweep)?,
         })
     }
 
     /// True once there is nothing to come.
-    fn is_over(self, runs: &[Run]) -> bool {
-        let is_complete = match self {
-            Self::Runs(_) => true,
-            Self::Search(_, planned) => runs.len() >= planned || store::rests(runs),
-        };
-        is_complete && runs.iter().all(|run| run.state.outcome().is_some())
+    fn is_over(self, reader: &Reader, runs: &[Run]) -> Result<bool, CliError> {
+        if runs.iter().any(|run| run.state.outcome().is_none()) {
+            return Ok(false);
+        }
+        let Self::Sweep(id) = self else { return Ok(true) };
+        let Some(sweep) = reader.sweep(id)?.map(|known| known.sweep) else { return Ok(true) };
+        let is_spent =
+            sweep.plan.until.is_some_and(|until| store::is_spent(runs, until, store::now()));
+        if store::rests(runs) && !is_spent {
+            return Ok(true);
+        }
+        let trials = store::trials_at(runs, &sweep.plan, store::now());
+        let confirmed = runs.iter().filter(|run| run.part == Part::Confirmation);
+        let confirmed: Vec<_> = confirmed.map(|run| run.spec.clone()).collect();
+        let has_trials = is_spent || trials.len() >= sweep.planned();
+        Ok(has_trials && sweep.confirmations(&trials, &confirmed).is_empty())
+    }
+
+    /// What a sweep came to.
+    fn told(self, board: &Board, reader: &Reader, context: &mut Context) -> Result<(), CliError> {
+        let Self::Sweep(id) = self else { return Ok(()) };
+        let facts = sweeps::read(reader, id, &|run| board.predictions(run))?;
+        let Some((facts, false)) = facts.map(|facts| (facts, context.json)) else { return Ok(()) };
+        let found = facts.confirmation.as_ref();
+        let sentences = found.map(|found| found.sentences(&facts.report.axes, facts.metric()));
+        for sentence in sentences.unwrap_or_default() {
+            context.out.line(sentence)?;
+        }
+        match facts.pruning.filter(|pruning| pruning.is_pruned) {
+            Some(pruning) => context.out.line(replay::sentence(&pruning)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -68,7 +96,8 @@ pub fn wait(board: &Board, what: Awaited<'_>, context: &mut Context) -> Result<u
                 }
             }
             context.out.flush()?;
-            if what.is_over(&runs) {
+            if what.is_over(&reader, &runs)? {
+                what.told(board, &reader, context)?;
                 return conclude(&runs, context);
             }
         }
@@ -96,8 +125,9 @@ pub fn wait(board: &Board, what: Awaited<'_>, context: &mut Context) -> Result<u
 }
 
 fn conclude(runs: &[Run], context: &mut Context) -> Result<u8, CliError> {
-    let bad: Vec<&Run> =
-        runs.iter().filter(|r| r.state != RunState::Ended(Outcome::Done)).collect();
+    let is_bad =
+        |run: &&Run| !matches!(run.state, RunState::Ended(Outcome::Done | Outcome::Pruned(_)));
+    let bad: Vec<&Run> = runs.iter().filter(is_bad).collect();
     if bad.is_empty() {
         return Ok(exit::OK);
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
-use crate::spec::{Desired, Outcome, Placement, RunId, Sweep, SweepId};
+use crate::spec::{Desired, Outcome, Part, Placement, RunId, Sweep, SweepId};
 use crate::store::{Millis, NewSweep, Run};
 
 use super::clock::now;
@@ -30,6 +30,8 @@ pub(super) struct Meta {
     pub created: Millis,
     /// The sweep it belongs to.
     pub sweep: Option<MetaSweep>,
+    /// What part it has in it.
+    pub part: Part,
     /// The last attempt, 1 for the first.
     pub attempt: u32,
     /// Where that was put.
@@ -131,6 +133,7 @@ pub(super) fn prepare(
         note: run.note.clone(),
         created: run.created,
         sweep,
+        part: run.part,
         placement: Some(placement.clone()),
         ..Meta::default()
     };

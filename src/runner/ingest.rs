@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::events::{Event, EventKind, PEAK_MEMORY, Tail};
+use crate::events::{Event, EventKind, PEAK_MEMORY, Split, Tail};
 use crate::spec::{Outcome, RunId, RunState};
 
 use super::error::{Result, RunnerError};
@@ -69,6 +69,8 @@ impl Runner<'_> {
         let tells = |event: &Event| matches!(&event.kind, EventKind::Eval { values, .. } if values.contains_key(PEAK_MEMORY));
         self.replan |= live.placement.device != "cpu" && batch.events.iter().any(tells);
         let starting = live.run.state == RunState::Starting;
+        let is_news =
+            live.run.sweep.is_some() && batch.events.iter().any(|e| is_evaluation(&e.kind));
         if let Some(foreign) = batch.foreign.first() {
             self.note(&format!(
                 "{id}: passed over {} lines of its events file; at byte {}: {}",
@@ -77,6 +79,9 @@ impl Runner<'_> {
         }
         if starting && !batch.events.is_empty() {
             self.enter(id, RunState::Running)?;
+        }
+        if is_news {
+            self.judge(id)?;
         }
         Ok(batch.more)
     }
@@ -97,6 +102,15 @@ impl Runner<'_> {
             live.killed = true;
             self.note(&format!("{id}: killed: {why}"));
         }
+    }
+}
+
+/// A look at the val rows.
+fn is_evaluation(event: &EventKind) -> bool {
+    match event {
+        EventKind::Eval { split, .. } => *split == Split::Val,
+        EventKind::Metrics { values, .. } => values.keys().any(|name| name.starts_with("val/")),
+        _ => false,
     }
 }
 

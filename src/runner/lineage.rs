@@ -80,7 +80,7 @@ fn turn(parent: RunId, known: Option<&Run>, has_checkpoint: bool) -> Turn {
             match outcome {
                 Outcome::Failed { .. } => "failed",
                 Outcome::Lost { .. } => "was lost",
-                Outcome::Pruned { .. } => "was pruned",
+                Outcome::Pruned(_) => "was pruned",
                 Outcome::Stopped | Outcome::Done => "was stopped",
             }
         )),

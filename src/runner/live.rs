@@ -33,6 +33,8 @@ pub(super) struct Live {
     pub flood: Option<String>,
     /// Its end, once it is known.
     pub exit: Option<Exit>,
+    /// That it is pruned, once it has fallen behind.
+    pub cut: Option<Outcome>,
     /// When it was asked to end.
     pub asked: Option<Instant>,
     /// True once it was no longer asked.
@@ -56,6 +58,7 @@ impl Live {
             junk: 0,
             flood: None,
             exit: None,
+            cut: None,
             asked: None,
             killed: false,
             memory_kills: memory_kills(),

@@ -27,6 +27,7 @@ mod lock;
 mod log;
 pub mod plan;
 mod process;
+mod pruning;
 mod reap;
 mod reindex;
 mod remote;

@@ -70,6 +70,8 @@ impl Runner<'_> {
                 return Ok(());
             }
         }
+        // It may have fallen behind with the last that it reported, or before this runner came.
+        self.judge(id)?;
         let Some(live) = self.live.get(&id) else { return Ok(()) };
         // The row as it is now: the last events moved its epoch, and a client may have moved its desired state.
         let Some(mut run) = self.store.reader().run(id)? else {
@@ -86,6 +88,7 @@ impl Runner<'_> {
             exit,
             said: self.store.ending(id)?,
             asked: live.asked.is_some() || live.run.state == RunState::Stopping,
+            cut: live.cut.clone(),
             memory: !live.is_elsewhere() && memory_kills() > live.memory_kills,
             resumes: meta.resumes,
         };

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::board::Board;
 use crate::events::{Ending, Tail};
-use crate::spec::{Desired, Outcome, RunId, RunSpec, RunState, SweepId};
+use crate::spec::{Desired, Outcome, Part, RunId, RunSpec, RunState, SweepId};
 use crate::store::{
     History, Listing, NewRun, NewSweep, Noted, Reader, Salvaged, Store, StoreError, history,
 };
@@ -227,6 +227,7 @@ fn take_in(
     store.set_tags(id, noted.tags.as_ref().unwrap_or(&meta.tags))?;
     store.set_note(id, noted.note.as_ref().unwrap_or(&meta.note))?;
     store.set_archived(&[id], noted.archived == Some(true))?;
+    store.set_part(id, part(&old, &meta))?;
     if is_waiting(board, id, &old, &meta) {
         // Never started, or to be started anew: what its folder may hold will be cleared.
         return Ok(());
@@ -251,6 +252,19 @@ fn take_in(
         store.set_state(id, &state(board, id, &old, &meta, said))?;
     }
     Ok(())
+}
+
+/// What part a run has in its sweep. One that was pruned and put back into the queue, as the journal alone
+/// may know, was let go on.
+fn part(old: &Salvaged, meta: &Meta) -> Part {
+    let was_pruned = matches!(meta.outcome, Some(Outcome::Pruned(_)));
+    match old.part {
+        Some(part) => part,
+        None if was_pruned && old.noted.queued.is_some_and(|queued| queued > meta.created) => {
+            Part::Spared
+        }
+        None => meta.part,
+    }
 }
 
 /// True for a run that has never started, or that was put back into the queue from the start.

@@ -179,6 +179,10 @@ impl Runner<'_> {
     fn is_wanted(&mut self) -> Result<bool> {
         // The first of those that wait is held only if all are.
         let first = self.store.reader().open_runs(1)?;
+        if self.seen.is_some_and(|seen| self.store.reader().data_version().ok() != Some(seen)) {
+            // A search may have got more trials.
+            return Ok(true);
+        }
         Ok(first.iter().any(|run| run.state.is_live() || run.desired != Desired::Hold))
     }
 }

@@ -24,22 +24,24 @@ impl Runner<'_> {
     fn stop_live(&mut self, id: RunId, grace: Duration) -> Result<()> {
         let desired = self.desired(id);
         let Some(live) = self.live.get_mut(&id) else { return Ok(()) };
+        let is_wanted = desired == Desired::Run && live.cut.is_none();
+        let why = if live.cut.is_some() { "pruned".to_owned() } else { desired.to_string() };
         if live.is_elsewhere() {
-            if desired == Desired::Run || live.asked.is_some() {
+            if is_wanted || live.asked.is_some() {
                 return Ok(());
             }
             // Its site sees to the grace.
             live.asked = Some(Instant::now());
             let placement = live.placement.clone();
             self.end_elsewhere(id, &placement);
-            self.note(&format!("{id}: asked to end ({desired}) on {}", placement.site));
+            self.note(&format!("{id}: asked to end ({why}) on {}", placement.site));
             return self.enter(id, RunState::Stopping);
         }
         let Some(process) = live.process.as_ref().filter(|process| is_alive(process)) else {
             return Ok(());
         };
         let signal = match live.asked {
-            None if desired != Desired::Run => Signal::Terminate,
+            None if !is_wanted => Signal::Terminate,
             Some(asked) if !live.killed && asked.elapsed() >= grace => Signal::Kill,
             None => return Ok(()),
             Some(_) => return self.enter(id, RunState::Stopping),
@@ -51,7 +53,7 @@ impl Runner<'_> {
         self.note(&format!(
             "{id}: {}",
             match signal {
-                Signal::Terminate => format!("asked to end ({desired})"),
+                Signal::Terminate => format!("asked to end ({why})"),
                 Signal::Kill => format!("killed, {:.1} s after it was asked", grace.as_secs_f32()),
             }
         ));

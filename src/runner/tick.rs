@@ -77,7 +77,7 @@ impl Runner<'_> {
         if elsewhere {
             self.hand_over(id, false);
         }
-        Ok(())
+        self.judge(id)
     }
 
     /// Does `what` for each live run; one that fails does not keep the others waiting.

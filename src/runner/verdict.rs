@@ -27,6 +27,8 @@ pub(super) struct End {
     pub asked: bool,
     /// True if the kernel has killed processes for memory meanwhile.
     pub memory: bool,
+    /// That it was to be pruned.
+    pub cut: Option<Outcome>,
     /// How often the run was resumed by itself since it last completed an epoch.
     pub resumes: u32,
 }
@@ -78,6 +80,7 @@ impl End {
         match self.desired {
             Desired::Stop => Verdict::Over(Outcome::Stopped),
             Desired::Hold => Verdict::Queue,
+            Desired::Run if let Some(cut) = &self.cut => Verdict::Over(cut.clone()),
             // Asked, and then the user thought better of it.
             Desired::Run if self.asked => Verdict::Queue,
             Desired::Run if self.resumes < limit => Verdict::Resume(why.to_owned()),
@@ -102,6 +105,7 @@ mod tests {
             said: None,
             asked: false,
             memory: false,
+            cut: None,
             resumes: 0,
         }
     }
@@ -141,6 +145,18 @@ mod tests {
             // Killed after the grace, or before it could say so.
             assert_eq!(word(&End { desired, asked, ..end() }), want);
         }
+    }
+
+    #[test]
+    fn one_that_was_pruned_is_unless_it_was_done_or_its_user_wanted_otherwise() {
+        let cut = Some(Outcome::Pruned(crate::spec::PrunedAt::default()));
+        let end = End { cut, asked: true, ..end() };
+        assert_eq!(word(&end), "pruned");
+        let said = |ending| Some((ending, String::new()));
+        assert_eq!(word(&End { said: said(Ending::Stopped), ..end.clone() }), "pruned");
+        assert_eq!(word(&End { said: said(Ending::Done), ..end.clone() }), "done");
+        assert_eq!(word(&End { desired: Desired::Stop, ..end.clone() }), "stopped");
+        assert_eq!(word(&End { desired: Desired::Hold, ..end }), "queue");
     }
 
     #[test]

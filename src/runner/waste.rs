@@ -9,8 +9,7 @@ use std::path::PathBuf;
 
 use crate::board::Board;
 use crate::board::disk::bytes_below;
-use crate::spec::metrics::higher_is_better;
-use crate::spec::{Keep, Outcome, RunId, RunState};
+use crate::spec::{Keep, Outcome, Plan, RunId, RunState, turned};
 use crate::store::{Reader, Run, StoreError};
 
 use super::folder::is_in_use;
@@ -104,23 +103,23 @@ fn beaten(reader: &Reader, runs: &[Run]) -> Result<BTreeSet<RunId>, StoreError> 
     let mut beaten = BTreeSet::new();
     for id in sweeps {
         let known = reader.sweep(id)?;
-        let Some(kept) = known.and_then(|known| known.sweep.keep_best) else { continue };
+        let Some(sweep) = known.map(|known| known.sweep) else { continue };
+        let (Some(kept), plan) = (sweep.keep_best, sweep.plan) else { continue };
         let mut done = reader.trials(id)?;
         done.retain(|run| run.state == RunState::Ended(Outcome::Done));
-        done.sort_by(by_score);
+        done.sort_by(|a, b| by_score(a, b, &plan));
         beaten.extend(done.iter().skip(kept as usize).map(|run| run.id));
     }
     Ok(beaten)
 }
 
 /// The best on the val rows first; those without a score last.
-fn by_score(a: &Run, b: &Run) -> Ordering {
+fn by_score(a: &Run, b: &Run, plan: &Plan) -> Ordering {
     let rank = |run: &Run| {
         // The test rows choose nothing.
-        let [val, _] = run.spec.task.score();
-        let sign = if higher_is_better(val) { -1.0 } else { 1.0 };
-        let best = run.best.get(val).copied().filter(|x| x.is_finite());
-        best.map_or(f64::INFINITY, |x| sign * x)
+        let metric = plan.metric_of(&run.spec);
+        let best = run.best.get(metric).copied().filter(|x| x.is_finite());
+        best.map_or(f64::INFINITY, |x| turned(metric, x))
     };
     rank(a).total_cmp(&rank(b)).then(a.id.cmp(&b.id))
 }

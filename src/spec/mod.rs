@@ -5,6 +5,7 @@
 //! that list. [`Sweep`] turns one base spec and some [`Axis`] values into many specs.
 
 mod adapter;
+mod amend;
 mod axis;
 mod built_in;
 mod by_key;
@@ -12,6 +13,7 @@ mod check;
 mod choice;
 mod clean;
 mod columns;
+mod confirm;
 mod error;
 mod evaluation;
 pub mod family;
@@ -27,6 +29,7 @@ pub mod metrics;
 mod name;
 mod nearest;
 mod number;
+mod plan;
 mod preset;
 mod proposal;
 mod run;
@@ -60,9 +63,10 @@ pub use keep::{Keep, TO_RESUME};
 pub use name::{name_in, name_of};
 pub use nearest::{nearest, or_nearest, or_one_of};
 pub use number::short;
+pub use plan::{CONFIRM_SEEDS, Plan, SWEEP_KEYS, SweepKey, Until, is_sweep_key, turned};
 pub use run::RunSpec;
 pub use schedule::{LrSchedule, Rates};
-pub use state::{Desired, Outcome, Placement, RunState};
+pub use state::{Desired, Outcome, Part, Placement, PrunedAt, RunState};
 pub use strategy::Strategy;
 pub use sweep::Sweep;
 pub use weights::ClassWeights;

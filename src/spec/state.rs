@@ -46,18 +46,83 @@ pub enum Outcome {
     },
     /// The user asked for it; it can be resumed.
     Stopped,
-    /// Cut by a sweep's strategy.
-    Pruned {
-        /// The rung at which it was cut.
-        rung: u32,
-        /// The value it had to reach.
-        threshold: String,
-    },
+    /// Stopped before its end because it was behind the other runs of its sweep.
+    Pruned(PrunedAt),
     /// The process disappeared without an `ended` event (killed, machine rebooted).
     Lost {
         /// One sentence.
         why: String,
     },
+}
+
+/// Where and why a run was pruned. Numbers are text, as `spec::short` writes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PrunedAt {
+    /// The rung: so many eighths of its schedule were done.
+    pub rung: u32,
+    /// Epochs done at the evaluation that was judged.
+    pub epoch: String,
+    /// The figure that was compared.
+    pub metric: String,
+    /// Its value.
+    pub value: String,
+    /// The value that would have been good enough.
+    pub threshold: String,
+    /// Its place among the runs at the rung, from 1.
+    pub rank: u32,
+    /// The runs at the rung, itself included.
+    pub of: u32,
+}
+
+/// What part a run has in its sweep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// One of its trials.
+    #[default]
+    Trial,
+    /// A trial that was pruned and that its user let go on: it is not judged again.
+    Spared,
+    /// One of the best settings on a fresh seed.
+    Confirmation,
+}
+
+impl Part {
+    const ALL: [(Self, i64, &'static str); 3] = [
+        (Self::Trial, 0, "trial"),
+        (Self::Spared, 1, "spared"),
+        (Self::Confirmation, 2, "confirmation"),
+    ];
+
+    /// As the database stores it.
+    pub fn number(self) -> i64 {
+        Self::ALL.iter().find(|(part, ..)| *part == self).map_or(0, |(_, number, _)| *number)
+    }
+
+    /// What the database stores; an unknown number is a trial.
+    pub fn of_number(number: i64) -> Self {
+        Self::ALL.iter().find(|(_, n, _)| *n == number).map_or(Self::Trial, |(part, ..)| *part)
+    }
+
+    /// For tables and JSON.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(part, ..)| *part == self).map_or("", |(.., word)| word)
+    }
+}
+
+impl PrunedAt {
+    /// One sentence without its end: what it had, and what it had to have.
+    pub fn why(&self) -> String {
+        if self.of == 0 {
+            // Of a tuneboard that told no more.
+            return format!("below {} at rung {}", self.threshold, self.rung);
+        }
+        format!(
+            "{} {} at rung {} of 8 (epoch {}) was place {} of {}; {} was enough",
+            self.metric, self.value, self.rung, self.epoch, self.rank, self.of, self.threshold
+        )
+    }
 }
 
 impl RunState {
@@ -100,7 +165,7 @@ impl Outcome {
             Self::Done => "done",
             Self::Failed { .. } => "failed",
             Self::Stopped => "stopped",
-            Self::Pruned { .. } => "pruned",
+            Self::Pruned(_) => "pruned",
             Self::Lost { .. } => "lost",
         }
     }
@@ -110,7 +175,7 @@ impl Outcome {
         match self {
             Self::Done | Self::Stopped => None,
             Self::Failed { why, .. } | Self::Lost { why } => Some(why.clone()),
-            Self::Pruned { rung, threshold } => Some(format!("below {threshold} at rung {rung}")),
+            Self::Pruned(at) => Some(at.why()),
         }
     }
 

@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, ValueKind};
+use super::plan::{Plan, SWEEP_KEYS, Written};
 use super::strategy::{MAX_RUNS, Search, Strategy};
-use super::{Axis, Init, RunId, RunSpec, SpecError, Values, short};
+use super::{Axis, Init, RunId, RunSpec, SpecError, Values, nearest, short};
 
 /// A base spec, axes, and the strategy that combines them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,12 +19,14 @@ pub struct Sweep {
     /// Of its done runs, only so many keep their checkpoints: the best on the val rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_best: Option<u32>,
+    /// How its runs are compared, pruned and confirmed, and how long it takes.
+    #[serde(default, skip_serializing_if = "Plan::is_plain")]
+    pub plan: Plan,
 }
 
 impl Sweep {
     /// Reads `key=value` pairs over `base`. `trials=N` makes it a random search, `search=tpe` one that learns
-    /// from its trials, `sweep_seed=N` seeds the draws, `keep_best=N` deletes the checkpoints of all but its best
-    /// runs; none is a key of a run.
+    /// from its trials; [`SWEEP_KEYS`] has all keys that are none of a run.
     ///
     /// # Errors
     /// Unknown keys, bad values, a distribution without `trials`, too many runs.
@@ -33,6 +36,7 @@ impl Sweep {
     ) -> Result<Self, SpecError> {
         let (mut base, mut axes) = (base, Vec::<Axis>::new());
         let (mut trials, mut seed, mut search, mut keep_best) = (None, 0, None, None);
+        let mut written = Written::default();
         // A preset comes first: it would override what stands before it.
         let (presets, others): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(key, _)| *key == "preset");
@@ -43,7 +47,9 @@ impl Sweep {
                 "preset" => base.set(key, value)?,
                 "search" => search = Some(Search::read(value)?),
                 "sweep_seed" => seed = whole(key, value)?,
+                _ if written.take(key, value)? => {}
                 _ => {
+                    keys::find(key).map_err(|_| unknown(key))?;
                     // A key given again replaces what stood before.
                     axes.retain(|a| a.key != key);
                     match Axis::parse(key, value)? {
@@ -55,7 +61,8 @@ impl Sweep {
             }
         }
         let strategy = Strategy::of(search, trials, seed, &axes)?;
-        let sweep = Self { base, axes, strategy, keep_best };
+        let plan = written.plan(&base, axes.iter().all(|axis| axis.key != "task"))?;
+        let sweep = Self { base, axes, strategy, keep_best, plan };
         if sweep.len() > MAX_RUNS {
             return Err(SpecError::Sweep(format!(
                 "it would make {} runs, and at most {MAX_RUNS} are allowed",
@@ -71,6 +78,11 @@ impl Sweep {
             (Some((trials, _)), Some(_)) => trials as usize,
             _ => self.runs(),
         }
+    }
+
+    /// Whether the runner has to look after it: runs of it follow from those before, or time ends it.
+    pub fn is_looked_after(&self) -> bool {
+        self.strategy.start().is_some() || self.plan.confirm > 0 || self.plan.until.is_some()
     }
 
     /// Number of combinations, or of draws that need no history; [`Self::next`] takes indices below it. Some
@@ -201,6 +213,12 @@ impl Sweep {
 
 /// The keys whose values say which others are obeyed.
 const KINDS: [&str; 2] = ["model", "task"];
+
+/// There is no such key, be it of a run or of a sweep.
+fn unknown(key: &str) -> SpecError {
+    let names = keys::KEYS.iter().map(|k| k.name).chain(SWEEP_KEYS.iter().map(|k| k.name));
+    SpecError::UnknownKey { key: key.to_owned(), nearest: nearest(key, names) }
+}
 
 fn whole(key: &str, value: &str) -> Result<u64, SpecError> {
     value.parse().map_err(|_| SpecError::BadValue {

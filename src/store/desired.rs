@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, Transaction, params};
 
 use super::journal::Entry;
 use super::{Store, StoreError, series, words};
-use crate::spec::{Desired, RunId, printable};
+use crate::spec::{Desired, Part, RunId, printable};
 
 impl Store {
     /// Sets the desired state of these runs.
@@ -24,7 +24,7 @@ impl Store {
     ///
     /// `from_start` also forgets everything that was reported, the attempts included: the runner
     /// clears the folder of a run before it starts its first attempt. Otherwise the next attempt resumes
-    /// from the last checkpoint.
+    /// from the last checkpoint. A run that was pruned is not judged again.
     pub fn requeue(&mut self, ids: &[RunId], from_start: bool) -> super::Result<()> {
         let noted = Entry::Again { runs: ids.to_vec() };
         self.change_runs(ids, Some(noted), |tx, id| {
@@ -32,13 +32,23 @@ impl Store {
             let back = tx
                 .prepare_cached(
                     "UPDATE run SET state = 'queued', outcome = NULL, ended = NULL,
-                       process = NULL, placement = NULL WHERE id = ?1 AND class > 2",
+                       process = NULL, placement = NULL,
+                       part = CASE state WHEN 'pruned' THEN ?2 ELSE part END
+                     WHERE id = ?1 AND class > 2",
                 )?
-                .execute([id.0])?;
+                .execute((id.0, Part::Spared.number()))?;
             if from_start && back > 0 {
                 forget(tx, id)?;
             }
             Ok(1)
+        })
+    }
+
+    /// Says what part a run has in its sweep, as its folder tells it.
+    pub fn set_part(&mut self, id: RunId, part: Part) -> super::Result<()> {
+        self.change_runs(&[id], None, |tx, id| {
+            tx.prepare_cached("UPDATE run SET part = ?2 WHERE id = ?1")?
+                .execute((id.0, part.number()))
         })
     }
 

@@ -10,7 +10,8 @@ struct Migration {
     then: Option<fn(&Connection) -> Result<()>>,
 }
 
-const MIGRATIONS: &[Migration] = &[FIRST, CREATED, SITES, PARENT, PEAK, IDENTITY, DEVICE_TIME];
+const MIGRATIONS: &[Migration] =
+    &[FIRST, CREATED, SITES, PARENT, PEAK, IDENTITY, DEVICE_TIME, PART];
 
 const FIRST: Migration = Migration {
     reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
@@ -206,6 +207,18 @@ ALTER TABLE run ADD COLUMN flags INTEGER NOT NULL DEFAULT 0; -- bits of spec::Fl
 UPDATE run SET device_time = max(0, coalesce(last_event, ended, started) - started) WHERE started IS NOT NULL;
 DROP INDEX run_list;
 CREATE INDEX run_list ON run(archived, id, class, state, sweep, created, device_time, flags);
+",
+    then: None,
+};
+
+const PART: Migration = Migration {
+    reason: "A run that was pruned and let go on is not judged again, and one that confirms a setting is no trial of its \
+             search: which part a run has in its sweep. A sweep that gets more trials is looked at again by the runner, \
+             which asks for those that changed since. Two columns with a default: it costs nothing.",
+    sql: "
+ALTER TABLE run ADD COLUMN part INTEGER NOT NULL DEFAULT 0; -- spec::Part
+ALTER TABLE sweep ADD COLUMN amended INTEGER NOT NULL DEFAULT 0; -- when, in the order of changes; 0 = never
+CREATE INDEX sweep_amended ON sweep(amended) WHERE amended > 0;
 ",
     then: None,
 };

@@ -15,6 +15,7 @@ mod error;
 mod flags;
 mod ingest;
 mod journal;
+mod ladder;
 mod lease;
 mod list;
 mod migrations;
@@ -51,7 +52,7 @@ pub use run::{
     SiteState, SlotInfo, Sort, SweepRow, TrainerNote, now, unreachable,
 };
 pub use salvage::Salvaged;
-pub use trials::{rests, trials_at};
+pub use trials::{is_spent, rests, trials_at};
 
 /// A read-only connection.
 #[derive(Debug)]

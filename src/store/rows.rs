@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::{Reader, Run};
-use crate::spec::{Desired, Flag, Outcome, Placement, RunId, RunSpec, RunState, SweepId};
+use crate::spec::{Desired, Flag, Outcome, Part, Placement, RunId, RunSpec, RunState, SweepId};
 
 /// The columns that [`run`] reads, in its order.
 const COLUMNS: &str = "id, name, spec, spec_hash, sweep, wish, state, outcome, placement, created,
-    started, ended, last_event, device_time, pass, flags, attempt, step, epoch, facts, best_epoch, spark, tags, note, archived";
+    started, ended, last_event, device_time, pass, flags, attempt, step, epoch, facts, best_epoch, spark, tags, note, archived, part";
 
 impl Reader {
     /// These runs, in this order; ids that do not exist are left out.
@@ -97,6 +97,7 @@ fn run(r: &Row) -> Result<Run> {
         tags: json(r, "tags")?.unwrap_or_default(),
         note: r.get("note")?,
         archived: r.get::<_, i64>("archived")? & 1 == 1,
+        part: Part::of_number(r.get("part")?),
     })
 }
 
@@ -146,6 +147,7 @@ pub(super) fn state_columns(state: &RunState) -> (String, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::PrunedAt;
 
     #[test]
     fn a_spec_of_a_later_version_keeps_every_key_that_is_known() {
@@ -162,7 +164,11 @@ mod tests {
             RunState::Queued,
             RunState::Stopping,
             RunState::Ended(Outcome::Done),
-            RunState::Ended(Outcome::Pruned { rung: 2, threshold: "0.5".into() }),
+            RunState::Ended(Outcome::Pruned(PrunedAt {
+                rung: 2,
+                threshold: "0.5".into(),
+                ..PrunedAt::default()
+            })),
         ] {
             let (word, outcome) = state_columns(&it);
             assert_eq!(state(&word, outcome.as_deref()), it);

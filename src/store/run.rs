@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::pass::Pass;
 use crate::events::{Level, Split, Started};
 use crate::query::{Query, Term, Test};
-use crate::spec::{Desired, Flag, Placement, RunId, RunSpec, RunState, SweepId};
+use crate::spec::{Desired, Flag, Part, Placement, RunId, RunSpec, RunState, SweepId};
 
 /// Times are milliseconds since the Unix epoch.
 pub type Millis = i64;
@@ -73,6 +73,8 @@ pub struct Run {
     pub note: String,
     /// Hidden from lists.
     pub archived: bool,
+    /// What part it has in its sweep.
+    pub part: Part,
 }
 
 /// The length of a run's sparkline.
@@ -365,6 +367,7 @@ impl Run {
             tags: Vec::new(),
             note: String::new(),
             archived: false,
+            part: Part::Trial,
         }
     }
 }

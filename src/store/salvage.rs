@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::journal::{self, Entry};
 use super::{NewRun, NewSweep, Noted, Reader, rows};
-use crate::spec::{Desired, Placement, RunId, RunState, SweepId};
+use crate::spec::{Desired, Part, Placement, RunId, RunState, SweepId};
 
 /// What the database says of a run besides what its folder tells.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Salvaged {
     pub attempt: u32,
     /// Where it ran.
     pub placement: Option<Placement>,
+    /// What part it has in its sweep.
+    pub part: Option<Part>,
     /// True if some of its row could not be read.
     pub damaged: bool,
 }
@@ -87,7 +89,8 @@ impl Reader {
         let state = text("state").map(|word| rows::state(&word, outcome.as_deref()));
         let attempt = number(text("attempt")).unwrap_or_default();
         let placement = text("placement").and_then(|text| serde_json::from_str(&text).ok());
-        Ok(Some(Salvaged { noted, state, attempt, placement, damaged: found.damaged }))
+        let part = text("part").and_then(|text| text.parse().ok()).map(Part::of_number);
+        Ok(Some(Salvaged { noted, state, attempt, placement, part, damaged: found.damaged }))
     }
 }
 

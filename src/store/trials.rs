@@ -3,24 +3,28 @@
 use rusqlite::OptionalExtension;
 
 use super::enqueue::Row;
-use super::{Millis, NewRun, Reader, Run, Store};
-use crate::spec::metrics::higher_is_better;
+use super::run::now;
+use super::{Millis, NewRun, NewSweep, Reader, Run, Store, journal};
 use crate::spec::search::tpe::State;
-use crate::spec::{Desired, Outcome, RunId, RunSpec, RunState, Strategy, SweepId};
+use crate::spec::{
+    Desired, Outcome, Part, Plan, RunId, RunSpec, RunState, Sweep, SweepId, Until, turned,
+};
 
 impl Reader {
-    /// The sweeps behind this one whose runs are chosen one after the other.
-    pub fn searches(&self, after: SweepId) -> super::Result<Vec<SweepId>> {
+    /// The sweeps behind this one that the runner has to look after, since their later runs follow from those
+    /// before; and those that were amended after that change.
+    pub fn searches(&self, after: SweepId, change: i64) -> super::Result<Vec<(SweepId, i64)>> {
         self.ask(|db| {
-            let sql = "SELECT id, json_extract(sweep, '$.strategy') FROM sweep
-                       WHERE id > ?1 AND json_type(sweep, '$.strategy') = 'object' ORDER BY id";
+            let sql = "SELECT id, amended, sweep FROM sweep WHERE id > ?1
+                       UNION ALL
+                       SELECT id, amended, sweep FROM sweep WHERE amended > ?2 AND id <= ?1";
             let mut query = db.prepare_cached(sql)?;
-            let mut rows = query.query([after.0])?;
+            let mut rows = query.query((after.0, change))?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                let strategy = serde_json::from_str::<Strategy>(row.get_ref(1)?.as_str()?);
-                if strategy.is_ok_and(|strategy| strategy.start().is_some()) {
-                    found.push(SweepId(row.get(0)?));
+                let sweep = serde_json::from_str::<Sweep>(row.get_ref(2)?.as_str()?);
+                if sweep.is_ok_and(|sweep| sweep.is_looked_after()) {
+                    found.push((SweepId(row.get(0)?), row.get(1)?));
                 }
             }
             Ok(found)
@@ -39,7 +43,7 @@ impl Reader {
 }
 
 impl Store {
-    /// Adds a run to a sweep that has `before` runs; `None` if it has another number of runs by now.
+    /// Adds runs to a sweep that has `before` runs; `None` if it has another number of runs by now.
     ///
     /// # Errors
     /// What SQLite refuses; nothing was queued then.
@@ -47,10 +51,11 @@ impl Store {
         &mut self,
         sweep: SweepId,
         before: usize,
-        run: &NewRun,
+        runs: &[NewRun],
+        part: Part,
         created: Millis,
-    ) -> super::Result<Option<RunId>> {
-        let row = Row::of(run);
+    ) -> super::Result<Option<Vec<RunId>>> {
+        let rows: Vec<Row> = runs.iter().map(Row::of).collect();
         self.change(|tx| {
             let count: Option<u32> = tx
                 .prepare_cached("SELECT count(*) FROM run WHERE sweep = ?1")?
@@ -59,38 +64,98 @@ impl Store {
             if count.unwrap_or(0) as usize != before {
                 return Ok(None);
             }
-            row.insert(tx, None, Some(sweep), created).map(Some)
+            let mut ids = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let id = row.insert(tx, None, Some(sweep), created)?;
+                tx.prepare_cached("UPDATE run SET part = ?2 WHERE id = ?1")?
+                    .execute((id.0, part.number()))?;
+                ids.push(id);
+            }
+            Ok(Some(ids))
+        })
+    }
+
+    /// Writes a sweep anew, since other things are planned for it than before, and adds runs; nothing is
+    /// changed, and `None` comes back, if the sweep has not `before` runs.
+    ///
+    /// # Errors
+    /// What SQLite refuses.
+    pub fn amend(
+        &mut self,
+        id: SweepId,
+        new: &NewSweep,
+        before: usize,
+        runs: &[NewRun],
+    ) -> super::Result<Option<Vec<RunId>>> {
+        let json = serde_json::to_string(&new.sweep).unwrap_or_default();
+        let rows: Vec<Row> = runs.iter().map(Row::of).collect();
+        let now = now();
+        self.change_noted(|tx| {
+            let count: i64 = tx
+                .prepare_cached("SELECT count(*) FROM run WHERE sweep = ?1")?
+                .query_row([id.0], |row| row.get(0))?;
+            if count as usize != before {
+                return Ok((None, Vec::new()));
+            }
+            tx.prepare_cached(
+                "UPDATE sweep SET sweep = ?2, amended = (SELECT max(amended) + 1 FROM sweep) WHERE id = ?1",
+            )?
+            .execute((id.0, &json))?;
+            let ids = rows.iter().map(|row| row.insert(tx, None, Some(id), now));
+            let ids = ids.collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut noted = vec![journal::sweep(id, new)];
+            noted.extend(journal::queued(Some(id), now, &ids, runs));
+            Ok((Some(ids), noted))
         })
     }
 }
 
-/// The runs of a search as it knew them at that time: what had not ended by then was under way.
-pub fn trials_at(runs: &[Run], at: Millis) -> Vec<(RunSpec, State)> {
-    let known = runs.iter().filter(|run| run.created <= at);
-    known.map(|run| (run.spec.clone(), state(run, at))).collect()
+/// The trials of a search as it knew them at that time: what had not ended by then was under way. Runs that
+/// confirm a setting are none.
+pub fn trials_at(runs: &[Run], plan: &Plan, at: Millis) -> Vec<(RunSpec, State)> {
+    let known = runs.iter().filter(|run| run.created <= at && run.part != Part::Confirmation);
+    known.map(|run| (run.spec.clone(), state(run, plan, at))).collect()
 }
 
-fn state(run: &Run, at: Millis) -> State {
+fn state(run: &Run, plan: &Plan, at: Millis) -> State {
     let RunState::Ended(outcome) = &run.state else { return State::Running };
     if run.ended.is_none_or(|ended| ended > at) {
         return State::Running;
     }
-    let value = value(run);
+    let metric = plan.metric_of(&run.spec);
+    // NaN where there is none.
+    let value = run.best.get(metric).map_or(f64::NAN, |value| turned(metric, *value));
     match outcome {
         Outcome::Done => State::Complete(value),
         // As bad as can be: settings that fail are not to be tried again.
         Outcome::Failed { .. } | Outcome::Lost { .. } => State::Complete(f64::NAN),
-        Outcome::Pruned { .. } | Outcome::Stopped => {
-            State::Pruned((!value.is_nan()).then_some((run.epoch, value)))
+        Outcome::Pruned(at) => {
+            // Evaluations within an epoch are not among the best of a curve.
+            let there = at.epoch.parse().ok().zip(at.value.parse().ok());
+            let there = there.map(|(epoch, value): (f64, f64)| (epoch, turned(metric, value)));
+            State::Pruned(there.or((!value.is_nan()).then_some((run.epoch, value))))
         }
+        Outcome::Stopped => State::Pruned((!value.is_nan()).then_some((run.epoch, value))),
     }
 }
 
-/// The figure that a search goes by, turned so that less is better; NaN where there is none.
-fn value(run: &Run) -> f64 {
-    let [name, _] = run.spec.task.score();
-    let sign = if higher_is_better(name) { -1.0 } else { 1.0 };
-    run.best.get(name).map_or(f64::NAN, |value| sign * value)
+/// True once the time of a sweep is over, on the clock or on devices.
+pub fn is_spent(runs: &[Run], until: Until, now: Millis) -> bool {
+    let on_gpu =
+        |run: &&Run| run.placement.as_ref().is_some_and(|place| place.device.starts_with("cuda"));
+    let time = |gpu: bool| -> Millis {
+        let runs = runs.iter().filter(|run| on_gpu(run) == gpu);
+        runs.filter_map(|run| run.device_time).sum()
+    };
+    match until {
+        Until::Wall(limit) => runs
+            .iter()
+            .filter_map(|run| run.started)
+            .min()
+            .is_some_and(|first| now - first >= limit),
+        Until::Gpu(limit) => time(true) >= limit,
+        Until::Cpu(limit) => time(false) >= limit,
+    }
 }
 
 /// True for a search that waits for its user: who stopped or held runs of it lets it go on with them, not

@@ -62,6 +62,21 @@ pub enum Verb {
         /// The folder to write.
         to: PathBuf,
     },
+    /// Steps whose learning rate grows from one to another -> {"step","rate","loss"} of each on stdout. Writes
+    /// into the folder, which is to be thrown away.
+    LrFind {
+        /// A folder with a spec.toml.
+        folder: PathBuf,
+        /// The first rate.
+        #[arg(long)]
+        from: f64,
+        /// The last rate.
+        #[arg(long)]
+        to: f64,
+        /// Steps.
+        #[arg(long)]
+        steps: u64,
+    },
     /// What libtorch finds on this machine, as JSON.
     Probe,
     /// Where the time of an optimiser step goes.

@@ -8,13 +8,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use serde_json::json;
 use tuneboard::spec::{BuiltIn, RunSpec};
 
 use crate::baselines;
 use crate::error::TrainError;
 use crate::journal::{History, Journal};
 use crate::outcome::End;
-use crate::trainer::Trainer;
+use crate::progress::out;
+use crate::trainer::{Range, Trainer};
 
 /// Runs or resumes the run of `folder`; `stop` asks for a clean stop between two steps.
 ///
@@ -31,6 +33,20 @@ pub fn run(
         return baselines::run(folder, &spec, model, history, journal, stop);
     }
     Trainer::open(folder, spec, history, journal, stop)?.run()
+}
+
+/// Prints rate and loss of some steps whose rate grows, of the spec in `folder`.
+///
+/// # Errors
+/// Whatever is wrong with model, data or device.
+pub fn find_rate(folder: &Path, range: Range) -> Result<(), TrainError> {
+    let spec = read_spec(folder)?;
+    let (mut journal, history) = Journal::open(folder)?;
+    let stop = AtomicBool::new(false);
+    let mut trainer = Trainer::open(folder, spec, history, &mut journal, &stop)?;
+    trainer.walk(range, |step, rate, loss| {
+        out(&json!({ "step": step, "rate": rate, "loss": loss }).to_string());
+    })
 }
 
 /// The spec of a run's folder.

@@ -56,6 +56,7 @@ use tuneboard::spec::{BuiltIn, printable};
 use crate::cli::{Args, Verb};
 use crate::error::TrainError;
 use crate::journal::Journal;
+use crate::trainer::Range;
 
 fn main() -> ExitCode {
     // One sentence instead of a backtrace; `caught` turns the panic itself into an error.
@@ -88,6 +89,9 @@ fn dispatch(args: &Args) -> Result<(), TrainError> {
         (Some(Verb::Predict { model: name, how }), _) => predict::predict(&model(name)?, how),
         (Some(Verb::Bench { model: name, batch, length }), _) => {
             bench::bench(&model(name)?, *batch, *length)
+        }
+        (Some(Verb::LrFind { folder, from, to, steps }), _) => {
+            fit::find_rate(folder, Range { from: *from, to: *to, steps: *steps })
         }
         (Some(Verb::Merge { adapter, to }), _) => merge::merge(adapter, to),
         (Some(Verb::Probe), _) => {

@@ -12,7 +12,7 @@ use super::screens;
 use super::snapshot::{Detail, Health, List, Log, Passes, RunnerState, Snapshot};
 use super::theme::{Depth, Theme};
 use super::view::View;
-use crate::spec::{Desired, Outcome, Placement, RunSpec, RunState};
+use crate::spec::{Desired, Outcome, Placement, PrunedAt, RunSpec, RunState};
 use crate::store::{Confusion, Counts, Curve, Run, SlotInfo, Split};
 
 /// 2026-01-01.
@@ -83,7 +83,7 @@ pub fn board(runs: Vec<Run>) -> Snapshot {
             (RunState::Queued, Desired::Hold) => counts.held += 1,
             (RunState::Queued, _) => counts.queued += 1,
             (RunState::Ended(Outcome::Done), _) => counts.done += 1,
-            (RunState::Ended(Outcome::Stopped | Outcome::Pruned { .. }), _) => counts.stopped += 1,
+            (RunState::Ended(Outcome::Stopped | Outcome::Pruned(_)), _) => counts.stopped += 1,
             (RunState::Ended(_), _) => counts.failed += 1,
             _ => counts.live += 1,
         }
@@ -136,7 +136,15 @@ pub fn many() -> Vec<Run> {
     runs.push(failed(16));
     runs.push(trained(15, ended(Outcome::Stopped), 1.0));
     runs.push(trained(14, ended(Outcome::Lost { why: "The machine was restarted.".into() }), 1.0));
-    runs.push(trained(13, ended(Outcome::Pruned { rung: 1, threshold: "0.9".into() }), 1.0));
+    runs.push(trained(
+        13,
+        ended(Outcome::Pruned(PrunedAt {
+            rung: 1,
+            threshold: "0.9".into(),
+            ..PrunedAt::default()
+        })),
+        1.0,
+    ));
     runs.extend((1..=12).rev().map(|i| trained(i, ended(Outcome::Done), 3.0)));
     runs[12].tags = vec!["best".into(), "paper".into()];
     runs[13].note = "before the split was mended".into();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::spec::keys::{KEYS, Key, ValueKind};
-use crate::spec::{Axis, KeyGroup, RunId, RunSpec, SpecError, Sweep, Values};
+use crate::spec::{Axis, KeyGroup, RunId, RunSpec, SWEEP_KEYS, SpecError, Sweep, Values};
 use crate::store::Run;
 
 /// What is typed so far. It outlives the screen: leaving loses nothing.
@@ -15,8 +15,8 @@ pub struct Form {
     texts: Vec<String>,
     /// What `texts` were at first.
     first: Vec<String>,
-    /// Draws of a random search; empty for a grid.
-    trials: String,
+    /// In the order of [`SWEEP_KEYS`]; empty for what is not given.
+    sweep: Vec<String>,
     /// Groups whose keys are shown.
     pub open: BTreeSet<KeyGroup>,
     /// An index into [`Form::rows`].
@@ -30,8 +30,8 @@ pub enum Row {
     Group(KeyGroup),
     /// A key, by its place in [`KEYS`].
     Key(usize),
-    /// How many draws a random search makes.
-    Trials,
+    /// A key of the sweep, by its place in [`SWEEP_KEYS`].
+    Sweep(usize),
     /// Queues what the form says.
     Launch,
 }
@@ -63,7 +63,8 @@ impl Form {
     pub fn new(defaults: &RunSpec) -> Self {
         let texts: Vec<String> = KEYS.iter().map(|key| text(key, defaults)).collect();
         let open = [KeyGroup::Experiment].into();
-        Self { from: None, first: texts.clone(), texts, trials: String::new(), open, cursor: 1 }
+        let sweep = vec![String::new(); SWEEP_KEYS.len()];
+        Self { from: None, first: texts.clone(), texts, sweep, open, cursor: 1 }
     }
 
     /// A form that would train a run again. Its cursor stands on the learning rate, which is what one
@@ -84,8 +85,9 @@ impl Form {
                 let of_group = |(_, key): &(usize, &Key)| key.group == group;
                 rows.extend(KEYS.iter().enumerate().filter(of_group).map(|(i, _)| Row::Key(i)));
             }
-            if group == KeyGroup::Experiment && (self.draws() || !self.trials.is_empty()) {
-                rows.push(Row::Trials);
+            if group == KeyGroup::Experiment {
+                let shown = (0..SWEEP_KEYS.len()).filter(|i| self.asks_for(*i));
+                rows.extend(shown.map(Row::Sweep));
             }
         }
         rows.push(Row::Launch);
@@ -97,6 +99,25 @@ impl Form {
         self.rows().get(self.cursor).copied().unwrap_or(Row::Launch)
     }
 
+    /// Whether a key of the sweep has a line: once something varies, and those that belong to others with them.
+    fn asks_for(&self, i: usize) -> bool {
+        let is_given = |i: usize| self.sweep.get(i).is_some_and(|words| !words.is_empty());
+        let place = |name: &str| SWEEP_KEYS.iter().position(|key| key.name == name);
+        let is_given_by_name = |name: &str| place(name).is_some_and(is_given);
+        if is_given(i) {
+            return true;
+        }
+        let varies = self.texts.iter().zip(KEYS).any(|(text, key)| {
+            let may = text.contains(',') || text.contains("..") || text.contains('(');
+            may && !matches!(Axis::parse(key.name, text), Ok(None))
+        });
+        match SWEEP_KEYS.get(i).map_or("", |key| key.name) {
+            "eta" | "grace" => is_given_by_name("prune"),
+            "sweep_seed" => is_given_by_name("trials"),
+            _ => varies,
+        }
+    }
+
     /// True if a key is drawn at random.
     fn draws(&self) -> bool {
         self.texts.iter().any(|t| t.starts_with("log(") || t.starts_with("uniform("))
@@ -106,7 +127,7 @@ impl Form {
     pub fn text(&self, row: Row) -> &str {
         match row {
             Row::Key(i) => self.texts.get(i).map_or("", String::as_str),
-            Row::Trials => &self.trials,
+            Row::Sweep(i) => self.sweep.get(i).map_or("", String::as_str),
             Row::Group(_) | Row::Launch => "",
         }
     }
@@ -120,7 +141,11 @@ impl Form {
                     words.clone_into(slot);
                 }
             }
-            Row::Trials => words.clone_into(&mut self.trials),
+            Row::Sweep(i) => {
+                if let Some(slot) = self.sweep.get_mut(i) {
+                    words.clone_into(slot);
+                }
+            }
             Row::Group(_) | Row::Launch => {}
         }
     }
@@ -138,7 +163,7 @@ impl Form {
     pub fn is_changed(&self, row: Row) -> bool {
         match row {
             Row::Key(i) => self.texts.get(i) != self.first.get(i),
-            Row::Trials => !self.trials.is_empty(),
+            Row::Sweep(_) => !self.text(row).is_empty(),
             Row::Group(group) => KEYS
                 .iter()
                 .enumerate()
@@ -158,6 +183,18 @@ impl Form {
     /// Steps through the values of a line: words go round, numbers of a scale halve or double, others
     /// count.
     pub fn step(&mut self, row: Row, up: bool) {
+        if let Row::Sweep(i) = row {
+            let words: Vec<&str> = match SWEEP_KEYS.get(i).map_or("", |key| key.name) {
+                "search" => vec!["", "grid", "random", "tpe"],
+                "prune" => vec!["", "asha"],
+                "confirm" => vec!["", "2", "3", "5"],
+                _ => return,
+            };
+            if let Some(next) = round(&words, self.text(row), up).map(str::to_owned) {
+                self.set(row, &next);
+            }
+            return;
+        }
         let Row::Key(i) = row else { return };
         let Some(key) = KEYS.get(i) else { return };
         let now = self.text(row).to_owned();
@@ -220,8 +257,13 @@ impl Form {
         if checked.wrong.is_empty() {
             match form.sweep() {
                 Ok(sweep) => checked.sweep = Some(sweep),
-                Err(error) if form.draws() && form.trials.parse::<u32>().is_err() => {
-                    checked.wrong.push((Row::Trials, error.to_string()));
+                Err(error) if form.draws() && form.given("trials").parse::<u32>().is_err() => {
+                    checked.wrong.extend(sweep_row("trials").map(|row| (row, error.to_string())));
+                }
+                Err(SpecError::BadValue { key, value, why }) if sweep_row(&key).is_some() => {
+                    let row = sweep_row(&key);
+                    let error = SpecError::BadValue { key, value, why };
+                    checked.wrong.extend(row.map(|row| (row, error.to_string())));
                 }
                 Err(error) => checked.whole = Some(error.to_string()),
             }
@@ -231,8 +273,9 @@ impl Form {
 
     fn sweep(&self) -> Result<Sweep, SpecError> {
         let pairs = KEYS.iter().zip(&self.texts).map(|(k, t)| (k.name, t.as_str()));
-        let trials = Some(("trials", self.trials.as_str())).filter(|(_, t)| !t.is_empty());
-        let sweep = Sweep::parse(RunSpec::default(), pairs.chain(trials))?;
+        let of_sweep = SWEEP_KEYS.iter().zip(&self.sweep).map(|(k, t)| (k.name, t.as_str()));
+        let of_sweep = of_sweep.filter(|(_, text)| !text.is_empty());
+        let sweep = Sweep::parse(RunSpec::default(), pairs.chain(of_sweep))?;
         sweep.next(0)?;
         Ok(sweep)
     }
@@ -245,11 +288,20 @@ impl Form {
             .filter(|(key, words)| **words != text(key, defaults))
             .map(|(key, words)| (key.name.to_owned(), words.clone()))
             .collect();
-        if !self.trials.is_empty() {
-            pairs.push(("trials".to_owned(), self.trials.clone()));
-        }
+        let of_sweep = SWEEP_KEYS.iter().zip(&self.sweep).filter(|(_, text)| !text.is_empty());
+        pairs.extend(of_sweep.map(|(key, text)| (key.name.to_owned(), text.clone())));
         pairs
     }
+
+    /// What is given for a key of the sweep.
+    fn given(&self, name: &str) -> &str {
+        sweep_row(name).map_or("", |row| self.text(row))
+    }
+}
+
+/// The line of a key of the sweep.
+fn sweep_row(name: &str) -> Option<Row> {
+    SWEEP_KEYS.iter().position(|key| key.name == name).map(Row::Sweep)
 }
 
 /// A key's value as it would be typed: a comma of its own is no list.
@@ -329,14 +381,24 @@ mod tests {
     #[test]
     fn draws_ask_for_their_number() {
         let mut form = Form::of(&queued(1));
-        assert!(!form.rows().contains(&Row::Trials));
+        let row = |name: &str| sweep_row(name).unwrap();
+        let trials = row("trials");
+        assert!(!form.rows().contains(&trials));
         form.set(key("lr"), "log(1e-6,1e-3)");
-        assert!(form.rows().contains(&Row::Trials));
-        assert!(form.check(None).error(Row::Trials).unwrap().contains("trials=20"));
-        form.set(Row::Trials, "12");
+        assert!(form.rows().contains(&trials) && !form.rows().contains(&row("eta")));
+        assert!(form.check(None).error(trials).unwrap().contains("trials=20"));
+        form.set(trials, "12");
         assert_eq!(form.check(None).sweep.unwrap().len(), 12);
         let pairs = form.pairs(&queued(1).spec);
         assert_eq!(pairs, [("lr".into(), "log(1e-6,1e-3)".into()), ("trials".into(), "12".into())]);
+        form.step(row("prune"), true);
+        form.step(row("search"), false);
+        form.set(row("eta"), "4");
+        assert!(form.rows().contains(&row("grace")));
+        let sweep = form.check(None).sweep.unwrap();
+        assert_eq!((sweep.planned(), sweep.plan.prune.unwrap().eta), (12, 4));
+        form.set(row("grace"), "0.1");
+        assert!(form.check(None).error(row("grace")).unwrap().contains("half a one"));
     }
 
     #[test]

@@ -9,4 +9,5 @@ pub use format::{Format, keep, save, without_formulas, write};
 pub use frames::{cases, confusions, curves, mistakes, pass, predictions, runs};
 pub use picture::{
     MOST_RUNS, Picture, Plotted, confusion as confusion_picture, curves as curves_picture, png,
+    range as range_picture,
 };

@@ -1,5 +1,9 @@
-use super::{SweepReport, report};
-use crate::spec::{SweepId, Task};
+use std::path::PathBuf;
+
+use super::{Confirmation, Pruning, SweepReport, confirmation, pruning, report};
+use crate::spec::metrics::higher_is_better;
+use crate::spec::search::ladder::Ladder;
+use crate::spec::{Plan, RunId, SweepId, Task};
 use crate::store::{Listing, Reader, Run, StoreError};
 
 /// A sweep with its runs, read from the board.
@@ -7,37 +11,79 @@ use crate::store::{Listing, Reader, Run, StoreError};
 pub struct SweepFacts {
     /// Its name.
     pub name: String,
+    /// What is planned for it.
+    pub plan: Plan,
+    /// Trials that it will have in all.
+    pub planned: usize,
     /// Its runs, newest first.
     pub runs: Vec<Run>,
     /// Their analysis.
     pub report: SweepReport,
+    /// Who was at which rung; empty where runs have no evaluations within their schedule.
+    pub ladder: Ladder,
+    /// What pruning made of it, or would have; `None` for a sweep of very many runs that does not prune.
+    pub pruning: Option<Pruning>,
+    /// What its best settings did on fresh seeds.
+    pub confirmation: Option<Confirmation>,
 }
 
 impl SweepFacts {
     /// The figure that its runs are ranked by.
-    pub fn metric(&self) -> &'static str {
-        self.runs.first().map_or(Task::Classify, |run| run.spec.task).score()[0]
+    pub fn metric(&self) -> &str {
+        let default = || self.runs.first().map_or(Task::Classify, |run| run.spec.task).score()[0];
+        self.plan.metric.as_deref().unwrap_or_else(default)
+    }
+
+    /// What a run is ranked by: the best of the validation rows, since test rows must not choose the winner.
+    pub fn score(&self, run: &Run) -> Option<f64> {
+        score(&self.plan, run)
     }
 }
 
 /// Runs read of one sweep at most, the newest.
 const MOST: usize = 20_000;
+/// The ladder of a sweep that does not prune is made of so many runs at most: it reads their curves.
+const MOST_CURVES: usize = 300;
 
-/// What a run is ranked by: the best score of the validation rows, since test rows must not choose the winner.
-pub fn score(run: &Run) -> Option<f64> {
-    run.best.get(run.spec.task.score()[0]).copied()
+/// What a run of a sweep with this plan is ranked by.
+pub fn score(plan: &Plan, run: &Run) -> Option<f64> {
+    run.best.get(plan.metric_of(&run.spec)).copied()
 }
 
-/// Reads and analyses a sweep; `None` if it does not exist.
+/// Reads and analyses a sweep; `None` if it does not exist. `folder` is where the predictions of a run lie.
 ///
 /// # Errors
 /// What the store says.
-pub fn read(reader: &Reader, id: SweepId) -> Result<Option<SweepFacts>, StoreError> {
+pub fn read(
+    reader: &Reader,
+    id: SweepId,
+    folder: &dyn Fn(RunId) -> PathBuf,
+) -> Result<Option<SweepFacts>, StoreError> {
     let Some(new) = reader.sweep(id)? else { return Ok(None) };
     let listing =
         Listing { sweep: Some(id), archived: true, descending: true, ..Listing::default() };
     let runs = reader.runs(&reader.first_ids(&listing, MOST)?)?;
     let varied: Vec<String> = new.sweep.varied().map(str::to_owned).collect();
-    let report = report(&runs, &varied, score);
-    Ok(Some(SweepFacts { name: new.name, runs, report }))
+    let planned = new.sweep.planned();
+    let plan = new.sweep.plan;
+    let lower = plan.metric.as_deref().is_some_and(|metric| !higher_is_better(metric));
+    let report = report(&runs, &varied, lower, |run| score(&plan, run));
+    let confirmation =
+        confirmation(reader, &runs, &report.axes, lower, |run| score(&plan, run), folder)?;
+    let has_ladder = plan.prune.is_some() || runs.len() <= MOST_CURVES;
+    let ladder = match has_ladder {
+        true => reader.ladder(&runs, &plan, &plan.prune.unwrap_or_default())?,
+        false => Ladder::default(),
+    };
+    let pruning = if has_ladder { Some(pruning(reader, &plan, &runs)?) } else { None };
+    Ok(Some(SweepFacts {
+        name: new.name,
+        plan,
+        planned,
+        runs,
+        report,
+        ladder,
+        pruning,
+        confirmation,
+    }))
 }

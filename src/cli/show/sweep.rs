@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::rungs;
 use crate::analysis::groups::Spread;
 use crate::analysis::sizes;
-use crate::analysis::sweeps::{self, Effect, Setting, SweepFacts, SweepReport, score};
+use crate::analysis::sweeps::{
+    self, Confirmation, Confirmed, Effect, Lead, Setting, SweepFacts, SweepReport,
+};
+use crate::board::Board;
 use crate::cli::contract::RunObject;
 use crate::cli::error::CliError;
 use crate::cli::figures::{self, NOTHING, counted, duration};
 use crate::cli::sanitize::one_line;
+use crate::cli::sweep::replay;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::verb::{Context, sweep_runs};
 use crate::cli::{exit, ls};
-use crate::spec::SweepId;
-use crate::spec::metrics::test;
+use crate::spec::metrics::{self, test};
+use crate::spec::{Plan, SweepId};
 use crate::store::{Millis, Reader, Run};
 
 /// Rows of settings and of runs that are shown; all of them are in the JSON.
@@ -24,6 +29,7 @@ const SHOWN: usize = 40;
 
 /// `tuneboard show s3`.
 pub fn run(
+    board: &Board,
     reader: &Reader,
     id: SweepId,
     analysis: bool,
@@ -36,12 +42,13 @@ pub fn run(
         return Ok(exit::OK);
     }
     let gone = || CliError::Usage(format!("There is no sweep {id}."));
-    let facts = sweeps::read(reader, id)?.ok_or_else(gone)?;
+    let facts = sweeps::read(reader, id, &|run| board.predictions(run))?.ok_or_else(gone)?;
     if context.json {
         context.out.json(&Analysis::of(id, &facts))?;
         return Ok(exit::OK);
     }
     head(id, &facts, context)?;
+    rungs::show(&facts, context)?;
     picture(&facts, context)?;
     effects(&facts.report, context)?;
     settings(&facts.report, context)?;
@@ -61,7 +68,12 @@ fn head(id: SweepId, facts: &SweepFacts, context: &mut Context) -> Result<(), Cl
     if !spent.is_empty() {
         out.line(format!("time  {}", spent.join(", ")))?;
     }
-    let Some(best) = sweeps::best_run(&facts.runs, score) else {
+    if let Some(found) = &facts.confirmation {
+        for sentence in found.sentences(&report.axes, facts.metric()) {
+            out.line(sentence)?;
+        }
+    }
+    let Some(best) = sweeps::best_run(&facts.runs, report.lower, |run| facts.score(run)) else {
         return out.line(format!("No run has a {} yet.", facts.metric()));
     };
     let values = report.axes.iter().map(|key| {
@@ -72,7 +84,7 @@ fn head(id: SweepId, facts: &SweepFacts, context: &mut Context) -> Result<(), Cl
         "best  {}  {} {}  {}",
         best.id,
         facts.metric(),
-        figures::maybe(score(best)),
+        figures::maybe(facts.score(best)),
         values.collect::<Vec<_>>().join(" ")
     ))
 }
@@ -97,6 +109,7 @@ fn picture(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
     let finite = || means.values().copied().filter(|x| x.is_finite());
     let (low, high) =
         finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
+    let (low, high) = if report.lower { (high, low) } else { (low, high) };
     for (i, row) in rows.iter().enumerate() {
         let cell = |j: usize| match means.get(&(i, j)) {
             None => Cell::toned(NOTHING, Tone::Faint),
@@ -121,16 +134,16 @@ fn effects(report: &SweepReport, context: &mut Context) -> Result<(), CliError> 
     let mut effects: Vec<&Effect> = report.effects.iter().collect();
     effects.sort_by(|a, b| b.share.unwrap_or(-1.0).total_cmp(&a.share.unwrap_or(-1.0)));
     for effect in effects {
-        let levels = effect.levels.iter().filter_map(|(value, s)| Some((value, s.mean?, s)));
-        let best = levels.max_by(|(_, a, _), (_, b, _)| a.total_cmp(b));
+        let levels = effect.levels.iter().filter_map(|(value, s)| Some(((value, s), s.mean?)));
+        let best = report.best(levels).map(|(level, _)| level);
         let sd = effect.share_sd.map(|sd| format!(" ± {:.0}", sd * 100.0)).unwrap_or_default();
         let share = effect.share.map(|share| format!("{:.0}{sd} %", share * 100.0));
         table.row([
             effect.key.as_str().into(),
             share.unwrap_or_else(|| NOTHING.to_owned()).into(),
-            best.map_or(NOTHING, |(value, ..)| value).into(),
-            best.map_or_else(|| NOTHING.to_owned(), |(.., s)| mean(s)).into(),
-            best.map_or_else(String::new, |(.., s)| s.n.to_string()).into(),
+            best.map_or(NOTHING, |(value, _)| value).into(),
+            best.map_or_else(|| NOTHING.to_owned(), |(_, s)| mean(s)).into(),
+            best.map_or_else(String::new, |(_, s)| s.n.to_string()).into(),
         ]);
     }
     context.out.table(&table)?;
@@ -158,7 +171,7 @@ fn settings(report: &SweepReport, context: &mut Context) -> Result<(), CliError>
             mean(&setting.score).into(),
             setting.score.n.to_string().into(),
             setting.cost.map_or_else(|| NOTHING.to_owned(), duration).into(),
-            figures::maybe(sweeps::per_hour(setting)).into(),
+            figures::maybe(sweeps::per_hour(report, setting)).into(),
         ];
         cells.extend(setting.values.iter().map(|v| Cell::from(v.as_str())));
         let ids: Vec<String> = setting.runs.iter().map(ToString::to_string).collect();
@@ -175,7 +188,7 @@ fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
         "id",
         "state",
         "~name",
-        ">val acc",
+        &format!(">{}", metrics::heading(facts.metric())),
         ">test acc",
         ">time",
         ">hours",
@@ -192,7 +205,7 @@ fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
             run.id.to_string().into(),
             ls::state(run),
             run.name.as_str().into(),
-            figures::maybe(score(run)).into(),
+            figures::maybe(facts.score(run)).into(),
             figures::maybe(run.last.get(test::ACC).copied()).into(),
             time.map_or_else(|| NOTHING.to_owned(), duration).into(),
             time.map_or_else(|| NOTHING.to_owned(), |t| format!("{:.3}", in_hours(t))).into(),
@@ -242,7 +255,7 @@ fn hours(time: Millis) -> String {
 struct Analysis<'a> {
     sweep: String,
     name: &'a str,
-    metric: &'static str,
+    metric: &'a str,
     axes: &'a [String],
     best: Option<String>,
     gpu_hours: f64,
@@ -251,38 +264,75 @@ struct Analysis<'a> {
     effects: Vec<Value>,
     grid: Option<Value>,
     runs: Vec<Value>,
+    plan: &'a Plan,
+    planned: usize,
+    rungs: Vec<Value>,
+    pruning: Option<Value>,
+    confirmation: Option<Value>,
 }
 
 impl<'a> Analysis<'a> {
     fn of(id: SweepId, facts: &'a SweepFacts) -> Self {
         let report = &facts.report;
+        let best = sweeps::best_run(&facts.runs, report.lower, |run| facts.score(run));
         Self {
             sweep: id.to_string(),
             name: &facts.name,
             metric: facts.metric(),
             axes: &report.axes,
-            best: sweeps::best_run(&facts.runs, score).map(|run| run.id.to_string()),
+            best: best.map(|run| run.id.to_string()),
             gpu_hours: in_hours(report.gpu),
             cpu_hours: in_hours(report.cpu),
-            settings: report.settings.iter().map(|s| setting(&report.axes, s)).collect(),
+            settings: report.settings.iter().map(|s| setting(report, s)).collect(),
             effects: report.effects.iter().map(effect).collect(),
             grid: (report.axes.len() > 1).then(|| grid(report)),
-            runs: facts.runs.iter().rev().map(one).collect(),
+            runs: facts.runs.iter().rev().map(|run| one(facts, run)).collect(),
+            plan: &facts.plan,
+            planned: facts.planned,
+            rungs: rungs::object(facts),
+            pruning: facts.pruning.as_ref().map(replay::object),
+            confirmation: facts
+                .confirmation
+                .as_ref()
+                .map(|found| confirmation(&report.axes, found)),
         }
     }
 }
 
-fn setting(axes: &[String], setting: &Setting) -> Value {
-    let values: BTreeMap<&String, &String> = axes.iter().zip(&setting.values).collect();
+fn setting(report: &SweepReport, setting: &Setting) -> Value {
+    let values: BTreeMap<&String, &String> = report.axes.iter().zip(&setting.values).collect();
     json!({
         "values": values,
         "runs": setting.runs.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "score": setting.score,
         "seconds": setting.cost.map(|ms| ms as f64 / 1000.0),
-        "per_hour": sweeps::per_hour(setting),
+        "per_hour": sweeps::per_hour(report, setting),
         "trainable_parameters": setting.trainable,
         "peak_memory_bytes": setting.memory,
         "pareto": setting.is_on_front,
+    })
+}
+
+fn confirmation(axes: &[String], found: &Confirmation) -> Value {
+    let one = |setting: &Confirmed| {
+        let values: BTreeMap<&String, &String> = axes.iter().zip(&setting.values).collect();
+        json!({
+            "values": values,
+            "runs": setting.runs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "score": setting.score,
+            "test": setting.test,
+        })
+    };
+    let p = |lead: &Lead| match lead {
+        Lead::Rows(contrast) => contrast.accuracy.p,
+        Lead::Seeds { p, .. } => *p,
+    };
+    json!({
+        "settings": found.settings.iter().map(one).collect::<Vec<_>>(),
+        "open": found.open,
+        "p": found.lead.as_ref().map(p),
+        "real": found.lead.as_ref().map(Lead::is_real),
+        "winner": found.winner().map(one),
     })
 }
 
@@ -301,13 +351,14 @@ fn grid(report: &SweepReport) -> Value {
     json!({ "rows": rows, "columns": columns, "mean": mean })
 }
 
-fn one(run: &Run) -> Value {
+fn one(facts: &SweepFacts, run: &Run) -> Value {
     let time = sweeps::cost(run);
     json!({
         "id": run.id.to_string(),
         "state": run.state.word(),
         "seed": run.spec.seed,
-        "score": score(run).filter(|x| x.is_finite()),
+        "score": facts.score(run).filter(|x| x.is_finite()),
+        "part": run.part.word(),
         "seconds": time.map(|ms| ms as f64 / 1000.0),
         "device_hours": time.map(in_hours),
         "device": run.placement.as_ref().map(|p| p.device.as_str()),

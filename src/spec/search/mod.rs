@@ -3,6 +3,7 @@
 //! Both are pure functions of the history and a seed, so that a sweep can be replayed.
 
 mod draws;
+pub mod ladder;
 mod normal;
 pub mod prune;
 pub mod tpe;

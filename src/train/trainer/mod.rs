@@ -15,6 +15,7 @@ mod between;
 mod meter;
 mod open;
 mod pass;
+mod range;
 mod step;
 
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use crate::outcome::End;
 use crate::outcome::Outcome;
 use crate::state::State;
 use meter::Meter;
+pub use range::Range;
 
 /// A run in memory, ready for its next step.
 pub struct Trainer<'a> {

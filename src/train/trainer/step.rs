@@ -47,6 +47,13 @@ impl Trainer<'_> {
     fn step(&mut self, index: u64) -> Result<(), TrainError> {
         self.enter_stage()?;
         let lr = self.rates.lr(self.state.step);
+        let measured = self.learn(index, lr)?;
+        self.meter.push(measured);
+        Ok(())
+    }
+
+    /// The same at a rate that need not be the schedule's; gives what its passes gave.
+    pub(super) fn learn(&mut self, index: u64, lr: f64) -> Result<Measured, TrainError> {
         let (mut gradients, measured) = loop {
             match self.gradients(index, lr) {
                 Err(e) if e.is_out_of_memory() && self.can_halve() => self.halve()?,
@@ -59,8 +66,7 @@ impl Trainer<'_> {
         self.state.step += 1;
         self.state.step_in_epoch += 1;
         self.journal.step = self.state.step;
-        self.meter.push(measured);
-        Ok(())
+        Ok(measured)
     }
 
     /// Makes a new optimiser for the groups of the next step where a stage begins.

@@ -24,7 +24,7 @@ pub use known::Known;
 #[cfg(test)]
 pub use scores::found;
 pub use scores::{Found, LabelLine, Other, ScoresAnswer, ScoresQuestion, TargetPoints, Two};
-pub use sweep::{SweepFacts, SweepQuestion, score};
+pub use sweep::{SweepFacts, SweepQuestion};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
 
 /// What a screen wants to know.

@@ -3,7 +3,7 @@ use crate::board::Board;
 use crate::spec::SweepId;
 use crate::store::Reader;
 
-pub use crate::analysis::sweeps::{SweepFacts, score};
+pub use crate::analysis::sweeps::SweepFacts;
 
 /// Which sweep is looked at as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct SweepQuestion {
 /// Looks at a sweep; an error is one sentence.
 pub fn sweep(board: &Board, question: SweepQuestion) -> Result<SweepFacts, String> {
     let found = Reader::open(&board.database())
-        .and_then(|reader| sweeps::read(&reader, question.sweep))
+        .and_then(|reader| sweeps::read(&reader, question.sweep, &|run| board.predictions(run)))
         .map_err(|e| e.to_string())?;
     found.ok_or_else(|| format!("{} does not exist any more.", question.sweep))
 }

@@ -29,7 +29,7 @@ pub fn label(run: &Run, theme: &Theme) -> (char, &'static str, Style) {
             Outcome::Failed { .. } => ('✗', "failed", theme.bad),
             Outcome::Lost { .. } => ('✗', "lost", theme.bad),
             Outcome::Stopped => ('■', "stopped", theme.test),
-            Outcome::Pruned { .. } => ('■', "pruned", theme.test),
+            Outcome::Pruned(_) => ('■', "pruned", theme.test),
         },
     }
 }

@@ -196,7 +196,7 @@ impl Fold {
             (RunState::Starting | RunState::Running | RunState::Stopping, _) => c.live += 1,
             (RunState::Ended(Outcome::Done), _) => c.done += 1,
             (RunState::Ended(Outcome::Failed { .. } | Outcome::Lost { .. }), _) => c.failed += 1,
-            (RunState::Ended(Outcome::Stopped | Outcome::Pruned { .. }), _) => c.stopped += 1,
+            (RunState::Ended(Outcome::Stopped | Outcome::Pruned(_)), _) => c.stopped += 1,
         }
         for (name, value) in [
             (val::ACC, run.best.get(val::ACC)),

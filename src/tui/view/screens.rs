@@ -213,4 +213,6 @@ pub struct SweepView {
     pub axis: usize,
     /// Whether the picture is accuracy against cost instead.
     pub cost: bool,
+    /// Whether it is the ladder of rungs instead.
+    pub rungs: bool,
 }

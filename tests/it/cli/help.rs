@@ -80,10 +80,11 @@ fn a_verb_explains_itself() {
     Usage: tuneboard sweep [OPTIONS] <NAME|KEY=VALUES>...
 
     Arguments:
-      <NAME|KEY=VALUES>...  A named sweep, and pairs
+      <NAME|KEY=VALUES>...  A named sweep, or one that was queued as s3, and pairs
 
     Options:
           --dry-run      Check everything and show the runs, but queue nothing
+          --replay       Show how each run of a sweep was chosen, and what pruning makes of it
           --name <NAME>  A name for people
           --tag <WORD>   Put a tag on it; may be given more than once
           --hold         Queue it, but leave it waiting for `tuneboard resume`
@@ -97,16 +98,18 @@ fn a_verb_explains_itself() {
 
     Values: a list lr=1e-5,5e-5; a range seed=0..4 (both ends included); with trials=N also draws
     lr=log(1e-6,1e-3) and dropout=uniform(0,0.3). With search=tpe the trials after the first ten are
-    chosen where those before promise most (docs/search.md). A comma inside a value is written \,
-    keep_best=3 deletes the checkpoints of all but the best three once they are done.
+    chosen where those before promise most; with prune=asha runs that fall behind are stopped, and
+    confirm=3 runs the best three again on fresh seeds (docs/search.md; `tuneboard show` has all keys
+    of a sweep). A comma inside a value is written \,
     NAME is a table [sweeps.NAME] of config.toml; pairs behind it win. A sweep may have stages, of
     which one starts from the runs of another (docs/huggingface.md).
 
     Examples:
       tuneboard sweep model=minilm data=data/sms_spam.csv lr=2e-5,5e-5,1e-4 epochs=1,2 --dry-run
       tuneboard sweep first seed=0..2
-      tuneboard sweep 'lr=log(1e-6,1e-3)' trials=40 search=tpe model=minilm data=data/sms_spam.csv
-      tuneboard sweep 'lr=log(1e-6,1e-3)' trials=20 model=minilm data=data/sms_spam.csv --wait
+      tuneboard sweep 'lr=log(1e-6,1e-3)' trials=40 search=tpe prune=asha model=minilm data=a.csv --wait
+      tuneboard sweep s3 trials+=20 until=4h      more of a sweep that was queued
+      tuneboard sweep --replay s3
     "#);
 }
 

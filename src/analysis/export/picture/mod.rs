@@ -5,6 +5,7 @@
 
 mod curves;
 mod matrix;
+mod range;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use resvg::usvg;
 
 pub use curves::{MOST_RUNS, Plotted, curves};
 pub use matrix::confusion;
+pub use range::range;
 
 /// How a picture is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

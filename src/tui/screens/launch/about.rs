@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 
 use crate::spec::keys::{KEYS, ValueKind};
-use crate::spec::short;
+use crate::spec::{SWEEP_KEYS, short};
 use crate::tui::canvas::Canvas;
 use crate::tui::form::{Checked, Form, Row};
 use crate::tui::labels::site;
@@ -21,7 +21,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, form: &Form, check
             }
             None => ("", Vec::new()),
         },
-        Row::Trials => ("trials", vec!["How many runs are drawn.".to_owned()]),
+        Row::Sweep(i) => match SWEEP_KEYS.get(i) {
+            Some(key) => (key.name, vec![format!("{}.", capital(key.help)), key.takes.to_owned()]),
+            None => ("", Vec::new()),
+        },
         Row::Group(group) => (group.title(), vec!["enter folds and unfolds".to_owned()]),
         Row::Launch => {
             ("launch", vec!["Queues the runs and sees to it that a runner starts them.".to_owned()])

@@ -21,7 +21,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         }
         return;
     };
-    let count = sweep.runs();
+    let count = sweep.planned();
     let title = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
     let inner = canvas.panel(area, &title, "");
     let mut lines: Vec<(String, ratatui::style::Style)> = Vec::new();

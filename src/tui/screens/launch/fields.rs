@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
+use crate::spec::SWEEP_KEYS;
 use crate::spec::keys::KEYS;
 use crate::tui::canvas::Canvas;
 use crate::tui::form::{Checked, Form, Row};
@@ -32,7 +33,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, form: &Form, checked: &Checked, vie
         match row {
             Row::Group(_) => group(canvas, place, form, *row, checked),
             Row::Launch => launch(canvas, place, checked),
-            Row::Key(_) | Row::Trials => field(canvas, place, form, *row, checked, view),
+            Row::Key(_) | Row::Sweep(_) => field(canvas, place, form, *row, checked, view),
         }
     }
 }
@@ -70,8 +71,8 @@ fn group(canvas: &mut Canvas, at: Rect, form: &Form, row: Row, checked: &Checked
 fn launch(canvas: &mut Canvas, at: Rect, checked: &Checked) {
     let theme = canvas.theme;
     let (words, style) = match (&checked.sweep, checked.wrong.len()) {
-        (Some(sweep), _) if sweep.runs() == 1 => ("▶ launch the run".to_owned(), theme.good),
-        (Some(sweep), _) => (format!("▶ launch {} runs", sweep.runs()), theme.good),
+        (Some(sweep), _) if sweep.planned() == 1 => ("▶ launch the run".to_owned(), theme.good),
+        (Some(sweep), _) => (format!("▶ launch {} runs", sweep.planned()), theme.good),
         (None, 0) => ("✗ not a run yet".to_owned(), theme.bad),
         // Nothing is wrong with a form that was just opened.
         (None, n) if checked.missing.len() == n => {
@@ -87,7 +88,8 @@ fn field(canvas: &mut Canvas, at: Rect, form: &Form, row: Row, checked: &Checked
     let theme = canvas.theme;
     let name = match row {
         Row::Key(i) => KEYS.get(i).map_or("", |k| k.name),
-        _ => "trials",
+        Row::Sweep(i) => SWEEP_KEYS.get(i).map_or("", |k| k.name),
+        Row::Group(_) | Row::Launch => "",
     };
     let changed = form.is_changed(row);
     if changed {

@@ -10,15 +10,21 @@ pub static ABOUT: About = About {
     title: "Sweep",
     tab: Some(&GO),
     under: ScreenId::SWEEP,
-    keys: &[&[&OPEN, &COMPARE, &NEXT_AXIS, &COST, &MARK_SETTING], OF_RUNS],
+    keys: &[&[&OPEN, &COMPARE, &NEXT_AXIS, &COST, &MARK_SETTING, &RUNGS], OF_RUNS],
 };
 
 actions! {
     NEXT_AXIS "next-axis" "a", "axes", "Other axes in the picture",
-        Set(|view, _| (view.sweep.axis, view.sweep.cost) = (view.sweep.axis + 1, false));
+        Set(|view, _| {
+            view.sweep.axis += 1;
+            (view.sweep.cost, view.sweep.rungs) = (false, false);
+        });
     COST "cost" "p", "cost",
         "Accuracy against the time of a run, with its Pareto front, or the axes again",
-        Set(|view, _| view.sweep.cost = !view.sweep.cost);
+        Set(|view, _| (view.sweep.cost, view.sweep.rungs) = (!view.sweep.cost, false));
+    RUNGS "rungs" "l", "rungs",
+        "The ladder: what runs need at each rung, who is there and who was cut, or the axes again",
+        Set(|view, _| (view.sweep.rungs, view.sweep.cost) = (!view.sweep.rungs, false));
     MARK_SETTING "mark-setting" "space", "mark", "Mark all seeds of the setting, to compare them",
         Act(|view, snap| {
             view.toggle_marks(&here(view, snap)?.runs);

@@ -11,6 +11,7 @@ mod keys;
 mod mean;
 mod panels;
 mod picture;
+mod rungs;
 mod settings;
 mod table;
 
@@ -87,13 +88,24 @@ fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         }
         Some(Ok(facts)) => facts,
     };
-    let [title, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let said = panels::confirmed(facts);
+    let lines = u16::from(said.is_some());
+    let [title, line, body] =
+        Layout::vertical([Constraint::Length(1), Constraint::Length(lines), Constraint::Fill(1)])
+            .areas(area);
     panels::head(canvas, title, facts, view);
+    if let Some(said) = said {
+        canvas.put(line.x + 1, line.y, line.width.saturating_sub(2), &said, canvas.theme.good);
+    }
     let [above, below] = Layout::vertical([Constraint::Fill(55), Constraint::Fill(45)]).areas(body);
     let side = (area.width * 2 / 5).clamp(30, 60);
     let [left, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).areas(above);
-    picture::draw(canvas, left, facts, view);
+    if view.sweep.rungs {
+        rungs::draw(canvas, left, facts);
+    } else {
+        picture::draw(canvas, left, facts, view);
+    }
     panels::effects(canvas, right, facts);
     table::draw(canvas, below, facts, view);
 }

@@ -2,6 +2,7 @@ use ratatui::layout::Rect;
 
 use super::keys::NEXT_AXIS;
 use super::mean::mean;
+use crate::spec::Outcome;
 use crate::store::Millis;
 use crate::tui::background::SweepFacts;
 use crate::tui::canvas::{Canvas, Target};
@@ -16,6 +17,12 @@ pub fn head(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let id = view.sweep.sweep.map(|id| id.to_string()).unwrap_or_default();
     let done = facts.runs.iter().filter(|run| run.state.outcome().is_some()).count();
     let mut words = format!("{done} of {} ended", facts.runs.len());
+    let pruned =
+        facts.runs.iter().filter(|run| matches!(run.state.outcome(), Some(Outcome::Pruned(_))));
+    match pruned.count() {
+        0 => {}
+        count => words = format!("{words}, {count} pruned"),
+    }
     let report = &facts.report;
     for (time, device) in [(report.gpu, "GPU"), (report.cpu, "CPU")] {
         if time > 0 {
@@ -25,6 +32,12 @@ pub fn head(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let right = canvas.put_right(area.right() - 1, area.y, area.width, &words, theme.text);
     let x = canvas.put(area.x + 1, area.y, 8, &id, theme.accent) + 1;
     canvas.put(x, area.y, right.saturating_sub(x + 1), &facts.name, theme.strong);
+}
+
+/// What the runs on fresh seeds say.
+pub fn confirmed(facts: &SweepFacts) -> Option<String> {
+    let found = facts.confirmation.as_ref()?;
+    Some(found.sentences(&facts.report.axes, facts.metric()).join(" "))
 }
 
 /// Device time in hours, which is what it is paid in; less than one in minutes.
@@ -62,10 +75,8 @@ pub fn effects(canvas: &mut Canvas, area: Rect, facts: &SweepFacts) {
         }
         y += 1;
         // The best level says in which direction to go on.
-        let best =
-            effect.levels.iter().filter(|(_, s)| s.mean.is_some()).max_by(|(_, a), (_, b)| {
-                a.mean.partial_cmp(&b.mean).unwrap_or(std::cmp::Ordering::Equal)
-            });
+        let levels = effect.levels.iter().filter_map(|(level, s)| Some(((level, s), s.mean?)));
+        let best = facts.report.best(levels).map(|(level, _)| level);
         if let Some((level, spread)) =
             best.filter(|_| y < inner.bottom() && effect.levels.len() > 1)
         {

@@ -4,7 +4,8 @@ use ratatui::style::Modifier;
 use super::keys::NEXT_AXIS;
 use super::mean::mean;
 use crate::analysis::sweeps::{Setting, grid};
-use crate::tui::background::{SweepFacts, score};
+use crate::spec::metrics::heading;
+use crate::tui::background::SweepFacts;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::text;
@@ -22,7 +23,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
         return cost(canvas, area, facts, view);
     }
     if report.axes.is_empty() {
-        let inner = canvas.panel(area, "val acc", "");
+        let inner = canvas.panel(area, &heading(facts.metric()), "");
         let words = "Nothing but the seed was varied.";
         canvas.put(inner.x, inner.y, inner.width, words, canvas.theme.dim);
         return;
@@ -48,7 +49,8 @@ fn heat(
     let theme = canvas.theme;
     let report = &facts.report;
     let axis = |i: usize| report.axes.get(i).map_or("", String::as_str);
-    let title = format!("val acc  {} ↓  {} →", axis(rows), axis(columns));
+    let what = heading(facts.metric());
+    let title = format!("{what}  {} ↓  {} →", axis(rows), axis(columns));
     let inner = canvas.panel(area, &title, if report.axes.len() > 2 { "a other axes" } else { "" });
     let (row_names, column_names, means) = grid(report, rows, columns);
     let (low, high) = means
@@ -85,6 +87,8 @@ fn heat(
             };
             // From the worst to the best cell: accuracies of one sweep lie close together.
             let heat = if high > low { (mean - low) / (high - low) } else { 1.0 };
+            let heat = if report.lower && high > low { 1.0 - heat } else { heat };
+            let best = if report.lower { low } else { high };
             // The worst cell keeps a ground of its own, else its figure could not be read.
             let style = theme.heat(0.03 + 0.97 * heat * heat, true);
             canvas.tint(cell, style);
@@ -94,7 +98,7 @@ fn heat(
                 style = style.add_modifier(Modifier::REVERSED | Modifier::BOLD);
                 canvas.tint(cell, style);
             }
-            let star = if *mean == high { "◆" } else { "" };
+            let star = if *mean == best { "◆" } else { "" };
             let words = match wide {
                 7.. => format!("{star}{mean:.4}"),
                 5..7 => format!("{mean:.2}"),
@@ -115,7 +119,7 @@ fn scatter(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize) {
         .runs
         .iter()
         .filter(|run| run.spec.obeys(key))
-        .filter_map(|run| Some((run.spec.get(key)?.parse::<f64>().ok()?, score(run)?)))
+        .filter_map(|run| Some((run.spec.get(key)?.parse::<f64>().ok()?, facts.score(run)?)))
         .filter(|(x, y)| x.is_finite() && y.is_finite())
         .collect();
     if points.is_empty() {
@@ -125,10 +129,11 @@ fn scatter(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize) {
     let (low, high) = (points.first().map_or(0.0, |p| p.0), points.last().map_or(1.0, |p| p.0));
     // Rates are drawn over orders of magnitude, and so they are looked at.
     let log = low > 0.0 && high / low > 20.0;
-    let title = format!("val acc over {key}{}", if log { ", log axis" } else { "" });
+    let what = heading(facts.metric());
+    let title = format!("{what} over {key}{}", if log { ", log axis" } else { "" });
     let inner = canvas.panel(area, &title, aside);
     let scale = |x: f64| if log { x.log10() } else { x };
-    let best = points.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+    let best = report.best(points.iter().copied());
     let margin = ((scale(high) - scale(low)) * 0.03).max(1e-12);
     let dots = points.iter().map(|(x, y)| Series::marked(vec![(scale(*x), *y)], theme.val));
     let chart = Chart {
@@ -149,7 +154,11 @@ fn cost(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let (low, high) = (times().fold(f64::INFINITY, f64::min), times().fold(0.0, f64::max));
     // Times a thousand apart would leave all but one at the edge.
     let log = low > 0.0 && high / low > 20.0;
-    let inner = canvas.panel(area, "val acc over time per run, ━ front", "p axes");
+    let inner = canvas.panel(
+        area,
+        &format!("{} over time per run, ━ front", heading(facts.metric())),
+        "p axes",
+    );
     let scale = |x: f64| if log { x.log10() } else { x };
     let points = |of: &[(f64, f64)]| of.iter().map(|(x, y)| (scale(*x), *y)).collect::<Vec<_>>();
     let on_front = facts.report.settings.iter().filter(|s| s.is_on_front);
@@ -178,7 +187,8 @@ fn cost(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
 /// One axis of words: a bar for each.
 fn levels(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize, aside: &str) {
     let Some(effect) = facts.report.effects.get(axis) else { return };
-    let inner = canvas.panel(area, &format!("val acc by {}", effect.key), aside);
+    let inner =
+        canvas.panel(area, &format!("{} by {}", heading(facts.metric()), effect.key), aside);
     for (i, (name, spread)) in effect.levels.iter().enumerate() {
         let y = inner.y + i as u16;
         if y >= inner.bottom() {

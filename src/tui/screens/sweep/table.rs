@@ -2,6 +2,7 @@ use ratatui::layout::Rect;
 
 use super::mean::mean;
 use crate::analysis::sweeps::{Setting, SweepReport, per_hour};
+use crate::spec::metrics::heading;
 use crate::tui::background::SweepFacts;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -17,9 +18,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
         (inner.x + 4, inner.x + 23, inner.x + 29, inner.x + 37, inner.x + 46);
     let values = inner.x + 50;
     let room = inner.right().saturating_sub(values);
-    for (right, words) in
-        [(rank, "#"), (score, "best val acc"), (runs, "n"), (time, "time"), (speed, "acc/h")]
-    {
+    for (right, words) in [
+        (rank, "#"),
+        (score, format!("best {}", heading(facts.metric())).as_str()),
+        (runs, "n"),
+        (time, "time"),
+        (speed, "acc/h"),
+    ] {
         canvas.put_right(right, inner.y, 16, words, theme.dim);
     }
     let axes = if report.axes.is_empty() { "seed".to_owned() } else { report.axes.join("  ") };
@@ -44,7 +49,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
         canvas.put_right(runs, y, 5, &setting.runs.len().to_string(), theme.dim);
         let cost = setting.cost.map_or_else(|| "–".to_owned(), figures::span);
         canvas.put_right(time, y, 7, &cost, theme.text);
-        let words = per_hour(setting).map_or_else(|| "–".to_owned(), figures::metric);
+        let words = per_hour(report, setting).map_or_else(|| "–".to_owned(), figures::metric);
         canvas.put_right(speed, y, 8, &words, theme.dim);
         let words = report
             .axes

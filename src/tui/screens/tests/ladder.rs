@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::compare::answered;
 use super::{both, large, press};
 use crate::analysis::compare::Entry;
-use crate::analysis::sweeps::report;
-use crate::spec::{Outcome, RunState, SweepId};
+use crate::analysis::sweeps::{report, score};
+use crate::spec::search::ladder::Ladder;
+use crate::spec::{Outcome, Plan, RunState, SweepId};
 use crate::store::{Confusion, Curve, Run, Split};
-use crate::tui::background::{Question, SweepFacts, score};
+use crate::tui::background::{Question, SweepFacts};
 use crate::tui::events;
 use crate::tui::fixtures::{board, opened, text, trained};
 use crate::tui::snapshot::Snapshot;
@@ -85,7 +86,12 @@ fn a_sweep_over_kinds_of_models() {
     let varied = ["model", "lr"].map(str::to_owned);
     let facts = SweepFacts {
         name: "model x lr".into(),
-        report: report(&runs(), &varied, score),
+        plan: Plan::default(),
+        planned: runs().len(),
+        ladder: Ladder::default(),
+        pruning: None,
+        confirmation: None,
+        report: report(&runs(), &varied, false, |run| score(&Plan::default(), run)),
         runs: runs(),
     };
     snap.answers.sweep = Some((question, Arc::new(Ok(facts))));

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::{both, large, narrow, press};
-use crate::analysis::sweeps::report;
-use crate::spec::{Outcome, RunId, RunState, SweepId};
+use crate::analysis::groups::Spread;
+use crate::analysis::sweeps::{Confirmation, Confirmed, Lead, Pruning, report, score};
+use crate::spec::search::ladder::{Evaluation, Ladder};
+use crate::spec::search::prune::{Mark, Rule};
+use crate::spec::{Outcome, Plan, PrunedAt, RunId, RunState, SweepId};
 use crate::store::Run;
-use crate::tui::background::{Question, SweepFacts, score};
+use crate::tui::background::{Question, SweepFacts};
 use crate::tui::events;
 use crate::tui::fixtures::{board, many, text, trained};
 use crate::tui::snapshot::Snapshot;
@@ -28,7 +31,12 @@ fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) 
     let varied: Vec<String> = varied.iter().map(|k| (*k).to_owned()).collect();
     let facts = runs.map(|runs| SweepFacts {
         name: "lr x epochs x seed".into(),
-        report: report(&runs, &varied, score),
+        plan: Plan::default(),
+        planned: runs.len(),
+        ladder: Ladder::default(),
+        pruning: None,
+        confirmation: None,
+        report: report(&runs, &varied, false, |run| score(&Plan::default(), run)),
         runs,
     });
     snap.answers.sweep = Some((question, Arc::new(facts)));
@@ -114,4 +122,97 @@ fn one_run_and_an_error() {
     both("sweep_one", &snap, &mut view);
     let (snap, mut view) = looking(Err("s3 does not exist any more.".into()), &[]);
     both("sweep_error", &snap, &mut view);
+}
+
+/// Twelve runs of two epochs that got to these rungs; r5 and r6 were cut, r12 is on its way.
+fn pruned(is_pruned: bool) -> SweepFacts {
+    let rule = Rule::default();
+    let mut ladder = Ladder::default();
+    let mut runs = Vec::new();
+    for i in 0..12u32 {
+        let id = 301 + i;
+        let value = 0.80 + 0.01 * f64::from(i * 7 % 12);
+        let reached = match (i, is_pruned) {
+            (4 | 5, true) => 2,
+            (11, true) => 5,
+            _ => 8,
+        };
+        let evaluation = |at: u32| Evaluation {
+            time: i64::from(i) * 1000 + i64::from(at),
+            epoch: f64::from(at) / 4.0,
+            share: f64::from(at) / 8.0,
+            mark: Mark { value: -value - 0.01 * f64::from(at), loss: 0.0 },
+        };
+        let evaluations: Vec<Evaluation> = (1..=reached).map(evaluation).collect();
+        ladder.put(RunId(id), &rule.climb(&evaluations));
+        let state = match reached {
+            2 => RunState::Ended(Outcome::Pruned(PrunedAt { rung: 2, ..PrunedAt::default() })),
+            5 => RunState::Running,
+            _ => RunState::Ended(Outcome::Done),
+        };
+        let mut run = trained(id, state, f64::from(reached) / 4.0);
+        run.spec.lr = 1e-5 * f64::from(i + 1);
+        run.best.insert("val/acc".into(), value);
+        runs.push(run);
+    }
+    let cut = vec![(RunId(305), 2, 0.25), (RunId(306), 2, 0.25)];
+    let best = (RunId(306), 0.99);
+    let pruning = Pruning {
+        rule,
+        is_pruned,
+        runs: 11,
+        cut,
+        saved: 1.5 / 11.0,
+        best: (!is_pruned).then_some(best),
+        kept: (!is_pruned).then_some((RunId(312), 0.98)),
+    };
+    let plan = Plan { prune: is_pruned.then_some(rule), ..Plan::default() };
+    let varied = ["lr".to_owned()];
+    SweepFacts {
+        name: "lr".into(),
+        report: report(&runs, &varied, false, |run| score(&plan, run)),
+        planned: 12,
+        plan,
+        runs,
+        ladder,
+        pruning: Some(pruning),
+        confirmation: None,
+    }
+}
+
+#[test]
+fn the_ladder_shows_who_was_cut_and_what_it_takes_to_go_on() {
+    let (mut snap, mut view) = looking(Ok(Vec::new()), &["lr"]);
+    let (question, _) = snap.answers.sweep.take().unwrap();
+    press(&mut view, &snap, "l");
+    for (name, is_pruned) in [("sweep_rungs", true), ("sweep_rungs_replayed", false)] {
+        snap.answers.sweep = Some((question, Arc::new(Ok(pruned(is_pruned)))));
+        both(name, &snap, &mut view);
+    }
+    press(&mut view, &snap, "a");
+    assert!(!view.sweep.rungs, "the axes are back");
+}
+
+#[test]
+fn the_winner_stands_above_the_picture() {
+    let (mut snap, mut view) = looking(Ok(Vec::new()), &["lr"]);
+    let (question, _) = snap.answers.sweep.take().unwrap();
+    let setting = |lr: &str, mean: f64| Confirmed {
+        values: vec![lr.into()],
+        runs: Vec::new(),
+        score: Spread::of([mean - 0.001, mean, mean + 0.001]),
+        test: Spread::default(),
+    };
+    let confirmation = Confirmation {
+        settings: vec![setting("3e-5", 0.95), setting("5e-5", 0.93)],
+        open: 0,
+        lead: Some(Lead::Seeds { diff: 0.02, p: 0.004, seeds: 3 }),
+    };
+    let facts = SweepFacts { confirmation: Some(confirmation), ..pruned(true) };
+    snap.answers.sweep = Some((question, Arc::new(Ok(facts))));
+    let shown = text(&snap, &mut view, 160, 50);
+    assert!(
+        shown.contains("The winner over 3 fresh seeds is lr=3e-5 (val/acc 0.9500 ± 0.0010)"),
+        "{shown}"
+    );
 }

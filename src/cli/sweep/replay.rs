@@ -1,0 +1,117 @@
+use serde_json::{Value, json};
+
+use crate::analysis::sweeps::{Pruning, pruning};
+use crate::cli::error::CliError;
+use crate::cli::exit;
+use crate::cli::figures::{self, counted};
+use crate::cli::table::{Cell, Table, Tone};
+use crate::cli::verb::{self, Context};
+use crate::spec::{Part, RunSpec, Sweep, SweepId};
+use crate::store::{Run, trials_at};
+
+/// `tuneboard sweep --replay s3`: each proposal again, and what pruning would have made of the sweep.
+pub fn run(id: SweepId, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let reader = verb::reader(&board)?;
+    let gone = || CliError::Usage(format!("There is no sweep {id}."));
+    let sweep = reader.sweep(id)?.ok_or_else(gone)?.sweep;
+    let mut runs = reader.trials(id)?;
+    let whole = pruning(&reader, &sweep.plan, &runs)?;
+    runs.retain(|run| run.part != Part::Confirmation);
+    let proposed = proposals(&sweep, &runs)?;
+    if context.json {
+        let trial = |(run, spec): (&Run, &RunSpec)| json!({ "run": run.id.to_string(), "spec": spec, "same": *spec == run.spec });
+        let trials: Vec<Value> = runs.iter().zip(&proposed).map(trial).collect();
+        context.out.json(
+            &json!({ "sweep": id.to_string(), "trials": trials, "pruning": object(&whole) }),
+        )?;
+        return Ok(exit::OK);
+    }
+    let mut columns = vec![">trial", ">run"];
+    columns.extend(sweep.varied());
+    columns.push("as it was");
+    let mut table = Table::new(&columns);
+    for (number, (run, spec)) in (1..).zip(runs.iter().zip(&proposed)) {
+        let is_same = *spec == run.spec;
+        let mut cells: Vec<Cell> = vec![number.to_string().into(), run.id.to_string().into()];
+        cells.extend(sweep.varied().map(|key| Cell::from(spec.shown(key))));
+        cells.push(if is_same { "yes".into() } else { Cell::toned("no", Tone::Bad) });
+        table.row(cells);
+    }
+    context.out.table(&table)?;
+    let same = runs.iter().zip(&proposed).filter(|(run, spec)| **spec == run.spec).count();
+    context
+        .out
+        .line(format!("{same} of {} come out as they were.", counted(runs.len(), "trial")))?;
+    context.out.line(sentence(&whole))?;
+    Ok(exit::OK)
+}
+
+/// What the sweep proposes for each of its trials, given those that were there before it. A run that was
+/// added by hand comes out as another one.
+fn proposals(sweep: &Sweep, runs: &[Run]) -> Result<Vec<RunSpec>, CliError> {
+    let drawn = sweep.expand()?;
+    let mut specs = Vec::with_capacity(runs.len());
+    for (index, run) in runs.iter().enumerate() {
+        specs.push(match drawn.get(index) {
+            Some(spec) => spec.clone(),
+            None => {
+                let before = runs.get(..index).unwrap_or_default();
+                sweep.propose(index, &trials_at(before, &sweep.plan, run.created))?
+            }
+        });
+    }
+    Ok(specs)
+}
+
+/// What pruning saved, or would have.
+pub fn sentence(pruning: &Pruning) -> String {
+    let rule =
+        format!("eta={}, from epoch {} on", pruning.rule.eta, figures::value(pruning.rule.grace));
+    let share = |x: f64| format!("{:.0} %", x * 100.0);
+    if pruning.is_pruned {
+        return format!(
+            "Pruning ({rule}) stopped {} of {}; {} of their schedules was not walked.",
+            pruning.cut.len(),
+            counted(pruning.runs, "run"),
+            share(pruning.saved)
+        );
+    }
+    if pruning.runs == 0 {
+        return "No run has evaluations within its schedule, so there is nothing to prune by."
+            .into();
+    }
+    let lost = match (pruning.best, pruning.kept) {
+        (Some((best, _)), Some((kept, _))) if best == kept => {
+            format!("{best}, the best, would have been kept")
+        }
+        (Some((best, x)), Some((kept, y))) => format!(
+            "{best}, the best with {}, would have been lost to {kept} with {}",
+            figures::value(x),
+            figures::value(y)
+        ),
+        _ => "no run has come to its end yet".into(),
+    };
+    format!(
+        "Pruning ({rule}) would have stopped {} of {} and saved {} of their schedules; {lost}.",
+        pruning.cut.len(),
+        counted(pruning.runs, "run"),
+        share(pruning.saved)
+    )
+}
+
+/// The same as JSON.
+pub fn object(pruning: &Pruning) -> Value {
+    let of = |run: Option<(crate::spec::RunId, f64)>| run.map(|(id, _)| id.to_string());
+    let cut = |(run, rung, share): &(crate::spec::RunId, u32, f64)| json!({ "run": run.to_string(), "rung": rung, "share": share });
+    json!({
+        "pruned": pruning.is_pruned,
+        "eta": pruning.rule.eta,
+        "grace": pruning.rule.grace,
+        "runs": pruning.runs,
+        "cut": pruning.cut.iter().map(cut).collect::<Vec<_>>(),
+        "saved": pruning.saved,
+        "best": of(pruning.best),
+        "best_kept": of(pruning.kept),
+    })
+}

@@ -51,7 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ladder.put(last, &climbed);
         black_box(ladder.judge(&rule, last));
     });
-    println!("propose with {TRIALS} trials: {proposal:.2} ms; judge among {TRIALS} runs: {judgement:.3} ms");
+    println!(
+        "propose with {TRIALS} trials: {proposal:.2} ms; judge among {TRIALS} runs: {judgement:.3} ms"
+    );
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What is looked at before runs are queued, whoever queues them: a form, a verb, a script. Models and
 //! data sets are opened once, so that what the trainer would refuse is refused at once.
 
+mod amend;
 pub mod disk;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use crate::spec::{Adapter, Init, Outcome, RunId, RunSpec, RunState, SpecError, S
 use crate::store::{Reader, Run, StoreError};
 
 pub use crate::spec::{name_in, name_of};
+pub use amend::{Amended, amended};
 
 /// Why runs cannot be queued.
 #[derive(Debug, Error)]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 
 use crate::spec::metrics::{self, Unit};
+use crate::spec::short;
 use crate::store::Millis;
 
 /// Stands for a missing value.
@@ -86,6 +87,11 @@ pub fn count(n: u64) -> String {
 /// `1 run`, `3 runs`.
 pub fn counted(n: usize, what: &str) -> String {
     format!("{} {what}{}", count(n as u64), if n == 1 { "" } else { "s" })
+}
+
+/// A point within the epochs: `0.5`, `1.25`.
+pub fn epoch(at: f64) -> String {
+    short((at * 1000.0).round() / 1000.0)
 }
 
 /// Epochs done of epochs asked for: `2/3`, `1.4/3`.

@@ -32,6 +32,7 @@ mod note;
 mod out;
 mod paths;
 mod predict;
+mod pruning;
 mod queue;
 mod reindex;
 mod rename;

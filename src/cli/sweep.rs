@@ -1,5 +1,5 @@
 mod amend;
-pub mod replay;
+mod replay;
 mod stages;
 mod worst;
 

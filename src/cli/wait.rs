@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::error::CliError;
 use super::figures::{self, counted};
-use super::sweep::replay;
 use super::verb::{self, Context};
-use super::{exit, ls};
+use super::{exit, ls, pruning};
 use crate::analysis::sweeps;
 use crate::board::Board;
 use crate::runner;
@@ -69,7 +68,7 @@ impl Awaited<'_> {
             context.out.line(sentence)?;
         }
         match facts.pruning.filter(|pruning| pruning.is_pruned) {
-            Some(pruning) => context.out.line(replay::sentence(&pruning)),
+            Some(found) => context.out.line(pruning::sentence(&found)),
             None => Ok(()),
         }
     }

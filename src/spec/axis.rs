@@ -90,6 +90,26 @@ impl Axis {
         if let Values::List(values) = &self.values { values.len() } else { 1 }
     }
 
+    /// Where a run lies on an axis; `None` where it has another value than the axis takes.
+    pub(super) fn place(&self, spec: &RunSpec) -> Option<f64> {
+        let text = spec.get(&self.key)?;
+        match &self.values {
+            Values::List(values) => {
+                let same = |value: &String| {
+                    let mut own = spec.clone();
+                    own.set(&self.key, value).is_ok() && own.get(&self.key).as_ref() == Some(&text)
+                };
+                values.iter().position(same).map(|place| place as f64)
+            }
+            Values::Uniform(low, high) | Values::Log(low, high) => {
+                let x = text.parse::<f64>().ok()?;
+                // Three digits of a draw at the very end may lie beyond it.
+                let slack = 0.005 * (x.abs() + f64::from(x == 0.0));
+                (*low - slack..=*high + slack).contains(&x).then(|| x.clamp(*low, *high))
+            }
+        }
+    }
+
     /// Every value must be one that the key takes, and no value may come twice.
     fn check(&self) -> Result<(), SpecError> {
         let mut scratch = RunSpec::default();

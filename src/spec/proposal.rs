@@ -22,7 +22,7 @@ impl Sweep {
         }
         let space: Vec<Domain> = self.axes.iter().map(domain).collect();
         let trial = |(spec, state): &(RunSpec, State)| {
-            let point: Option<Vec<f64>> = self.axes.iter().map(|axis| place(axis, spec)).collect();
+            let point: Option<Vec<f64>> = self.axes.iter().map(|axis| axis.place(spec)).collect();
             // A run that somebody added with other values has no place in the space.
             point.map(|point| Trial { point, state: state.clone() })
         };
@@ -64,26 +64,6 @@ fn domain(axis: &Axis) -> Domain {
             Domain::Number { low: 0.0, high, log: false, step: Some(1.0) }
         }
         Values::List(values) => Domain::Choice(values.len()),
-    }
-}
-
-/// Where a run lies on an axis; `None` where it has another value than the axis takes.
-fn place(axis: &Axis, spec: &RunSpec) -> Option<f64> {
-    let text = spec.get(&axis.key)?;
-    match &axis.values {
-        Values::List(values) => {
-            let same = |value: &String| {
-                let mut own = spec.clone();
-                own.set(&axis.key, value).is_ok() && own.get(&axis.key).as_ref() == Some(&text)
-            };
-            values.iter().position(same).map(|place| place as f64)
-        }
-        Values::Uniform(low, high) | Values::Log(low, high) => {
-            let x = text.parse::<f64>().ok()?;
-            // Three digits of a draw at the very end may lie beyond it.
-            let slack = 0.005 * (x.abs() + f64::from(x == 0.0));
-            (*low - slack..=*high + slack).contains(&x).then(|| x.clamp(*low, *high))
-        }
     }
 }
 

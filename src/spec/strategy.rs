@@ -27,6 +27,9 @@ pub enum Strategy {
         trials: u32,
         /// Seed of the draws.
         seed: u64,
+        /// Whether the first trial has the defaults, as far as they lie within the axes.
+        #[serde(default)]
+        defaults: bool,
     },
 }
 
@@ -62,7 +65,7 @@ impl Strategy {
     pub fn draws(self) -> Option<(u32, u64)> {
         match self {
             Self::Grid => None,
-            Self::Random { trials, seed } | Self::Tpe { trials, seed } => Some((trials, seed)),
+            Self::Random { trials, seed } | Self::Tpe { trials, seed, .. } => Some((trials, seed)),
         }
     }
 
@@ -106,7 +109,9 @@ impl Strategy {
             (Some(Search::Tpe), Some(_), _) if axes.is_empty() => {
                 wrong("search=tpe needs a key to vary, as in 'lr=log(1e-6,1e-3)'".into())
             }
-            (Some(Search::Tpe), Some(n), _) => Ok(Self::Tpe { trials: n as u32, seed }),
+            (Some(Search::Tpe), Some(n), _) => {
+                Ok(Self::Tpe { trials: n as u32, seed, defaults: true })
+            }
             (Some(Search::Random) | None, Some(n), _) => {
                 Ok(Self::Random { trials: n as u32, seed })
             }

@@ -137,7 +137,13 @@ impl Sweep {
     pub fn next(&self, index: usize) -> Result<RunSpec, SpecError> {
         let mut spec = self.base.clone();
         let mut rest = index;
+        let is_default =
+            index == 0 && matches!(self.strategy, Strategy::Tpe { defaults: true, .. });
         for (position, axis) in self.axes.iter().enumerate().rev() {
+            if is_default && axis.place(&self.base).is_some() {
+                // A key that is varied has its default in the base.
+                continue;
+            }
             let text = match (self.strategy.draws(), &axis.values) {
                 (None, Values::List(values)) => {
                     let text = values[rest % values.len()].clone();
@@ -282,6 +288,20 @@ mod tests {
         assert!(runs.iter().all(|r| (1e-6..=1e-3).contains(&r.lr)));
         assert!(runs.iter().filter(|r| r.lr < 3e-5).count() > 10);
         assert!(runs.iter().any(|r| r.pool != runs[0].pool));
+    }
+
+    #[test]
+    fn a_search_begins_with_the_defaults_where_they_lie_within_its_axes() {
+        let pairs = [("lr", "log(1e-6,1e-3)"), ("epochs", "7,8"), ("trials", "20")];
+        let drawn = sweep(&pairs).unwrap();
+        let search = sweep(&[&pairs[..], &[("search", "tpe")]].concat()).unwrap();
+        let (first, usual) = (search.next(0).unwrap(), RunSpec::default());
+        assert_eq!((first.lr, first.epochs), (usual.lr, drawn.next(0).unwrap().epochs));
+        assert_eq!(search.next(1).unwrap(), drawn.next(1).unwrap());
+        // One that an older tuneboard queued stays what it was.
+        let old = Strategy::Tpe { trials: 20, seed: 0, defaults: false };
+        let old = Sweep { strategy: old, ..search };
+        assert_eq!(old.next(0).unwrap(), drawn.next(0).unwrap());
     }
 
     #[test]

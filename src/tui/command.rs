@@ -1,6 +1,6 @@
 //! What a key asks for outside of the view.
 
-use crate::spec::{RunId, Sweep};
+use crate::spec::{RunId, Sweep, SweepId};
 use crate::tui::background::TextsQuestion;
 use crate::tui::preview::Preview;
 
@@ -42,6 +42,8 @@ pub enum Command {
     Note(RunId, String),
     /// Hide these runs, or show those that are hidden.
     Archive(Vec<RunId>),
+    /// Give this sweep so many trials more.
+    Extend(SweepId, u32),
     /// Queue runs.
     Launch(Box<Order>),
     /// Give a run another name.

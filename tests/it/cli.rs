@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it.
 
 mod help;
+mod pruned;
 mod tables;
 mod waiting;
 
@@ -117,6 +118,8 @@ fn a_run_from_the_queue_to_its_figures() {
         "ended",
         "site",
         "sweep",
+        "part",
+        "pruned",
         "tags",
         "trainable_parameters",
         "peak_memory_bytes",

@@ -5,18 +5,18 @@ use serde_json::{Value, json};
 use crate::analysis::sweeps::SweepFacts;
 use crate::cli::error::CliError;
 use crate::cli::figures;
-use crate::cli::sweep::replay;
+use crate::cli::pruning;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::verb::Context;
 use crate::spec::{Outcome, RunId, turned};
 
 /// Shows the ladder of a sweep that prunes; of another what pruning would have made of it.
 pub fn show(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
-    let Some(pruning) = facts.pruning.as_ref().filter(|pruning| pruning.runs > 0) else {
+    let Some(found) = facts.pruning.as_ref().filter(|found| found.runs > 0) else {
         return Ok(());
     };
-    if !pruning.is_pruned {
-        return context.out.line(format!("\n{}", replay::sentence(pruning)));
+    if !found.is_pruned {
+        return context.out.line(format!("\n{}", pruning::sentence(found)));
     }
     let metric = facts.metric();
     context.out.line(format!("\nRungs: {metric}, and what a run needs to go on"))?;
@@ -25,7 +25,7 @@ pub fn show(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
     for rung in rungs(facts) {
         table.row([
             format!("{}/8", rung.number).into(),
-            figures::value(rung.epoch).into(),
+            figures::epoch(rung.epoch).into(),
             rung.runs.to_string().into(),
             rung.cut.len().to_string().into(),
             figures::maybe(rung.threshold).into(),
@@ -34,7 +34,7 @@ pub fn show(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
         ]);
     }
     context.out.table(&table)?;
-    context.out.line(replay::sentence(pruning))
+    context.out.line(pruning::sentence(found))
 }
 
 /// The same as JSON.

@@ -16,10 +16,9 @@ use crate::cli::contract::RunObject;
 use crate::cli::error::CliError;
 use crate::cli::figures::{self, NOTHING, counted, duration};
 use crate::cli::sanitize::one_line;
-use crate::cli::sweep::replay;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::verb::{Context, sweep_runs};
-use crate::cli::{exit, ls};
+use crate::cli::{exit, ls, pruning};
 use crate::spec::metrics::{self, test};
 use crate::spec::{Plan, SweepId};
 use crate::store::{Millis, Reader, Run};
@@ -290,7 +289,7 @@ impl<'a> Analysis<'a> {
             plan: &facts.plan,
             planned: facts.planned,
             rungs: rungs::object(facts),
-            pruning: facts.pruning.as_ref().map(replay::object),
+            pruning: facts.pruning.as_ref().map(pruning::object),
             confirmation: facts
                 .confirmation
                 .as_ref()

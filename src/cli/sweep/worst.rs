@@ -1,7 +1,7 @@
 use crate::analysis::forecast::forecast;
 use crate::board::Board;
 use crate::cli::error::CliError;
-use crate::cli::figures::{counted, duration, value};
+use crate::cli::figures::{self, counted, duration};
 use crate::cli::verb;
 use crate::spec::{CONFIRM_SEEDS, EvalEvery, RunSpec, Sweep};
 use crate::store::{Listing, Run};
@@ -59,7 +59,8 @@ impl Worst {
     pub fn lines(&self, sweep: &Sweep) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(rule) = sweep.plan.prune {
-            let epochs: Vec<String> = self.rungs.iter().map(|rung| value(rung.epoch)).collect();
+            let epochs: Vec<String> =
+                self.rungs.iter().map(|rung| figures::epoch(rung.epoch)).collect();
             lines.push(match epochs.as_slice() {
                 [] => "No run is judged: none has an evaluation between half an epoch and its end."
                     .into(),

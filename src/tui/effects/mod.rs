@@ -17,8 +17,9 @@ use super::command::{Command, Notice, Order};
 use super::message::Message;
 use super::preview::Preview;
 use crate::board::{Board, BoardError};
+use crate::order::{OrderError, amended};
 use crate::runner;
-use crate::spec::RunId;
+use crate::spec::{RunId, SweepId};
 use crate::store::{Reader, Store, StoreError};
 
 /// Why a change was not made.
@@ -34,6 +35,8 @@ enum EffectError {
     File(String),
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Order(#[from] OrderError),
 }
 
 /// Carries out commands until the channel closes, and tells what came of each.
@@ -74,7 +77,7 @@ fn changed(
     undo: &mut Vec<Past>,
     command: Command,
 ) -> Notice {
-    let starts = matches!(command, Command::Resume(_) | Command::Retry(_));
+    let starts = matches!(command, Command::Resume(_) | Command::Retry(_) | Command::Extend(..));
     match carry_out(board, store, undo, command) {
         Ok(text) => match starts.then(|| runner::ensure(board)) {
             Some(Err(error)) => no_runner(&error),
@@ -122,6 +125,7 @@ fn carry_out(
         }
         Command::Picture(name, svg) => files::picture(board, &name, svg).map_err(EffectError::File),
         Command::Texts(question) => files::texts(board, question).map_err(EffectError::File),
+        Command::Extend(sweep, trials) => extend(opened(board, store)?, sweep, trials),
         Command::Undo => match undo.pop() {
             Some(past) => Ok(past.restore(opened(board, store)?)?),
             None => Ok("Nothing to take back.".to_owned()),
@@ -142,6 +146,18 @@ fn carry_out(
             Ok(change::change(store, command)?)
         }
     }
+}
+
+/// More trials for a sweep.
+fn extend(store: &mut Store, sweep: SweepId, trials: u32) -> Result<String, EffectError> {
+    let count = trials.to_string();
+    let Some(new) = amended(store.reader(), sweep, [("trials+", count.as_str())])? else {
+        return Ok(format!("{sweep} does not exist any more."));
+    };
+    Ok(match store.amend(sweep, &new.sweep, new.before, &new.runs)? {
+        Some(_) => format!("{sweep} gets {trials} trials more."),
+        None => format!("{sweep} got another run meanwhile; nothing was changed."),
+    })
 }
 
 /// The connection that is kept, or a new one; a board without a database gets it here. Nothing is written to a

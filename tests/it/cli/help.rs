@@ -41,6 +41,7 @@ fn help_teaches() {
       gc           Delete what ended runs need no more
       models       List the checkpoints under models/, add one, or fetch one from a Hugging Face hub
       data         Look into a data file: columns, classes, lengths, duplicates, how it is split
+      lr-find      Find a learning rate: some steps whose rate grows, and where the loss falls
       sites        List the sites where runs go: this machine, SSH hosts, Slurm clusters
       doctor       Check libtorch, CUDA, disk, terminal, clock, file locks and the database
       reindex      Rebuild the database from the folders under runs/

@@ -137,6 +137,7 @@ fn tables_of_what_is_to_be_queued() {
           1  1e-5  r2 0.7500
           2  5e-5  r3 0.7500
           3  1e-4
+        At worst [t] on one device for 3 runs.
         3 runs, 2 already run. Nothing was queued.
         "#);
         insta::assert_snapshot!(

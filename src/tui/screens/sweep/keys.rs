@@ -1,4 +1,5 @@
 use super::settings::{here, step};
+use crate::tui::command::{Command, Effect};
 use crate::tui::keys::Does::{Act, Go, Set};
 use crate::tui::keys::{Action, COMPARE, OF_RUNS, OPEN, actions};
 use crate::tui::screen::About;
@@ -10,7 +11,7 @@ pub static ABOUT: About = About {
     title: "Sweep",
     tab: Some(&GO),
     under: ScreenId::SWEEP,
-    keys: &[&[&OPEN, &COMPARE, &NEXT_AXIS, &COST, &MARK_SETTING, &RUNGS], OF_RUNS],
+    keys: &[&[&OPEN, &COMPARE, &NEXT_AXIS, &COST, &MARK_SETTING, &RUNGS, &EXTEND], OF_RUNS],
 };
 
 actions! {
@@ -25,6 +26,8 @@ actions! {
     RUNGS "rungs" "l", "rungs",
         "The ladder: what runs need at each rung, who is there and who was cut, or the axes again",
         Set(|view, _| (view.sweep.rungs, view.sweep.cost) = (!view.sweep.rungs, false));
+    EXTEND "extend" "+", "extend", "Ten trials more, of a sweep that was drawn or is searched",
+        Act(|view, _| Some(Effect::Do(Command::Extend(view.sweep.sweep?, 10))));
     MARK_SETTING "mark-setting" "space", "mark", "Mark all seeds of the setting, to compare them",
         Act(|view, snap| {
             view.toggle_marks(&here(view, snap)?.runs);

@@ -10,6 +10,7 @@ use crate::spec::search::prune::{Mark, Rule};
 use crate::spec::{Outcome, Plan, PrunedAt, RunId, RunState, SweepId};
 use crate::store::Run;
 use crate::tui::background::{Question, SweepFacts};
+use crate::tui::command::{Command, Effect};
 use crate::tui::events;
 use crate::tui::fixtures::{board, many, text, trained};
 use crate::tui::snapshot::Snapshot;
@@ -215,4 +216,11 @@ fn the_winner_stands_above_the_picture() {
         shown.contains("The winner over 3 fresh seeds is lr=3e-5 (val/acc 0.9500 ± 0.0010)"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_sweep_is_extended_from_its_screen() {
+    let (snap, mut view) = looking(Ok(grid()), &["lr"]);
+    let asked = press(&mut view, &snap, "+");
+    assert_eq!(asked, Some(Effect::Do(Command::Extend(SweepId(3), 10))));
 }

@@ -41,10 +41,10 @@ pub fn suggest(points: &[Point]) -> Option<Suggestion> {
     /// Points on each side that a slope is taken over.
     const REACH: usize = 4;
     let smooth = smoothed(points);
-    let (first, _) = (smooth.get(REACH)?.1, ());
+    let (_, first) = *smooth.get(REACH)?;
     let (place, (lowest, loss)) =
         smooth.iter().copied().enumerate().min_by(|a, b| a.1.1.total_cmp(&b.1.1))?;
-    if !(loss < 0.9 * first) {
+    if loss.is_nan() || loss >= 0.9 * first {
         return None;
     }
     let slope = |at: usize| -> Option<f64> {

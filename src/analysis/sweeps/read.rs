@@ -71,9 +71,10 @@ pub fn read(
     let confirmation =
         confirmation(reader, &runs, &report.axes, lower, |run| score(&plan, run), folder)?;
     let has_ladder = plan.prune.is_some() || runs.len() <= MOST_CURVES;
-    let ladder = match has_ladder {
-        true => reader.ladder(&runs, &plan, &plan.prune.unwrap_or_default())?,
-        false => Ladder::default(),
+    let ladder = if has_ladder {
+        reader.ladder(&runs, &plan, &plan.prune.unwrap_or_default())?
+    } else {
+        Ladder::default()
     };
     let pruning = if has_ladder { Some(pruning(reader, &plan, &runs)?) } else { None };
     Ok(Some(SweepFacts {

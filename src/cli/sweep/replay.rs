@@ -54,12 +54,11 @@ fn proposals(sweep: &Sweep, runs: &[Run]) -> Result<Vec<RunSpec>, CliError> {
     let drawn = sweep.expand()?;
     let mut specs = Vec::with_capacity(runs.len());
     for (index, run) in runs.iter().enumerate() {
-        specs.push(match drawn.get(index) {
-            Some(spec) => spec.clone(),
-            None => {
-                let before = runs.get(..index).unwrap_or_default();
-                sweep.propose(index, &trials_at(before, &sweep.plan, run.created))?
-            }
+        specs.push(if let Some(spec) = drawn.get(index) {
+            spec.clone()
+        } else {
+            let before = runs.get(..index).unwrap_or_default();
+            sweep.propose(index, &trials_at(before, &sweep.plan, run.created))?
         });
     }
     Ok(specs)

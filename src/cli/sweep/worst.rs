@@ -95,11 +95,10 @@ fn rungs(sweep: &Sweep, spec: &RunSpec) -> Vec<Rung> {
     let Some(rule) = sweep.plan.prune else { return Vec::new() };
     let epochs = spec.planned_epochs();
     let per_epoch = match spec.eval_every {
-        EvalEvery::Auto => EvalEvery::LEAST.div_ceil(epochs.max(1)),
         EvalEvery::Epoch => 1,
         EvalEvery::Share(share) => (1.0 / share).ceil() as u32,
         // How many steps an epoch has is not known yet.
-        EvalEvery::Steps(_) => EvalEvery::LEAST.div_ceil(epochs.max(1)),
+        EvalEvery::Auto | EvalEvery::Steps(_) => EvalEvery::LEAST.div_ceil(epochs.max(1)),
     };
     let all = per_epoch * epochs;
     let epoch = |(at, rung)| Rung { rung, epoch: f64::from(at) / f64::from(per_epoch) };

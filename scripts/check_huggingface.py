@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Loads a checkpoint of tuneboard's with transformers and compares: the labels, the ids of each text, the logits.
+"""Loads a checkpoint of tuneboard's with transformers and compares: the labels, the ids of each text, the logits; of
+pairs and of the tasks beside classification (docs/tasks.md) what `predict` says.
 
     python3 scripts/check_huggingface.py CHECKPOINT_DIR[:CHECKPOINT_DIR...] TUNEBOARD_TRAIN TEXT...
 
@@ -17,7 +18,7 @@ try:
     import torch
     import transformers
     from safetensors.torch import load_file, save_file
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 except ImportError as e:
     print(f"check_huggingface: skipped: {e}")
     sys.exit(3)
@@ -26,9 +27,65 @@ TOLERANCE = 2e-5
 folders, trainer, texts = sys.argv[1].split(os.pathsep), sys.argv[2], sys.argv[3:]
 
 
+def answers(folder, config, tokenizer):
+    """What `predict` says of each text against what transformers makes of it."""
+    task, pairs = config.get("tuneboard_task", "classify"), config.get("tuneboard_pairs", False)
+    of_tokens = task == "tag"
+    loader = AutoModelForTokenClassification if of_tokens else AutoModelForSequenceClassification
+    model, loading = loader.from_pretrained(folder, output_loading_info=True)
+    assert type(model).__name__ == config["architectures"][0], type(model)
+    assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"], loading
+    model.eval()
+    problem = {"classify": "single_label_classification", "multilabel": "multi_label_classification",
+               "regress": "regression"}.get(task)
+    assert model.config.problem_type == problem, model.config.problem_type
+    labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    rows = [{"words": text.split()} if of_tokens else {"text": text} for text in texts if text.split()]
+    if pairs:
+        for row, other in zip(rows, reversed(texts)):
+            row["pair"] = other
+    length = min(config["max_position_embeddings"] - 2, 128)
+    said = subprocess.run([trainer, "predict", str(folder), "--max-length", str(length), "--device", "cpu",
+                           "--precision", "fp32"], input="".join(json.dumps(row) + "\n" for row in rows), text=True,
+                          capture_output=True, check=True).stdout
+    head, *said = [json.loads(line) for line in said.splitlines()]
+    assert labels == head.get("labels", head.get("targets", head.get("tags"))), (labels, head)
+    assert len(said) == len(rows)
+    gap = 0.0
+    for row, ours in zip(rows, said):
+        first = row["words"] if of_tokens else row["text"]
+        batch = tokenizer(first, row.get("pair"), truncation="longest_first", max_length=length, return_tensors="pt",
+                          is_split_into_words=of_tokens)
+        with torch.no_grad():
+            logits = model(**batch).logits[0]
+        if of_tokens:
+            # A word's tag is that of its first token.
+            places = [batch.word_ids().index(word) for word in range(len(first))]
+            best, tag = torch.softmax(logits[places], -1).max(-1)
+            assert ours["given"] == [labels[t] for t in tag.tolist()], (ours, tag)
+            want, got = best, ours["probabilities"]
+        elif task == "regress":
+            want, got = logits, ours["values"]
+        elif task == "multilabel":
+            want, got = torch.sigmoid(logits), ours["probabilities"]
+            given = [name for name, p, least in zip(labels, want.tolist(), head["thresholds"]) if p >= least]
+            assert ours["given"] == given, (ours, given)
+        else:
+            want, got = torch.softmax(logits, -1), ours["probabilities"]
+            assert ours["label"] == labels[int(want.argmax())]
+        scale = max(1.0, want.abs().max().item())
+        gap = max(gap, (torch.tensor(got) - want).abs().max().item() / scale)
+    print(f"check_huggingface: transformers {transformers.__version__}: {type(model).__name__}, task={task}"
+          f"{', pairs' if pairs else ''}, {len(rows)} texts: answers differ by at most {gap:.1e}")
+    return gap
+
+
 def check(folder):
     config = json.loads((folder / "config.json").read_text())
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True) if (
+        config.get("tuneboard_task") == "tag" and config["model_type"] == "roberta") else AutoTokenizer.from_pretrained(folder)
+    if config.get("tuneboard_task") or config.get("tuneboard_pairs"):
+        return answers(folder, config, tokenizer)
     if (folder / "adapter_config.json").is_file():
         # An adapter names what it stands beside from the board on, in which this runs.
         try:

@@ -76,10 +76,18 @@ pub fn fold<T, K: Clone + Eq + std::hash::Hash>(
     groups
 }
 
-/// [`RunSpec::hash`] of everything but `seed`: equal for runs that differ only in chance. `split_seed`
-/// stays in, since other test rows make another question.
-pub fn seedless_hash(spec: &RunSpec) -> String {
-    RunSpec { seed: 0, ..spec.clone() }.hash()
+/// The keys in which the runs of one setting differ: they say nothing of how good it is.
+pub const OF_CHANCE: [&str; 2] = ["seed", "fold"];
+
+/// [`RunSpec::hash`] of everything but [`OF_CHANCE`]: equal for runs that differ in their seed, and in the fold that
+/// they hold out, alone. `split_seed` stays in, since other test rows make another question.
+pub fn setting_hash(spec: &RunSpec) -> String {
+    RunSpec { seed: 0, fold: 0, ..spec.clone() }.hash()
+}
+
+/// Whether runs of a setting differ in the fold that they hold out: then its folds together are its test rows.
+pub fn are_folds(spec: &RunSpec) -> bool {
+    spec.folds > 0
 }
 
 #[cfg(test)]
@@ -123,9 +131,11 @@ mod tests {
         let hash = |key: &str, value: &str| {
             let mut spec = base.clone();
             spec.set(key, value).unwrap();
-            seedless_hash(&spec)
+            setting_hash(&spec)
         };
         assert_eq!(hash("seed", "1"), hash("seed", "2"));
+        assert_eq!(hash("fold", "1"), hash("fold", "2"));
+        assert_ne!(hash("folds", "5"), hash("folds", "3"));
         assert_eq!(hash("seed", "1"), hash("device", "cuda:1"));
         assert_ne!(hash("seed", "1"), hash("lr", "1e-4"));
         assert_ne!(hash("seed", "1"), hash("split_seed", "1"));

@@ -7,6 +7,7 @@
 pub mod bootstrap;
 pub mod compare;
 pub mod confusion;
+pub mod ensemble;
 pub mod errors;
 pub mod export;
 pub mod forecast;

@@ -3,13 +3,14 @@
 
 mod confirmation;
 mod effects;
+mod pooled;
 mod pruning;
 mod read;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::groups::{Spread, fold};
+use super::groups::{OF_CHANCE, Spread, fold};
 use super::sizes;
 use crate::spec::{IGNORED, Part, RunId};
 use crate::store::{Millis, Run};
@@ -18,15 +19,16 @@ use confirmation::confirmation;
 pub use confirmation::{Confirmation, Confirmed, Lead};
 pub use effects::Effect;
 use effects::effects;
+pub use pooled::Pooled;
 pub use pruning::{Pruning, pruning};
 pub use read::{SweepFacts, read, score};
 
 /// The analysis of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepReport {
-    /// The varied keys but `seed`, in the order in which the sweep names them.
+    /// The varied keys but those of chance (`seed`, `fold`), in the order in which the sweep names them.
     pub axes: Vec<String>,
-    /// Settings, best first; runs that differ in their seed alone are one setting.
+    /// Settings, best first; runs that differ in keys of chance alone are one setting.
     pub settings: Vec<Setting>,
     /// How much each axis matters, in the order of `axes`.
     pub effects: Vec<Effect>,
@@ -113,7 +115,8 @@ pub fn report(
     } else {
         all
     };
-    let axes: Vec<String> = varied.iter().filter(|key| *key != "seed").cloned().collect();
+    let is_axis = |key: &&String| !OF_CHANCE.contains(&key.as_str());
+    let axes: Vec<String> = varied.iter().filter(is_axis).cloned().collect();
     let values =
         |run: &Run| -> Vec<String> { axes.iter().map(|key| run.spec.shown(key)).collect() };
     let mut settings: Vec<Setting> = fold(runs, values, &score)

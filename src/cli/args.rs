@@ -3,10 +3,10 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::{
-    archive, clone, compare, completions, confusion, data, demo, doctor, error::CliError, errors,
-    export, gc, hold, init, logs, lr_find, ls, man, models, note, predict, reindex, rename,
-    restore, resume, retry, rm, run, runner, show, sites, stop, sweep, tag, tokenize, trust,
-    verb::Context,
+    archive, calibrate, clone, compare, completions, confusion, data, demo, doctor, ensemble,
+    error::CliError, errors, export, gc, hold, init, logs, lr_find, ls, man, models, note, predict,
+    reindex, rename, restore, resume, retry, rm, run, runner, show, sites, stop, sweep, tag,
+    tokenize, trust, verb::Context,
 };
 
 /// What `--version` tells; `-V` tells the number alone.
@@ -65,6 +65,8 @@ pub enum Verb {
     Clone(clone::Args),
     Compare(compare::Args),
     Confusion(confusion::Args),
+    Ensemble(ensemble::Args),
+    Calibrate(calibrate::Args),
     Errors(errors::Args),
     Predict(predict::Args),
     Tokenize(tokenize::Args),
@@ -106,6 +108,8 @@ impl Verb {
             Self::Clone(args) => clone::run(args, context),
             Self::Compare(args) => compare::run(args, context),
             Self::Confusion(args) => confusion::run(args, context),
+            Self::Calibrate(args) => calibrate::run(args, context),
+            Self::Ensemble(args) => ensemble::run(args, context),
             Self::Errors(args) => errors::run(args, context),
             Self::Predict(args) => predict::run(args, context),
             Self::Tokenize(args) => tokenize::run(args, context),

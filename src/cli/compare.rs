@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use super::contract::Extremes;
 use super::error::CliError;
 use super::exit;
-use super::figures::{NOTHING, bytes, count, counted, maybe, value};
+use super::figures::{NOTHING, bytes, count, counted, interval, maybe, value};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one, pick};
 use crate::analysis::compare::{
     Change, Comparison, Contrast, Entry, Extreme, MAX_RUNS, Pair, compare,
 };
-use crate::analysis::groups::seedless_hash;
+use crate::analysis::groups::setting_hash;
 use crate::analysis::sizes;
 use crate::spec::{RunId, short};
 
@@ -58,7 +58,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
             only.id
         )));
     }
-    let settings: BTreeSet<String> = runs.iter().map(|run| seedless_hash(&run.spec)).collect();
+    let settings: BTreeSet<String> = runs.iter().map(|run| setting_hash(&run.spec)).collect();
     let settings = settings.len();
     if settings > MAX_RUNS {
         return Err(CliError::Usage(format!(
@@ -262,10 +262,6 @@ fn tone(is_real: bool, diff: f64) -> Tone {
     }
 }
 
-fn interval([low, high]: [f64; 2]) -> String {
-    format!("{low:+.4} to {high:+.4}")
-}
-
 fn contrasts(comparison: &Comparison, context: &mut Context) -> Result<(), CliError> {
     if comparison.contrasts.is_empty() {
         return Ok(());
@@ -335,13 +331,12 @@ fn pairs(comparison: &Comparison, context: &mut Context) -> Result<(), CliError>
         )?;
         let mut table = Table::new(&["a", "b", "score", ">difference", "interval", ">p", ">rows"]);
         for pair in &comparison.scores {
-            let [low, high] = pair.ci95;
             table.row([
                 pair.a.to_string().into(),
                 pair.b.to_string().into(),
                 pair.metric.into(),
                 format!("{:+.4}", pair.diff).into(),
-                format!("{low:+.4} to {high:+.4}").into(),
+                interval(pair.ci95).into(),
                 format!("{:.4}", pair.p).into(),
                 count(pair.n as u64).into(),
             ]);

@@ -1,14 +1,16 @@
+mod subject;
+
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
+use self::subject::Subject;
 use super::error::CliError;
 use super::exit;
 use super::figures::{count, maybe, value};
 use super::table::{Cell, Table, Tone};
-use super::verb::{self, Context, one};
+use super::verb::{self, Context, means_several, one};
 use crate::analysis::confusion::{Matrix, Normalise};
 use crate::analysis::metrics::{CountReport, ProbabilityReport};
-use crate::dataset::predictions;
 use crate::events::Split;
 use crate::store::{Confusion, Reader, Run};
 
@@ -25,9 +27,11 @@ Examples:
   tuneboard confusion r12 r15                   what r15 does otherwise than r12
   tuneboard confusion r12 --calibration         is a probability of 0.9 right nine times in ten?
   tuneboard confusion r12 --threshold spam      precision against recall of one class
+  tuneboard confusion r1..r5                    held-out folds of one setting together, or its seeds
+  tuneboard confusion s3                        the same of the best setting of a sweep
   tuneboard confusion r12 --json | jq .counts")]
 pub struct Args {
-    /// The run
+    /// The run, or the runs of a setting as r1..r5 or s3
     #[arg(value_name = "ID")]
     id: String,
     /// Another run: its counts minus those of the first
@@ -59,23 +63,31 @@ pub struct Args {
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let reader = verb::reader(&board)?;
-    let run = one(&reader, &args.id)?;
-    let confusion = find(&reader, &run, args.split.as_deref(), args.epoch)?;
-    if let Some(other) = &args.other {
-        let other = one(&reader, other)?;
-        let theirs = find(&reader, &other, Some(&confusion.split.to_string()), args.epoch)?;
-        return delta((&run, &confusion), (&other, &theirs), context);
-    }
+    let found = |run: &Run| find(&reader, run, args.split.as_deref(), args.epoch);
+    let subject = if means_several(&args.id) {
+        if args.other.is_some() {
+            let why = "Counts are subtracted run by run: name two runs, as r12 r15.";
+            return Err(CliError::Usage(why.into()));
+        }
+        Subject::of_setting(&board, &reader, &args.id, found)?
+    } else {
+        let run = one(&reader, &args.id)?;
+        let confusion = found(&run)?;
+        if let Some(other) = &args.other {
+            let other = one(&reader, other)?;
+            let theirs = find(&reader, &other, Some(&confusion.split.to_string()), args.epoch)?;
+            return delta((&run, &confusion), (&other, &theirs), context);
+        }
+        Subject::of_run(&board, &run, confusion)
+    };
     if args.calibration || args.threshold.is_some() {
-        let split = confusion.split.to_string();
-        let pass = super::errors::pass(&board, &run, &split, Some(confusion.epoch))?;
-        let of = format!("{} {}: {split} rows after epoch {}", run.id, run.name, confusion.epoch);
-        return match &args.threshold {
-            Some(class) => {
-                let positive = super::errors::class(run.id, &pass, class)?;
-                super::scores::thresholds(&of, &pass, positive, context)
+        let (pass, of) = (subject.predictions?, &subject.heading);
+        return match (&args.threshold, subject.runs.first()) {
+            (Some(class), Some(run)) => {
+                let positive = super::errors::class(*run, &pass, class)?;
+                super::scores::thresholds(of, &pass, positive, context)
             }
-            None => super::scores::calibration(&of, &pass, context),
+            _ => super::scores::calibration(of, &pass, context),
         };
     }
     let by = match args.normalize.as_str() {
@@ -84,36 +96,40 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         "all" => Normalise::All,
         _ => Normalise::Row,
     };
-    let whole = Matrix::new(&confusion);
+    show(&subject, by, context)
+}
+
+fn show(subject: &Subject, by: Normalise, context: &mut Context) -> Result<u8, CliError> {
+    let confusion = &subject.confusion;
+    let whole = Matrix::new(confusion);
     let shares = whole.normalised(by);
     // Predictions are kept for a while only; the counts stay.
-    let predictions = board.predictions_of(run.id, confusion.split, confusion.epoch);
-    let scores = predictions::read(&predictions).ok().map(|p| ProbabilityReport::of(&p));
+    let scores = subject.predictions.as_ref().ok().map(ProbabilityReport::of);
     if context.json {
+        let is_one = subject.runs.len() == 1;
         context.out.json(&json!({
             "labels": confusion.labels,
             "counts": confusion.counts,
             "normalized": shares,
             "split": confusion.split.to_string(),
-            "epoch": confusion.epoch,
+            "epoch": is_one.then_some(confusion.epoch),
+            "runs": subject.runs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "accuracy_over_runs": (!is_one).then_some(subject.accuracy),
             "classes": whole.classes(),
             "figures": CountReport::of(&whole),
             "probabilities": scores,
         }))?;
         return Ok(exit::OK);
     }
-    context.out.line(format!(
-        "{} {}: {} rows after epoch {}; rows are true, columns predicted",
-        run.id, run.name, confusion.split, confusion.epoch
-    ))?;
+    context.out.line(format!("{}; rows are true, columns predicted", subject.heading))?;
     let with_shares = (by != Normalise::None).then_some(shares);
-    for table in matrix(&confusion, with_shares.as_deref(), context.out.width()) {
+    for table in matrix(confusion, with_shares.as_deref(), context.out.width()) {
         context.out.line("")?;
         context.out.table(&table)?;
     }
-    classes(&confusion, &whole, context)?;
+    classes(confusion, &whole, context)?;
     probabilities(scores.as_ref(), context)?;
-    mistakes(&confusion, &whole, context)?;
+    mistakes(confusion, &whole, context)?;
     Ok(exit::OK)
 }
 

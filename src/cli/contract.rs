@@ -159,6 +159,10 @@ pub struct RunDetail<'a> {
     curves: BTreeMap<String, Vec<(f64, Number)>>,
     /// On the test rows, in the order of the labels; `None` before they were tested.
     classes: Option<Vec<ClassObject<'a>>>,
+    /// What `predict` divides logits by; `None` for as they are.
+    temperature: Option<f64>,
+    /// What `tuneboard calibrate` would make it.
+    fitted_temperature: Option<f64>,
 }
 
 /// One class on the test rows.
@@ -186,7 +190,17 @@ impl<'a> RunDetail<'a> {
             facts: run.facts.as_ref(),
             curves: curves.iter().map(|(name, curve)| (name.clone(), points(curve))).collect(),
             classes: None,
+            temperature: None,
+            fitted_temperature: None,
         }
+    }
+
+    /// With the temperature that `predict` obeys, and the one that was fitted.
+    pub fn with_temperatures(
+        self,
+        (temperature, fitted_temperature): (Option<f64>, Option<f64>),
+    ) -> Self {
+        Self { temperature, fitted_temperature, ..self }
     }
 
     /// With the figures of each class by the counts of the test rows, if there are any.

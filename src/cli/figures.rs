@@ -122,6 +122,11 @@ pub fn sparkline(values: impl IntoIterator<Item = f64> + Clone, utf8: bool) -> S
     values.into_iter().map(|v| if v.is_finite() { step(v) } else { '!' }).collect()
 }
 
+/// The ends of an interval of differences.
+pub fn interval([low, high]: [f64; 2]) -> String {
+    format!("{low:+.4} to {high:+.4}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

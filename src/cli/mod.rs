@@ -5,6 +5,7 @@
 
 mod archive;
 mod args;
+mod calibrate;
 mod checkpoint;
 mod clone;
 mod compare;
@@ -15,6 +16,7 @@ mod data;
 mod demo;
 mod desired;
 mod doctor;
+mod ensemble;
 mod error;
 mod errors;
 mod exit;

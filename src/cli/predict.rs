@@ -1,4 +1,5 @@
 mod ask;
+mod together;
 
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,13 @@ use serde_json::{Map, Value, json};
 
 use self::ask::ask;
 use super::checkpoint::{Which, checkpoint};
+use super::ensemble::same_task;
 use super::error::CliError;
 use super::exit;
 use super::figures::{counted, value};
 use super::table::{Cell, Table, cut};
-use super::verb::{self, Context, one};
+use super::verb::{self, Context, means_several, one};
+use crate::board::Board;
 use crate::dataset::{self, AnswerFormat, Answers, Inputs};
 use crate::spec::Task;
 use crate::store::Run;
@@ -27,10 +30,11 @@ takes them with a tab between, as lines of {\"text\": ..., \"pair\": ...}, or fr
 Examples:
   tuneboard predict r12 \"free entry, text WIN to 80086\"
   tuneboard predict r12 --data new.csv --out preds.parquet
+  tuneboard predict r3..r7 \"free entry\"     the mean of their probabilities; also r3,r5 and s2
   tuneboard predict r15 --data pairs.tsv --text premise,hypothesis
   cut -f2 mails.tsv | tuneboard predict r12 --json | jq -r .[].label")]
 pub struct Args {
-    /// The run
+    /// The run; or several, which answer together: r3..r7, r3,r5, s2
     #[arg(value_name = "ID")]
     id: String,
     /// Texts to ask about
@@ -53,11 +57,26 @@ pub struct Args {
 /// `tuneboard predict`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
-    let run = one(&verb::reader(&board)?, &args.id)?;
+    let runs = asked(&board, &args.id)?;
+    let [run, others @ ..] = runs.as_slice() else {
+        return Err(CliError::Usage(format!("{} names no run.", args.id)));
+    };
     let out =
         args.out.as_deref().map(|path| Ok::<_, CliError>((path, format(path)?))).transpose()?;
-    let folder = checkpoint(&board, &run, args.checkpoint)?;
+    let folder = checkpoint(&board, run, args.checkpoint)?;
     let are_pairs = ask::reads_pairs(&folder);
+    let mut folders = vec![folder];
+    for other in others {
+        let folder = checkpoint(&board, other, args.checkpoint)?;
+        if ask::reads_pairs(&folder) != are_pairs {
+            let why = format!(
+                "One of {} and {} reads pairs of texts, the other does not.",
+                run.id, other.id
+            );
+            return Err(CliError::Usage(why));
+        }
+        folders.push(folder);
+    }
     let inputs = if let Some(file) = &args.data {
         let file = super::paths::here(file, board.root());
         // Its own columns, as the run's data had them.
@@ -66,9 +85,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         dataset::inputs(&file, column, are_pairs, &run.spec, board.root())?
     } else {
         let texts = if args.texts.is_empty() { lines()? } else { args.texts };
-        typed(&run, texts, are_pairs)?
+        typed(run, texts, are_pairs)?
     };
-    let answers = ask(&board, &run, &folder, inputs)?;
+    let said = runs.iter().zip(&folders);
+    let said = said.map(|(run, folder)| ask(&board, run, folder, inputs.clone()));
+    let answers = together::mean(&runs, said.collect::<Result<_, _>>()?)?;
     if let Some((path, format)) = out {
         answers.write(path, format)?;
         let texts = counted(answers.texts.len(), "text");
@@ -79,6 +100,19 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         context.out.table(&table(&answers, run.spec.task))?;
     }
     Ok(exit::OK)
+}
+
+/// The run that is asked, or those that are asked together.
+fn asked(board: &Board, word: &str) -> Result<Vec<Run>, CliError> {
+    let reader = verb::reader(board)?;
+    if !means_several(word) {
+        return Ok(vec![one(&reader, word)?]);
+    }
+    let runs = verb::several(board, &reader, word)?;
+    if runs.len() > 1 {
+        same_task(&runs)?;
+    }
+    Ok(runs)
 }
 
 fn format(path: &Path) -> Result<AnswerFormat, CliError> {

@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::figures::{self, NOTHING};
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context, one};
-use super::{exit, ls};
+use super::{calibrate, exit, ls};
 use crate::board::{Board, BoardError, disk};
 use crate::events::{Level, Split, Started};
 use crate::runner::Doubts;
@@ -57,6 +57,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     if context.json {
         let kin = Kin::of(&reader, &run)?;
         let detail = RunDetail::new(&run, &curves, &board.config.defaults, &kin);
+        let detail = detail.with_temperatures(calibrate::of_run(&board, &run));
         context.out.json(&detail.with_classes(tested.as_ref()))?;
     } else {
         head(&run, &Doubts::read(&reader)?, context)?;
@@ -67,6 +68,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
             context.out.line("\nThe test rows by class")?;
             context.out.table(&classes::table(tested))?;
         }
+        calibrate::line(&board, &run).map_or(Ok(()), |line| context.out.line(line))?;
         sizes(&run, &board, context)?;
         trainer_notes(&reader, &run, context)?;
         last_words(&run, context)?;

@@ -78,6 +78,17 @@ pub fn pick(board: &Board, reader: &Reader, words: &[String]) -> Result<Vec<Run>
     Ok(reader.runs(&ids)?)
 }
 
+/// Whether what a word means is several runs: `r3..r8`, `r1,r4`, `s3`.
+pub fn means_several(word: &str) -> bool {
+    word.contains("..") || word.contains(',') || word.starts_with('s')
+}
+
+/// The runs that such a word means.
+pub fn several(board: &Board, reader: &Reader, word: &str) -> Result<Vec<Run>, CliError> {
+    let words: Vec<String> = word.split(',').map(str::to_owned).collect();
+    pick(board, reader, &words)
+}
+
 /// The ids of runs in the trash, or of any run where its own id is given.
 pub fn ids_anywhere(
     board: &Board,

@@ -24,6 +24,8 @@ pub struct Answers {
     pub probabilities: Vec<Vec<f32>>,
     /// The classes.
     pub label_names: Vec<String>,
+    /// Of each label the least probability that gives it; empty where one class is predicted.
+    pub thresholds: Vec<f64>,
     /// Of each text the predicted numbers, in the order of the targets.
     pub values: Vec<Vec<f64>>,
     /// The targets.

@@ -23,6 +23,8 @@ pub(super) struct Found {
     /// numbers a row.
     pub labels: Vec<usize>,
     pub split: Option<usize>,
+    /// Whose rows with the same value stay in one part.
+    pub group: Option<usize>,
 }
 
 impl Found {
@@ -34,40 +36,61 @@ impl Found {
     fn has(&self, column: usize) -> bool {
         self.texts().contains(&column)
             || self.labels.contains(&column)
-            || self.split == Some(column)
+            || [self.split, self.group].contains(&Some(column))
     }
 }
 
 /// Finds the columns: those the spec names, else by their names regardless of case, else, with two
 /// columns of which one is known, the other one; without a header by what they hold.
 pub(super) fn find(source: &Source, sample: &[Column], spec: &RunSpec) -> Result<Found, DataError> {
-    let split =
-        spec.split_column.as_ref().map(|name| named(source, "split_column", name)).transpose()?;
-    if spec.task == Task::Tag {
-        return tagged(source, spec, split);
+    let given =
+        |key, name: &Option<String>| name.as_ref().map(|name| named(source, key, name)).transpose();
+    let (split, group) = (given("split_column", &spec.split_column)?, given("group", &spec.group)?);
+    let found = match spec.task {
+        Task::Tag => tagged(source, spec, [split, group])?,
+        _ => find_whole(source, sample, spec, [split, group])?,
+    };
+    let both = group.filter(|group| found.labels.contains(group) || split == Some(*group));
+    if let Some(both) = both {
+        let other = if split == group { "split_column=" } else { "label" };
+        let why = format!("the column {} is given as group and as {other}", name(source, both));
+        return Err(DataError::within(&source.path, why));
     }
+    Ok(Found { split, group, ..found })
+}
+
+/// For tasks on whole texts. The columns `aside` are known to be no labels.
+fn find_whole(
+    source: &Source,
+    sample: &[Column],
+    spec: &RunSpec,
+    aside: [Option<usize>; 2],
+) -> Result<Found, DataError> {
     if !needs_labels(spec) {
         let name = |i: usize| source.names.get(i).map_or("", String::as_str);
         let is_label = |i: usize| LABEL_NAMES.iter().any(|l| l.eq_ignore_ascii_case(name(i)));
-        let is_other = |i: &usize| Some(*i) != split && !is_label(*i) && !name(*i).is_empty();
+        let is_other =
+            |i: &usize| !aside.contains(&Some(*i)) && !is_label(*i) && !name(*i).is_empty();
         let mut others = (0..source.names.len()).filter(is_other);
         let text = match (&spec.text, others.next(), others.next()) {
             (None, Some(only), None) => only,
             (given, ..) => find_text(source, given.as_deref(), sample)?,
         };
-        return Ok(Found { text, split, ..Found::default() });
+        return Ok(Found { text, ..Found::default() });
     }
     let (given_text, pair) = given_texts(source, spec.text.as_deref())?;
     let given_labels = match &spec.label {
-        Some(label) => {
-            several(source, "label", label, |i| ![split, given_text, pair].contains(&Some(i)))?
-        }
+        Some(label) => several(source, "label", label, |i| {
+            ![given_text, pair].contains(&Some(i)) && !aside.contains(&Some(i))
+        })?,
         None => Vec::new(),
     };
     refuse_several(source, spec, &given_labels)?;
     let given_label = given_labels.first().copied();
-    let free =
-        |i: &usize| ![split, given_text, pair].contains(&Some(*i)) && !given_labels.contains(i);
+    let free = |i: &usize| {
+        let taken = [given_text, pair].contains(&Some(*i)) || aside.contains(&Some(*i));
+        !taken && !given_labels.contains(i)
+    };
     let by_content = content(source, sample);
     let text = given_text
         .or_else(|| guess(source, TEXT_NAMES, free))
@@ -84,15 +107,16 @@ pub(super) fn find(source: &Source, sample: &[Column], spec: &RunSpec) -> Result
         .or_else(|| by_content.label.filter(is_free));
     // An index without a name is neither.
     let is_named = |i: &usize| source.names.get(*i).is_some_and(|name| !name.is_empty());
-    let mut left =
-        (0..source.names.len()).filter(|i| Some(*i) != split && Some(*i) != pair).filter(is_named);
+    let mut left = (0..source.names.len())
+        .filter(|i| Some(*i) != pair && (!aside.contains(&Some(*i)) || given_text == Some(*i)))
+        .filter(is_named);
     let two = (left.next(), left.next(), left.next());
     let other = |known: usize| match two {
         (Some(a), Some(b), None) if a == known => Some(b),
         (Some(a), Some(b), None) if b == known => Some(a),
         _ => None,
     };
-    let found = |text: usize, labels: Vec<usize>| Found { text, pair, labels, split };
+    let found = |text: usize, labels: Vec<usize>| Found { text, pair, labels, ..Found::default() };
     if let (Task::Multilabel, None) = (spec.task, given_label) {
         let text = text.ok_or_else(|| not_found(source, "texts", "text"))?;
         let hot: Vec<usize> = hot_columns(sample, None).into_iter().filter(is_free).collect();
@@ -200,7 +224,7 @@ pub(super) fn find_same(
     let labels =
         found.labels.iter().map(|label| same(*label, "label")).collect::<Result<_, _>>()?;
     let pair = found.pair.map(|pair| same(pair, "text")).transpose()?;
-    Ok(Found { text: same(found.text, "text")?, pair, labels, split: None })
+    Ok(Found { text: same(found.text, "text")?, pair, labels, ..Found::default() })
 }
 
 /// The columns of the texts alone, for files that need no labels: one, or the two of a pair.

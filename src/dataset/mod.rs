@@ -22,6 +22,7 @@ mod delimited;
 mod dialect;
 mod encoding;
 mod error;
+mod folds;
 mod header;
 mod json;
 mod labels;

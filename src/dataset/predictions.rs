@@ -5,6 +5,7 @@
 //! (cross-entropy, natural logarithm), and `p_CLASS` with the probability of each class, in class order.
 
 mod passes;
+mod several;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

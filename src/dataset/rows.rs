@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::columns::{self, Found};
 use super::error::{DataError, counted, first_few, quoted, shown};
+use super::folds;
 use super::labels;
 use super::options::Options;
 use super::part::{Part, part};
@@ -30,6 +31,8 @@ pub(super) struct Rows {
     pub test: Range<u32>,
     /// For `split_column`: what the column says of each row of `data`.
     pub marks: Option<Vec<Part>>,
+    /// For `group`: what the column says of each row of `data`; rows with the same number stay together.
+    pub groups: Option<Vec<u32>>,
     pub columns: Vec<String>,
     /// How `data` was read. Without a label column all rows have the label 0, and no class has a name.
     pub reading: Reading,
@@ -67,6 +70,7 @@ impl Rows {
             val: 0..0,
             test: 0..0,
             marks: None,
+            groups: None,
             reading,
             columns: Vec::new(),
             notes: std::mem::take(&mut source.notes),
@@ -143,7 +147,8 @@ impl Rows {
         let split_name = split.and_then(|i| source.names.get(i)).cloned().unwrap_or_default();
         let order = found.labels.first().and_then(|label| source.class_names(*label));
         let order = order.map(<[String]>::to_vec);
-        let (labels, marks) = self.add_texts(source, found)?;
+        let (labels, marks, groups) = self.add_texts(source, found)?;
+        self.groups = found.group.map(|_| folds::numbered(groups));
         if let (Some(labels), Some(column)) = (&labels, &self.reading.label_column) {
             self.label_names = labels::class_names(labels.words.iter().map(String::as_str));
             if let Some(order) = order {
@@ -199,7 +204,7 @@ impl Rows {
         let found = columns::find_same(&source, first, found)?;
         let start = self.labels.len() as u32;
         self.notes.append(&mut source.notes);
-        let (labels, _) = self.add_texts(source, &found)?;
+        let (labels, ..) = self.add_texts(source, &found)?;
         self.add_labels(path, labels)?;
         Ok(start..self.labels.len() as u32)
     }
@@ -238,21 +243,27 @@ impl Rows {
     }
 
     /// Appends the texts of a file, and its targets unless they are classes. Hands back its labels, where
-    /// these are asked for, and split marks.
+    /// these are asked for, split marks and groups.
     fn add_texts(
         &mut self,
         source: Source,
         found: &Found,
-    ) -> Result<(Option<Words>, Words), DataError> {
+    ) -> Result<(Option<Words>, Words, Words), DataError> {
         let path = source.path.clone();
         let name = |i: &usize| source.names.get(*i).cloned().unwrap_or_default();
         let names: Vec<String> = found.labels.iter().map(name).collect();
         let classes = found.labels.first().and_then(|label| source.class_names(*label));
         let classes = classes.map(<[String]>::to_vec);
-        let others: Vec<usize> = found.labels.iter().copied().chain(found.split).collect();
-        let read = source.read(&found.texts(), &others)?;
+        let of_text = found.texts().iter().position(|column| Some(*column) == found.group);
+        let group = found.group.filter(|_| of_text.is_none());
+        let others = found.labels.iter().copied().chain(found.split).chain(group);
+        let read = source.read(&found.texts(), &others.collect::<Vec<_>>())?;
         self.notes.extend(read.notes);
         let mut words = read.words;
+        let groups = match of_text.and_then(|at| read.texts.get(at)) {
+            Some(texts) => Words::of(texts.iter().map(Option::as_deref)),
+            None => group.and_then(|_| words.pop()).unwrap_or_default(),
+        };
         let marks = if found.split.is_some() { words.pop() } else { None }.unwrap_or_default();
         let mut columns = read.texts.into_iter();
         let mut texts = columns.next().unwrap_or_default();
@@ -303,7 +314,7 @@ impl Rows {
         } else {
             self.texts.extend(texts);
         }
-        Ok((labels, marks))
+        Ok((labels, marks, groups))
     }
 
     fn add_labels(&mut self, path: &str, labels: Option<Words>) -> Result<(), DataError> {

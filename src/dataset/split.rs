@@ -1,10 +1,11 @@
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::error::{DataError, counted, first_few, quoted};
+use super::folds::Learnt;
 use super::part::Part;
 use super::rows::Rows;
 use super::shuffle::permutation;
-use super::stratify;
 use super::targets::Targets;
 use crate::spec::{RunSpec, short};
 
@@ -31,6 +32,8 @@ pub(super) fn split(rows: &mut Rows, spec: &RunSpec) -> Result<Parts, DataError>
     }
     let mut parts = if let Some(marks) = rows.marks.take() {
         by_mark(&order, &marks, spec, rows)
+    } else if spec.folds > 0 {
+        hold_out(&order, spec, rows)
     } else {
         let (has_val, has_test) = (!rows.val.is_empty(), !rows.test.is_empty());
         let own = |share: f64, has_file: bool| if has_file { (share, 0.0) } else { (0.0, share) };
@@ -42,7 +45,41 @@ pub(super) fn split(rows: &mut Rows, spec: &RunSpec) -> Result<Parts, DataError>
     refuse_empty(&parts, spec, order.len())?;
     rows.notes.extend(beyond_limit(spec, rows));
     rows.notes.extend(notes(&parts, rows));
+    rows.notes.extend(together(spec, rows));
     Ok(parts)
+}
+
+/// Holds fold number `fold` of `folds` out for the test. Of the other rows `val` get their share next to `train` of
+/// `split`, unless they have a file.
+fn hold_out(order: &[u32], spec: &RunSpec, rows: &mut Rows) -> Parts {
+    let folds = spec.folds.max(2) as usize;
+    let mut dealt = learnt(rows).deal(order, &vec![1.0 / folds as f64; folds], true);
+    let held = (spec.fold.max(1) as usize - 1).min(folds - 1);
+    let test = dealt.swap_remove(held);
+    let is_held: HashSet<u32> = test.iter().copied().collect();
+    let rest: Vec<u32> = order.iter().copied().filter(|row| !is_held.contains(row)).collect();
+    let [train, val, _] = spec.split;
+    let val = if rows.val.is_empty() { val / (train + val) } else { 0.0 };
+    let mut others = learnt(rows).deal(&rest, &[1.0 - val, val], true).into_iter();
+    let [train, val] = [others.next(), others.next()].map(Option::unwrap_or_default);
+    if !rows.test.is_empty() {
+        rows.notes.push(format!(
+            "{} that the data set has for the test are left aside: folds= tests rows of data.",
+            counted(rows.test.len(), "row")
+        ));
+        rows.test = 0..0;
+    }
+    Parts { train, val, test }
+}
+
+/// What the rows are dealt by.
+fn learnt(rows: &Rows) -> Learnt<'_> {
+    Learnt {
+        targets: &rows.targets,
+        labels: &rows.labels,
+        names: rows.label_names.len(),
+        groups: rows.groups.as_deref(),
+    }
 }
 
 /// What `limit` leaves whole, where it cuts the rows of `data`.
@@ -55,6 +92,18 @@ fn beyond_limit(spec: &RunSpec, rows: &Rows) -> Option<String> {
     (!whole.is_empty()).then(|| {
         format!("limit={} cuts data alone; all {} are taken.", spec.limit, whole.join(" and all "))
     })
+}
+
+/// How many groups there are that stay together.
+fn together(spec: &RunSpec, rows: &Rows) -> Option<String> {
+    let (groups, column) = (rows.groups.as_ref()?, spec.group.as_ref()?);
+    let different: HashSet<&u32> = groups.iter().collect();
+    Some(format!(
+        "Rows with the same {} stay together: {} of {}.",
+        quoted(column),
+        counted(different.len(), "group"),
+        counted(groups.len(), "row")
+    ))
 }
 
 fn take_file(part: &mut Vec<u32>, file: &Range<u32>) {
@@ -92,14 +141,13 @@ fn by_mark(order: &[u32], marks: &[Part], spec: &RunSpec, rows: &mut Rows) -> Pa
 }
 
 fn draw(order: &[u32], shares: [f64; 3], stratify: bool, rows: &mut Rows) -> Parts {
+    if rows.groups.is_some() || stratify && matches!(rows.targets, Targets::Sets(_)) {
+        let mut parts = learnt(rows).deal(order, &shares.map(round), stratify).into_iter();
+        let [train, val, test] = [(); 3].map(|()| parts.next().unwrap_or_default());
+        return Parts { train, val, test };
+    }
     if !stratify {
         return cut(order, shares);
-    }
-    if let Targets::Sets(_) = &rows.targets {
-        let labels = rows.label_names.len();
-        let [train, val, test] =
-            stratify::sets(order, |row| rows.targets.set(row, labels), labels, shares.map(round));
-        return Parts { train, val, test };
     }
     let (parts, small) = stratified(order, &rows.labels, rows.label_names.len(), shares);
     let names: Vec<&String> =
@@ -184,6 +232,7 @@ fn refuse_empty(parts: &Parts, spec: &RunSpec, rows: usize) -> Result<(), DataEr
         _ => "; give more rows, or other shares",
     };
     let by = match &spec.split_column {
+        None if spec.folds > 0 => format!("folds={}", spec.folds),
         Some(column) => format!("the column {}", quoted(column)),
         None => format!("split={}", spec.split.map(short).join(",")),
     };

@@ -23,6 +23,7 @@ impl RunSpec {
             });
         }
         self.check_loss()?;
+        self.check_folds()?;
         if let (Init::Run(parent), Some(BuiltIn::Baseline(model))) =
             (self.init, BuiltIn::named(&self.model))
         {
@@ -49,7 +50,8 @@ impl RunSpec {
                     .into(),
             });
         }
-        if self.split_column.is_none() && self.test.is_none() && self.split[2] == 0.0 {
+        let has_test = self.split_column.is_some() || self.test.is_some() || self.folds > 0;
+        if !has_test && self.split[2] == 0.0 {
             return Err(SpecError::BadValue {
                 key: "split".into(),
                 value: self.get("split").unwrap_or_default(),
@@ -77,6 +79,41 @@ impl RunSpec {
             return Ok(());
         };
         Err(SpecError::BadValue { key: "adapter".into(), value: self.adapter.to_string(), why })
+    }
+
+    /// Cross-validation holds one fold of `data=` out, and tests it.
+    fn check_folds(&self) -> Result<(), SpecError> {
+        let bad = |key: &str, why: String| {
+            let value = self.get(key).unwrap_or_default();
+            Err(SpecError::BadValue { key: key.to_owned(), value, why })
+        };
+        match (self.folds, self.fold) {
+            (0, 0) => Ok(()),
+            (0, fold) => {
+                bad("fold", format!("it is one of folds=N; say folds={}, or more", fold.max(2)))
+            }
+            (1, _) => {
+                bad("folds", "two folds are the least: one is tested, the others are learnt".into())
+            }
+            (folds, 0) => Err(SpecError::Missing {
+                key: "fold".into(),
+                hint: format!(
+                    "folds={folds} holds one of them out: fold=1 to {folds}; `tuneboard sweep ... folds={folds} \
+                     fold=1..{folds}` holds out each in turn"
+                ),
+            }),
+            (folds, fold) if fold > folds => {
+                bad("fold", format!("folds={folds} has fold=1 to {folds}"))
+            }
+            _ if self.test.is_some() => {
+                bad("folds", "the fold that is held out is tested; drop test= or folds=".into())
+            }
+            _ if self.split_column.is_some() => bad(
+                "folds",
+                "split_column= says already what is tested; drop one of the two".into(),
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Keys of the loss and of the split that do not go together.

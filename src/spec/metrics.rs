@@ -81,6 +81,9 @@ metrics! {
     PRECISION = "precision", "precision", High, Number;
     RECALL = "recall", "recall", High, Number;
     STRICT_F1 = "strict_f1", "strict f1", High, Number;
+    ECE = "ece", "ECE", Low, Number;
+    CALIBRATED_ECE = "calibrated_ece", "ECE calibrated", Low, Number;
+    TEMPERATURE = "temperature", "temperature", Neither, Number;
     NOTEBOOK_LOSS = "notebook_loss", "notebook loss", Low, Number;
     LR = "lr", "learning rate", Neither, Number;
     EXAMPLES_PER_S = "examples_per_s", "examples/s", High, PerSecond;

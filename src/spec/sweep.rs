@@ -62,6 +62,12 @@ impl Sweep {
         }
         let strategy = Strategy::of(search, trials, seed, &axes)?;
         let plan = written.plan(&base, axes.iter().all(|axis| axis.key != "task"))?;
+        if axes.iter().any(|axis| axis.key == "fold")
+            && (strategy.draws().is_some() || plan.confirm > 0)
+        {
+            let why = "a setting is judged by all of its folds: fold= goes with a grid, without trials= and confirm=";
+            return Err(SpecError::Sweep(why.into()));
+        }
         let sweep = Self { base, axes, strategy, keep_best, plan };
         if sweep.len() > MAX_RUNS {
             return Err(SpecError::Sweep(format!(

@@ -20,7 +20,7 @@ impl Task {
         }
     }
 
-    /// The figure that tells how good a run is: of the validation rows, and of the test rows.
+    /// The figure that tells how good a run is: of the validation rows, and of the test rows. The higher the better.
     pub fn score(self) -> [&'static str; 2] {
         match self {
             Self::Classify | Self::Lm => [val::ACC, test::ACC],
@@ -83,7 +83,7 @@ impl BuiltIn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::metrics::find;
+    use crate::spec::metrics::{find, higher_is_better};
 
     #[test]
     fn every_figure_of_a_task_has_a_row() {
@@ -91,6 +91,8 @@ mod tests {
             let task: Task = word.parse().unwrap();
             let [of_val, of_test] = task.score();
             assert!(of_val.starts_with("val/") && of_test.starts_with("test/"), "{word}");
+            // Sweeps, searches and lists rank by it.
+            assert!(higher_is_better(of_val) && higher_is_better(of_test), "{word}");
             let mut names = task.figures().iter().chain([&of_val, &of_test]);
             assert!(names.all(|name| find(name).is_some()), "{word}");
             assert_eq!(task.figures().first(), Some(&LOSS), "{word}");

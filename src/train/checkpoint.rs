@@ -22,7 +22,7 @@ use tuneboard::spec::{Keep, TO_RESUME};
 
 use tuneboard::spec::Task;
 
-pub use crate::entries::{PAIRS, SCALE, TASK, THRESHOLDS, kept, task_of};
+pub use crate::entries::{FITTED, PAIRS, SCALE, TASK, TEMPERATURE, THRESHOLDS, kept, task_of};
 use crate::error::TrainError;
 use crate::model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, FamilyExt, Loaded, Parameter, weights};
 use crate::state::State;
@@ -79,7 +79,7 @@ impl Assets {
             if let Some(name) = &class {
                 config.insert("architectures".into(), json!([name]));
             }
-            for key in ["problem_type", TASK, PAIRS, THRESHOLDS, SCALE] {
+            for key in ["problem_type", TASK, PAIRS, THRESHOLDS, SCALE, TEMPERATURE, FITTED] {
                 config.remove(key);
             }
             let problem = match task {

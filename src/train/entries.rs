@@ -15,6 +15,11 @@ pub const THRESHOLDS: &str = "tuneboard_thresholds";
 /// in standard deviations from the mean.
 pub const SCALE: &str = "tuneboard_scale";
 
+/// In `config.json`: what the logits are divided by, so that probabilities are honest; written by `tuneboard calibrate`.
+pub const TEMPERATURE: &str = "tuneboard_temperature";
+/// In `config.json`: the temperature under which the val rows are most probable. Nothing obeys it.
+pub const FITTED: &str = "tuneboard_fitted_temperature";
+
 /// The task that the head of a model with this `config.json` was trained on.
 pub fn task_of(config: &Value) -> Task {
     let own = config.get(TASK).and_then(Value::as_str).and_then(|word| word.parse().ok());
@@ -30,5 +35,5 @@ pub fn task_of(config: &Value) -> Task {
 /// What tuneboard keeps in a model's `config.json` beside transformers' own: its head means little without.
 pub fn kept(config: &Value) -> Vec<(String, Value)> {
     let entry = |key: &str| Some((key.to_owned(), config.get(key)?.clone()));
-    [PAIRS, THRESHOLDS, SCALE].into_iter().filter_map(entry).collect()
+    [PAIRS, THRESHOLDS, SCALE, TEMPERATURE, FITTED].into_iter().filter_map(entry).collect()
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use tuneboard::analysis::metrics::{at_temperature, sureness};
 use tuneboard::dataset::predictions::{self, Pass};
 use tuneboard::events::{Ending, EventKind, Number, Saved, Split};
+use tuneboard::spec::metrics;
 
 use crate::error::TrainError;
 use crate::journal::Journal;
@@ -30,8 +32,25 @@ impl Outcome {
         self.values.get(name).map_or(f64::NAN, |value| value.0)
     }
 
+    /// With what probabilities of the test rows say of themselves: as they are, and at the temperature that was fitted
+    /// on the val rows.
+    pub fn with_sureness(mut self, temperature: Option<f64>) -> Self {
+        let Some(pass) = &self.predictions else { return self };
+        let before = sureness(pass).map(|s| (metrics::ECE, s.ece));
+        let after =
+            |t: f64| Some((metrics::CALIBRATED_ECE, sureness(&at_temperature(pass, t))?.ece));
+        let after = temperature.and_then(after);
+        let fitted = temperature.filter(|_| after.is_some()).map(|t| (metrics::TEMPERATURE, t));
+        let values = [before, after, fitted].into_iter().flatten();
+        let values: Vec<(String, Number)> =
+            values.map(|(name, x)| (name.to_owned(), Number(x))).collect();
+        self.values.extend(values);
+        self
+    }
+
     /// Writes the predictions of a pass into the folder of the run `run` and reports its figures.
-    /// `train` are the figures of the epoch that was just trained; they are reported first.
+    /// `train` are the figures of the epoch that was just trained; they are reported first. Gives the predictions
+    /// back.
     ///
     /// # Errors
     /// A full disk, say.
@@ -41,7 +60,7 @@ impl Outcome {
         run: &Path,
         (split, epoch): (Split, u32),
         train: Option<BTreeMap<String, Number>>,
-    ) -> Result<(), TrainError> {
+    ) -> Result<Option<Pass>, TrainError> {
         let path = format!("predictions/{split}-{epoch:04}.parquet");
         if let Some(pass) = &self.predictions {
             let folder = run.join("predictions");
@@ -59,6 +78,6 @@ impl Outcome {
         if self.predictions.is_some() {
             journal.write(EventKind::Saved { what: Saved::Predictions, epoch, path })?;
         }
-        Ok(())
+        Ok(self.predictions)
     }
 }

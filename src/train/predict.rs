@@ -5,7 +5,7 @@ mod answer;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tuneboard::spec::{Baseline, Precision, RunSpec};
+use tuneboard::spec::{Baseline, Precision, RunSpec, Task};
 
 use self::answer::Answers;
 use crate::baselines::{Fitted, Text};
@@ -53,7 +53,7 @@ pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
     let family = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     if family.parse::<Baseline>().is_ok() {
         let fitted = Fitted::load(folder)?;
-        let answers = Answers::Classes;
+        let answers = Answers::of(Task::Classify, &config);
         return answer_all(&config, &answers, |asked| {
             let pair = |at: usize, text| match asked.pairs.get(at) {
                 Some(pair) => Text::Pair(text, pair),
@@ -206,7 +206,7 @@ impl Oracle {
         let logits = |rows: &[u32]| self.scores(&tokens, rows);
         let size = self.batch_size;
         let said = match self.answers {
-            Answers::Classes => {
+            Answers::Classes(_) => {
                 log_probabilities(&tokens, &rows, size, logits, &Stop::new(&|| false))?
             }
             _ => raw(&tokens, &rows, size, logits, &Stop::new(&|| false))?,
@@ -253,8 +253,6 @@ impl Oracle {
 
 #[cfg(test)]
 mod tests {
-    use tuneboard::spec::Task;
-
     use super::*;
 
     #[test]

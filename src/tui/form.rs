@@ -310,6 +310,12 @@ mod tests {
         for key in KEYS {
             for value in other_values(key) {
                 let mut run = queued(1);
+                // One of a number of folds says nothing without the other.
+                (run.spec.folds, run.spec.fold) = match key.name {
+                    "folds" => (0, 1),
+                    "fold" => (1000, 0),
+                    _ => (0, 0),
+                };
                 run.spec.set(key.name, &value).unwrap();
                 let sweep = Form::of(&run).check(None).sweep.unwrap();
                 assert_eq!((sweep.len(), sweep.next(0).unwrap()), (1, run.spec), "{}", key.name);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::background::Answers;
-use crate::spec::{RunId, RunSpec};
+use crate::spec::{RunId, RunSpec, Task};
 use crate::store::{Confusion, Counts, Curve, Listing, Millis, Run, SiteInfo, SlotInfo, Split};
 
 /// A board at one moment.
@@ -143,7 +143,9 @@ pub struct Group {
     pub members: Arc<Vec<RunId>>,
     /// By what they do.
     pub counts: Counts,
-    /// Mean and standard deviation, by name of the metric: best val acc, val loss, test acc.
+    /// What its first run learns.
+    pub task: Task,
+    /// Mean and standard deviation, by name of the metric: best val score, val loss, test score.
     pub figures: BTreeMap<&'static str, Spread>,
 }
 

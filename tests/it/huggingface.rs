@@ -9,6 +9,7 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
 use super::shell::Shell;
+use super::tasks;
 
 const RUN: [&str; 10] = [
     "run",
@@ -139,6 +140,45 @@ fn transformers_gives_the_same_ids_and_logits() {
         println!("{said}{}", String::from_utf8_lossy(&checked.stderr));
         assert!(checked.status.success(), "{python}: {:?}", checked.status.code());
     }
+}
+
+/// Exports of every task: transformers' own classes, its outputs, our answers.
+#[test]
+#[ignore = "needs a Python with transformers and torch: TUNEBOARD_PYTHON"]
+fn every_tasks_export_gives_the_same_in_transformers() {
+    let shell = tasks::board();
+    shell.write("data/nli.tsv", tasks::matching(80));
+    shell.write("data/scores.csv", tasks::scores(80));
+    let one = tasks::scores(80);
+    let two = one.lines().enumerate().map(|(i, line)| match i {
+        0 => format!("{line},b\n"),
+        _ => format!("{line},{}\n", i % 4),
+    });
+    shell.write("data/two.csv", two.collect::<String>());
+    shell.write("data/lists.csv", tasks::labelled(80, "lists"));
+    let sets =
+        tasks::matching(80).replace("\tlabel\n", "\tlabels\n").replace("\tsame\n", "\tsame;like\n");
+    shell.write("data/sets.tsv", sets);
+    let mut folders = Vec::new();
+    for model in ["model=bert", "model=roberta"] {
+        for args in [
+            &["data=data/nli.tsv", "pool=cls"][..],
+            &["data=data/scores.csv", "task=regress", "pool=cls"],
+            &["data=data/two.csv", "task=regress", "label=score,b", "pool=cls"],
+            &["data=data/lists.csv", "task=multilabel", "pool=cls"],
+            &["data=data/sets.tsv", "task=multilabel", "pool=cls"],
+            &["data=data/ner.conll", "task=tag"],
+        ] {
+            let id = format!("r{}", folders.len() + 1);
+            let usual =
+                ["device=cpu", "precision=fp32", "max_length=24", "epochs=1", "lr=3e-3", "--wait"];
+            shell.ok(&[&["run", model], args, &usual].concat());
+            let to = format!("out-{id}");
+            shell.ok(&["export", &id, "--to", &to]);
+            folders.push(to);
+        }
+    }
+    are_as_transformers_has_them(&shell, &folders);
 }
 
 /// The pool that MiniLM has by default has no class in transformers: the card ships the lines that load the model, and

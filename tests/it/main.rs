@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod adapters;
 #[cfg(test)]
+mod calibrate;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod circles;
@@ -28,6 +30,8 @@ mod elmo;
 mod evaluation;
 #[cfg(test)]
 mod families;
+#[cfg(test)]
+mod folds;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]

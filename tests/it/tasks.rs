@@ -74,7 +74,7 @@ fn trainer_says(shell: &Shell, folder: &str, line: &Value) -> Value {
 }
 
 /// The label is whether both texts have the same colour: neither text alone tells it.
-fn matching(rows: usize) -> String {
+pub fn matching(rows: usize) -> String {
     let colours = ["red", "blue"];
     let row = |i: usize| {
         let (a, b) = (colours[i % 2], colours[(i / 2) % 2]);
@@ -146,7 +146,7 @@ fn pairs_are_learnt_from_both_texts_and_asked_about_in_every_form() {
 }
 
 /// The score is how often `good` stands in the text.
-fn scores(rows: usize) -> String {
+pub fn scores(rows: usize) -> String {
     let row = |i: usize| {
         let text = (0..5).map(|w| if w < i % 6 { "good " } else { "bad " }).collect::<String>();
         format!("{text}{},{}\n", i % 3, 1000 + 10 * (i % 6))
@@ -208,7 +208,7 @@ fn numbers_are_learnt_and_given_back_in_their_units() {
 }
 
 /// `bug` is in every second text and `urgent` in every third.
-fn labelled(rows: usize, form: &str) -> String {
+pub fn labelled(rows: usize, form: &str) -> String {
     let row = |i: usize| {
         let (bug, urgent) = (i.is_multiple_of(2), i.is_multiple_of(3));
         let text = format!(

@@ -7,7 +7,7 @@ use super::Entry;
 use super::settings::{self, Contrast, LEVEL, Seeds, said};
 use crate::analysis::bootstrap::{Bootstrap, RESAMPLES, SEED, interval95};
 use crate::analysis::confusion::Matrix;
-use crate::analysis::groups::seedless_hash;
+use crate::analysis::groups::setting_hash;
 use crate::analysis::metrics::Discordant;
 use crate::dataset::predictions::Predictions;
 use crate::spec::RunId;
@@ -227,7 +227,7 @@ fn pair(a: &Tested<'_>, b: &Tested<'_>, groups: &[Group<'_>]) -> Option<Pair> {
         f1_ci95: interval(&group.bootstrap.macro_f1)?,
         discordant,
         mcnemar_p: discordant.p(),
-        is_one_setting: seedless_hash(&a.run.spec) == seedless_hash(&b.run.spec),
+        is_one_setting: setting_hash(&a.run.spec) == setting_hash(&b.run.spec),
     })
 }
 
@@ -269,11 +269,11 @@ fn contrasts<'a>(
         .filter_map(|(place, member)| Some((tested.get(*member)?.as_ref().ok()?, place)))
         .collect();
     let base = runs.iter().find(|(run, _)| run.position == baseline);
-    let base = base.map(|(run, _)| seedless_hash(&run.run.spec));
+    let base = base.map(|(run, _)| setting_hash(&run.run.spec));
     runs.sort_by_key(|(run, _)| (run.run.spec.seed, run.run.id));
     let mut settings: Vec<(String, Setting<'_>)> = Vec::new();
     for (run, place) in runs {
-        let hash = seedless_hash(&run.run.spec);
+        let hash = setting_hash(&run.run.spec);
         match settings.iter_mut().find(|(known, _)| *known == hash) {
             Some((_, setting)) => setting.runs.push((run, place)),
             None => settings.push((hash, Setting { runs: vec![(run, place)] })),

@@ -12,11 +12,13 @@
 
 mod agreement;
 mod averages;
+mod calibrated;
 mod calibration;
 mod entities;
 mod mcnemar;
 mod multiclass;
 mod multilabel;
+mod of_pass;
 mod probabilities;
 mod ranking;
 mod regression;
@@ -30,6 +32,7 @@ mod temperature;
 
 pub use agreement::{balanced_accuracy, cohen_kappa, matthews};
 pub use averages::{Average, Averages, macro_f1};
+pub use calibrated::{Sureness, at_temperature, sureness, temperature_of, threshold_at};
 pub use calibration::{BINS, Bin, Calibration};
 pub use entities::{Entity, EntityScores, Tagging};
 pub use mcnemar::{Discordant, mcnemar_exact};
@@ -38,6 +41,7 @@ pub use multilabel::{
     LabelCounts, Multilabel, average_precision_per_label, best_thresholds, given, mean_over_labels,
     roc_auc_per_label,
 };
+pub use of_pass::figures;
 pub use probabilities::{brier, log_loss};
 pub use ranking::{PrCurve, RocCurve, average_precision, roc_auc};
 pub use regression::{Regression, pearson, r2, spearman};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::analysis::compare::{Contrast, Entry, compare};
-use crate::analysis::groups::{Spread, fold, seedless_hash};
+use crate::analysis::groups::{Spread, fold, setting_hash};
 use crate::analysis::metrics::student;
 use crate::spec::{Part, RunId};
 use crate::store::{Reader, Run, StoreError};
@@ -141,7 +141,7 @@ pub fn confirmation(
     own.sort_by_key(|run| run.id);
     let open = own.iter().filter(|run| run.state.outcome().is_none()).count();
     let test = |run: &Run| run.last.get(run.spec.task.score()[1]).copied();
-    let groups = fold(&own, |run| seedless_hash(&run.spec), &score);
+    let groups = fold(&own, |run| setting_hash(&run.spec), &score);
     let setting = |group: &crate::analysis::groups::Group<String>| {
         let members: Vec<&Run> = group.members.iter().filter_map(|i| own.get(*i)).collect();
         let spec = members.first().map(|run| &run.spec);

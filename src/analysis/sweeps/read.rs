@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use super::{Confirmation, Pruning, SweepReport, confirmation, pruning, report};
-use crate::spec::metrics::higher_is_better;
+use crate::analysis::groups::are_folds;
+use crate::spec::metrics::{heading, higher_is_better};
 use crate::spec::search::ladder::Ladder;
-use crate::spec::{Plan, RunId, SweepId, Task};
+use crate::spec::{Plan, RunId, RunSpec, SweepId, Task};
 use crate::store::{Listing, Reader, Run, StoreError};
 
 /// A sweep with its runs, read from the board.
@@ -15,6 +16,8 @@ pub struct SweepFacts {
     pub plan: Plan,
     /// Trials that it will have in all.
     pub planned: usize,
+    /// The figure that its runs are ranked by.
+    pub metric: String,
     /// Its runs, newest first.
     pub runs: Vec<Run>,
     /// Their analysis.
@@ -30,11 +33,30 @@ pub struct SweepFacts {
 impl SweepFacts {
     /// The figure that its runs are ranked by.
     pub fn metric(&self) -> &str {
-        let default = || self.runs.first().map_or(Task::Classify, |run| run.spec.task).score()[0];
-        self.plan.metric.as_deref().unwrap_or_else(default)
+        &self.metric
     }
 
-    /// What a run is ranked by: the best of the validation rows, since test rows must not choose the winner.
+    /// What its runs learn.
+    pub fn task(&self) -> Task {
+        self.runs.first().map_or(Task::Classify, |run| run.spec.task)
+    }
+
+    /// What heads a column of it: `val acc`.
+    pub fn heading(&self) -> String {
+        heading(&self.metric)
+    }
+
+    /// Whether its runs hold out the folds of their settings.
+    pub fn are_folds(&self) -> bool {
+        self.runs.iter().any(|run| are_folds(&run.spec))
+    }
+
+    /// The keys of chance that its settings are folded over, in words.
+    pub fn folded(&self) -> &'static str {
+        if self.are_folds() { "folds and seeds folded" } else { "seeds folded" }
+    }
+
+    /// What a run is ranked by: the best of the validation rows, or that of the fold that it holds out.
     pub fn score(&self, run: &Run) -> Option<f64> {
         score(&self.plan, run)
     }
@@ -45,9 +67,21 @@ const MOST: usize = 20_000;
 /// The ladder of a sweep that does not prune is made of so many runs at most: it reads their curves.
 const MOST_CURVES: usize = 300;
 
+/// The figure that a run is ranked by: of the validation rows, since test rows must not choose the winner; under
+/// cross-validation of the fold that it holds out, since all rows are held out once.
+fn ranked_by(plan: &Plan, spec: &RunSpec) -> String {
+    let of_val = plan.metric_of(spec);
+    match (&plan.metric, of_val.strip_prefix("val/")) {
+        _ if !are_folds(spec) => of_val.to_owned(),
+        (Some(_), Some(short)) => format!("test/{short}"),
+        _ => spec.task.score()[1].to_owned(),
+    }
+}
+
 /// What a run of a sweep with this plan is ranked by.
 pub fn score(plan: &Plan, run: &Run) -> Option<f64> {
-    run.best.get(plan.metric_of(&run.spec)).copied()
+    let figures = if are_folds(&run.spec) { &run.last } else { &run.best };
+    figures.get(&ranked_by(plan, &run.spec)).copied()
 }
 
 /// Reads and analyses a sweep; `None` if it does not exist. `folder` is where the predictions of a run lie.
@@ -77,8 +111,11 @@ pub fn read(
         Ladder::default()
     };
     let pruning = if has_ladder { Some(pruning(reader, &plan, &runs)?) } else { None };
+    let default = RunSpec { task: Task::Classify, ..RunSpec::default() };
+    let metric = ranked_by(&plan, runs.first().map_or(&default, |run| &run.spec));
     Ok(Some(SweepFacts {
         name: new.name,
+        metric,
         plan,
         planned,
         runs,

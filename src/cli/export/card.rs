@@ -7,7 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::cli::calibrate::temperatures;
 use crate::cli::figures::value;
+use crate::spec::Task;
 use crate::store::Run;
 
 /// What loads a model.
@@ -101,6 +103,19 @@ pub fn notice(folder: &Path) -> Option<String> {
     }
 }
 
+/// What its probabilities are divided by, if they were made honest.
+fn honest(run: &Run, folder: &Path) -> String {
+    let Some(temperature) = temperatures(folder).0 else { return String::new() };
+    let of = match run.spec.task {
+        Task::Multilabel => format!("torch.sigmoid(logits / {temperature})"),
+        _ => format!("torch.softmax(logits / {temperature}, -1)"),
+    };
+    format!(
+        "Honest probabilities are `{of}`: the temperature was fitted on the validation rows and stands in config.json as \
+         `tuneboard_temperature`. No class of transformers divides by it.\n\n"
+    )
+}
+
 /// The card of the model in `folder`.
 pub fn card(run: &Run, folder: &Path) -> String {
     let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
@@ -109,6 +124,9 @@ pub fn card(run: &Run, folder: &Path) -> String {
     let library = match &loader {
         Loader::Class(class) if class.ends_with("ForSequenceClassification") => {
             "library_name: transformers\npipeline_tag: text-classification\n"
+        }
+        Loader::Class(class) if class.ends_with("ForTokenClassification") => {
+            "library_name: transformers\npipeline_tag: token-classification\n"
         }
         Loader::Class(_) => "library_name: transformers\n",
         Loader::Peft => "library_name: peft\n",
@@ -122,6 +140,7 @@ pub fn card(run: &Run, folder: &Path) -> String {
         &run.spec_hash.get(..12).unwrap_or(&run.spec_hash),
         loader.lines(spec.max_length)
     );
+    text.push_str(&honest(run, folder));
     for key in crate::spec::keys::KEYS {
         let value = spec.get(key.name).unwrap_or_default();
         if !value.is_empty() {

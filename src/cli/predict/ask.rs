@@ -23,6 +23,8 @@ struct Head {
     #[serde(default)]
     labels: Vec<String>,
     #[serde(default)]
+    thresholds: Vec<f64>,
+    #[serde(default)]
     targets: Vec<String>,
     #[serde(default)]
     tags: Vec<String>,
@@ -70,6 +72,7 @@ pub fn ask(board: &Board, run: &Run, folder: &Path, inputs: Inputs) -> Result<An
     let mut lines = printed.lines();
     let head: Head = serde_json::from_str(lines.next().ok_or_else(odd)?).map_err(|_| odd())?;
     (answers.label_names, answers.target_names) = (head.labels, head.targets);
+    answers.thresholds = head.thresholds;
     let are_tags = !head.tags.is_empty();
     let mut of_words = Vec::new();
     let mut count = 0;

@@ -9,7 +9,7 @@ use super::rungs;
 use crate::analysis::groups::Spread;
 use crate::analysis::sizes;
 use crate::analysis::sweeps::{
-    self, Confirmation, Confirmed, Effect, Lead, Setting, SweepFacts, SweepReport,
+    self, Confirmation, Confirmed, Effect, Lead, Pooled, Setting, SweepFacts, SweepReport,
 };
 use crate::board::Board;
 use crate::cli::contract::RunObject;
@@ -19,8 +19,9 @@ use crate::cli::sanitize::one_line;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::verb::{Context, sweep_runs};
 use crate::cli::{exit, ls, pruning};
-use crate::spec::metrics::{self, test};
-use crate::spec::{Plan, SweepId};
+use crate::events::Number;
+use crate::spec::metrics;
+use crate::spec::{Plan, RunId, SweepId};
 use crate::store::{Millis, Reader, Run};
 
 /// Rows of settings and of runs that are shown; all of them are in the JSON.
@@ -43,16 +44,27 @@ pub fn run(
     let gone = || CliError::Usage(format!("There is no sweep {id}."));
     let facts = sweeps::read(reader, id, &|run| board.predictions(run))?.ok_or_else(gone)?;
     if context.json {
-        context.out.json(&Analysis::of(id, &facts))?;
+        context.out.json(&Analysis::of(id, &facts, &pooled(board, &facts, usize::MAX)))?;
         return Ok(exit::OK);
     }
     head(id, &facts, context)?;
     rungs::show(&facts, context)?;
     picture(&facts, context)?;
-    effects(&facts.report, context)?;
-    settings(&facts.report, context)?;
+    effects(&facts, context)?;
+    settings(&facts, &pooled(board, &facts, SHOWN), context)?;
     runs(&facts, context)?;
     Ok(exit::OK)
+}
+
+/// Of each setting what its held-out folds say together, as far as it is shown.
+fn pooled(board: &Board, facts: &SweepFacts, most: usize) -> Vec<Option<Pooled>> {
+    let runs: BTreeMap<RunId, &Run> = facts.runs.iter().map(|run| (run.id, run)).collect();
+    let of = |setting: &Setting| {
+        let runs: Vec<&Run> = setting.runs.iter().filter_map(|id| runs.get(id).copied()).collect();
+        Pooled::read(&runs, |id| board.predictions(id))
+    };
+    let most = if facts.are_folds() { most } else { 0 };
+    facts.report.settings.iter().take(most).map(of).collect()
 }
 
 fn head(id: SweepId, facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
@@ -72,9 +84,23 @@ fn head(id: SweepId, facts: &SweepFacts, context: &mut Context) -> Result<(), Cl
             out.line(sentence)?;
         }
     }
-    let Some(best) = sweeps::best_run(&facts.runs, report.lower, |run| facts.score(run)) else {
-        return out.line(format!("No run has a {} yet.", facts.metric()));
-    };
+    let none = || format!("No run has a {} yet.", facts.metric());
+    if facts.are_folds() {
+        // A fold is no better than another: rows are easy or hard.
+        let best = report.settings.first().filter(|best| best.score.n > 0);
+        let Some(best) = best else { return out.line(none()) };
+        let values =
+            report.axes.iter().zip(&best.values).map(|(key, value)| format!("{key}={value}"));
+        return out.line(format!(
+            "best  {} {} over {}  {}",
+            facts.metric(),
+            mean(&best.score),
+            counted(best.score.n, "held-out fold"),
+            values.collect::<Vec<_>>().join(" ")
+        ));
+    }
+    let best = sweeps::best_run(&facts.runs, report.lower, |run| facts.score(run));
+    let Some(best) = best else { return out.line(none()) };
     let values = report.axes.iter().map(|key| {
         let value = best.spec.get(key).unwrap_or_default();
         format!("{key}={value}")
@@ -124,9 +150,11 @@ fn picture(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
     context.out.table(&table)
 }
 
-fn effects(report: &SweepReport, context: &mut Context) -> Result<(), CliError> {
+fn effects(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
+    let report = &facts.report;
     if report.effects.is_empty() {
-        return context.out.line("\nNothing but the seed was varied.");
+        let what = if facts.are_folds() { "the fold and the seed were" } else { "the seed was" };
+        return context.out.line(format!("\nNothing but {what} varied."));
     }
     context.out.line("\nEffect of each axis: its share of the variance of all scores")?;
     let mut table = Table::new(&["axis", ">share", "~best value", ">mean", ">n"]);
@@ -153,12 +181,20 @@ fn effects(report: &SweepReport, context: &mut Context) -> Result<(), CliError> 
     Ok(())
 }
 
-fn settings(report: &SweepReport, context: &mut Context) -> Result<(), CliError> {
-    let star = star(context);
+fn settings(
+    facts: &SweepFacts,
+    pooled: &[Option<Pooled>],
+    context: &mut Context,
+) -> Result<(), CliError> {
+    let (report, star) = (&facts.report, star(context));
     context.out.line(format!(
-        "\nSettings, best first, seeds folded; {star} no setting is both better and cheaper"
+        "\nSettings, best first, {}; {star} no setting is both better and cheaper",
+        facts.folded()
     ))?;
     let mut heads = vec![">#", "", ">mean", ">n", ">time", ">per hour"];
+    if facts.are_folds() {
+        heads.insert(3, ">together");
+    }
     heads.extend(report.axes.iter().map(String::as_str));
     heads.push("~runs");
     let mut table = Table::new(&heads);
@@ -172,6 +208,10 @@ fn settings(report: &SweepReport, context: &mut Context) -> Result<(), CliError>
             setting.cost.map_or_else(|| NOTHING.to_owned(), duration).into(),
             figures::maybe(sweeps::per_hour(report, setting)).into(),
         ];
+        if facts.are_folds() {
+            let whole = pooled.get(at).and_then(Option::as_ref).and_then(Pooled::score);
+            cells.insert(3, figures::maybe(whole).into());
+        }
         cells.extend(setting.values.iter().map(|v| Cell::from(v.as_str())));
         let ids: Vec<String> = setting.runs.iter().map(ToString::to_string).collect();
         cells.push(ids.join(" ").into());
@@ -183,16 +223,11 @@ fn settings(report: &SweepReport, context: &mut Context) -> Result<(), CliError>
 
 fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
     context.out.line("\nRuns")?;
+    let (task, of) = (facts.task(), |name: &str| format!(">{}", metrics::heading(name)));
+    let of_val = if facts.are_folds() { task.score()[0] } else { facts.metric() };
+    let heads = [of(of_val), of(task.score()[1])];
     let mut table = Table::new(&[
-        "id",
-        "state",
-        "~name",
-        &format!(">{}", metrics::heading(facts.metric())),
-        ">test acc",
-        ">time",
-        ">hours",
-        ">learn",
-        ">memory",
+        "id", "state", "~name", &heads[0], &heads[1], ">time", ">hours", ">learn", ">memory",
         "device",
     ]);
     let mut runs: Vec<&Run> = facts.runs.iter().collect();
@@ -204,8 +239,8 @@ fn runs(facts: &SweepFacts, context: &mut Context) -> Result<(), CliError> {
             run.id.to_string().into(),
             ls::state(run),
             run.name.as_str().into(),
-            figures::maybe(facts.score(run)).into(),
-            figures::maybe(run.last.get(test::ACC).copied()).into(),
+            figures::maybe(run.best.get(of_val).copied()).into(),
+            figures::maybe(run.last.get(task.score()[1]).copied()).into(),
             time.map_or_else(|| NOTHING.to_owned(), duration).into(),
             time.map_or_else(|| NOTHING.to_owned(), |t| format!("{:.3}", in_hours(t))).into(),
             sizes::trainable(run).map_or_else(|| NOTHING.to_owned(), figures::count).into(),
@@ -256,6 +291,9 @@ struct Analysis<'a> {
     name: &'a str,
     metric: &'a str,
     axes: &'a [String],
+    /// 0 without cross-validation.
+    folds: u32,
+    /// None of folds: one is no better than another.
     best: Option<String>,
     gpu_hours: f64,
     cpu_hours: f64,
@@ -271,7 +309,7 @@ struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    fn of(id: SweepId, facts: &'a SweepFacts) -> Self {
+    fn of(id: SweepId, facts: &'a SweepFacts, pooled: &[Option<Pooled>]) -> Self {
         let report = &facts.report;
         let best = sweeps::best_run(&facts.runs, report.lower, |run| facts.score(run));
         Self {
@@ -279,10 +317,14 @@ impl<'a> Analysis<'a> {
             name: &facts.name,
             metric: facts.metric(),
             axes: &report.axes,
-            best: best.map(|run| run.id.to_string()),
+            folds: facts.runs.first().map_or(0, |run| run.spec.folds),
+            best: best.filter(|_| !facts.are_folds()).map(|run| run.id.to_string()),
             gpu_hours: in_hours(report.gpu),
             cpu_hours: in_hours(report.cpu),
-            settings: report.settings.iter().map(|s| setting(report, s)).collect(),
+            settings: (0..)
+                .zip(&report.settings)
+                .map(|(at, s)| setting(report, s, pooled.get(at).and_then(Option::as_ref)))
+                .collect(),
             effects: report.effects.iter().map(effect).collect(),
             grid: (report.axes.len() > 1).then(|| grid(report)),
             runs: facts.runs.iter().rev().map(|run| one(facts, run)).collect(),
@@ -298,7 +340,7 @@ impl<'a> Analysis<'a> {
     }
 }
 
-fn setting(report: &SweepReport, setting: &Setting) -> Value {
+fn setting(report: &SweepReport, setting: &Setting, pooled: Option<&Pooled>) -> Value {
     let values: BTreeMap<&String, &String> = report.axes.iter().zip(&setting.values).collect();
     json!({
         "values": values,
@@ -309,6 +351,10 @@ fn setting(report: &SweepReport, setting: &Setting) -> Value {
         "trainable_parameters": setting.trainable,
         "peak_memory_bytes": setting.memory,
         "pareto": setting.is_on_front,
+        "pooled": pooled.map(|p| {
+            let figures = p.figures.iter().map(|(name, x)| (*name, Number(*x)));
+            json!({ "rows": p.rows, "folds": p.folds, "figures": figures.collect::<BTreeMap<_, _>>() })
+        }),
     })
 }
 
@@ -356,6 +402,7 @@ fn one(facts: &SweepFacts, run: &Run) -> Value {
         "id": run.id.to_string(),
         "state": run.state.word(),
         "seed": run.spec.seed,
+        "fold": (run.spec.fold > 0).then_some(run.spec.fold),
         "score": facts.score(run).filter(|x| x.is_finite()),
         "part": run.part.word(),
         "seconds": time.map(|ms| ms as f64 / 1000.0),

@@ -8,16 +8,16 @@ use crate::spec::RunSpec;
 const WORD_NAMES: &[&str] = &["tokens", "words", "token", "word"];
 const TAG_NAMES: &[&str] = &["ner_tags", "tags", "ner", "tag", "labels", "label", "pos_tags"];
 
-/// The columns of words and tags: those the spec names, else by their usual names.
+/// The columns of words and tags: those the spec names, else by their usual names; none of `aside`.
 pub(super) fn tagged(
     source: &Source,
     spec: &RunSpec,
-    split: Option<usize>,
+    aside: [Option<usize>; 2],
 ) -> Result<Found, DataError> {
     let of = |key: &str, given: &Option<String>, usual: &[&str]| {
         match given {
         Some(name) => named(source, key, name),
-        None => guess(source, usual, |i| Some(*i) != split).ok_or_else(|| {
+        None => guess(source, usual, |i| !aside.contains(&Some(*i))).ok_or_else(|| {
             let has_texts = guess(source, TEXT_NAMES, |_| true).is_some();
             let hint = if has_texts { "; for a label per text say task=classify" } else { "" };
             DataError::file(
@@ -34,7 +34,7 @@ pub(super) fn tagged(
     };
     let text = of("text", &spec.text, WORD_NAMES)?;
     let label = of("label", &spec.label, TAG_NAMES)?;
-    Ok(Found { text, pair: None, labels: vec![label], split })
+    Ok(Found { text, labels: vec![label], ..Found::default() })
 }
 
 /// The name of a column of words to be tagged, if one goes by its usual name.

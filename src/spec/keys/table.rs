@@ -19,6 +19,9 @@ const ADAPTERS: u8 = 6;
 /// The version that the keys of the losses came with.
 const TASKS: u8 = 7;
 
+/// The version that cross-validation came with.
+const FOLDS: u8 = 8;
+
 /// Every key, in the order of forms, tables and `tuneboard show`.
 pub static KEYS: &[Key] = &[
     Key::new(
@@ -124,6 +127,18 @@ pub static KEYS: &[Key] = &[
         .group_in(KeyGroup::Data)
         .roles(&[Rows, Baseline])
         .notebook("false"),
+    int!(folds, 0, 1000, "cross-validation: data is dealt into that many parts of like classes, and one is tested; 0 = none")
+        .group_in(KeyGroup::Data)
+        .roles(&[Rows, Baseline])
+        .later(FOLDS, "0"),
+    int!(fold, 0, 1000, "which of the folds is held out and tested, from 1; fold=1..5 holds out each in turn")
+        .group_in(KeyGroup::Data)
+        .roles(&[Rows, Baseline])
+        .later(FOLDS, "0"),
+    text!(group, ValueKind::Text, "a column: rows with the same value in it are never in different parts")
+        .group_in(KeyGroup::Data)
+        .roles(&[Rows, Baseline])
+        .later(FOLDS, ""),
     int!(max_length, 4, 8192, "tokens per text, specials included; longer texts are cut")
         .group_in(KeyGroup::Experiment)
         .roles(&[Memory])

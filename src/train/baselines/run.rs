@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tch::Device;
+use tuneboard::analysis::metrics::temperature_of;
 use tuneboard::dataset::{self, Dataset};
 use tuneboard::events::{Ending, EventKind, Level, Number, Saved, Split, Started};
 use tuneboard::spec::{Baseline, RunSpec, metrics};
@@ -75,6 +76,7 @@ pub fn run(
     ]);
     let val = outcome(&learnt.fitted, &data, Split::Val);
     train.extend(device::peak_memory(Device::Cpu));
+    let temperature = val.predictions.as_ref().and_then(temperature_of);
     val.report(journal, folder, (Split::Val, 1), Some(train))?;
     checkpoints.write("best", |write| learnt.fitted.save(write))?;
     let path = "checkpoints/best";
@@ -84,7 +86,7 @@ pub fn run(
     }
     // The test rows are judged by what was saved: what `predict` will read is what was measured.
     let saved = Fitted::load(&folder.join(path))?;
-    let test = outcome(&saved, &data, Split::Test);
+    let test = outcome(&saved, &data, Split::Test).with_sureness(temperature);
     test.report(journal, folder, (Split::Test, 1), None)?;
     Ok((Ending::Done, Some(1)))
 }

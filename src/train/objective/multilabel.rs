@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 use tch::{Device, Kind, Reduction, Tensor};
-use tuneboard::analysis::metrics::{
-    Multilabel, average_precision_per_label, best_thresholds, given, mean_over_labels,
-    roc_auc_per_label,
-};
+use tuneboard::analysis::metrics::{Multilabel, best_thresholds, figures, given};
 use tuneboard::dataset::Dataset;
 use tuneboard::dataset::predictions::{Pass, Sets};
 use tuneboard::events::{Number, Split};
@@ -91,36 +88,21 @@ impl Aim for Labels {
             self.thresholds = best_thresholds(&truth, &probabilities);
         }
         let mean_loss = loss.iter().sum::<f64>() / rows.len() as f64;
-        let plain = Multilabel::of(&truth, &given(&probabilities, &vec![0.5; labels]));
         let tuned = Multilabel::of(&truth, &given(&probabilities, &self.thresholds));
-        let number = |x: Option<f64>| Number(x.unwrap_or(f64::NAN));
-        let of = |figure: fn(&Multilabel) -> f64| number(plain.as_ref().map(figure));
-        let values = [
-            (metrics::LOSS, Number(mean_loss)),
-            (metrics::MICRO_F1, of(|m| m.micro.f1)),
-            (metrics::F1, of(|m| m.macro_.f1)),
-            (metrics::WEIGHTED_F1, of(|m| m.weighted.f1)),
-            (metrics::SAMPLES_F1, of(|m| m.samples.f1)),
-            (metrics::EXACT, of(|m| m.exact_match)),
-            (metrics::HAMMING, of(|m| m.hamming_loss)),
-            (metrics::TUNED_F1, number(tuned.map(|m| m.macro_.f1))),
-            (
-                metrics::MAP,
-                number(mean_over_labels(&average_precision_per_label(&truth, &probabilities))),
-            ),
-            (metrics::AUC, number(mean_over_labels(&roc_auc_per_label(&truth, &probabilities)))),
-        ];
-        let pass = Sets {
+        let tuned = tuned.map_or(f64::NAN, |m| m.macro_.f1);
+        let pass = Pass::Sets(Sets {
             rows: rows.iter().filter_map(|r| self.data.rows.get(*r as usize).copied()).collect(),
             names: self.data.label_names.clone(),
             truth,
             probabilities,
             loss: loss.into_iter().map(|x| x as f32).collect(),
-        };
+        });
+        let more = [(metrics::LOSS, mean_loss), (metrics::TUNED_F1, tuned)];
+        let values = figures(&pass).into_iter().chain(more);
         Outcome {
-            values: values.map(|(name, value)| (name.to_owned(), value)).into(),
+            values: values.map(|(name, value)| (name.to_owned(), Number(value))).collect(),
             confusion: None,
-            predictions: Some(Pass::Sets(pass)),
+            predictions: Some(pass),
         }
     }
 

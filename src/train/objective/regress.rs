@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tch::{Device, Reduction, Tensor};
-use tuneboard::analysis::metrics::Regression;
+use tuneboard::analysis::metrics::figures;
 use tuneboard::dataset::Dataset;
 use tuneboard::dataset::predictions::{Numbers, Pass};
 use tuneboard::events::{Number, Split};
@@ -149,24 +149,12 @@ impl Aim for Numerical {
             loss,
         };
         let mean_loss = pass.loss.iter().map(|x| f64::from(*x)).sum::<f64>() / rows.len() as f64;
-        let of: Vec<Regression> =
-            pass.truth.iter().zip(&pass.predicted).map(|(y, p)| Regression::of(y, p)).collect();
-        let mean = |figure: fn(&Regression) -> Option<f64>| {
-            let sum: Option<f64> = of.iter().map(figure).sum();
-            Number(sum.map_or(f64::NAN, |sum| sum / of.len() as f64))
-        };
-        let values = [
-            (metrics::LOSS, Number(mean_loss)),
-            (metrics::PEARSON, mean(|r| r.pearson)),
-            (metrics::SPEARMAN, mean(|r| r.spearman)),
-            (metrics::MAE, mean(|r| r.mae)),
-            (metrics::RMSE, mean(|r| r.rmse)),
-            (metrics::R2, mean(|r| r.r2)),
-        ];
+        let pass = Pass::Numbers(pass);
+        let values = figures(&pass).into_iter().chain([(metrics::LOSS, mean_loss)]);
         Outcome {
-            values: values.map(|(name, value)| (name.to_owned(), value)).into(),
+            values: values.map(|(name, value)| (name.to_owned(), Number(value))).collect(),
             confusion: None,
-            predictions: Some(Pass::Numbers(pass)),
+            predictions: Some(pass),
         }
     }
 }

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
+use tuneboard::analysis::metrics::threshold_at;
 use tuneboard::spec::Task;
 
-use crate::checkpoint::THRESHOLDS;
+use crate::checkpoint::{TEMPERATURE, THRESHOLDS};
 use crate::objective::{Outputs, Scale};
 
 /// What a model says of a text. The first line names what is predicted, each further line is of one text.
@@ -13,10 +14,11 @@ use crate::objective::{Outputs, Scale};
 /// | regress | `targets` | `values` in their units |
 /// | tag | `tags` | `words`, `given` (a tag for each), `probabilities` of these |
 pub enum Answers {
-    /// One class.
-    Classes,
-    /// Labels whose probabilities reach these thresholds, 0.5 where there are none.
-    Sets(Vec<f64>),
+    /// One class; logits are divided by this temperature.
+    Classes(f64),
+    /// Labels whose probabilities reach these thresholds, 0.5 where there are none; and what scores are divided by for
+    /// the probabilities that are told.
+    Sets(Vec<f64>, f64),
     /// Numbers.
     Numbers(Scale),
     /// A tag for each word.
@@ -26,13 +28,16 @@ pub enum Answers {
 impl Answers {
     /// Of a model with this config.json.
     pub fn of(task: Task, config: &Value) -> Self {
+        let sound = |t: &f64| t.is_finite() && *t > 0.0;
+        let temperature =
+            config.get(TEMPERATURE).and_then(Value::as_f64).filter(sound).unwrap_or(1.0);
         match task {
-            Task::Classify | Task::Lm => Self::Classes,
+            Task::Classify | Task::Lm => Self::Classes(temperature),
             Task::Tag => Self::Tags,
             Task::Regress => Self::Numbers(Scale::read(config).unwrap_or_default()),
             Task::Multilabel => {
                 let kept = config.get(THRESHOLDS).cloned().map(serde_json::from_value);
-                Self::Sets(kept.and_then(Result::ok).unwrap_or_default())
+                Self::Sets(kept.and_then(Result::ok).unwrap_or_default(), temperature)
             }
         }
     }
@@ -47,15 +52,21 @@ impl Answers {
                     let values = row.iter().enumerate().map(|(at, z)| scale.back(*z, at));
                     json!({ "values": values.collect::<Vec<f64>>() })
                 }
-                Self::Sets(thresholds) => {
+                Self::Sets(thresholds, temperature) => {
                     let p: Vec<f32> = row.iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
                     let least = |at: usize| thresholds.get(at).copied().unwrap_or(0.5);
                     let given = names.iter().zip(&p).enumerate();
                     let given = given.filter(|(at, (_, p))| f64::from(**p) >= least(*at));
                     let given: Vec<&String> = given.map(|(_, (name, _))| name).collect();
-                    json!({ "given": given, "probabilities": p })
+                    let told: Vec<f32> = if *temperature == 1.0 {
+                        p
+                    } else {
+                        let at = |z: &f32| 1.0 / (1.0 + (-f64::from(*z) / temperature).exp());
+                        row.iter().map(|z| at(z) as f32).collect()
+                    };
+                    json!({ "given": given, "probabilities": told })
                 }
-                Self::Classes | Self::Tags => {
+                Self::Classes(_) | Self::Tags => {
                     let best = row.iter().enumerate().fold(0, |best, (class, value)| {
                         if row.get(best).is_none_or(|highest| value > highest) {
                             class
@@ -63,7 +74,7 @@ impl Answers {
                             best
                         }
                     });
-                    let probabilities: Vec<f32> = row.iter().map(|x| x.exp()).collect();
+                    let probabilities = self.probabilities(row);
                     json!({ "label": names.get(best), "probabilities": probabilities })
                 }
             });
@@ -71,13 +82,28 @@ impl Answers {
         lines
     }
 
+    /// Of one text, from natural logarithms of probabilities.
+    fn probabilities(&self, row: &[f32]) -> Vec<f32> {
+        let temperature = if let Self::Classes(temperature) = self { *temperature } else { 1.0 };
+        if temperature == 1.0 {
+            return row.iter().map(|x| x.exp()).collect();
+        }
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let power = |x: &f32| (f64::from(x - most) / temperature).exp();
+        let sum: f64 = row.iter().map(power).sum();
+        row.iter().map(|x| (power(x) / sum) as f32).collect()
+    }
+
     fn head(&self, names: &[String]) -> Value {
         match self {
-            Self::Classes => json!({ "labels": names }),
+            Self::Classes(_) => json!({ "labels": names }),
             Self::Numbers(_) => json!({ "targets": names }),
             Self::Tags => json!({ "tags": names }),
-            Self::Sets(thresholds) => {
-                let least = |at: usize| thresholds.get(at).copied().unwrap_or(0.5);
+            Self::Sets(thresholds, temperature) => {
+                let least = |at: usize| {
+                    let raw = thresholds.get(at).copied().unwrap_or(0.5);
+                    if *temperature == 1.0 { raw } else { threshold_at(raw, *temperature) }
+                };
                 let thresholds: Vec<f64> = (0..names.len()).map(least).collect();
                 json!({ "labels": names, "thresholds": thresholds })
             }

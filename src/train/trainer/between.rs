@@ -32,7 +32,8 @@ impl Trainer<'_> {
         values.extend(outcome.values.iter().map(|(name, value)| (format!("val/{name}"), *value)));
         self.journal.write(EventKind::Metrics { epoch: self.epoch(), values })?;
         let decides = self.spec.eval_rows == EvalRows::All;
-        if decides && self.decide(self.state.epoch + 1, self.deciding(&outcome))? {
+        let (epoch, value) = (self.state.epoch + 1, self.deciding(&outcome));
+        if decides && self.decide(epoch, value, outcome.predictions.as_ref())? {
             // Without it, a killed run would go on from before its best weights.
             self.save()?;
         }

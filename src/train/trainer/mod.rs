@@ -21,11 +21,14 @@ mod step;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
+use tuneboard::analysis::metrics::temperature_of;
+use tuneboard::dataset::predictions::Pass;
 use tuneboard::events::{Ending, EventKind, Saved, Split};
 use tuneboard::spec::schedule::Stage;
 use tuneboard::spec::{Rates, RunSpec, metrics};
 
-use crate::checkpoint::{Assets, Checkpoints};
+use crate::checkpoint::{Assets, Checkpoints, FITTED};
 use crate::device::{self, Place};
 use crate::error::TrainError;
 use crate::journal::Journal;
@@ -114,8 +117,8 @@ impl Trainer<'_> {
         let mut train = self.objective.train_values(&tally);
         train.extend(device::peak_memory(self.place.device));
         let value = self.deciding(&outcome);
-        outcome.report(self.journal, &self.folder, (Split::Val, epoch), Some(train))?;
-        self.decide(epoch, value)?;
+        let said = outcome.report(self.journal, &self.folder, (Split::Val, epoch), Some(train))?;
+        self.decide(epoch, value, said.as_ref())?;
         self.state.epoch = epoch;
         self.state.step_in_epoch = 0;
         Ok(Flow::Finished)
@@ -133,15 +136,19 @@ impl Trainer<'_> {
 
     /// Reports the figures of the best epoch's weights on the test rows.
     fn test_best(&mut self) -> Result<Flow, TrainError> {
+        let mut temperature = None;
         let epoch = match self.state.best {
             Some(best) => {
                 self.checkpoints.load_weights("best", self.objective.parameters())?;
-                self.objective.take_up(&self.checkpoints.config("best"));
+                let config = self.checkpoints.config("best");
+                self.objective.take_up(&config);
+                temperature = config[FITTED].as_f64();
                 best.epoch
             }
             None => self.state.epoch,
         };
         let Some(outcome) = self.evaluate(Split::Test, None)? else { return Ok(Flow::Stopped) };
+        let outcome = outcome.with_sureness(temperature);
         outcome.report(self.journal, &self.folder, (Split::Test, epoch), None)?;
         Ok(Flow::Finished)
     }
@@ -151,11 +158,14 @@ impl Trainer<'_> {
         outcome.value(self.spec.best.trim_start_matches("val/"))
     }
 
-    /// Saves the weights if the evaluation with this deciding figure is the best so far; true if it is.
-    fn decide(&mut self, epoch: u32, value: f64) -> Result<bool, TrainError> {
+    /// Saves the weights if the evaluation with this deciding figure is the best so far; true if it is. `said` has
+    /// what was said of the val rows.
+    fn decide(&mut self, epoch: u32, value: f64, said: Option<&Pass>) -> Result<bool, TrainError> {
         let is_best = self.state.judge(epoch, value, metrics::higher_is_better(&self.spec.best));
         if is_best {
             let assets = self.assets.clone().and(self.objective.tuned());
+            let temperature = said.and_then(temperature_of);
+            let assets = assets.and(temperature.map(|t| (FITTED.to_owned(), json!(t))));
             self.checkpoints.save_best(&assets, self.objective.parameters())?;
             self.saved(Saved::Best, epoch, "checkpoints/best")?;
         }

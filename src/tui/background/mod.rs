@@ -21,9 +21,9 @@ pub use choices::{Choices, Which};
 pub use compare::{CompareQuestion, Compared};
 pub use form::{FormFacts, Twin};
 pub use known::Known;
-#[cfg(test)]
-pub use scores::found;
 pub use scores::{Found, LabelLine, Other, ScoresAnswer, ScoresQuestion, TargetPoints, Two};
+#[cfg(test)]
+pub use scores::{found, other};
 pub use sweep::{SweepFacts, SweepQuestion};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
 

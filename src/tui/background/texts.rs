@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crate::analysis::compare::same_rows;
 use crate::analysis::errors::{self, Case, Cell};
 use crate::analysis::export::{self, Format};
-use crate::analysis::mistakes::{Mistake, mistakes};
+use crate::analysis::mistakes::{Mistake, What, mistakes};
 use crate::board::Board;
 use crate::dataset::predictions::{self, Predictions};
 use crate::dataset::{self, Dataset};
@@ -59,8 +59,26 @@ pub struct TextRow {
     pub loss: f32,
     /// The probability of the predicted class.
     pub confidence: f32,
+    /// Of labels and entities: what was missed and what was added.
+    pub differs: Option<String>,
     /// What the others predicted; `None` for one that never saw the row.
     pub others: Vec<Option<String>>,
+}
+
+impl From<Mistake> for TextRow {
+    fn from(mistake: Mistake) -> Self {
+        let is_number = matches!(mistake.what, What::Number { .. });
+        Self {
+            row: mistake.row,
+            text: mistake.text,
+            label: mistake.truth,
+            predicted: mistake.predicted,
+            loss: mistake.loss,
+            confidence: f32::NAN,
+            differs: (!is_number).then(|| mistake.what.words()),
+            others: Vec::new(),
+        }
+    }
 }
 
 /// The answer.
@@ -192,16 +210,7 @@ impl Files {
         if let Some(others) = self.others(board, &texts.question)? {
             (texts.of, texts.total, texts.problem) =
                 (others.of, others.found.len(), others.problem);
-            let row = |mistake: Mistake| TextRow {
-                row: mistake.row,
-                text: mistake.text,
-                label: mistake.truth,
-                predicted: mistake.predicted,
-                loss: mistake.loss,
-                confidence: f32::NAN,
-                others: Vec::new(),
-            };
-            texts.rows = others.found.into_iter().take(MOST).map(row).collect();
+            texts.rows = others.found.into_iter().take(MOST).map(TextRow::from).collect();
             return Ok(());
         }
         let asked = self.read(board, &texts.question)?;
@@ -236,6 +245,7 @@ impl Files {
                 predicted: verdict.predicted.to_owned(),
                 loss: verdict.loss,
                 confidence: verdict.probability,
+                differs: None,
                 others: said.iter().map(|said| said.get(&case.row).and_then(name)).collect(),
             })
         };

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::analysis::groups::seedless_hash;
+use crate::analysis::groups::{OF_CHANCE, setting_hash};
 use crate::spec::keys::KEYS;
-use crate::spec::metrics::{test, val};
-use crate::spec::{Desired, IGNORED, Outcome, RunId, RunState, name_of};
+use crate::spec::metrics::val;
+use crate::spec::{Desired, IGNORED, Outcome, RunId, RunState, Task, name_of};
 use crate::store::{Counts, Reader, Run, StoreError};
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Group, GroupBy, List, Spread};
@@ -150,7 +150,7 @@ fn fold(reader: &Reader, ids: &[RunId], by: GroupBy) -> Result<Vec<Group>, Store
                 (GroupBy::Sweep, Some(id)) => id.to_string(),
                 (GroupBy::Sweep, None) => String::new(),
                 (GroupBy::Key(key), _) => run.spec.shown(key),
-                _ => seedless_hash(&run.spec),
+                _ => setting_hash(&run.spec),
             };
             let at = *places.entry(key).or_insert(order.len());
             if at == order.len() {
@@ -165,8 +165,14 @@ fn fold(reader: &Reader, ids: &[RunId], by: GroupBy) -> Result<Vec<Group>, Store
     Ok(order.into_iter().map(Fold::done).collect())
 }
 
+/// Whether a word of a name says the value of a key that runs of a setting differ in.
+fn is_of_chance(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(key, _)| OF_CHANCE.contains(&key))
+}
+
 struct Fold {
     label: String,
+    task: Task,
     members: Vec<RunId>,
     counts: Counts,
     figures: BTreeMap<&'static str, Spread>,
@@ -181,10 +187,11 @@ impl Fold {
             format!("{key}={}", value.unwrap_or_else(|| IGNORED.to_owned()))
         } else {
             let words: Vec<&str> =
-                first.name.split_whitespace().filter(|w| !w.starts_with("seed=")).collect();
+                first.name.split_whitespace().filter(|word| !is_of_chance(word)).collect();
             if words.is_empty() { name_of(&first.spec) } else { words.join(" ") }
         };
-        Self { label, members: Vec::new(), counts: Counts::default(), figures: BTreeMap::new() }
+        let (members, counts, figures) = (Vec::new(), Counts::default(), BTreeMap::new());
+        Self { label, task: first.spec.task, members, counts, figures }
     }
 
     fn add(&mut self, run: &Run) {
@@ -198,11 +205,11 @@ impl Fold {
             (RunState::Ended(Outcome::Failed { .. } | Outcome::Lost { .. }), _) => c.failed += 1,
             (RunState::Ended(Outcome::Stopped | Outcome::Pruned(_)), _) => c.stopped += 1,
         }
+        let [of_val, of_test] = run.spec.task.score();
         for (name, value) in [
-            (val::ACC, run.best.get(val::ACC)),
-            (val::F1, run.best.get(val::F1)),
+            (of_val, run.best.get(of_val)),
             (val::LOSS, run.best.get(val::LOSS)),
-            (test::ACC, run.last.get(test::ACC)),
+            (of_test, run.last.get(of_test)),
         ] {
             if let Some(x) = value {
                 self.figures.entry(name).or_default().add(*x);
@@ -211,7 +218,7 @@ impl Fold {
     }
 
     fn done(self) -> Group {
-        let Self { label, members, counts, figures } = self;
-        Group { label, members: Arc::new(members), counts, figures }
+        let Self { label, task, members, counts, figures } = self;
+        Group { label, task, members: Arc::new(members), counts, figures }
     }
 }

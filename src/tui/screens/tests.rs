@@ -7,11 +7,12 @@ mod launch;
 mod preview;
 mod sites;
 mod sweep;
+mod tasks;
 mod texts;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
-use crate::spec::{Outcome, RunId, RunState};
+use crate::spec::{Outcome, RunId, RunState, Task};
 use crate::tui::command::Command;
 use crate::tui::command::Effect;
 use crate::tui::events;
@@ -96,6 +97,7 @@ fn runs_folded_into_groups() {
     }
     let group = |label: &str, ids: std::ops::Range<u32>| Group {
         label: label.into(),
+        task: Task::Classify,
         members: std::sync::Arc::new(ids.map(RunId).collect()),
         counts: snap.counts,
         figures: [("val/acc", spread), ("val/loss", spread)].into(),

@@ -15,6 +15,8 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// Its colour.
     pub style: Style,
+    /// A line goes through the points.
+    pub joined: bool,
     /// Points are few and each is marked.
     pub marked: bool,
     /// Stands at its last point, so that it is told from others without colour.
@@ -43,12 +45,17 @@ pub struct Chart {
 impl Series {
     /// A line through these points.
     pub fn line(points: Vec<(f64, f64)>, style: Style) -> Self {
-        Self { points, style, marked: false, tag: None }
+        Self { points, style, joined: true, marked: false, tag: None }
     }
 
     /// The same, with a mark at each point.
     pub fn marked(points: Vec<(f64, f64)>, style: Style) -> Self {
         Self { marked: true, ..Self::line(points, style) }
+    }
+
+    /// Marks alone, in any order.
+    pub fn scattered(points: Vec<(f64, f64)>, style: Style) -> Self {
+        Self { joined: false, ..Self::marked(points, style) }
     }
 }
 
@@ -96,7 +103,7 @@ impl Chart {
             }
         }
         let mut dots = Dots::new(plot);
-        for series in &self.series {
+        for series in self.series.iter().filter(|s| s.joined) {
             self.line(&mut dots, series, low, high);
         }
         dots.draw(canvas);

@@ -27,6 +27,8 @@ fn help_teaches() {
       clone        Queue a run like another one, with some keys changed
       compare      Put runs side by side and say whether they differ by more than chance
       confusion    Show which classes a run takes for which
+      ensemble     Let runs answer together, and say whether that is better than each of them
+      calibrate    Make a run's probabilities honest: one temperature, fitted on its val rows
       errors       Show the texts that runs get wrong, the surest mistakes first
       predict      Ask a trained run what it makes of texts
       tokenize     Show what a model's tokenizer makes of texts

@@ -42,12 +42,12 @@ fn numbers(canvas: &mut Canvas, area: Rect, targets: &[TargetPoints], view: &Vie
     let inner = canvas.panel(left, name, "predicted ↑ true →");
     let diagonal = vec![(range.0, range.0), (range.1, range.1)];
     let lines =
-        vec![Series::line(diagonal, theme.faint), Series::marked(points.clone(), theme.val)];
+        vec![Series::line(diagonal, theme.faint), Series::scattered(points.clone(), theme.val)];
     Chart::new(lines, range).draw(canvas, inner);
     let inner = canvas.panel(right, "residuals", "predicted - true ↑ true →");
     let residuals = points.iter().map(|(y, p)| (*y, p - y)).collect();
     let zero = vec![(range.0, 0.0), (range.1, 0.0)];
-    let lines = vec![Series::line(zero, theme.faint), Series::marked(residuals, theme.test)];
+    let lines = vec![Series::line(zero, theme.faint), Series::scattered(residuals, theme.test)];
     Chart::new(lines, range).draw(canvas, inner);
     let aside = format!("{} rows", figures::whole(points.len() as u64));
     let title = if targets.len() > 1 {

@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 
-use crate::spec::metrics::{test, val};
+use crate::spec::Task;
+use crate::spec::metrics::{heading, val};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::labels::state;
@@ -8,8 +9,21 @@ use crate::tui::snapshot::{Group, Spread};
 use crate::tui::text;
 use crate::tui::view::View;
 
-const FIGURES: [(&str, &str); 3] =
-    [(val::ACC, "best val acc"), (val::LOSS, "best val loss"), (test::ACC, "test acc")];
+/// What groups of that task show.
+fn figures_of(task: Task) -> [&'static str; 3] {
+    let [val, test] = task.score();
+    [val, val::LOSS, test]
+}
+
+/// Their headings; groups of several tasks have scores.
+fn titles(groups: &[Group]) -> [String; 3] {
+    let task = groups.first().map_or(Task::Classify, |group| group.task);
+    if groups.iter().any(|group| group.task != task) {
+        return ["best val score", "best val loss", "test score"].map(str::to_owned);
+    }
+    let [val, loss, test] = figures_of(task).map(heading);
+    [format!("best {val}"), format!("best {loss}"), test]
+}
 
 /// Draws folded rows: what they share, how many, what they do, mean and deviation.
 pub fn draw(canvas: &mut Canvas, area: Rect, groups: &[Group], view: &View) {
@@ -26,7 +40,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, groups: &[Group], view: &View) {
     canvas.put(x, area.y, label_width, "group", theme.dim);
     canvas.put_right(count_right, area.y, count_width, "runs", theme.dim);
     canvas.put(states_x, area.y, states_width, "states", theme.dim);
-    for (i, (_, title)) in FIGURES.iter().enumerate() {
+    for (i, title) in titles(groups).iter().enumerate() {
         if figure_right(i) < area.right() {
             canvas.put_right(figure_right(i), area.y, figures_width, title, theme.dim);
         }
@@ -50,7 +64,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, groups: &[Group], view: &View) {
                 at = canvas.put(at, y, left, &words, style) + 2;
             }
         }
-        for (i, (metric, _)) in FIGURES.iter().enumerate() {
+        for (i, metric) in figures_of(group.task).into_iter().enumerate() {
             if let Some(spread) =
                 group.figures.get(metric).filter(|_| figure_right(i) < area.right())
             {

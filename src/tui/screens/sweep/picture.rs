@@ -4,7 +4,6 @@ use ratatui::style::Modifier;
 use super::keys::NEXT_AXIS;
 use super::mean::mean;
 use crate::analysis::sweeps::{Setting, grid};
-use crate::spec::metrics::heading;
 use crate::tui::background::SweepFacts;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
@@ -23,9 +22,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
         return cost(canvas, area, facts, view);
     }
     if report.axes.is_empty() {
-        let inner = canvas.panel(area, &heading(facts.metric()), "");
-        let words = "Nothing but the seed was varied.";
-        canvas.put(inner.x, inner.y, inner.width, words, canvas.theme.dim);
+        let inner = canvas.panel(area, &facts.heading(), "");
+        let what = if facts.are_folds() { "the fold and the seed were" } else { "the seed was" };
+        let words = format!("Nothing but {what} varied.");
+        canvas.put(inner.x, inner.y, inner.width, &words, canvas.theme.dim);
         return;
     }
     let count = report.axes.len();
@@ -49,7 +49,7 @@ fn heat(
     let theme = canvas.theme;
     let report = &facts.report;
     let axis = |i: usize| report.axes.get(i).map_or("", String::as_str);
-    let what = heading(facts.metric());
+    let what = facts.heading();
     let title = format!("{what}  {} ↓  {} →", axis(rows), axis(columns));
     let inner = canvas.panel(area, &title, if report.axes.len() > 2 { "a other axes" } else { "" });
     let (row_names, column_names, means) = grid(report, rows, columns);
@@ -129,7 +129,7 @@ fn scatter(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize) {
     let (low, high) = (points.first().map_or(0.0, |p| p.0), points.last().map_or(1.0, |p| p.0));
     // Rates are drawn over orders of magnitude, and so they are looked at.
     let log = low > 0.0 && high / low > 20.0;
-    let what = heading(facts.metric());
+    let what = facts.heading();
     let title = format!("{what} over {key}{}", if log { ", log axis" } else { "" });
     let inner = canvas.panel(area, &title, aside);
     let scale = |x: f64| if log { x.log10() } else { x };
@@ -154,11 +154,8 @@ fn cost(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let (low, high) = (times().fold(f64::INFINITY, f64::min), times().fold(0.0, f64::max));
     // Times a thousand apart would leave all but one at the edge.
     let log = low > 0.0 && high / low > 20.0;
-    let inner = canvas.panel(
-        area,
-        &format!("{} over time per run, ━ front", heading(facts.metric())),
-        "p axes",
-    );
+    let inner =
+        canvas.panel(area, &format!("{} over time per run, ━ front", facts.heading()), "p axes");
     let scale = |x: f64| if log { x.log10() } else { x };
     let points = |of: &[(f64, f64)]| of.iter().map(|(x, y)| (scale(*x), *y)).collect::<Vec<_>>();
     let on_front = facts.report.settings.iter().filter(|s| s.is_on_front);
@@ -187,8 +184,7 @@ fn cost(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
 /// One axis of words: a bar for each.
 fn levels(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, axis: usize, aside: &str) {
     let Some(effect) = facts.report.effects.get(axis) else { return };
-    let inner =
-        canvas.panel(area, &format!("{} by {}", heading(facts.metric()), effect.key), aside);
+    let inner = canvas.panel(area, &format!("{} by {}", facts.heading(), effect.key), aside);
     for (i, (name, spread)) in effect.levels.iter().enumerate() {
         let y = inner.y + i as u16;
         if y >= inner.bottom() {

@@ -2,7 +2,6 @@ use ratatui::layout::Rect;
 
 use super::mean::mean;
 use crate::analysis::sweeps::{Setting, SweepReport, per_hour};
-use crate::spec::metrics::heading;
 use crate::tui::background::SweepFacts;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -13,21 +12,29 @@ use crate::tui::view::View;
 pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let theme = canvas.theme;
     let report = &facts.report;
-    let inner = canvas.panel(area, "settings, seeds folded", "◆ nothing is better and cheaper");
+    let inner = canvas.panel(
+        area,
+        &format!("settings, {}", facts.folded()),
+        "◆ nothing is better and cheaper",
+    );
     let (rank, score, runs, time, speed) =
         (inner.x + 4, inner.x + 23, inner.x + 29, inner.x + 37, inner.x + 46);
     let values = inner.x + 50;
     let room = inner.right().saturating_sub(values);
+    let heading = facts.heading();
+    let best = if facts.are_folds() { heading.clone() } else { format!("best {heading}") };
+    let title = heading.rsplit(' ').next().filter(|_| heading.len() < 9).unwrap_or("score");
     for (right, words) in [
         (rank, "#"),
-        (score, format!("best {}", heading(facts.metric())).as_str()),
+        (score, best.as_str()),
         (runs, "n"),
         (time, "time"),
-        (speed, "acc/h"),
+        (speed, &format!("{title}/h")),
     ] {
         canvas.put_right(right, inner.y, 16, words, theme.dim);
     }
-    let axes = if report.axes.is_empty() { "seed".to_owned() } else { report.axes.join("  ") };
+    let nothing = if facts.are_folds() { "fold, seed" } else { "seed" };
+    let axes = if report.axes.is_empty() { nothing.to_owned() } else { report.axes.join("  ") };
     canvas.put(values, inner.y, room, &axes, theme.dim);
     let page = usize::from(inner.height.saturating_sub(1)).max(1);
     let count = report.settings.len();

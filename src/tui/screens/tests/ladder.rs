@@ -7,6 +7,7 @@ use super::compare::answered;
 use super::{both, large, press};
 use crate::analysis::compare::Entry;
 use crate::analysis::sweeps::{report, score};
+use crate::spec::metrics::val;
 use crate::spec::search::ladder::Ladder;
 use crate::spec::{Outcome, Plan, RunState, SweepId};
 use crate::store::{Confusion, Curve, Run, Split};
@@ -86,6 +87,7 @@ fn a_sweep_over_kinds_of_models() {
     let varied = ["model", "lr"].map(str::to_owned);
     let facts = SweepFacts {
         name: "model x lr".into(),
+        metric: val::ACC.into(),
         plan: Plan::default(),
         planned: runs().len(),
         ladder: Ladder::default(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{both, large, narrow, press};
 use crate::analysis::groups::Spread;
 use crate::analysis::sweeps::{Confirmation, Confirmed, Lead, Pruning, report, score};
+use crate::spec::metrics::val;
 use crate::spec::search::ladder::{Evaluation, Ladder};
 use crate::spec::search::prune::{Mark, Rule};
 use crate::spec::{Outcome, Plan, PrunedAt, RunId, RunState, SweepId};
@@ -32,6 +33,7 @@ fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) 
     let varied: Vec<String> = varied.iter().map(|k| (*k).to_owned()).collect();
     let facts = runs.map(|runs| SweepFacts {
         name: "lr x epochs x seed".into(),
+        metric: val::ACC.into(),
         plan: Plan::default(),
         planned: runs.len(),
         ladder: Ladder::default(),
@@ -171,6 +173,7 @@ fn pruned(is_pruned: bool) -> SweepFacts {
     let varied = ["lr".to_owned()];
     SweepFacts {
         name: "lr".into(),
+        metric: val::ACC.into(),
         report: report(&runs, &varied, false, |run| score(&plan, run)),
         planned: 12,
         plan,

@@ -35,6 +35,7 @@ fn answered(snap: &mut Snapshot, view: &View, rows: usize, problem: Option<&str>
         predicted: "spam".into(),
         loss: 4.2 - 0.1 * i as f32,
         confidence: 0.985 - 0.01 * i as f32,
+        differs: None,
         others: question.others.iter().map(|_| (i != 2).then(|| "ham".to_owned())).collect(),
     };
     let texts = Texts {

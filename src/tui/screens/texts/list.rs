@@ -1,4 +1,5 @@
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 
 use crate::tui::background::{Filter, TextRow, Texts, TextsQuestion};
 use crate::tui::canvas::Canvas;
@@ -74,6 +75,7 @@ fn heading(texts: &Texts) -> String {
     };
     let name = |class: usize| texts.labels.get(class).map_or("?", String::as_str);
     match question.filter {
+        Filter::Cell(..) if texts.labels.is_empty() => "all mistakes".to_owned(),
         Filter::Cell(truth, predicted) if truth == predicted => {
             format!("{} taken for what it is", name(truth))
         }
@@ -111,8 +113,10 @@ fn list(canvas: &mut Canvas, area: Rect, texts: &Texts, cursor: usize) {
         _ => "highest loss first".to_owned(),
     };
     let inner = canvas.panel(area, "texts", &aside);
-    let is_cell = matches!(texts.question.filter, Filter::Cell(..));
-    let classes = if is_cell { 0 } else { (inner.width / 3).clamp(12, 30) };
+    let differs = texts.rows.iter().any(|row| row.differs.is_some());
+    let is_cell = matches!(texts.question.filter, Filter::Cell(..)) && !texts.labels.is_empty();
+    let most = if differs { 44 } else { 30 };
+    let classes = if is_cell { 0 } else { (inner.width / 3).clamp(12, most) };
     let (loss, sure, length) = (inner.x + 6, inner.x + 12, inner.x + 18);
     let y = inner.y;
     canvas.put_right(loss, y, 6, "loss", theme.dim);
@@ -120,7 +124,8 @@ fn list(canvas: &mut Canvas, area: Rect, texts: &Texts, cursor: usize) {
     canvas.put_right(length, y, 6, "chars", theme.dim);
     let x = length + 2;
     if !is_cell {
-        canvas.put(x, y, classes, "true → predicted", theme.dim);
+        let head = if differs { "missed, added" } else { "true → predicted" };
+        canvas.put(x, y, classes, head, theme.dim);
     }
     let words_at = x + if is_cell { 0 } else { classes + 1 };
     canvas.put(words_at, y, inner.right().saturating_sub(words_at), "text", theme.dim);
@@ -136,7 +141,9 @@ fn list(canvas: &mut Canvas, area: Rect, texts: &Texts, cursor: usize) {
         canvas.put_right(sure, y, 6, &probability(row.confidence, 2), theme.text);
         let chars = row.text.as_ref().map(|t| t.chars().count().to_string());
         canvas.put_right(length, y, 6, chars.as_deref().unwrap_or("–"), theme.dim);
-        if !is_cell {
+        if let Some(differs) = &row.differs {
+            canvas.put(x, y, classes, differs, style);
+        } else if !is_cell {
             let half = usize::from(classes.saturating_sub(3) / 2);
             let from = text::fit(&row.label, half).into_owned();
             let to = text::fit(&row.predicted, half).into_owned();
@@ -156,6 +163,46 @@ fn probability(p: f32, digits: usize) -> String {
     if p.is_nan() { "–".to_owned() } else { format!("{p:.digits$}") }
 }
 
+/// What was true and what was said, in full where that is more than two words; gives the line below.
+fn said(canvas: &mut Canvas, inner: Rect, row: &TextRow, style: Style) -> u16 {
+    let theme = canvas.theme;
+    let loss = format!("loss {:.3}", row.loss);
+    if let Some(differs) = &row.differs {
+        let mut y = inner.y;
+        let parts = [("true ", &row.label, theme.strong), ("said ", &row.predicted, style)];
+        for (what, words, style) in parts {
+            canvas.put(inner.x, y, inner.width, what, theme.dim);
+            let room = inner.width.saturating_sub(5);
+            for line in text::wrap(words, usize::from(room)).iter().take(4) {
+                canvas.put(inner.x + 5, y, room, line, style);
+                y += 1;
+            }
+        }
+        canvas.pieces(
+            inner.x,
+            y,
+            inner.width,
+            &[(differs, style), ("  ", theme.dim), (&loss, theme.dim)],
+        );
+        return y + 1;
+    }
+    let half = usize::from(inner.width.saturating_sub(20) / 2).max(6);
+    canvas.pieces(
+        inner.x,
+        inner.y,
+        inner.width,
+        &[
+            ("true ", theme.dim),
+            (&text::fit(&row.label, half), theme.strong),
+            ("  predicted ", theme.dim),
+            (&text::fit(&row.predicted, half), style),
+        ],
+    );
+    let figures = format!("{loss}  probability {}", probability(row.confidence, 3));
+    canvas.put(inner.x, inner.y + 1, inner.width, &figures, theme.dim);
+    inner.y + 2
+}
+
 /// One text, wrapped, with what was said of it.
 fn whole(
     canvas: &mut Canvas,
@@ -170,21 +217,7 @@ fn whole(
     let aside = format!("{} of {}", cursor + 1, texts.rows.len());
     let inner = canvas.panel(area, &title, &aside);
     let style = if row.label == row.predicted { theme.good } else { theme.bad };
-    let half = usize::from(inner.width.saturating_sub(20) / 2).max(6);
-    canvas.pieces(
-        inner.x,
-        inner.y,
-        inner.width,
-        &[
-            ("true ", theme.dim),
-            (&text::fit(&row.label, half), theme.strong),
-            ("  predicted ", theme.dim),
-            (&text::fit(&row.predicted, half), style),
-        ],
-    );
-    let figures = format!("loss {:.3}  probability {}", row.loss, probability(row.confidence, 3));
-    canvas.put(inner.x, inner.y + 1, inner.width, &figures, theme.dim);
-    let mut y = inner.y + 2;
+    let mut y = said(canvas, inner, row, style);
     for (id, said) in texts.question.others.iter().zip(&row.others) {
         if y + 3 >= inner.bottom() {
             break;

@@ -1,0 +1,135 @@
+//! Whose confusion counts are shown: those of one pass of a run, or of all runs of a setting together.
+
+use crate::analysis::groups::{Spread, are_folds, setting_hash};
+use crate::analysis::sweeps;
+use crate::board::Board;
+use crate::cli::error::CliError;
+use crate::cli::errors;
+use crate::cli::figures::{counted, value};
+use crate::cli::verb;
+use crate::dataset::predictions::{Pass, Predictions};
+use crate::spec::RunId;
+use crate::store::{Confusion, Reader, Run};
+
+/// What is looked at.
+pub struct Subject {
+    /// Which runs, which rows: a line without an end.
+    pub heading: String,
+    /// The runs.
+    pub runs: Vec<RunId>,
+    /// Their counts, added up. The epoch is that of the only run.
+    pub confusion: Confusion,
+    /// Their predictions; kept for a while only.
+    pub predictions: Result<Predictions, CliError>,
+    /// The share of right predictions of each run.
+    pub accuracy: Spread,
+}
+
+impl Subject {
+    /// One pass of one run.
+    pub fn of_run(board: &Board, run: &Run, confusion: Confusion) -> Self {
+        let split = confusion.split.to_string();
+        Self {
+            heading: format!(
+                "{} {}: {split} rows after epoch {}",
+                run.id, run.name, confusion.epoch
+            ),
+            runs: vec![run.id],
+            predictions: errors::pass(board, run, &split, Some(confusion.epoch)),
+            accuracy: Spread::default(),
+            confusion,
+        }
+    }
+
+    /// The last passes of the runs that differ in seed and fold alone: `r1..r5`, or the best setting of a sweep.
+    ///
+    /// # Errors
+    /// Runs of several settings, or that were not tested on rows with the same classes.
+    pub fn of_setting(
+        board: &Board,
+        reader: &Reader,
+        word: &str,
+        find: impl Fn(&Run) -> Result<Confusion, CliError>,
+    ) -> Result<Self, CliError> {
+        let (runs, of) = members(board, reader, word)?;
+        let mut counted_runs = Vec::new();
+        let mut all: Option<Confusion> = None;
+        let mut accuracy = Vec::new();
+        let mut passes = Vec::new();
+        for run in &runs {
+            let own = find(run)?;
+            accuracy.push(crate::analysis::confusion::Matrix::new(&own).accuracy());
+            passes.push(errors::pass(board, run, &own.split.to_string(), Some(own.epoch)));
+            counted_runs.push(run.id);
+            match &mut all {
+                None => all = Some(Confusion { epoch: 0, ..own }),
+                Some(all) if all.labels == own.labels && all.split == own.split => add(all, &own),
+                Some(_) => {
+                    let first = counted_runs.first().map(ToString::to_string).unwrap_or_default();
+                    return Err(CliError::Usage(format!(
+                        "{first} and {} have other classes.",
+                        run.id
+                    )));
+                }
+            }
+        }
+        let confusion = all.ok_or_else(|| CliError::Usage(format!("{word} names no run.")))?;
+        let passes =
+            passes.into_iter().map(|p| p.map(Pass::Classes)).collect::<Result<Vec<_>, _>>();
+        let predictions = passes.and_then(|passes| match Pass::joined(passes) {
+            Some(Pass::Classes(all)) => Ok(all),
+            _ => Err(CliError::Usage(format!("The predictions of {word} do not fit together."))),
+        });
+        let is_held_out = runs.iter().all(|run| are_folds(&run.spec));
+        let (n, split) = (counted_runs.len(), confusion.split.to_string());
+        let what = if is_held_out { counted(n, "held-out fold") } else { counted(n, "run") };
+        let accuracy = Spread::of(accuracy);
+        let mean = accuracy.mean.map_or_else(String::new, |mean| {
+            let sd = accuracy.sd.map(|sd| format!(" +- {sd:.4}")).unwrap_or_default();
+            format!(" (accuracy {}{sd} over them)", value(mean))
+        });
+        let heading = format!("{of}: {split} rows of {what} together{mean}");
+        Ok(Self { heading, runs: counted_runs, confusion, predictions, accuracy })
+    }
+}
+
+fn add(all: &mut Confusion, more: &Confusion) {
+    for (sums, row) in all.counts.iter_mut().zip(&more.counts) {
+        sums.iter_mut().zip(row).for_each(|(sum, n)| *sum += n);
+    }
+}
+
+/// The runs of one setting, and what they are called.
+fn members(board: &Board, reader: &Reader, word: &str) -> Result<(Vec<Run>, String), CliError> {
+    if word.starts_with('s') {
+        let id = word.parse()?;
+        verb::sweep_runs(reader, id)?;
+        let facts = sweeps::read(reader, id, &|run| board.predictions(run))?;
+        let facts = facts.ok_or_else(|| CliError::Usage(format!("There is no sweep {id}.")))?;
+        let settings = &facts.report.settings;
+        let best = settings.first().map(|best| best.runs.clone()).unwrap_or_default();
+        let values =
+            facts.report.axes.iter().zip(settings.first().into_iter().flat_map(|s| &s.values));
+        let values: String = values.map(|(key, value)| format!(" {key}={value}")).collect();
+        let of = if settings.len() > 1 {
+            format!("{id}, the best of {} settings,{values}", settings.len())
+        } else {
+            id.to_string()
+        };
+        return Ok((reader.runs(&best)?, of));
+    }
+    let runs = verb::several(board, reader, word)?;
+    let first = runs.first().map(|run| setting_hash(&run.spec));
+    if let (Some(run), Some(other)) =
+        (runs.first(), runs.iter().find(|run| Some(setting_hash(&run.spec)) != first))
+    {
+        let differs = other.spec.deciding_differences(&run.spec);
+        return Err(CliError::Usage(format!(
+            "{} and {} differ in {}: only runs that differ in seed or fold alone are counted together.",
+            run.id,
+            other.id,
+            differs.join(", ")
+        )));
+    }
+    Ok((runs, word.to_owned()))
+}

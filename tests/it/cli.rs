@@ -15,8 +15,19 @@ use super::shell::Shell;
 const RUN: [&str; 3] = ["run", "model=fake epoch_ms=20", "data=data/mail.csv"];
 
 /// What `show --json` says beyond `ls --json`.
-const DETAIL: [&str; 9] =
-    ["children", "classes", "curves", "differs", "facts", "note", "parent", "waits_for", "why"];
+const DETAIL: [&str; 11] = [
+    "temperature",
+    "fitted_temperature",
+    "children",
+    "classes",
+    "curves",
+    "differs",
+    "facts",
+    "note",
+    "parent",
+    "waits_for",
+    "why",
+];
 
 fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()

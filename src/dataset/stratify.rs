@@ -163,7 +163,7 @@ mod tests {
 
     /// 1000 rows: label 0 in half, label 1 in a tenth, label 2 in twenty rows, 3 only with 1.
     fn sets_of() -> Vec<Vec<u32>> {
-        let has = |i: usize| [i % 2 == 0, i % 10 == 3, i % 50 == 7, i % 20 == 3];
+        let has = |i: usize| [i.is_multiple_of(2), i % 10 == 3, i % 50 == 7, i % 20 == 3];
         let named = |flags: [bool; 4]| (0..4).filter(|l| flags[*l as usize]).collect();
         (0..1000).map(|i| named(has(i))).collect()
     }

@@ -110,9 +110,10 @@ fn members(board: &Board, reader: &Reader, word: &str) -> Result<(Vec<Run>, Stri
         let best = settings.first().map(|best| best.runs.clone()).unwrap_or_default();
         let values =
             facts.report.axes.iter().zip(settings.first().into_iter().flat_map(|s| &s.values));
-        let values: String = values.map(|(key, value)| format!(" {key}={value}")).collect();
+        let values: Vec<String> = values.map(|(key, value)| format!("{key}={value}")).collect();
+        let values = values.join(" ");
         let of = if settings.len() > 1 {
-            format!("{id}, the best of {} settings,{values}", settings.len())
+            format!("{id}, the best of {} settings, {values}", settings.len())
         } else {
             id.to_string()
         };

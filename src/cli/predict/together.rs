@@ -32,10 +32,10 @@ pub fn mean(runs: &[Run], said: Vec<Answers>) -> Result<Answers, CliError> {
             *sum += x;
         }
     }
-    let divide = |rows: &mut Vec<Vec<f64>>| rows.iter_mut().flatten().for_each(|x| *x /= members);
-    divide(&mut probabilities);
-    divide(&mut whole.values);
-    thresholds.iter_mut().for_each(|x| *x /= members);
+    let sums = probabilities.iter_mut().chain(&mut whole.values).flatten().chain(&mut thresholds);
+    for sum in sums {
+        *sum /= members;
+    }
     let predicted = |row: &Vec<f64>| {
         if thresholds.is_empty() {
             let best =

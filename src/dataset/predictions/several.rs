@@ -186,7 +186,7 @@ impl Sets {
                 *loss -= own.max(f32::MIN_POSITIVE).ln() / probabilities.len() as f32;
             }
         }
-        Self { probabilities, loss, ..like.clone() }
+        Self { loss, probabilities, ..like.clone() }
     }
 }
 

@@ -1,3 +1,4 @@
+mod analysis;
 mod classes;
 mod rungs;
 mod sweep;

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use polars::prelude::{ParquetReader, SerReader};
+use polars::prelude::{DataType, ParquetReader, SerReader};
 use serde_json::{Value, json};
 use tuneboard::spec::search::Draws;
 use tuneboard::spec::search::tpe::{self, Domain, State, Trial};
@@ -58,7 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn column(path: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let frame = ParquetReader::new(File::open(path)?).finish()?;
-    Ok(frame.column("objective")?.f64()?.iter().map(|x| x.unwrap_or(f64::NAN)).collect())
+    let values = frame.column("objective")?.cast(&DataType::Float64)?;
+    Ok(values.f64()?.iter().map(|x| x.unwrap_or(f64::NAN)).collect())
 }
 
 /// The objective of each trial; a trial is told when `in_flight` later ones were asked for.

@@ -47,6 +47,8 @@ pub(super) struct Meta {
     pub desired: Option<Desired>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// When that was written down.
+    pub settled: Option<Millis>,
 }
 
 /// The sweep of a run, whole: the first folder that is found makes it again.

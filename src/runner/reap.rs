@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use crate::spec::{Desired, Outcome, RunId, RunState};
 use crate::store::Run;
 
+use super::clock::now;
 use super::error::{Result, RunnerError};
 use super::exit::Exit;
 use super::folder::{self, Meta};
@@ -79,10 +80,7 @@ impl Runner<'_> {
             return Ok(());
         };
         let mut meta = Meta::read(self.board, id);
-        let epochs = run.epoch as u32;
-        if epochs > meta.resumed_at {
-            meta.resumes = 0;
-        }
+        meta.resumes = if run.epoch as u32 > meta.resumed_at { 0 } else { meta.resumes };
         let end = End {
             desired: run.desired,
             exit,
@@ -131,11 +129,12 @@ impl Runner<'_> {
             // A user who resumes it gives it a new chance.
             meta.resumes = 0;
         }
-        meta.resumed_at = epochs;
+        meta.resumed_at = run.epoch as u32;
         meta.desired = Some(end.desired);
         meta.outcome = state.outcome().cloned();
+        meta.settled = meta.outcome.as_ref().map(|_| now());
         meta.write(self.board, id).map_err(RunnerError::io(&self.board.run(id)))?;
-        self.store.set_state(id, &state)?;
+        self.store.settle(id, &state, meta.settled)?;
         self.note(&format!("{id}: {exit:?}, now {state}: {why}"));
         // Only now is the log let go of that says whose folder it is.
         self.live.remove(&id);

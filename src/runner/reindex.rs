@@ -227,7 +227,7 @@ fn take_in(
     store.set_tags(id, noted.tags.as_ref().unwrap_or(&meta.tags))?;
     store.set_note(id, noted.note.as_ref().unwrap_or(&meta.note))?;
     store.set_archived(&[id], noted.archived == Some(true))?;
-    store.set_part(id, part(&old, &meta))?;
+    store.set_part(id, part(&old, &meta), None)?;
     if is_waiting(board, id, &old, &meta) {
         // Never started, or to be started anew: what its folder may hold will be cleared.
         return Ok(());
@@ -249,7 +249,10 @@ fn take_in(
     }
     if process.is_none() {
         let said = store.ending(id)?;
-        store.set_state(id, &state(board, id, &old, &meta, said))?;
+        let state = state(board, id, &old, &meta, said);
+        store.set_state(id, &state)?;
+        let settled = old.settled.or(meta.settled).filter(|_| state.outcome().is_some());
+        store.set_part(id, part(&old, &meta), settled)?;
     }
     Ok(())
 }

@@ -90,16 +90,24 @@ impl Axis {
         if let Values::List(values) = &self.values { values.len() } else { 1 }
     }
 
-    /// Where a run lies on an axis; `None` where it has another value than the axis takes.
-    pub(super) fn place(&self, spec: &RunSpec) -> Option<f64> {
+    /// The values of a list as a spec tells them; none of a distribution.
+    pub(super) fn told(&self) -> Vec<String> {
+        let Values::List(values) = &self.values else { return Vec::new() };
+        let told = |value: &String| {
+            let mut scratch = RunSpec::default();
+            // `parse` has refused what cannot be set.
+            let _ = scratch.set(&self.key, value);
+            scratch.get(&self.key).unwrap_or_default()
+        };
+        values.iter().map(told).collect()
+    }
+
+    /// Where a run lies on an axis with these told values; `None` where it has another value than the axis takes.
+    pub(super) fn place(&self, told: &[String], spec: &RunSpec) -> Option<f64> {
         let text = spec.get(&self.key)?;
         match &self.values {
-            Values::List(values) => {
-                let same = |value: &String| {
-                    let mut own = spec.clone();
-                    own.set(&self.key, value).is_ok() && own.get(&self.key).as_ref() == Some(&text)
-                };
-                values.iter().position(same).map(|place| place as f64)
+            Values::List(_) => {
+                told.iter().position(|value| *value == text).map(|place| place as f64)
             }
             Values::Uniform(low, high) | Values::Log(low, high) => {
                 let x = text.parse::<f64>().ok()?;

@@ -21,8 +21,10 @@ impl Sweep {
             return self.next(index);
         }
         let space: Vec<Domain> = self.axes.iter().map(domain).collect();
+        let told: Vec<Vec<String>> = self.axes.iter().map(Axis::told).collect();
         let trial = |(spec, state): &(RunSpec, State)| {
-            let point: Option<Vec<f64>> = self.axes.iter().map(|axis| axis.place(spec)).collect();
+            let places = self.axes.iter().zip(&told).map(|(axis, told)| axis.place(told, spec));
+            let point: Option<Vec<f64>> = places.collect();
             // A run that somebody added with other values has no place in the space.
             point.map(|point| Trial { point, state: state.clone() })
         };

@@ -146,7 +146,7 @@ impl Sweep {
         let is_default =
             index == 0 && matches!(self.strategy, Strategy::Tpe { defaults: true, .. });
         for (position, axis) in self.axes.iter().enumerate().rev() {
-            if is_default && axis.place(&self.base).is_some() {
+            if is_default && axis.place(&axis.told(), &self.base).is_some() {
                 // A key that is varied has its default in the base.
                 continue;
             }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Result, Transaction, params};
 
 use super::journal::Entry;
-use super::{Store, StoreError, series, words};
+use super::{Millis, Store, StoreError, series, words};
 use crate::spec::{Desired, Part, RunId, printable};
 
 impl Store {
@@ -32,7 +32,7 @@ impl Store {
             let back = tx
                 .prepare_cached(
                     "UPDATE run SET state = 'queued', outcome = NULL, ended = NULL,
-                       process = NULL, placement = NULL,
+                       settled = NULL, process = NULL, placement = NULL,
                        part = CASE state WHEN 'pruned' THEN ?2 ELSE part END
                      WHERE id = ?1 AND class > 2",
                 )?
@@ -44,11 +44,19 @@ impl Store {
         })
     }
 
-    /// Says what part a run has in its sweep, as its folder tells it.
-    pub fn set_part(&mut self, id: RunId, part: Part) -> super::Result<()> {
+    /// Says what part a run has in its sweep, and when its end became known, as its folder tells it.
+    pub fn set_part(
+        &mut self,
+        id: RunId,
+        part: Part,
+        settled: Option<Millis>,
+    ) -> super::Result<()> {
         self.change_runs(&[id], None, |tx, id| {
-            tx.prepare_cached("UPDATE run SET part = ?2 WHERE id = ?1")?
-                .execute((id.0, part.number()))
+            tx.prepare_cached("UPDATE run SET part = ?2, settled = ?3 WHERE id = ?1")?.execute((
+                id.0,
+                part.number(),
+                settled,
+            ))
         })
     }
 

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::run::now;
-use super::{Process, Reader, Run, Store, StoreError, rows};
+use super::{Millis, Process, Reader, Run, Store, StoreError, rows};
 use crate::events::Ending;
 use crate::spec::{Placement, RunId, RunState};
 
@@ -115,6 +115,16 @@ impl Store {
     /// Sets what a run is doing. The end time is the time of its last event, so that a rebuilt database holds
     /// the same; a run that never reported anything ends now.
     pub fn set_state(&mut self, id: RunId, state: &RunState) -> super::Result<()> {
+        self.settle(id, state, None)
+    }
+
+    /// The same of a run whose end became known at a later time than that of its last event.
+    pub fn settle(
+        &mut self,
+        id: RunId,
+        state: &RunState,
+        known: Option<Millis>,
+    ) -> super::Result<()> {
         let (word, outcome) = rows::state_columns(state);
         let ended = matches!(state, RunState::Ended(_)).then(now);
         self.change_runs(&[id], None, |tx, id| {
@@ -122,10 +132,11 @@ impl Store {
                 "UPDATE run SET state = ?2, outcome = ?3,
                    ended = CASE WHEN ?4 IS NULL THEN NULL
                            ELSE coalesce(ending_at, last_event, ?4) END,
+                   settled = ?5,
                    process = CASE WHEN ?4 IS NULL AND ?2 <> 'queued' THEN process END
                  WHERE id = ?1",
             )?
-            .execute(params![id.0, word, outcome, ended])
+            .execute(params![id.0, word, outcome, ended, known])
         })
     }
 }

@@ -11,7 +11,7 @@ struct Migration {
 }
 
 const MIGRATIONS: &[Migration] =
-    &[FIRST, CREATED, SITES, PARENT, PEAK, IDENTITY, DEVICE_TIME, PART];
+    &[FIRST, CREATED, SITES, PARENT, PEAK, IDENTITY, DEVICE_TIME, PART, SETTLED];
 
 const FIRST: Migration = Migration {
     reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
@@ -220,6 +220,13 @@ ALTER TABLE run ADD COLUMN part INTEGER NOT NULL DEFAULT 0; -- spec::Part
 ALTER TABLE sweep ADD COLUMN amended INTEGER NOT NULL DEFAULT 0; -- when, in the order of changes; 0 = never
 CREATE INDEX sweep_amended ON sweep(amended) WHERE amended > 0;
 ",
+    then: None,
+};
+
+const SETTLED: Migration = Migration {
+    reason: "A search is replayed with what was known when a trial was chosen. A run ends with its last event; that it has \
+             ended is known once the runner says so, which is later where it was killed. A column: it costs nothing.",
+    sql: "ALTER TABLE run ADD COLUMN settled INTEGER; -- when its end became known; NULL = as it ended, or not ended",
     then: None,
 };
 

@@ -75,6 +75,8 @@ pub struct Run {
     pub archived: bool,
     /// What part it has in its sweep.
     pub part: Part,
+    /// When the runner learnt that it had ended: not before that could a search know of it.
+    pub settled: Option<Millis>,
 }
 
 /// The length of a run's sparkline.
@@ -368,6 +370,7 @@ impl Run {
             note: String::new(),
             archived: false,
             part: Part::Trial,
+            settled: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 use super::journal::{self, Entry};
-use super::{NewRun, NewSweep, Noted, Reader, rows};
+use super::{Millis, NewRun, NewSweep, Noted, Reader, rows};
 use crate::spec::{Desired, Part, Placement, RunId, RunState, SweepId};
 
 /// What the database says of a run besides what its folder tells.
@@ -19,6 +19,8 @@ pub struct Salvaged {
     pub placement: Option<Placement>,
     /// What part it has in its sweep.
     pub part: Option<Part>,
+    /// When its end became known.
+    pub settled: Option<Millis>,
     /// True if some of its row could not be read.
     pub damaged: bool,
 }
@@ -90,7 +92,9 @@ impl Reader {
         let attempt = number(text("attempt")).unwrap_or_default();
         let placement = text("placement").and_then(|text| serde_json::from_str(&text).ok());
         let part = text("part").and_then(|text| text.parse().ok()).map(Part::of_number);
-        Ok(Some(Salvaged { noted, state, attempt, placement, part, damaged: found.damaged }))
+        let settled = text("settled").and_then(|text| text.parse().ok());
+        let damaged = found.damaged;
+        Ok(Some(Salvaged { noted, state, attempt, placement, part, settled, damaged }))
     }
 }
 

@@ -119,7 +119,8 @@ pub fn trials_at(runs: &[Run], plan: &Plan, at: Millis) -> Vec<(RunSpec, State)>
 
 fn state(run: &Run, plan: &Plan, at: Millis) -> State {
     let RunState::Ended(outcome) = &run.state else { return State::Running };
-    if run.ended.is_none_or(|ended| ended > at) {
+    // What became known in the same millisecond may have been known or not: it counts as not known.
+    if run.settled.or(run.ended).is_none_or(|known| known >= at) {
         return State::Running;
     }
     let metric = plan.metric_of(&run.spec);

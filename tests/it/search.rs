@@ -48,7 +48,7 @@ fn a_search_gets_its_trials_though_runners_are_killed_and_can_be_replayed() {
 #[test]
 fn a_search_rests_where_its_runs_are_stopped_and_goes_on_with_them() {
     let mut rig = Rig::new(2);
-    rig.sweep(&[&PAIRS[..], &[("model", "fake epoch_ms=200")]].concat());
+    rig.sweep(&[&PAIRS[..], &[("model", "fake epoch_ms=500")]].concat());
     rig.ensure();
     until("the search adds trials", || trials(&rig).len() >= 11);
     let ids: Vec<RunId> = trials(&rig).iter().map(|run| run.id).collect();

@@ -50,6 +50,8 @@ mod ladder;
 mod language_models;
 #[cfg(test)]
 mod lineage;
+#[cfg(feature = "train")]
+mod lr_find;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]

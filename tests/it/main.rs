@@ -67,6 +67,8 @@ mod read_only;
 #[cfg(test)]
 mod reindex;
 #[cfg(test)]
+mod resumed_tasks;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod runner;

@@ -57,8 +57,8 @@ pub fn bench(folder: &Path, batch: usize, length: usize) -> Result<(), TrainErro
         place.threads
     ));
     let whole = least(|| {
-        let mut gradients = optimizer.gradients(&loss()?)?;
-        let scale = optim::clip(&mut gradients, 1.0)?;
+        let gradients = optimizer.gradients(&loss()?)?;
+        let scale = optim::clip(&gradients, 1.0)?;
         optimizer.step(&gradients, scale, 1e-6)
     })?;
     let show = |what: &str, seconds: f64| {
@@ -66,8 +66,8 @@ pub fn bench(folder: &Path, batch: usize, length: usize) -> Result<(), TrainErro
     };
     show("a whole step", whole);
     show("  forward", least(|| loss().map(drop))?);
-    let mut gradients = optimizer.gradients(&loss()?)?;
-    show("  norm of the gradients", least(|| optim::clip(&mut gradients, 1.0).map(drop))?);
+    let gradients = optimizer.gradients(&loss()?)?;
+    show("  norm of the gradients", least(|| optim::clip(&gradients, 1.0).map(drop))?);
     show("  optimiser", least(|| optimizer.step(&gradients, 1.0, 1e-6))?);
     let host =
         least(|| batch::collate(rows.clone(), &tokens, model.padding, Device::Cpu).map(drop))?;

@@ -5,12 +5,15 @@
 //! gradients. Random masks come from libtorch's CPU generator: one number a mask, so that
 //! `rng::seed_torch` decides about them.
 
+mod many;
+
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 
 use tch::{Device, Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
+pub use self::many::{ManyAdam, norm};
 use crate::error::TrainError;
 
 /// Rows of a multiple of this many numbers can be taken.

@@ -1,7 +1,10 @@
 //! The optimisers, by PyTorch's formulas. Written out here because libtorch's own keep their state
 //! where it cannot be saved.
 
+mod clip;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -11,8 +14,10 @@ use tuneboard::spec::{Optimizer as Rule, RunSpec};
 
 use crate::error::TrainError;
 use crate::model::{Inputs, Leaf, Parameter};
-use crate::native::{self, AdamStep};
+use crate::native::{self, AdamStep, ManyAdam};
 use crate::optim::rows::Rows;
+
+pub use self::clip::{Scale, clip};
 
 /// The weights that learn, with what the optimiser remembers of each.
 pub struct Optimizer {
@@ -21,6 +26,8 @@ pub struct Optimizer {
     slots: Vec<Slot>,
     /// Steps taken; Adam's bias correction depends on it.
     steps: u64,
+    /// Whether Adam takes all weights in one launch: on a GPU a launch costs more than most weights.
+    at_once: bool,
 }
 
 /// The keys of the same names.
@@ -92,7 +99,9 @@ impl Optimizer {
         }
         let RunSpec { beta1, beta2, eps, momentum, .. } = *spec;
         let numbers = Numbers { beta1, beta2, eps, momentum };
-        Ok(Self { rule: spec.optimizer, numbers, slots, steps: 0 })
+        let on_gpu = |slot: &Slot| matches!(slot.weight.device(), Device::Cuda(_));
+        let at_once = spec.optimizer != Rule::Sgd && slots.iter().all(on_gpu);
+        Ok(Self { rule: spec.optimizer, numbers, slots, steps: 0, at_once })
     }
 
     /// d loss / d weight for every weight that learns, in the order of `step`.
@@ -141,13 +150,22 @@ impl Optimizer {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn step(&mut self, gradients: &[Tensor], scale: f64, lr: f64) -> Result<(), TrainError> {
+    pub fn step(
+        &mut self,
+        gradients: &[Tensor],
+        scale: impl Into<Scale>,
+        lr: f64,
+    ) -> Result<(), TrainError> {
         self.steps += 1;
+        let scale = scale.into();
         let _guard = tch::no_grad_guard();
+        if self.at_once {
+            return self.step_at_once(gradients, &scale, lr);
+        }
         let Numbers { beta1, beta2, eps, .. } = self.numbers;
         let t = self.steps as f64;
         let corrections = [1.0 - beta1.powf(t), 1.0 - beta2.powf(t)];
-        let step = AdamStep::new([beta1, beta2], corrections, eps, scale);
+        let step = AdamStep::new([beta1, beta2], corrections, eps, scale.number()?);
         // A weight that the loss does not depend on has none.
         let pairs = || gradients.iter().enumerate().filter(|(_, gradient)| gradient.defined());
         for (index, gradient) in pairs() {
@@ -164,13 +182,26 @@ impl Optimizer {
         }
         for (index, gradient) in whole {
             let Some(slot) = self.slots.get_mut(index) else { continue };
-            let gradient = gradient.f_to_kind(Kind::Float)?.f_mul_scalar(scale)?;
+            let gradient = scale.times(&gradient.f_to_kind(Kind::Float)?)?;
             slot.step(self.rule, self.numbers, &gradient, lr, self.steps)?;
             if let Some(copy) = &mut slot.copy {
                 copy.f_copy_(&slot.weight)?;
             }
         }
         Ok(())
+    }
+
+    fn step_at_once(&self, gradients: &[Tensor], scale: &Scale, lr: f64) -> Result<(), TrainError> {
+        let mut many = ManyAdam::default();
+        let pairs = self.slots.iter().zip(gradients).filter(|(_, gradient)| gradient.defined());
+        for (slot, gradient) in pairs {
+            let Some((mean, square)) = &slot.moments else { continue };
+            let moved = [&slot.weight, mean, square];
+            many.push(moved, gradient, slot.copy.as_ref(), lr * slot.factor, slot.decay);
+        }
+        let Numbers { beta1, beta2, eps, .. } = self.numbers;
+        let factor = scale.tensor(many.device())?;
+        many.step([beta1, beta2], eps, self.steps, factor.as_ref())
     }
 
     /// The step as one job for the CPU's kernel, if it is one for it.
@@ -351,31 +382,4 @@ pub fn accumulate(sum: &mut Vec<Tensor>, more: Vec<Tensor>) -> Result<(), TrainE
         }
     }
     Ok(())
-}
-
-/// What all gradients must be multiplied by so that their joint norm is at most `most`, as PyTorch's
-/// `clip_grad_norm_` has it. On a GPU they are multiplied at once, and 1 is given: to read the norm
-/// would be to wait for it.
-///
-/// # Errors
-/// What libtorch reports.
-pub fn clip(gradients: &mut [Tensor], most: f64) -> Result<f64, TrainError> {
-    let defined = gradients.iter().filter(|g| g.defined());
-    let defined =
-        defined.map(|g| if g.is_sparse() { g.f_internal_values() } else { Ok(g.shallow_clone()) });
-    let defined = defined.collect::<Result<Vec<_>, _>>()?;
-    if let Some(squares) = native::squares(&defined)? {
-        return Ok((most / (squares.sqrt() + 1e-6)).min(1.0));
-    }
-    let norms = defined.iter().map(|g| g.f_to_kind(Kind::Float)?.f_norm());
-    let norms = norms.collect::<Result<Vec<_>, _>>()?;
-    if norms.is_empty() {
-        return Ok(1.0);
-    }
-    let norm = Tensor::f_stack(&norms, 0)?.f_norm()?.f_add_scalar(1e-6)?;
-    let factor = norm.f_reciprocal()?.f_mul_scalar(most)?.f_clamp_max(1.0)?;
-    for mut gradient in defined {
-        let _ = gradient.f_mul_(&factor)?;
-    }
-    Ok(1.0)
 }

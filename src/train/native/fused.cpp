@@ -11,6 +11,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "guarded.h"
 #include "kernels.h"
 #include "product.h"
 #include "share.h"
@@ -269,15 +270,6 @@ AdamSlot row_of(AdamSlot slot, int64_t first, int64_t size) {
   slot.copy = slot.copy ? (uint16_t *)slot.copy + first : nullptr;
   slot.size = size;
   return slot;
-}
-
-template <class F> char *guarded(F body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const std::exception &error) {
-    return strdup(error.what());
-  }
 }
 
 } // namespace

@@ -54,14 +54,14 @@ impl Trainer<'_> {
 
     /// The same at a rate that need not be the schedule's; gives what its passes gave.
     pub(super) fn learn(&mut self, index: u64, lr: f64) -> Result<Measured, TrainError> {
-        let (mut gradients, measured) = loop {
+        let (gradients, measured) = loop {
             match self.gradients(index, lr) {
                 Err(e) if e.is_out_of_memory() && self.can_halve() => self.halve()?,
                 done => break done?,
             }
         };
         let clip = self.spec.clip;
-        let scale = if clip > 0.0 { optim::clip(&mut gradients, clip)? } else { 1.0 };
+        let scale = if clip > 0.0 { optim::clip(&gradients, clip)? } else { 1.0.into() };
         self.optimizer.step(&gradients, scale, lr)?;
         self.state.step += 1;
         self.state.step_in_epoch += 1;

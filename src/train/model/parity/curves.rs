@@ -99,10 +99,10 @@ pub(super) fn follow(
         let loss = logits.cross_entropy_for_logits(&batches["batches.labels"].get(step as i64));
         let got = loss.double_value(&[]);
         assert!((got - want).abs() < (10.0 * noise).max(1e-4), "{name} step {step}: {got} {want}");
-        let mut gradients = optimizer.gradients(&loss).unwrap();
+        let gradients = optimizer.gradients(&loss).unwrap();
         let scale = match spec.clip {
-            0.0 => 1.0,
-            most => optim::clip(&mut gradients, most).unwrap(),
+            0.0 => 1.0.into(),
+            most => optim::clip(&gradients, most).unwrap(),
         };
         let lr = plan.lr(step as u64);
         assert!((lr - rate).abs() <= 1e-12 * plan.peak, "{name} step {step}: {lr} {rate}");

@@ -4,7 +4,8 @@ use tch::{Device, Tensor};
 use tuneboard::spec::RunSpec;
 
 use crate::error::TrainError;
-use crate::model::{Inputs, Padding, Side};
+use crate::model::{Inputs, Padding, Side, Unpadded};
+use crate::native;
 use crate::rng::{Purpose, Rng};
 use crate::tokenize::Tokens;
 
@@ -115,7 +116,14 @@ pub fn collate(
     let padded = mask.contains(&0);
     let place = |data: &[i64]| -> Result<Tensor, TrainError> {
         let tensor = Tensor::f_from_slice(data)?.f_view([count as i64, length as i64])?;
-        Ok(tensor.f_to_device(device)?)
+        native::send(&tensor, device)
+    };
+    // On a CPU rows alike in length leave little padding, and our own attention knows texts side by side alone.
+    // A head that reads all positions of a fixed length reads padding as well.
+    let unpadded = if padded && device.is_cuda() && padding.length.is_none() {
+        Some(Unpadded::of(&mask, length, device)?)
+    } else {
+        None
     };
     Ok(Inputs {
         ids: place(&ids)?,
@@ -123,6 +131,7 @@ pub fn collate(
         segments: if segments.is_empty() { None } else { Some(place(&segments)?) },
         positions: None,
         by_row: false,
+        unpadded,
     })
 }
 

@@ -68,7 +68,7 @@ fn read_inputs(path: &Path, model: &Loaded) -> Result<Inputs, TrainError> {
     if [&mask, &segments, &positions].into_iter().flatten().any(|t| t.size() != ids.size()) {
         return Err(bad("all tensors must have the shape of `input_ids`".into()));
     }
-    Ok(Inputs { ids, mask, segments, positions, by_row: false })
+    Ok(Inputs { ids, mask, segments, positions, by_row: false, unpadded: None })
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ pub fn merge(folder: &Path, to: &Path) -> Result<(), TrainError> {
 fn classes(model: &Loaded) -> Result<usize, TrainError> {
     let length = model.padding.length.unwrap_or(1) as i64;
     let ids = Tensor::f_full([1, length], model.padding.id, (Kind::Int64, Device::Cpu))?;
-    let inputs = Inputs { ids, mask: None, segments: None, positions: None, by_row: false };
+    let inputs =
+        Inputs { ids, mask: None, segments: None, positions: None, by_row: false, unpadded: None };
     let _guard = tch::no_grad_guard();
     let logits = model.network.forward(&inputs, Mode::inference(Kind::Float))?;
     Ok(logits.size().last().map_or(0, |classes| *classes as usize))

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use tch::{Device, Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
-pub use self::many::{ManyAdam, norm};
+pub use self::many::{Flash, ManyAdam, flash, norm, send};
 use crate::error::TrainError;
 
 /// Rows of a multiple of this many numbers can be taken.

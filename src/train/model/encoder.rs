@@ -94,12 +94,16 @@ impl Encoder {
         self.learning.set(mode.training);
         let drop = self.dropouts.in_mode(mode);
         let (_, length) = inputs.ids.size2()?;
-        let sight = self.table.sight(length, inputs.mask.as_ref(), drop.residual)?;
+        let (mask, unpadded) = (inputs.mask.as_ref(), inputs.unpadded.as_ref());
+        let sight = self.table.sight(length, mask, unpadded, drop.residual)?;
         let mut x = self.embeddings.forward(inputs, mode.kind, drop.embeddings)?;
+        if let Some(unpadded) = sight.unpadded {
+            x = unpadded.take(&x)?;
+        }
         for block in self.order.iter().filter_map(|index| self.blocks.get(*index)) {
             x = block.forward(&x, &sight, &drop)?;
         }
-        Ok(x)
+        sight.unpadded.map_or(Ok(x.shallow_clone()), |unpadded| unpadded.put_back(&x))
     }
 
     /// The word embeddings, `[vocabulary, width]`.

@@ -18,6 +18,7 @@ use super::config::Activation;
 use super::layers::{Dropouts, LayerNorm, dropout};
 use super::lora::Learning;
 use super::parameters::Fresh;
+use super::unpadded::Unpadded;
 use super::{Inputs, Mode};
 use crate::error::TrainError;
 
@@ -42,7 +43,9 @@ struct Layer {
 }
 
 /// What each position of a batch may look at: itself and what stands before it, but no padding.
-struct Sight {
+struct Sight<'a> {
+    /// The batch is one without padding.
+    unpadded: Option<&'a Unpadded>,
     /// Added to attention scores, `[batch, 1, length, length]` or `[length, length]`.
     bias: Tensor,
     /// The part of it that hides padding, `[batch, length]`, 32-bit.
@@ -92,11 +95,16 @@ impl Gpt2 {
         let words = Tensor::f_embedding(&self.words, &inputs.ids, -1, false, inputs.by_row)?;
         let sum = words.f_add(&positions)?.f_to_kind(mode.kind)?;
         let mut x = dropout(sum, drop.embeddings)?;
-        let sight = Sight::new(length, inputs.mask.as_ref(), &x)?;
+        let unpadded = inputs.unpadded.as_ref();
+        let sight = Sight { unpadded, ..Sight::new(length, inputs.mask.as_ref(), &x)? };
+        if let Some(unpadded) = unpadded {
+            x = unpadded.take(&x)?;
+        }
         for layer in &self.layers {
             x = layer.forward(&x, &sight, &drop)?;
         }
-        self.norm.forward(&x)
+        let x = self.norm.forward(&x)?;
+        unpadded.map_or(Ok(x.shallow_clone()), |unpadded| unpadded.put_back(&x))
     }
 }
 

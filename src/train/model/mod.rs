@@ -30,6 +30,7 @@ mod predictor;
 mod reads;
 mod recurrent;
 mod rotary;
+mod unpadded;
 pub mod weights;
 
 use std::fs;
@@ -60,6 +61,7 @@ pub use parameters::Fresh;
 pub use parameters::{Leaf, Parameter};
 pub use predictor::{LoadedPredictor, mask_id};
 pub use reads::Reads;
+pub use unpadded::Unpadded;
 pub use weights::WeightFiles;
 
 use self::adapter::Adapter;

@@ -14,6 +14,7 @@ use super::adapter::Adapter;
 use super::builder::Builder;
 use super::lora::Lora;
 use super::parameters::Parameter;
+use super::unpadded::Unpadded;
 use crate::error::TrainError;
 
 /// An encoder that turns texts into vectors, and a head that turns vectors into class scores.
@@ -112,6 +113,8 @@ pub struct Inputs {
     pub positions: Option<Tensor>,
     /// Word embeddings may have sparse gradients: those of these ids alone.
     pub by_row: bool,
+    /// The same batch without padding, for networks that can do without.
+    pub unpadded: Option<Unpadded>,
 }
 
 /// How a pass through a network is done.

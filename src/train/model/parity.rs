@@ -120,11 +120,21 @@ fn inputs_at(tensors: &Tensors, prefix: &str, at: Option<i64>) -> Inputs {
         segments: get("token_type_ids"),
         positions: get("position_ids"),
         by_row: false,
+        unpadded: None,
     }
 }
 
 fn inputs(tensors: &Tensors, case: &str) -> Inputs {
     inputs_at(tensors, &format!("{case}."), None)
+}
+
+/// The same batch for networks that can do without its padding.
+fn without_padding(inputs: Inputs) -> Inputs {
+    let Some(mask) = &inputs.mask else { return inputs };
+    let (_, length) = mask.size2().unwrap();
+    let mask = Vec::<i64>::try_from(mask.view([-1])).unwrap();
+    let unpadded = Some(Unpadded::of(&mask, length as usize, Device::Cpu).unwrap());
+    Inputs { unpadded, ..inputs }
 }
 
 /// Every group learns.

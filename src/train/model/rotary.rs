@@ -114,21 +114,35 @@ impl Rotary {
         }
         let mut x = dropout(x.f_to_kind(mode.kind)?, drop.embeddings)?;
         let sights = self.sights(inputs, &x)?;
+        if let Some(unpadded) = &inputs.unpadded {
+            x = unpadded.take(&x)?;
+        }
         for block in &self.blocks {
             let sight = sights.iter().find(|(kind, _)| *kind == block.kind);
             let Some((_, sight)) = sight else { continue };
             x = block.forward(&x, sight, &drop, inner)?;
         }
-        self.norm.forward(&x)
+        let x = self.norm.forward(&x)?;
+        inputs.unpadded.as_ref().map_or(Ok(x.shallow_clone()), |unpadded| unpadded.put_back(&x))
     }
 
     /// What each kind of block sees of a batch.
-    fn sights(&self, inputs: &Inputs, x: &Tensor) -> Result<Vec<(BlockKind, Sight)>, TrainError> {
+    fn sights<'a>(
+        &self,
+        inputs: &'a Inputs,
+        x: &Tensor,
+    ) -> Result<Vec<(BlockKind, Sight<'a>)>, TrainError> {
         let (_, length) = inputs.ids.size2()?;
         let hide = |mask: &Tensor| -> Result<Tensor, TrainError> {
             Ok(mask.f_eq(0)?.f_to_kind(Kind::Float)?.f_mul_scalar(HIDDEN)?)
         };
         let padding = inputs.mask.as_ref().map(hide).transpose()?;
+        let unpadded = inputs.unpadded.as_ref();
+        let positions = match (unpadded, &inputs.positions) {
+            (Some(unpadded), Some(given)) => Some(unpadded.take(given)?),
+            (Some(unpadded), None) => Some(unpadded.columns.shallow_clone()),
+            (None, given) => given.as_ref().map(Tensor::shallow_clone),
+        };
         let mut sights: Vec<(BlockKind, Sight)> = Vec::new();
         for block in &self.blocks {
             if sights.iter().any(|(kind, _)| *kind == block.kind) {
@@ -136,9 +150,9 @@ impl Rotary {
             }
             let Some(rope) = self.config.ropes.get(block.kind.rope) else { continue };
             let place = (x.f_kind()?, x.device());
-            let turns = rope.turns(length, inputs.positions.as_ref(), place)?;
+            let turns = rope.turns(length, positions.as_ref(), place)?;
             let how = (self.config.is_causal, block.kind.reach);
-            let sight = Sight::new(length, padding.as_ref(), how, turns, x)?;
+            let sight = Sight::new(length, (padding.as_ref(), unpadded), how, turns, x)?;
             sights.push((block.kind, sight));
         }
         Ok(sights)

@@ -1,9 +1,10 @@
-// One launch for many tensors, on any device, through libtorch's own kernels over lists of them.
+// What GPUs want and `tch` has no words for: one launch for many tensors, attention of texts of various lengths.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -27,6 +28,15 @@ struct ManyAdam {
   double betas[2], eps, step;
 };
 
+// As `Flash` in many.rs.
+struct ManyTexts {
+  int64_t longest;
+  double scale, p;
+  bool is_causal;
+  // Negative: no limit.
+  int64_t reach;
+};
+
 namespace {
 
 List list(const Tensor *const *tensors, int64_t count) {
@@ -36,19 +46,23 @@ List list(const Tensor *const *tensors, int64_t count) {
   return all;
 }
 
-// The same numbers in 32 bits, in one block of memory and one launch for all that are not already.
-List in_full(const List &tensors) {
+// The same numbers in 32 bits and in the order of `likes` in memory, as the fused kernel wants them: in one block
+// and one launch for all that are not so already.
+List in_full(const List &tensors, const List &likes) {
+  auto is_so = [&](size_t i) {
+    return tensors[i].scalar_type() == at::kFloat && tensors[i].strides() == likes[i].strides();
+  };
   List all, halves, places;
-  int64_t total = 0;
-  for (const Tensor &t : tensors) total += t.scalar_type() == at::kFloat && t.is_contiguous() ? 0 : t.numel();
-  Tensor block = total ? at::empty({total}, tensors.front().options().dtype(at::kFloat)) : Tensor();
-  int64_t at = 0;
-  for (const Tensor &t : tensors) {
-    if (t.scalar_type() == at::kFloat && t.is_contiguous()) {
+  int64_t total = 0, at = 0;
+  for (size_t i = 0; i < tensors.size(); i++) total += is_so(i) ? 0 : tensors[i].numel();
+  Tensor block = total ? at::empty({total}, likes.front().options()) : Tensor();
+  for (size_t i = 0; i < tensors.size(); i++) {
+    const Tensor &t = tensors[i];
+    if (is_so(i)) {
       all.push_back(t);
       continue;
     }
-    Tensor place = block.narrow(0, at, t.numel()).view(t.sizes());
+    Tensor place = block.as_strided(t.sizes(), likes[i].strides(), at);
     at += t.numel();
     halves.push_back(t);
     places.push_back(place);
@@ -78,7 +92,7 @@ char *tuneboard_many_adamw(const ManyAdam *job) {
     const int64_t count = job->count;
     if (count == 0) return;
     List weights = list(job->weights, count), means = list(job->means, count);
-    List squares = list(job->squares, count), gradients = in_full(list(job->gradients, count));
+    List squares = list(job->squares, count), gradients = in_full(list(job->gradients, count), weights);
     if (job->factor) {
       // What was copied is ours; what was not is nobody's any more: a gradient serves one step.
       at::_foreach_mul_(gradients, *job->factor);
@@ -98,6 +112,18 @@ char *tuneboard_many_adamw(const ManyAdam *job) {
     for (int64_t i = 0; i < count; i++)
       if (job->copies[i]) copies.push_back(*job->copies[i]), originals.push_back(weights[i]);
     if (!copies.empty()) at::_foreach_copy_(copies, originals);
+  });
+}
+
+// Attention of query, key and value `[tokens, heads, size]` within each of the texts that `cu_seqlens` bounds.
+char *tuneboard_flash(Tensor **out, const Tensor *query, const Tensor *key, const Tensor *value,
+                      const Tensor *cu_seqlens, const ManyTexts *how) {
+  return tuneboard::guarded([&] {
+    const auto left = how->reach < 0 ? std::nullopt : std::optional<int64_t>(how->reach);
+    const auto right = how->is_causal && left ? std::optional<int64_t>(0) : left;
+    auto made = at::_flash_attention_forward(*query, *key, *value, *cu_seqlens, *cu_seqlens, how->longest, how->longest,
+                                             how->p, how->is_causal, false, how->scale, left, right);
+    *out = new Tensor(std::get<0>(made));
   });
 }
 

@@ -1,4 +1,5 @@
-//! One launch for many tensors, on any device: libtorch's kernels over lists, for which `tch` has no words.
+//! What GPUs want and `tch` has no words for: one launch for many tensors, attention of texts of various lengths,
+//! copies that nobody waits for.
 
 use std::ffi::c_char;
 
@@ -113,7 +114,58 @@ impl ManyAdam {
     }
 }
 
+/// What attention of texts of various lengths is asked for. As `ManyTexts` in many.cpp.
+#[repr(C)]
+pub struct Flash {
+    /// Tokens of the longest text.
+    pub longest: i64,
+    pub scale: f64,
+    /// The dropout of the weights.
+    pub p: f64,
+    /// Whether later tokens are hidden.
+    pub is_causal: bool,
+    /// How far a token sees; negative = everything.
+    pub reach: i64,
+}
+
+/// softmax(scale Q Kᵀ) V within each text (Dao et al. 2022, libtorch's kernel): query, key and value, 16-bit
+/// `[tokens, heads, size]` -> the same shape. `cu_seqlens`, int32 `[texts + 1]`, is where each text begins, and the
+/// end. Has gradients. For GPUs alone.
+///
+/// # Errors
+/// What libtorch reports; a device that has no such kernel.
+pub fn flash(
+    [query, key, value]: [&Tensor; 3],
+    cu_seqlens: &Tensor,
+    how: &Flash,
+) -> Result<Tensor, TrainError> {
+    let [query, key, value, cu_seqlens] = [query, key, value, cu_seqlens].map(Tensor::as_ptr);
+    // SAFETY: all pointers are tensors that live until the call returns.
+    made(|out| unsafe { tuneboard_flash(out, query, key, value, cu_seqlens, how) })
+}
+
+/// A tensor of the CPU on `device`. A copy to a GPU starts from pinned memory and is not waited for: what is asked of
+/// the GPU next comes after it all the same.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn send(tensor: &Tensor, device: Device) -> Result<Tensor, TrainError> {
+    if !matches!(device, Device::Cuda(_)) {
+        return Ok(tensor.f_to_device(device)?);
+    }
+    let pinned = tensor.f_pin_memory(device)?;
+    Ok(pinned.f_to_device_(device, pinned.f_kind()?, true, false)?)
+}
+
 unsafe extern "C" {
+    fn tuneboard_flash(
+        out: &mut *mut C_tensor,
+        query: *const C_tensor,
+        key: *const C_tensor,
+        value: *const C_tensor,
+        cu_seqlens: *const C_tensor,
+        how: &Flash,
+    ) -> *mut c_char;
     fn tuneboard_many_norm(
         out: &mut *mut C_tensor,
         tensors: *const *const C_tensor,

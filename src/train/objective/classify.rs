@@ -16,6 +16,7 @@ use super::{Learner, Objective, Opened, Scores, Setup, StepLoss, Stop, judge};
 use crate::checkpoint::Assets;
 use crate::error::TrainError;
 use crate::model::{Loaded, Memory, Parameter};
+use crate::native;
 use crate::outcome::Outcome;
 use crate::splits;
 use crate::state::Tally;
@@ -67,7 +68,7 @@ impl Classify {
     /// The classes of some rows, int64 `[rows]`.
     fn labels(&self, rows: &[u32]) -> Result<Tensor, TrainError> {
         let labels: Vec<i64> = rows.iter().map(|row| i64::from(self.label(*row))).collect();
-        Ok(Tensor::f_from_slice(&labels)?.f_to_device(self.texts.place.device)?)
+        native::send(&Tensor::f_from_slice(&labels)?, self.texts.place.device)
     }
 }
 

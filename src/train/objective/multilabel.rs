@@ -12,6 +12,7 @@ use super::whole::{self, Aim};
 use super::{Opened, Setup};
 use crate::checkpoint::THRESHOLDS;
 use crate::error::TrainError;
+use crate::native;
 use crate::outcome::Outcome;
 
 /// A classifier of each of the data's labels.
@@ -53,7 +54,7 @@ impl Aim for Labels {
         let labels = self.data.label_names.len();
         let flags = rows.iter().flat_map(|row| self.data.targets.set(*row, labels));
         let flags: Vec<f32> = flags.map(|has| f32::from(u8::from(*has))).collect();
-        let flags = Tensor::f_from_slice(&flags)?.f_view_as(scores)?.f_to_device(self.device)?;
+        let flags = native::send(&Tensor::f_from_slice(&flags)?.f_view_as(scores)?, self.device)?;
         let sum = match self.focal {
             Some(gamma) => {
                 focal(scores, &flags, (&self.weights, 1.0), gamma)?.f_sum(None::<Kind>)?

@@ -13,6 +13,7 @@ use super::{Opened, Setup};
 use crate::checkpoint::SCALE;
 use crate::error::TrainError;
 use crate::model::Parameter;
+use crate::native;
 use crate::outcome::Outcome;
 
 /// A model of the data's numbers.
@@ -118,7 +119,7 @@ impl Numerical {
 impl Aim for Numerical {
     fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<Tensor, TrainError> {
         let targets = Tensor::f_from_slice(&self.standard(rows))?.f_view_as(scores)?;
-        let targets = targets.f_to_device(self.device)?;
+        let targets = native::send(&targets, self.device)?;
         let sum = errors(scores, &targets, self.huber, Reduction::Sum)?;
         Ok(sum.f_div_scalar(self.targets() as f64)?)
     }

@@ -19,6 +19,7 @@ use crate::batch::evaluation;
 use crate::checkpoint::Assets;
 use crate::error::TrainError;
 use crate::model::{Memory, Parameter, Reads};
+use crate::native;
 use crate::outcome::Outcome;
 use crate::splits;
 use crate::state::Tally;
@@ -117,14 +118,14 @@ impl Tag {
         let (_, length, tags) = scores.size3()?;
         let places = Tensor::f_from_slice(&self.places.tokens(windows, length))?;
         let all = scores.f_contiguous()?.f_view([-1, tags])?;
-        Ok(all.f_index_select(0, &places.f_to_device(self.device)?)?)
+        Ok(all.f_index_select(0, &native::send(&places, self.device)?)?)
     }
 
     /// The tags of the words of some windows, int64 `[words]`.
     fn targets(&self, windows: &[u32]) -> Result<Tensor, TrainError> {
         let tags: Vec<i64> =
             self.places.words(windows).map(|(row, word)| i64::from(self.tag(row, word))).collect();
-        Ok(Tensor::f_from_slice(&tags)?.f_to_device(self.device)?)
+        native::send(&Tensor::f_from_slice(&tags)?, self.device)
     }
 }
 

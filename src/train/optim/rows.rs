@@ -153,7 +153,7 @@ mod tests {
     fn ids(from: i64, count: i64) -> Inputs {
         let ids: Vec<i64> = (0..count).map(|i| (from * 7 + i * i * from) % WORDS).collect();
         let ids = Tensor::from_slice(&ids).view([1, count]);
-        Inputs { ids, mask: None, segments: None, positions: None, by_row: false }
+        Inputs { ids, mask: None, segments: None, positions: None, by_row: false, unpadded: None }
     }
 
     /// Steps 1 to `last`, each with two batches; gives the losses.

@@ -165,9 +165,12 @@ mod tests {
         let mask = Tensor::from_slice(&[12_i64, 23, 11]).view([3, 1]);
         let mask = Tensor::arange(23, (Kind::Int64, tch::Device::Cpu)).lt_tensor(&mask);
         let mask = Some(mask.to_kind(Kind::Int64));
-        let (ids, order) =
-            lay_out(&Inputs { ids, mask, segments: None, positions: None, by_row: false }, 12, 1)
-                .unwrap();
+        let (ids, order) = lay_out(
+            &Inputs { ids, mask, segments: None, positions: None, by_row: false, unpadded: None },
+            12,
+            1,
+        )
+        .unwrap();
         assert_eq!(Vec::<i64>::try_from(&order).unwrap(), [1, 0, 2]);
         assert_eq!(ids.size(), [3, 24]);
         let starts = |at| Vec::<bool>::try_from(ids.select(1, at).eq(5)).unwrap();

@@ -7,6 +7,7 @@ use crate::error::TrainError;
 use crate::model::attention::{attend, self_attend};
 use crate::model::builder::Builder;
 use crate::model::layers::Linear;
+use crate::model::unpadded::How;
 
 /// Multi-head self-attention, without the output projection (Vaswani et al. 2017, section 3.2).
 /// Reference: transformers `BertSelfAttention`, `MPNetSelfAttention`, `DisentangledSelfAttention`.
@@ -41,6 +42,14 @@ impl SelfAttention {
     /// What libtorch reports.
     pub fn forward(&self, x: &Tensor, sight: &Sight, p: f64) -> Result<Tensor, TrainError> {
         let padding = sight.padding.as_ref();
+        if let Some(unpadded) = sight.unpadded {
+            let (_, tokens, _) = x.size3()?;
+            let qkv = self.stacked.forward(x)?.f_view([1, tokens, 3, self.heads, self.size()])?;
+            let part = |index| qkv.f_select(2, index);
+            let scale = 1.0 / (self.size() as f64).sqrt();
+            let how = How { bias: padding, scale, is_causal: false, reach: None, p };
+            return unpadded.attend([&part(0)?, &part(1)?, &part(2)?], &how);
+        }
         match &sight.between {
             Between::Nothing => self_attend(&self.stacked, x, padding, self.heads, p),
             Between::Bias(bias) => {

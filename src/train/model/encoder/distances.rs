@@ -6,9 +6,12 @@ use crate::model::attention::padding_bias;
 use crate::model::builder::Builder;
 use crate::model::layers::{LayerNorm, dropout};
 use crate::model::parameters::Fresh;
+use crate::model::unpadded::Unpadded;
 
 /// What attention scores know beside contents: padding, and how far tokens are from each other.
-pub struct Sight {
+pub struct Sight<'a> {
+    /// The batch is one without padding.
+    pub unpadded: Option<&'a Unpadded>,
     /// Hides padding, `[batch, 1, 1, length]`, 32-bit.
     pub padding: Option<Tensor>,
     /// The distances.
@@ -89,7 +92,13 @@ impl Table {
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn sight(&self, length: i64, mask: Option<&Tensor>, p: f64) -> Result<Sight, TrainError> {
+    pub fn sight<'a>(
+        &self,
+        length: i64,
+        mask: Option<&Tensor>,
+        unpadded: Option<&'a Unpadded>,
+        p: f64,
+    ) -> Result<Sight<'a>, TrainError> {
         let padding = mask.map(|mask| padding_bias(mask, Kind::Float)).transpose()?;
         let between = match self {
             Self::Nothing => Between::Nothing,
@@ -111,7 +120,9 @@ impl Table {
                 Between::Distances { rows: dropout(rows, p)?, index, how: *how }
             }
         };
-        Ok(Sight { padding, between })
+        // Scores that know distances are those of whole texts.
+        let unpadded = unpadded.filter(|_| matches!(between, Between::Nothing));
+        Ok(Sight { unpadded, padding, between })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, padding_bias, suits};
 use crate::model::builder::Builder;
 use crate::model::layers::Dropouts;
+use crate::model::unpadded::How;
 use crate::native;
 
 /// Causal multi-head self-attention with its output projection. Reference: transformers
@@ -51,8 +52,9 @@ impl CausalAttention {
     ) -> Result<Tensor, TrainError> {
         let mixed = self.attend(x, sight, drop.attention)?;
         let mixed = match &sight.sees {
-            Some(sees) => mixed.f_mul(sees)?,
-            None => mixed,
+            // A real token sees itself at least.
+            Some(sees) if sight.unpadded.is_none() => mixed.f_mul(sees)?,
+            _ => mixed,
         };
         self.mix.forward(&mixed)
     }
@@ -61,6 +63,13 @@ impl CausalAttention {
     fn attend(&self, x: &Tensor, sight: &Sight, p: f64) -> Result<Tensor, TrainError> {
         let (batch, length, width) = x.size3()?;
         let size = width / self.heads;
+        if let Some(unpadded) = sight.unpadded {
+            let qkv = self.qkv.forward(x)?.f_view([1, length, 3, self.heads, size])?;
+            let part = |index| qkv.f_select(2, index);
+            let (bias, scale) = (Some(&sight.bias), self.scale);
+            let how = How { bias, scale, is_causal: true, reach: None, p };
+            return unpadded.attend([&part(0)?, &part(1)?, &part(2)?], &how);
+        }
         // The kernel knows the usual scale only.
         if self.scale == 1.0 / (size as f64).sqrt() && suits(x, size, p) {
             let (qkv, padding) = (self.qkv.product(x)?, sight.padding.as_ref());
@@ -78,7 +87,7 @@ impl CausalAttention {
     }
 }
 
-impl Sight {
+impl Sight<'_> {
     /// Of `length` positions under `mask`, `[batch, length]`, 1 for real tokens.
     ///
     /// # Errors
@@ -87,11 +96,13 @@ impl Sight {
         let kind = like.f_kind()?;
         let later = Tensor::f_full([length, length], HIDDEN, (Kind::Float, like.device()))?;
         let later = later.f_triu(1)?.f_to_kind(kind)?;
-        let Some(mask) = mask else { return Ok(Self { bias: later, padding: None, sees: None }) };
+        let Some(mask) = mask else {
+            return Ok(Self { unpadded: None, bias: later, padding: None, sees: None });
+        };
         let padded = padding_bias(mask, Kind::Float)?;
         let bias = padded.f_to_kind(kind)?.f_add(&later)?;
         let padding = Some(padded.f_view([-1, length])?);
         let sees = mask.f_cumsum(1, Kind::Int64)?.f_gt(0)?.f_unsqueeze(-1)?.f_to_kind(kind)?;
-        Ok(Self { bias, padding, sees: Some(sees) })
+        Ok(Self { unpadded: None, bias, padding, sees: Some(sees) })
     }
 }

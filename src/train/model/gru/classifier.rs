@@ -181,6 +181,7 @@ mod tests {
             segments: None,
             positions: None,
             by_row: false,
+            unpadded: None,
         };
         let mode = Mode::inference(Kind::Float);
         let got = loaded.network.inside(&together, mode).unwrap().remove(0).1;
@@ -205,6 +206,7 @@ mod tests {
             segments: None,
             positions: None,
             by_row: false,
+            unpadded: None,
         };
         let alone = loaded.network.forward(&short, mode).unwrap();
         let both = loaded.network.forward(&together, mode).unwrap();

@@ -169,7 +169,14 @@ fn short_and_long_texts_come_out_alike() {
             let ids = Tensor::from_slice(&ids).narrow(0, 0, length).unsqueeze(0);
             let mask = Tensor::arange(length, (Kind::Int64, Device::Cpu)).lt(real).unsqueeze(0);
             let mask = (real < length).then(|| mask.to_kind(Kind::Int64));
-            let inputs = Inputs { ids, mask, segments: None, positions: None, by_row: false };
+            let inputs = Inputs {
+                ids,
+                mask,
+                segments: None,
+                positions: None,
+                by_row: false,
+                unpadded: None,
+            };
             let inside = model.network.inside(&inputs, PLAIN).unwrap();
             inside.into_iter().next().unwrap().1.narrow(1, 0, real)
         };

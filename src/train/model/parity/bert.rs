@@ -28,6 +28,12 @@ fn every_bert_gives_transformers_hidden_states() {
                 let gap = gap(&got, &want[&format!("{case}.{what}")]);
                 assert!(gap < CLOSE, "{name} {case} {what}: {gap}");
             }
+            let mask = inputs.mask.as_ref().map_or_else(|| inputs.ids.ones_like(), Tensor::copy);
+            let mask = mask.unsqueeze(-1);
+            let (what, got) =
+                model.network.inside(&without_padding(inputs), PLAIN).unwrap().remove(0);
+            let gap = gap(&(got * &mask), &(&want[&format!("{case}.{what}")] * &mask));
+            assert!(gap < CLOSE, "{name} {case} {what}, unpadded: {gap}");
             tally.add(&name, 1);
         }
     }
@@ -123,7 +129,8 @@ fn batches_of_a_step_add_up_to_one_large_batch() {
             let mask = batch.mask.as_ref().map(at);
             let segments = batch.segments.as_ref().map(at);
             let ids = at(&batch.ids);
-            let inputs = Inputs { ids, mask, segments, positions: None, by_row: false };
+            let inputs =
+                Inputs { ids, mask, segments, positions: None, by_row: false, unpadded: None };
             let logits = model.network.forward(&inputs, PLAIN).unwrap();
             let labels = at(&labels);
             let loss =
@@ -176,7 +183,14 @@ fn pooling_leaves_padding_out() {
                 let length = mask.get(row).sum(Kind::Int64).int64_value(&[]);
                 let real = |x: &Tensor| x.get(row).narrow(0, 0, length).unsqueeze(0);
                 let (ids, segments) = (real(&padded.ids), padded.segments.as_ref().map(real));
-                let alone = Inputs { ids, mask: None, segments, positions: None, by_row: false };
+                let alone = Inputs {
+                    ids,
+                    mask: None,
+                    segments,
+                    positions: None,
+                    by_row: false,
+                    unpadded: None,
+                };
                 let alone = model.network.forward(&alone, PLAIN).unwrap();
                 assert!(gap(&alone.get(0), &together.get(row)) < CLOSE, "{pool} {row}");
             }

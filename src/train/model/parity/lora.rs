@@ -297,7 +297,14 @@ fn adapters_of_every_layer_say_the_same_beside_and_within() {
         assert!(merged.adapter.is_none() && merged.head_given, "{name}");
         let length = model.padding.length.unwrap_or(4) as i64;
         let ids = Tensor::arange(2 * length, (Kind::Int64, Device::Cpu)).view([2, length]) + 5;
-        let inputs = Inputs { ids, mask: None, segments: None, positions: None, by_row: false };
+        let inputs = Inputs {
+            ids,
+            mask: None,
+            segments: None,
+            positions: None,
+            by_row: false,
+            unpadded: None,
+        };
         let _guard = tch::no_grad_guard();
         let of = |model: &Loaded| model.network.forward(&inputs, PLAIN).unwrap();
         let apart = gap(&of(&model), &of(&merged));

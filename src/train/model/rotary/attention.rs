@@ -8,6 +8,7 @@ use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, suits};
 use crate::model::builder::Builder;
 use crate::model::layers::{Dropouts, Projection};
+use crate::model::unpadded::{How, Unpadded};
 use crate::native;
 
 /// Multi-head self-attention with rotary positions and grouped keys (Ainslie et al. 2023). Reference:
@@ -24,7 +25,9 @@ pub struct Attention {
 }
 
 /// What the positions of a batch may look at, for blocks of one kind.
-pub struct Sight {
+pub struct Sight<'a> {
+    /// The batch is one without padding.
+    pub unpadded: Option<&'a Unpadded>,
     /// Added to attention scores, `[batch or 1, 1, length, length]` or `[batch, 1, 1, length]`; `None` = all
     /// see all.
     pub bias: Option<Tensor>,
@@ -32,8 +35,8 @@ pub struct Sight {
     pub padding: Option<Tensor>,
     /// Whether later tokens are hidden.
     pub is_causal: bool,
-    /// Whether far tokens are hidden.
-    pub is_narrow: bool,
+    /// How far one sees; `None` = everything.
+    pub reach: Option<i64>,
     /// Their rotary positions.
     pub turns: Turns,
 }
@@ -140,7 +143,12 @@ impl Attention {
         p: f64,
     ) -> Result<Tensor, TrainError> {
         let (_, _, heads, size) = query.size4()?;
-        if !sight.is_narrow && suits(x, size, p) {
+        if let Some(unpadded) = sight.unpadded {
+            let (bias, scale) = (sight.bias.as_ref(), self.scale);
+            let how = How { bias, scale, is_causal: sight.is_causal, reach: sight.reach, p };
+            return unpadded.attend([&query, &key, &value], &how);
+        }
+        if sight.reach.is_none() && suits(x, size, p) {
             // The kernel divides by the root of the size itself.
             let factor = self.scale * (size as f64).sqrt();
             let query =
@@ -157,7 +165,7 @@ impl Attention {
     }
 }
 
-impl Sight {
+impl<'a> Sight<'a> {
     /// Of `length` positions under `mask`, `[batch, length]`, 1 for real tokens; `reach` is how far one
     /// sees.
     ///
@@ -165,7 +173,7 @@ impl Sight {
     /// What libtorch reports.
     pub fn new(
         length: i64,
-        padding: Option<&Tensor>,
+        (padding, unpadded): (Option<&Tensor>, Option<&'a Unpadded>),
         (is_causal, reach): (bool, Option<i64>),
         turns: Turns,
         like: &Tensor,
@@ -192,10 +200,11 @@ impl Sight {
             });
         }
         Ok(Self {
+            unpadded,
             bias: bias.map(|bias| bias.f_to_kind(kind)).transpose()?,
             padding: padding.map(Tensor::shallow_clone),
             is_causal,
-            is_narrow: reach.is_some(),
+            reach,
             turns,
         })
     }

@@ -15,6 +15,7 @@ use crate::checkpoint::Assets;
 use crate::device::Place;
 use crate::error::TrainError;
 use crate::model::{self, Inputs, LoadedPredictor, Mode, Parameter, Reads};
+use crate::native;
 use crate::objective::loss::{self, Loss};
 use crate::objective::{Learner, Objective, Opened, Pass, Setup, Stop};
 use crate::outcome::Outcome;
@@ -118,8 +119,8 @@ impl Subwords {
         let ids: Vec<i64> = found.iter().map(|(.., id)| i64::from(*id)).collect();
         Ok(Targets {
             inputs,
-            places: Tensor::f_from_slice(&places)?.f_to_device(device)?,
-            ids: Tensor::f_from_slice(&ids)?.f_to_device(device)?,
+            places: native::send(&Tensor::f_from_slice(&places)?, device)?,
+            ids: native::send(&Tensor::f_from_slice(&ids)?, device)?,
             count: found.len() as u64,
             tokens: rows.iter().map(|row| self.pieces.tokens.count(*row)).sum(),
         })

@@ -54,6 +54,7 @@ fn as_collated(ids: &Tensor) -> (Inputs, Vec<i64>) {
             segments: None,
             positions: None,
             by_row: false,
+            unpadded: None,
         },
         order,
     )
@@ -267,7 +268,8 @@ fn a_batch_of_one_row_leaves_the_running_figures_alone() {
     let before: Vec<Tensor> = model.parameters.iter().map(|p| p.tensor.copy()).collect();
     let words = size("classifier_config.json", "vocab_sz");
     let ids = Tensor::from_slice(&[2, words / 2, words - 1]).view([1, 3]);
-    let inputs = Inputs { ids, mask: None, segments: None, positions: None, by_row: false };
+    let inputs =
+        Inputs { ids, mask: None, segments: None, positions: None, by_row: false, unpadded: None };
     let logits = model.classifier.forward(&inputs, Mode::training(Kind::Float)).unwrap();
     assert_eq!(logits.isfinite().all().int64_value(&[]), 1);
     for (parameter, before) in model.parameters.iter().zip(before) {

@@ -65,6 +65,7 @@ fn sentences(told: &Value) -> Inputs {
         segments: None,
         positions: None,
         by_row: false,
+        unpadded: None,
     }
 }
 

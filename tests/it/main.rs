@@ -37,6 +37,8 @@ mod fuzz;
 #[cfg(test)]
 mod glue;
 #[cfg(test)]
+mod gpu_check;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod house;

@@ -31,6 +31,7 @@ mod reads;
 mod recurrent;
 mod rotary;
 mod unpadded;
+mod varlen;
 pub mod weights;
 
 use std::fs;

@@ -7,7 +7,7 @@ use crate::error::TrainError;
 use crate::model::attention::{attend, self_attend};
 use crate::model::builder::Builder;
 use crate::model::layers::Linear;
-use crate::model::unpadded::How;
+use crate::model::varlen::{self, How};
 
 /// Multi-head self-attention, without the output projection (Vaswani et al. 2017, section 3.2).
 /// Reference: transformers `BertSelfAttention`, `MPNetSelfAttention`, `DisentangledSelfAttention`.
@@ -48,7 +48,7 @@ impl SelfAttention {
             let part = |index| qkv.f_select(2, index);
             let scale = 1.0 / (self.size() as f64).sqrt();
             let how = How { bias: padding, scale, is_causal: false, reach: None, p };
-            return unpadded.attend([&part(0)?, &part(1)?, &part(2)?], &how);
+            return varlen::attend(unpadded, [&part(0)?, &part(1)?, &part(2)?], &how);
         }
         match &sight.between {
             Between::Nothing => self_attend(&self.stacked, x, padding, self.heads, p),

@@ -6,7 +6,7 @@ use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, padding_bias, suits};
 use crate::model::builder::Builder;
 use crate::model::layers::Dropouts;
-use crate::model::unpadded::How;
+use crate::model::varlen::{self, How};
 use crate::native;
 
 /// Causal multi-head self-attention with its output projection. Reference: transformers
@@ -68,7 +68,7 @@ impl CausalAttention {
             let part = |index| qkv.f_select(2, index);
             let (bias, scale) = (Some(&sight.bias), self.scale);
             let how = How { bias, scale, is_causal: true, reach: None, p };
-            return unpadded.attend([&part(0)?, &part(1)?, &part(2)?], &how);
+            return varlen::attend(unpadded, [&part(0)?, &part(1)?, &part(2)?], &how);
         }
         // The kernel knows the usual scale only.
         if self.scale == 1.0 / (size as f64).sqrt() && suits(x, size, p) {

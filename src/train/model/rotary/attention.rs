@@ -8,7 +8,8 @@ use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, suits};
 use crate::model::builder::Builder;
 use crate::model::layers::{Dropouts, Projection};
-use crate::model::unpadded::{How, Unpadded};
+use crate::model::unpadded::Unpadded;
+use crate::model::varlen::{self, How};
 use crate::native;
 
 /// Multi-head self-attention with rotary positions and grouped keys (Ainslie et al. 2023). Reference:
@@ -146,7 +147,7 @@ impl Attention {
         if let Some(unpadded) = sight.unpadded {
             let (bias, scale) = (sight.bias.as_ref(), self.scale);
             let how = How { bias, scale, is_causal: sight.is_causal, reach: sight.reach, p };
-            return unpadded.attend([&query, &key, &value], &how);
+            return varlen::attend(unpadded, [&query, &key, &value], &how);
         }
         if sight.reach.is_none() && suits(x, size, p) {
             // The kernel divides by the root of the size itself.

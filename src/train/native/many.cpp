@@ -16,7 +16,7 @@
 using at::Tensor;
 using List = std::vector<Tensor>;
 
-// As `Step` in many.rs.
+// As `Job` in many.rs.
 struct ManyAdam {
   const Tensor *const *weights, *const *gradients, *const *means, *const *squares;
   // 16-bit copies of the weights; null where there is none.

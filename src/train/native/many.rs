@@ -35,7 +35,7 @@ pub struct ManyAdam {
 
 /// As `ManyAdam` in many.cpp.
 #[repr(C)]
-struct Step {
+struct Job {
     weights: *const *const C_tensor,
     gradients: *const *const C_tensor,
     means: *const *const C_tensor,
@@ -63,7 +63,7 @@ impl ManyAdam {
     ) {
         let mut hold = |tensor: &Tensor| {
             self.held.push(tensor.shallow_clone());
-            self.held.last().map_or(std::ptr::null(), |held| held.as_ptr())
+            self.held.last().map_or(std::ptr::null(), Tensor::as_ptr)
         };
         let [weight, mean, square] = moved;
         let pointers = [weight, gradient, mean, square].map(&mut hold);
@@ -95,7 +95,7 @@ impl ManyAdam {
         step: u64,
         factor: Option<&Tensor>,
     ) -> Result<(), TrainError> {
-        let job = Step {
+        let job = Job {
             weights: self.weights.as_ptr(),
             gradients: self.gradients.as_ptr(),
             means: self.means.as_ptr(),
@@ -104,7 +104,7 @@ impl ManyAdam {
             lrs: self.lrs.as_ptr(),
             decays: self.decays.as_ptr(),
             count: self.weights.len() as i64,
-            factor: factor.map_or(std::ptr::null(), |factor| factor.as_ptr()),
+            factor: factor.map_or(std::ptr::null(), Tensor::as_ptr),
             betas,
             eps,
             step: step as f64,
@@ -171,5 +171,5 @@ unsafe extern "C" {
         tensors: *const *const C_tensor,
         count: i64,
     ) -> *mut c_char;
-    fn tuneboard_many_adamw(job: &Step) -> *mut c_char;
+    fn tuneboard_many_adamw(job: &Job) -> *mut c_char;
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::tokenizer;
-use crate::spec::family::TokenizerKind;
-use crate::spec::{Baseline, Family, Targets, locate, nearest};
+use crate::spec::family::{TOKENIZER_FILES, TokenizerKind};
+use crate::spec::{Baseline, Family, Targets, locate, nearest, stand_in};
 use crate::weights::{self, Files, Format};
 
 /// What a folder tells of itself; what cannot be read is absent.
@@ -116,6 +116,9 @@ fn problem_of(
     config: &Result<Value, String>,
     weights: Option<&io::Result<u64>>,
 ) -> Option<String> {
+    if let Some(why) = not_fetched(folder, weights.is_some()) {
+        return Some(why);
+    }
     let family = match config {
         Err(e) => return Some(format!("config.json: {e}")),
         Ok(config) => match Family::of_config(config) {
@@ -138,12 +141,38 @@ fn problem_of(
     let has = |name: &str| folder.join(name).is_file();
     let kind = family?.row().tokenizer;
     if let Some(lacks) = kind.lacks(has) {
-        return Some(format!("no {lacks}"));
+        return Some(format!(
+            "no {lacks}, without which texts cannot be read; copy it from where the model is from"
+        ));
     }
     if kind == TokenizerKind::Subwords && has("tokenizer.json") {
         return tokenizer::problem(&folder.join("tokenizer.json"));
     }
     None
+}
+
+/// Files of a checkpoint in whose place lies what was fetched instead of them.
+fn not_fetched(folder: &Path, with_weights: bool) -> Option<String> {
+    let paths = with_weights.then(|| Files::of(folder).map(|files| files.paths)).transpose();
+    let paths = paths.ok().flatten().unwrap_or_default();
+    let weights = paths.iter().filter_map(|path| path.file_name()?.to_str());
+    let index = with_weights.then_some("model.safetensors.index.json");
+    let names = ["config.json"].into_iter().chain(index).chain(weights).chain(TOKENIZER_FILES);
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    for name in names {
+        let mut head = Vec::new();
+        let read = File::open(folder.join(name)).map(|file| file.take(64).read_to_end(&mut head));
+        if let (Ok(_), Some(why)) = (read, stand_in(&head)) {
+            found.push((name, why));
+        }
+    }
+    let (name, why) = found.first()?;
+    let others = match found.len() - 1 {
+        0 => String::new(),
+        1 => format!(" ({} as well)", found[1].0),
+        n => format!(" ({n} other files as well)"),
+    };
+    Some(format!("{name} {why}{others}"))
 }
 
 /// True for the checkpoint of a baseline.
@@ -309,11 +338,21 @@ mod tests {
         assert_eq!(model.problem.as_deref(), Some("no model.safetensors"));
         assert_eq!(model.family.as_deref(), Some("bert"));
         assert_eq!(problem(folder.path(), true).as_deref(), Some("no model.safetensors"));
-        assert_eq!(problem(folder.path(), false).as_deref(), Some("no tokenizer.json"));
+        assert!(problem(folder.path(), false).unwrap().starts_with("no tokenizer.json, without"));
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("vocab.txt", "[UNK]");
         assert_eq!(problem(folder.path(), false), None);
         write("tokenizer.json", "version https://git-lfs.github.com/spec/v1");
+        let said = problem(folder.path(), false).unwrap();
+        assert!(said.starts_with("tokenizer.json is a Git LFS pointer"), "{said}");
+        write("vocab.txt", " <!DOCTYPE html>");
+        assert!(problem(folder.path(), false).unwrap().ends_with("(vocab.txt as well)"));
+        write("vocab.txt", "[UNK]");
+        write("model.safetensors", "version https://git-lfs.github.com/spec/v1\nsize 9\n");
+        let said = problem(folder.path(), true).unwrap();
+        assert!(said.starts_with("model.safetensors is a Git LFS pointer"), "{said}");
+        assert!(said.contains("`git lfs pull`") && said.contains("tokenizer.json"), "{said}");
+        write("tokenizer.json", "half a page");
         assert!(problem(folder.path(), false).unwrap().contains("not JSON"));
         write("tokenizer.json", r#"{"version": "2.0", "model": {}}"#);
         assert!(problem(folder.path(), false).unwrap().contains("version 2.0"));

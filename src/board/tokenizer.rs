@@ -89,7 +89,7 @@ pub fn problem(path: &Path) -> Option<String> {
     }
     match ended {
         Err(e) if e.is_syntax() && e.line() == 1 && e.column() <= 1 => {
-            Some("tokenizer.json: it is not JSON (a file that Git LFS was to fetch?)".to_owned())
+            Some("tokenizer.json: it is not JSON".to_owned())
         }
         _ => None,
     }

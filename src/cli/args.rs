@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use super::{
     archive, calibrate, clone, compare, completions, confusion, data, demo, doctor, ensemble,
     error::CliError, errors, export, gc, hold, init, logs, lr_find, ls, man, models, note, predict,
-    reindex, rename, restore, resume, retry, rm, run, runner, show, sites, stop, sweep, tag,
+    queue, reindex, rename, restore, resume, retry, rm, run, runner, show, sites, stop, sweep, tag,
     tokenize, trust, verb::Context,
 };
 
@@ -60,6 +60,7 @@ pub enum Verb {
     Logs(logs::Args),
     Stop(stop::Args),
     Hold(hold::Args),
+    Queue(queue::Args),
     Resume(resume::Args),
     Retry(retry::Args),
     Clone(clone::Args),
@@ -103,6 +104,7 @@ impl Verb {
             Self::Logs(args) => logs::run(args, context),
             Self::Stop(args) => stop::run(args, context),
             Self::Hold(args) => hold::run(args, context),
+            Self::Queue(args) => queue::run(args, context),
             Self::Resume(args) => resume::run(args, context),
             Self::Retry(args) => retry::run(args, context),
             Self::Clone(args) => clone::run(args, context),

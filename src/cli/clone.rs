@@ -1,6 +1,6 @@
 use super::error::CliError;
 use super::verb::{self, Context};
-use super::{exit, paths, queue};
+use super::{exit, paths, queueing};
 use crate::order::{check_inputs, name_in, name_of_clone};
 use crate::spec::metrics::test::ACC;
 use crate::spec::{RunSpec, Sweep, keys};
@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["wait", "hold"])]
     dry_run: bool,
     #[command(flatten)]
-    queue: queue::Args,
+    queue: queueing::Args,
 }
 
 /// `tuneboard clone`.

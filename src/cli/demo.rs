@@ -36,6 +36,9 @@ pub struct Args {
     /// Fetch the model without asking
     #[arg(long)]
     yes: bool,
+    /// Do not open the dashboard, and do not wait: whoever asks has one
+    #[arg(long, hide = true)]
+    queue_only: bool,
     /// Another sweep than the usual one
     #[arg(value_name = "KEY=VALUES")]
     pairs: Vec<String>,
@@ -55,17 +58,20 @@ const SWEEP: [&str; 5] =
 
 /// `tuneboard demo`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
-    let dir = context.board_dir.clone().unwrap_or(args.dir);
+    let dir = context.board_dir.clone().unwrap_or_else(|| args.dir.clone());
     let board = Board::init(&dir)?;
     context.board_dir = Some(board.root().to_path_buf());
     let terminal = context.out.tty && !context.json;
     let sweep = match queued(&board)? {
         Some(sweep) => {
-            again(sweep, terminal, context)?;
+            again(sweep, terminal || args.queue_only, context)?;
             sweep
         }
-        None => start(&board, &args.pairs, args.yes, terminal, context)?,
+        None => start(&board, &args, terminal, context)?,
     };
+    if args.queue_only {
+        return Ok(exit::OK);
+    }
     if terminal {
         crate::tui::run(&context.board()?)?;
         return Ok(exit::OK);
@@ -97,22 +103,21 @@ fn again(sweep: SweepId, terminal: bool, context: &mut Context) -> Result<(), Cl
 
 fn start(
     board: &Board,
-    pairs: &[String],
-    yes: bool,
+    args: &Args,
     terminal: bool,
     context: &mut Context,
 ) -> Result<SweepId, CliError> {
     let mut words: Vec<&str> = vec!["tuneboard sweep", "--name", TAG, "--tag", TAG];
     words.extend(SWEEP);
-    words.extend(pairs.iter().map(String::as_str));
-    if !terminal {
+    words.extend(args.pairs.iter().map(String::as_str));
+    if !(terminal || args.queue_only) {
         words.push("--wait");
     }
     data(board)?;
     let asked = words.iter().rev().find(|word| word.starts_with("model="));
     runner::trainer_command(board).map_err(|e| CliError::Place(e.to_string()))?;
     if asked.is_some_and(|word| *word == "model=minilm") {
-        model(board, yes, terminal, context)?;
+        model(board, args.yes, terminal, context)?;
     }
     say(sweep::run, &words, context)?;
     let missing = || CliError::Internal("The demo's sweep was queued and is not there.".into());

@@ -36,6 +36,7 @@ mod paths;
 mod predict;
 mod pruning;
 mod queue;
+mod queueing;
 mod reindex;
 mod rename;
 mod restore;

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::table::{Cell, Table};
 use super::verb::Context;
-use super::{exit, paths, queue, sweep};
+use super::{exit, paths, queueing, sweep};
 use crate::board::Board;
 use crate::order::{check_inputs, disk, name_of, take_model};
 use crate::spec::{RunSpec, SpecError, Strategy, Sweep, Values, is_sweep_key, keys};
@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["wait", "hold"])]
     dry_run: bool,
     #[command(flatten)]
-    queue: queue::Args,
+    queue: queueing::Args,
 }
 
 /// `tuneboard run`.

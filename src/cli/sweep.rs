@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::figures::{counted, value};
-use super::queue;
+use super::queueing;
 use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use super::{exit, figures, paths};
@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["wait", "hold", "dry_run"])]
     replay: bool,
     #[command(flatten)]
-    queue: queue::Args,
+    queue: queueing::Args,
 }
 
 /// `tuneboard sweep`.

@@ -97,7 +97,9 @@ pub fn wait(board: &Board, what: Awaited<'_>, context: &mut Context) -> Result<u
             context.out.flush()?;
             if what.is_over(&reader, &runs)? {
                 what.told(board, &reader, context)?;
-                return conclude(&runs, context);
+                // Lines have told each end; bars have no room for it.
+                let reasons = animated || context.json;
+                return conclude(&runs, reasons, context);
             }
         }
         if interrupted.load(std::sync::atomic::Ordering::Relaxed) {
@@ -123,12 +125,18 @@ pub fn wait(board: &Board, what: Awaited<'_>, context: &mut Context) -> Result<u
     }
 }
 
-fn conclude(runs: &[Run], context: &mut Context) -> Result<u8, CliError> {
+/// Says which runs did not end well, and with `reasons` why.
+fn conclude(runs: &[Run], reasons: bool, context: &mut Context) -> Result<u8, CliError> {
     let is_bad =
         |run: &&Run| !matches!(run.state, RunState::Ended(Outcome::Done | Outcome::Pruned(_)));
     let bad: Vec<&Run> = runs.iter().filter(is_bad).collect();
     if bad.is_empty() {
         return Ok(exit::OK);
+    }
+    for run in bad.iter().take(if reasons { BARS } else { 0 }) {
+        if let Some(why) = run.state.outcome().and_then(Outcome::why) {
+            context.out.aside(format!("{} {}: {why}", run.id, run.state))?;
+        }
     }
     let words: Vec<String> = bad.iter().map(|r| format!("{} {}", r.id, r.state)).collect();
     context.out.aside(format!(

@@ -30,6 +30,21 @@ pub(super) struct Layout {
     pub notes: Vec<String>,
 }
 
+impl Layout {
+    /// Columns of these names with tabs between them, and nothing else.
+    pub fn bare(names: &[&str]) -> Self {
+        Self {
+            dialect: Dialect::plain(b'\t'),
+            at: 0,
+            line: 1,
+            header: false,
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            width: names.len(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// Finds the layout of a file; `text` is not blank.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Bytes of a text file to text.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::error::{DataError, counted};
 
@@ -78,6 +78,9 @@ fn first_wrong(bytes: &[u8]) -> (usize, usize) {
     (at, before.split(|b| *b == b'\n').count())
 }
 
+/// Bytes that are decoded at once.
+const PIECE: usize = 1 << 20;
+
 fn strict(
     encoding: &'static Encoding,
     bytes: &[u8],
@@ -85,14 +88,30 @@ fn strict(
     sure: bool,
 ) -> Result<Decoded, DataError> {
     let name = encoding.name();
-    let whole = encoding.decode_without_bom_handling_and_without_replacement(bytes);
-    let whole = whole.ok_or_else(|| {
+    let wrong = || {
         DataError::file(path, format!("is not {name}: it holds bytes that {name} does not have"))
-    })?;
-    let text = match whole.strip_prefix('\u{feff}') {
-        Some(text) => text.to_owned(),
-        None => whole.into_owned(),
     };
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    // In pieces: for a whole file at once, three times its size is taken beforehand.
+    let mut text = String::with_capacity(bytes.len() + bytes.len() / 16);
+    let mut rest = bytes;
+    loop {
+        let (piece, others) = rest.split_at(rest.len().min(PIECE));
+        rest = others;
+        let most = decoder.max_utf8_buffer_length_without_replacement(piece.len());
+        text.reserve(most.ok_or_else(wrong)?);
+        let (result, _) =
+            decoder.decode_to_string_without_replacement(piece, &mut text, rest.is_empty());
+        if result != DecoderResult::InputEmpty {
+            return Err(wrong());
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
     Ok(Decoded { text, encoding: name, sure })
 }
 
@@ -115,11 +134,14 @@ fn other(bytes: &[u8], path: &str) -> Result<Decoded, DataError> {
     detector.feed(bytes, true);
     let guess = detector.guess(None, Utf8Detection::Deny);
     let few = broken < FEW;
-    let western = WINDOWS_1252.decode_without_bom_handling_and_without_replacement(bytes);
-    let guessed = guess.decode_without_bom_handling_and_without_replacement(bytes);
-    let same = guess == WINDOWS_1252 || (western.is_some() && western == guessed);
+    // What differs between encodings of a byte a letter; the whole text twice would be much memory.
+    let letters: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii()).collect();
+    let read_as =
+        |e: &'static Encoding| e.decode_without_bom_handling_and_without_replacement(&letters);
+    let western = read_as(WINDOWS_1252);
+    let same = guess.is_single_byte() && western == read_as(guess);
     if same && western.is_some() {
-        let sure = !few || all_western_agree(bytes);
+        let sure = !few || all_western_agree(&letters);
         return strict(WINDOWS_1252, bytes, path, sure);
     }
     if few && western.as_deref().is_some_and(is_plain_western) {

@@ -34,6 +34,21 @@ pub(super) fn decide(
         Header::Auto => {}
     }
     let name = |c: usize| first.get(c).map_or("", |f| f.text.trim());
+    // A header with a usual name that comes again is that of a second file behind the first.
+    let usual = |f: &Field<'_>| {
+        let known = |names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(f.text.trim()));
+        known(TEXT_NAMES) || known(LABEL_NAMES)
+    };
+    let again = |row: &&Row<'_>| {
+        row.len() == first.len() && row.iter().zip(first).all(|(value, f)| *value == f.text)
+    };
+    let others: Vec<Row<'_>>;
+    let rows = if first.len() > 1 && first.iter().any(usual) && rows.iter().any(|r| again(&r)) {
+        others = rows.iter().filter(|row| !again(row)).cloned().collect();
+        others.as_slice()
+    } else {
+        rows
+    };
     let signs: Vec<Sign> = (0..first.len()).map(|c| sign(name(c), rows, c)).collect();
     let found = |is: fn(&Sign) -> bool| signs.iter().position(is);
     if found(|s| *s == Sign::Name).is_some() {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::error::DataError;
+use crate::spec::stand_in;
 
 /// What a file's first bytes say it is packed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,9 @@ pub(super) fn refuse_what_is_no_data(
     const ARROW: &str = "is an Arrow or Feather file, which is not read; save it as Parquet in Python: \
                          pandas.read_feather(FILE).to_parquet(\"data.parquet\"), or \
                          datasets.load_from_disk(FOLDER).to_parquet(\"data.parquet\")";
+    if let Some(why) = stand_in(head) {
+        return Err(DataError::file(path, why));
+    }
     let why = match head {
         [] => "is empty",
         [0x80, 2..=5, ..] => PICKLE,
@@ -116,22 +120,15 @@ pub(super) fn refuse_what_is_no_data(
         _ if head.get(257..262) == Some(b"ustar") => {
             "is a tar archive; unpack it and name a file or folder in it"
         }
-        _ if head.starts_with(b"version https://git-lfs") => {
-            "is a Git LFS pointer, not the file itself; `git lfs pull` fetches that"
-        }
-        _ if is_web_page(head) => {
-            "is a web page, not the file itself; download the file's own address"
-        }
         _ if matches!(extension, "pkl" | "pickle" | "joblib") => PICKLE,
         _ if matches!(extension, "arrow" | "feather" | "ipc") => ARROW,
+        _ if extension == "xml" || head.starts_with(b"<?xml") => {
+            "is XML; write its rows as CSV or JSON Lines: pandas.read_xml(FILE).to_csv(\"data.csv\")"
+        }
+        _ if matches!(extension, "yaml" | "yml") => {
+            "is YAML; write its rows as JSON Lines: yq -c '.[]' FILE > data.jsonl"
+        }
         _ => return Ok(()),
     };
     Err(DataError::file(path, why))
-}
-
-fn is_web_page(head: &[u8]) -> bool {
-    let start: Vec<u8> =
-        head.iter().copied().skip_while(u8::is_ascii_whitespace).take(15).collect();
-    let start = start.to_ascii_lowercase();
-    start.starts_with(b"<!doctype html") || start.starts_with(b"<html")
 }

@@ -1,6 +1,7 @@
 //! The files that `data=`, `val=` or `test=` mean: one, a folder of shards, or those that fit a pattern.
 
 mod matching;
+mod natural;
 
 use std::fs;
 use std::io;
@@ -12,6 +13,7 @@ use super::part::{Part, part};
 use crate::spec::locate::{data_path, pattern};
 use crate::spec::{nearest, printable};
 use matching::matching;
+use natural::natural;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,16 +71,21 @@ pub(super) fn find(root: &Path, name: &str) -> Result<Place, DataError> {
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => match pattern(name) {
             (_, Some(_)) => matching(root, name),
-            (_, None) => Err(not_found(&path, name)),
+            (_, None) => Err(not_found(root, &path, name)),
         },
         Err(e) => Err(DataError::io(name, e)),
     }
 }
 
-fn not_found(path: &Path, name: &str) -> DataError {
+fn not_found(root: &Path, path: &Path, name: &str) -> DataError {
     let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    // Where a board has its data.
+    let usual = format!("data/{wanted}");
     let files = path.parent().map(|folder| listed(folder, true)).unwrap_or_default();
-    let nearest = nearest(&wanted, files.iter().map(String::as_str));
+    let nearest = match root.join(&usual).is_file() {
+        true => Some(usual),
+        false => nearest(&wanted, files.iter().map(String::as_str)),
+    };
     DataError::NotFound {
         path: shown(name),
         nearest: nearest.map(|n| printable(&n, 80).into_owned()),
@@ -97,6 +104,12 @@ fn listed(folder: &Path, files: bool) -> Vec<String> {
         .collect();
     names.sort_by_key(|name| natural(name));
     names
+}
+
+/// True for a folder of plain texts.
+fn holds_texts(folder: &Path) -> bool {
+    let files = listed(folder, true);
+    !files.is_empty() && files.iter().all(|file| extension(Path::new(file)) == "txt")
 }
 
 /// Data files in a folder by their extension; Spark's `_SUCCESS` and the like are left out.
@@ -139,6 +152,17 @@ fn folder(path: &Path, name: &str, depth: u32) -> Result<Place, DataError> {
         let with: Vec<&String> = folders.iter().filter(|f| inner(f)).collect();
         return match with.as_slice() {
             [one] => folder(&path.join(one), &format!("{name}/{one}"), depth + 1),
+            // As the film reviews of aclImdb: the folder is the label.
+            [] if folders.len() > 1 && folders.iter().all(|f| holds_texts(&path.join(f))) => {
+                let folders = first_few(&folders, |f| quoted(f));
+                Err(DataError::file(
+                    name,
+                    format!(
+                        "holds a folder for each class ({folders}) with a text a file; write one CSV file with the \
+                         columns text and label"
+                    ),
+                ))
+            }
             [] => {
                 let files = listed(path, true);
                 let hint = if files.is_empty() {
@@ -282,22 +306,6 @@ fn leaf(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A key by which `part-2` comes before `part-10`.
-fn natural(name: &str) -> Vec<(u64, String)> {
-    let mut key = Vec::new();
-    let mut rest = name;
-    while !rest.is_empty() {
-        let words = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(words);
-        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        let (number, after) = after.split_at(digits);
-        key.push((0, word.to_owned()));
-        key.push((number.parse().unwrap_or(u64::MAX), String::new()));
-        rest = after;
-    }
-    key
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,6 +369,11 @@ mod tests {
                 "d",
                 "d holds several data sets (`x`, `y`); name one of them.",
             ),
+            (
+                &["d/pos/1.txt", "d/neg/2.txt"],
+                "d",
+                "a folder for each class (`neg`, `pos`) with a text",
+            ),
             (&["d/notes.txt"], "d", "d is a folder without data files; name a file (`notes.txt`)."),
             (
                 &["d/dataset_dict.json", "d/train/data-00000-of-00001.arrow"],
@@ -369,6 +382,7 @@ mod tests {
             ),
             (&["d/train-00000-of-00002.parquet"], "d", "only 1 of its 2 shards are there"),
             (&["d/a.csv"], "d/b*.csv", "There is no file that fits d/b*.csv."),
+            (&["data/a.csv"], "a.csv", "There is no file a.csv; did you mean `data/a.csv`?"),
             (&["d/valid.csv", "d/test.csv"], "d", "but none to train"),
         ] {
             let got = at(files, name).unwrap_err();

@@ -3,14 +3,15 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::conll;
-use super::delimited::{Delimited, Field};
-use super::dialect::{self, Layout, Shape};
+use super::dialect::{self, Layout};
 use super::encoding::decode;
-use super::error::{DataError, counted, quoted, shown};
+use super::error::{DataError, quoted, shown};
+use super::fasttext;
 use super::json;
 use super::options::Options;
 use super::packed::{Packing, refuse_what_is_no_data, unpack};
 use super::parquet::Table;
+use super::pieces;
 use super::place::{Shard, extension};
 use super::reading::Reading;
 use super::sink::{Column, Sink, Words};
@@ -95,7 +96,7 @@ impl Source {
         sink.lists = self.options.lists;
         let mut notes = Vec::new();
         let Self { names, mut first, options, path, .. } = self;
-        first.read(&mut sink, usize::MAX, &mut notes)?;
+        first.read(&mut sink, ALL, &mut notes)?;
         drop(first);
         for shard in self.others {
             let mut file = FileSource::open(&shard, &options)?;
@@ -113,7 +114,7 @@ impl Source {
             let texts = texts.iter().map(at).collect::<Result<Vec<_>, _>>()?;
             let others = others.iter().map(at).collect::<Result<Vec<_>, _>>()?;
             sink.move_to(&texts, &others);
-            file.read(&mut sink, usize::MAX, &mut notes)?;
+            file.read(&mut sink, ALL, &mut notes)?;
         }
         if sink.rows() == 0 {
             return Err(DataError::file(&path, "has columns but no rows"));
@@ -207,6 +208,10 @@ impl FileSource {
             }
             "CoNLL".clone_into(&mut reading.format);
             (conll::names(width), Body::Conll(text, width))
+        } else if let Some(table) = fasttext::table(&text) {
+            "fastText".clone_into(&mut reading.format);
+            let layout = Layout::bare(&["label", "text"]);
+            (layout.names.clone(), Body::Delimited(table, layout))
         } else {
             let layout = dialect::find(&text, &extension, options, name)?;
             reading.delimited(&layout);
@@ -234,7 +239,12 @@ impl FileSource {
     ) -> Result<(), DataError> {
         let path = self.path.as_str();
         match &mut self.body {
-            Body::Delimited(text, layout) => read_delimited(text, layout, sink, limit, path, notes),
+            Body::Delimited(text, layout) => {
+                // A sixth moves each byte less than three times, however large the file is.
+                let piece =
+                    if limit == ALL { pieces::AT_LEAST.max(text.len() / 6) } else { usize::MAX };
+                pieces::read(text, layout, sink, (limit, piece), path, notes)
+            }
             Body::Json(text) => json::open(text, path)?.read(&self.names, sink, limit, path),
             Body::Conll(text, width) => conll::read(text, *width, sink, limit, path),
             Body::Parquet(table) => table.read(sink, limit, path),
@@ -279,73 +289,8 @@ fn whole(file: &mut fs::File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn read_delimited(
-    text: &str,
-    layout: &Layout,
-    sink: &mut Sink,
-    limit: usize,
-    path: &str,
-    notes: &mut Vec<String>,
-) -> Result<(), DataError> {
-    let mut reader = Delimited::starting(text, layout.dialect, layout.at, layout.line);
-    let mut fields: Vec<Field<'_>> = Vec::new();
-    let named = layout.names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
-    let shape = Shape { width: layout.width, named };
-    // A header is record 0.
-    let first = u64::from(!layout.header);
-    let mut beyond = Vec::new();
-    for row in first.. {
-        if row as usize > limit {
-            break;
-        }
-        let line = reader.next_line();
-        match reader.next(&mut fields) {
-            Ok(true) if row == 0 => continue,
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(open) => {
-                let why = format!(
-                    "opens a quote on line {} that is never closed; if quotes are letters in this file, say quote=none",
-                    open.line
-                );
-                return Err(DataError::row(path, row, why));
-            }
-        }
-        if !shape.fits(&fields) {
-            let (has, header) = (counted(fields.len(), "field"), layout.width);
-            let why = format!("(line {line}) has {has} and the header has {header}");
-            return Err(DataError::row(path, row, why));
-        }
-        if reader.odd.tail && reader.odd.spans {
-            let why = format!(
-                "opens a quote on line {line} that ends within a field some lines below; mend it, or say quote=none \
-                 if quotes are letters in this file"
-            );
-            return Err(DataError::row(path, row, why));
-        }
-        if fields
-            .get(layout.names.len()..)
-            .is_some_and(|more| more.iter().any(|f| !f.text.trim().is_empty()))
-        {
-            beyond.push(row);
-        }
-        sink.fill(|index| {
-            let field = fields.get_mut(index).filter(|f| {
-                let is_null = layout.dialect.backslash && f.text == "\\N";
-                f.quoted || !(f.text.is_empty() || is_null)
-            });
-            Ok(field.map(|field| std::mem::take(&mut field.text)))
-        })?;
-    }
-    if let Some(row) = beyond.first() {
-        let rows = counted(beyond.len(), "row");
-        let path = shown(path);
-        notes.push(format!(
-            "{path}: {rows} with values in columns without a name, the first is row {row}."
-        ));
-    }
-    Ok(())
-}
+/// Asks for all rows of a file, which is read to its end once.
+const ALL: usize = usize::MAX;
 
 fn check_names(path: &str, names: &[String]) -> Result<(), DataError> {
     let mut seen = HashSet::new();

@@ -20,6 +20,15 @@ pub struct Inputs {
     pub words: Vec<Vec<String>>,
 }
 
+/// The columns of a spec's data, in the order of the file.
+///
+/// # Errors
+/// As [`super::load`], as far as the beginning of the file is to blame.
+pub fn columns_of(spec: &RunSpec, root: &Path) -> Result<Vec<String>, DataError> {
+    let place = place::find(root, &spec.data)?;
+    Ok(Source::open(&place.data, &spec.data, &Options::of(spec))?.names)
+}
+
 /// The texts of a file, in its order; it needs no labels. `column` names them, or both of a pair, which
 /// `are_pairs` asks for; without it the usual names are tried, and the only column of a file is taken for
 /// them. The rest of how the file is read is as `spec` says.

@@ -1,12 +1,29 @@
-//! The user's editor, for notes of more than a line.
+//! Programs that take the terminal over for a while: the user's editor, and our own verbs.
 
 use std::env;
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use super::error::{Result, RunnerError};
+
+/// Does a verb of this program on the terminal, for the board at `root`; one that does not end well leaves its words
+/// there until enter is pressed. False then.
+///
+/// # Errors
+/// A program that cannot be started.
+pub fn verb(root: &Path, words: &[&str]) -> Result<bool> {
+    let program = env::current_exe().map_err(RunnerError::io(Path::new("tuneboard")))?;
+    let ended = Command::new(&program).arg("--board").arg(root).args(words).status();
+    let is_well = ended.map_err(RunnerError::io(&program))?.success();
+    if !is_well {
+        let _ = writeln!(io::stderr(), "\nenter goes back to the dashboard");
+        let _ = io::stdin().read_line(&mut String::new());
+    }
+    Ok(is_well)
+}
 
 /// The text as the user leaves it in `$VISUAL`, else `$EDITOR`, else `vi`; `None` if the editor did not
 /// end well. Words of the variable are its arguments; no shell is involved. `name` ends the file's name.

@@ -48,7 +48,7 @@ mod waste;
 
 pub use detach::{ensure, ensure_with, lock_holder};
 pub use doubts::Doubts;
-pub use editor::edit;
+pub use editor::{edit, verb};
 pub use error::RunnerError;
 pub use interrupt::interrupted;
 pub use launch::{

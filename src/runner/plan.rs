@@ -12,6 +12,8 @@ use super::slots::Slot;
 pub struct Waiting {
     /// Its number.
     pub id: RunId,
+    /// The lowest goes first.
+    pub turn: i64,
     /// A site, or `any`.
     pub site: String,
     /// `auto`, `cpu` or `cuda:N`.
@@ -23,12 +25,19 @@ pub struct Waiting {
 impl Waiting {
     /// A run with this spec.
     pub fn new(id: RunId, spec: &RunSpec) -> Self {
-        Self { id, site: spec.site.clone(), device: spec.device.clone(), threads: spec.threads }
+        let turn = i64::from(id.0);
+        Self {
+            id,
+            turn,
+            site: spec.site.clone(),
+            device: spec.device.clone(),
+            threads: spec.threads,
+        }
     }
 
     /// A run of the queue. One that has been at work goes on where its checkpoints lie.
     pub fn of(run: &Run) -> Self {
-        let waiting = Self::new(run.id, &run.spec);
+        let waiting = Self { turn: run.turn, ..Self::new(run.id, &run.spec) };
         match &run.placement {
             Some(placement) if run.attempt > 0 => Self { site: placement.site.clone(), ..waiting },
             _ => waiting,
@@ -56,7 +65,7 @@ pub struct Assignments {
     pub never: Vec<(RunId, String)>,
 }
 
-/// Gives the free slots to the queue in the order of its ids. `sites` are in the order of preference,
+/// Gives the free slots to the queue in its order. `sites` are in the order of preference,
 /// `taken` says where live runs are. A run that is pinned to a busy site or device waits without holding
 /// up those behind it.
 ///
@@ -69,7 +78,7 @@ pub fn plan(
     peak: &dyn Fn(RunId) -> Option<u64>,
 ) -> Assignments {
     let mut order: Vec<&Waiting> = queue.iter().collect();
-    order.sort_by_key(|run| run.id);
+    order.sort_by_key(|run| (run.turn, run.id));
     let mut free: Vec<(usize, &str, &Slot)> = Vec::new();
     for (rank, offer) in sites.iter().enumerate().filter(|(_, offer)| offer.open) {
         let is_free = |slot: &&Slot| {
@@ -176,6 +185,7 @@ mod tests {
             site: "local".to_owned(),
             device: (*device).to_owned(),
             threads: 0,
+            turn: i64::from(*id),
         };
         runs.iter().map(run).collect()
     }
@@ -213,7 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_goes_by_id() {
+    fn the_queue_goes_by_turn() {
+        let mut moved = queue(&[(1, "auto"), (2, "auto"), (3, "auto")]);
+        moved[2].turn = -4;
+        let slots = slots(&["cpu", "cpu"]);
+        let plan = planned(&moved, &[offer("local", &slots)], &[]);
+        let order: Vec<u32> = plan.start.iter().map(|(id, _)| id.0).collect();
+        assert_eq!(order, [3, 1]);
         check(
             &[(7, "auto"), (3, "auto"), (5, "auto")],
             &["cpu", "cpu"],
@@ -274,6 +290,7 @@ mod tests {
     /// Where each run goes, of runs that ask for these sites.
     fn places(asked: &[&str], sites: &[Offer], taken: &[(&str, &str)]) -> Vec<String> {
         let run = |(i, site): (usize, &&str)| Waiting {
+            turn: i as i64,
             id: RunId(i as u32),
             site: (*site).to_owned(),
             device: "auto".to_owned(),

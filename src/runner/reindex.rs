@@ -229,6 +229,9 @@ fn take_in(
     store.set_archived(&[id], noted.archived == Some(true))?;
     store.set_part(id, part(&old, &meta), None)?;
     if is_waiting(board, id, &old, &meta) {
+        if let Some(place) = noted.place {
+            store.set_place(id, place)?;
+        }
         // Never started, or to be started anew: what its folder may hold will be cleared.
         return Ok(());
     }

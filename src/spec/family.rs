@@ -103,6 +103,10 @@ pub enum LanguageModel {
     Causal(&'static str),
 }
 
+/// Stands before the `model_type` of an exported model whose head no class of transformers has, so that
+/// transformers refuses it rather than draw another head.
+pub const OWN_HEAD: &str = "tuneboard-";
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -110,7 +114,7 @@ impl fmt::Display for Family {
 }
 
 impl Family {
-    /// The family that a config describes: by its `model_type`, or an ELMo's `options.json`, which has
+    /// The family that a config describes: by its `model_type`, with [`OWN_HEAD`] before it or without; or an ELMo's `options.json`, which has
     /// none.
     ///
     /// # Errors
@@ -120,7 +124,8 @@ impl Family {
         if kind.is_none() && config.get("lstm").is_some_and(Value::is_object) {
             return Ok(Self::Elmo);
         }
-        let known = Self::ALL.iter().find(|family| kind == Some(family.name()));
+        let own = kind.map(|kind| kind.strip_prefix(OWN_HEAD).unwrap_or(kind));
+        let known = Self::ALL.iter().find(|family| own == Some(family.name()));
         known.copied().ok_or_else(|| {
             let kind = kind.map_or("no model_type".to_owned(), |k| format!("model_type `{k}`"));
             let names: Vec<&str> = Self::ALL.iter().map(|family| family.name()).collect();
@@ -280,6 +285,8 @@ mod tests {
         assert_eq!(names.len(), Family::ALL.len());
         for family in Family::ALL {
             assert_eq!(Family::of_config(&json!({ "model_type": family.name() })), Ok(*family));
+            let own = format!("{OWN_HEAD}{family}");
+            assert_eq!(Family::of_config(&json!({ "model_type": own })), Ok(*family));
             let row = family.row();
             assert!(row.pools.iter().all(|pool| family.pool(*pool, None) == Ok(*pool)));
             assert!(!row.pools.is_empty() && !row.pools.contains(&Pool::Auto), "{family}");

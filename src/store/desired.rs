@@ -32,7 +32,7 @@ impl Store {
             let back = tx
                 .prepare_cached(
                     "UPDATE run SET state = 'queued', outcome = NULL, ended = NULL,
-                       settled = NULL, process = NULL, placement = NULL,
+                       settled = NULL, process = NULL, placement = NULL, place = NULL,
                        part = CASE state WHEN 'pruned' THEN ?2 ELSE part END
                      WHERE id = ?1 AND class > 2",
                 )?

@@ -57,6 +57,8 @@ pub(super) enum Entry {
     },
     /// They were put back into the queue.
     Again { runs: Vec<RunId> },
+    /// Where runs that wait were moved to.
+    Places { places: Vec<(RunId, i64)> },
     /// A run's name.
     Name { run: RunId, name: String },
     /// Its tags.
@@ -94,6 +96,8 @@ pub struct Noted {
     pub trashed: Option<bool>,
     /// When it was last put into the queue.
     pub queued: Option<Millis>,
+    /// Where in the queue it was moved to.
+    pub place: Option<i64>,
     /// Forgotten for ever.
     pub purged: bool,
 }
@@ -113,6 +117,7 @@ impl Noted {
             archived: self.archived.or(other.archived),
             trashed: self.trashed.or(other.trashed),
             queued: self.queued.or(other.queued),
+            place: self.place.or(other.place),
             purged: other.purged,
         }
     }
@@ -267,7 +272,13 @@ impl History {
             Entry::Again { runs } => self.each(&runs, |noted| {
                 noted.queued = Some(t);
                 noted.desired = Some(Desired::Run);
+                noted.place = None;
             }),
+            Entry::Places { places } => {
+                for (id, place) in places {
+                    self.each(&[id], |noted| noted.place = Some(place));
+                }
+            }
             Entry::Name { run, name } => {
                 self.each(&[run], |noted| noted.name = Some(name.clone()));
             }

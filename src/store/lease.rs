@@ -38,7 +38,7 @@ impl Reader {
                 "SELECT id, class FROM run INDEXED BY run_open
                  WHERE state IN ('queued', 'starting', 'running', 'stopping')
                    OR (state = 'stopped' AND wish = 'run')
-                 ORDER BY class <> 2, class, id",
+                 ORDER BY class <> 2, class, turn, id",
             )?;
             let mut found = query.query(())?;
             let (mut runs, mut waiting) = (Vec::new(), 0);

@@ -11,7 +11,7 @@ struct Migration {
 }
 
 const MIGRATIONS: &[Migration] =
-    &[FIRST, CREATED, SITES, PARENT, PEAK, IDENTITY, DEVICE_TIME, PART, SETTLED];
+    &[FIRST, CREATED, SITES, PARENT, PEAK, IDENTITY, DEVICE_TIME, PART, SETTLED, TURN];
 
 const FIRST: Migration = Migration {
     reason: "The first tables. Points lie in columnar chunks (see points.rs), because a row per \
@@ -227,6 +227,20 @@ const SETTLED: Migration = Migration {
     reason: "A search is replayed with what was known when a trial was chosen. A run ends with its last event; that it has \
              ended is known once the runner says so, which is later where it was killed. A column: it costs nothing.",
     sql: "ALTER TABLE run ADD COLUMN settled INTEGER; -- when its end became known; NULL = as it ended, or not ended",
+    then: None,
+};
+
+const TURN: Migration = Migration {
+    reason: "Runs that wait are started in the order in which their user wants them, which is that of their numbers \
+             until one is moved. The index that the runner reads holds that order; it holds only runs that have not \
+             ended. Costs nothing but a pass over the runs, once.",
+    sql: "
+ALTER TABLE run ADD COLUMN place INTEGER; -- where it was moved to
+ALTER TABLE run ADD COLUMN turn INTEGER AS (coalesce(place, id)) VIRTUAL;
+DROP INDEX run_open;
+CREATE INDEX run_open ON run(class, turn, id) WHERE state IN ('queued', 'starting', 'running', 'stopping')
+  OR (state = 'stopped' AND wish = 'run');
+",
     then: None,
 };
 

@@ -36,6 +36,7 @@ mod thin;
 mod time;
 mod trash;
 mod trials;
+mod turn;
 mod words;
 
 use std::path::PathBuf;
@@ -53,6 +54,7 @@ pub use run::{
 };
 pub use salvage::Salvaged;
 pub use trials::{is_spent, rests, trials_at};
+pub use turn::Move;
 
 /// A read-only connection.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::spec::{Desired, Flag, Outcome, Part, Placement, RunId, RunSpec, RunSt
 
 /// The columns that [`run`] reads, in its order.
 const COLUMNS: &str = "id, name, spec, spec_hash, sweep, wish, state, outcome, placement, created,
-    started, ended, last_event, device_time, pass, flags, attempt, step, epoch, facts, best_epoch, spark, tags, note, archived, part, settled";
+    started, ended, last_event, device_time, pass, flags, attempt, step, epoch, facts, best_epoch, spark, tags, note, archived, part, settled, turn";
 
 impl Reader {
     /// These runs, in this order; ids that do not exist are left out.
@@ -99,6 +99,7 @@ fn run(r: &Row) -> Result<Run> {
         archived: r.get::<_, i64>("archived")? & 1 == 1,
         part: Part::of_number(r.get("part")?),
         settled: r.get("settled")?,
+        turn: r.get("turn")?,
     })
 }
 

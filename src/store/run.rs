@@ -77,6 +77,9 @@ pub struct Run {
     pub part: Part,
     /// When the runner learnt that it had ended: not before that could a search know of it.
     pub settled: Option<Millis>,
+    /// Its place in the queue: runs that wait start in the order of this number, which is the run's own unless it
+    /// was moved.
+    pub turn: i64,
 }
 
 /// The length of a run's sparkline.
@@ -371,6 +374,7 @@ impl Run {
             archived: false,
             part: Part::Trial,
             settled: None,
+            turn: i64::from(id),
         }
     }
 }

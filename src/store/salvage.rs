@@ -85,6 +85,7 @@ impl Reader {
             archived: archived.map(|bits| bits & 1 == 1),
             trashed: archived.map(|bits| bits & 2 == 2),
             queued: None,
+            place: None,
             purged: false,
         };
         let outcome = text("outcome");

@@ -1,5 +1,6 @@
 //! The dashboard's loop: one message at a time changes the state; the screen follows.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -77,6 +78,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
         urgent: true,
         stale: true,
         done: None,
+        root: board.root().to_path_buf(),
     };
     if let Ok(message) = messages.recv_timeout(FIRST) {
         app.hear(message, &mut tty)?;
@@ -109,6 +111,8 @@ struct App {
     /// The screen is not what the state says.
     stale: bool,
     done: Option<Result<(), TuiError>>,
+    /// The board's folder.
+    root: PathBuf,
 }
 
 impl App {
@@ -240,6 +244,7 @@ impl App {
             }
             Some(Effect::Picture) => self.picture(),
             Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,
+            Some(Effect::Verb(words)) => self.verb(words, tty)?,
             Some(Effect::Suspend) if terminal::can_suspend() => terminal::ask_to_suspend(),
             Some(Effect::Suspend) => {
                 self.view.refuse("There is no shell to go back to.");
@@ -275,6 +280,27 @@ impl App {
             Ok(Some(_)) => {}
             Ok(None) => {
                 self.view.refuse("The editor did not end well; the note stays as it was.");
+            }
+            Err(error) => self.view.refuse(error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Leaves the terminal to a verb of the command line.
+    fn verb(&mut self, words: &[&str], tty: &mut Tty) -> Result<(), TuiError> {
+        self.gate.close();
+        terminal::restore();
+        let done = runner::verb(&self.root, words);
+        let back = tty.enter_again();
+        self.gate.open();
+        back.map_err(TuiError::Terminal)?;
+        self.view.area = tty.area();
+        self.view.runs.begun += 1;
+        self.view.runs.step = None;
+        match done {
+            Ok(true) => {}
+            Ok(false) => {
+                self.view.refuse(format!("`tuneboard {}` did not end well.", words.join(" ")));
             }
             Err(error) => self.view.refuse(error.to_string()),
         }

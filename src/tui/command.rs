@@ -1,6 +1,7 @@
 //! What a key asks for outside of the view.
 
 use crate::spec::{RunId, Sweep, SweepId};
+use crate::store::Move;
 use crate::tui::background::TextsQuestion;
 use crate::tui::preview::Preview;
 
@@ -21,6 +22,8 @@ pub enum Effect {
     Theme,
     /// Back to the shell.
     Suspend,
+    /// Do a verb of the command line in the terminal.
+    Verb(&'static [&'static str]),
     /// Edit a run's note in the user's editor, beginning with this text.
     Editor(RunId, String),
 }
@@ -36,6 +39,8 @@ pub enum Command {
     Resume(Vec<RunId>),
     /// Train these runs again from the start.
     Retry(Vec<RunId>),
+    /// Give these runs, which wait, another place in the queue.
+    Move(Vec<RunId>, Move),
     /// Give these runs these tags, and no others.
     Tags(Vec<RunId>, Vec<String>),
     /// Write a run's note.

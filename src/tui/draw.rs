@@ -65,7 +65,7 @@ fn trouble(health: &Health) -> Option<Vec<&str>> {
     match health {
         Health::Ready => None,
         Health::Opening => Some(vec!["opening the board"]),
-        Health::NoDatabase => Some(screens::runs::WELCOME.to_vec()),
+        Health::NoDatabase => Some(vec!["No runs yet.", "", "1 leads to the first."]),
         Health::Broken(why) => Some(vec!["The board cannot be read just now.", "", why]),
     }
 }

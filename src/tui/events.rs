@@ -5,7 +5,7 @@ use crossterm::event::{
 };
 use ratatui::layout::{Position, Rect};
 
-use super::background::Question;
+use super::background::{Question, Which, folder_of};
 use super::canvas::Target;
 use super::command::Effect;
 use super::keys::{DOWN, Keymap, UP};
@@ -42,8 +42,11 @@ pub fn input(
 pub fn question(view: &View, snap: &Snapshot) -> Option<Question> {
     match &view.popup {
         Some(Popup::Pick(pick)) => {
-            let name = pick.names(snap).get(pick.at).map(|name| (*name).to_owned());
-            Some(Question::Choices(pick.which, name))
+            let name = match pick.which {
+                Which::Columns => view.form.as_ref().and_then(|form| form.one("data")),
+                _ => pick.names(snap).get(pick.at).map(|name| (*name).to_owned()),
+            };
+            Some(Question::Choices(pick.which, folder_of(pick.line.text()), name))
         }
         Some(Popup::Prompt(Prompt::Filter, _)) => Some(Question::Known),
         _ => screens::of(view.screen).question(view, snap),

@@ -136,6 +136,13 @@ impl Form {
         }
     }
 
+    /// The value of a key that has one alone.
+    pub fn one(&self, key: &str) -> Option<String> {
+        let at = KEYS.iter().position(|known| known.name == key)?;
+        let text = self.texts.get(at)?.trim();
+        (!text.is_empty() && !text.contains(',')).then(|| text.to_owned())
+    }
+
     /// Writes into a line.
     pub fn set(&mut self, row: Row, words: &str) {
         let words = words.trim();

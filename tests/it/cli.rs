@@ -212,6 +212,8 @@ fn desired_states_change_what_they_say_and_nothing_else() {
     shell.refuses(&["retry", "s1"], 2, "add --from-start");
     assert_eq!(shell.ok(&["stop", "r1", "r2"]), "Stopping r1.\nr2 has ended already (done).\n");
     until("r1 is stopped", || shell.json(&["show", "r1"])["outcome"] == json!("stopped"));
+    shell.refuses(&["resume", "r1", "epochs=8"], 2, "`tuneboard clone r1 init=r1 epochs=8`");
+    shell.refuses(&["resume", "epochs=8", "r1"], 2, "so it takes no `epochs=8`");
     assert_eq!(shell.ok(&["resume", "r1"]), "Resuming r1.\n");
     until("r1 is done", || shell.json(&["show", "r1"])["outcome"] == json!("done"));
     assert_eq!(shell.ok(&["retry", "--from-start", "r1"]), "Back in the queue: r1.\n");

@@ -181,36 +181,60 @@ fn every_tasks_export_gives_the_same_in_transformers() {
     are_as_transformers_has_them(&shell, &folders);
 }
 
-/// The pool that MiniLM has by default has no class in transformers: the card ships the lines that load the model, and
-/// claims nothing else.
+/// A head that no class of transformers has is exported under a `model_type` that transformers does not know, with a
+/// class of its own; the card claims nothing else. tuneboard takes the folder back.
 #[test]
 fn a_card_claims_only_what_is_so() {
-    let card = |pool: &str| {
+    let export = |pool: &str| {
         let shell = trained(pool);
         let told = shell.run(&["export", "r1", "--to", "out"]);
         let card = std::fs::read_to_string(shell.path("out/README.md")).unwrap();
-        (told.err.contains("transformers has no class with this head"), card)
+        (told.err.contains("transformers has no class with this head"), card, shell)
     };
-    let (warned, mean) = card("pool=auto");
-    assert!(warned && !mean.contains("library_name") && !mean.contains("pipeline_tag"), "{mean}");
-    assert!(mean.contains("classifier.weight"), "{mean}");
-    let (warned, cls) = card("pool=cls");
+    let (warned, mean, shell) = export("pool=mean");
+    assert!(warned && mean.contains("trust_remote_code=True"), "{mean}");
+    assert!(mean.contains("custom_code"), "{mean}");
+    let exported = config(&shell, "out");
+    assert_eq!(exported["model_type"], "tuneboard-bert");
+    let class = exported["architectures"][0].as_str().unwrap();
+    let code = std::fs::read_to_string(shell.path("out/modeling_tuneboard.py")).unwrap();
+    assert!(code.contains(&format!("class {class}(")), "{class}");
+    // Trained on, it is a BERT again.
+    shell.ok(&["clone", "r1", "model=out", "--wait"]);
+    let again = config(&shell, "runs/r2/checkpoints/best");
+    assert_eq!((&again["model_type"], again.get("auto_map")), (&json!("bert"), None));
+    let ask = |id: &str| shell.json(&["predict", id, "free entry to win"])[0].clone();
+    assert_eq!(ask("r1")["probabilities"].as_object().unwrap().len(), 2);
+    let (warned, cls, _) = export("pool=cls");
     assert!(!warned && cls.contains("library_name: transformers"), "{cls}");
     assert!(cls.contains("BertForSequenceClassification.from_pretrained"), "{cls}");
 }
 
+/// By the lines of its card the exported model says what the run says; without trust transformers refuses it.
 #[test]
 #[ignore = "needs a Python with transformers and torch: TUNEBOARD_PYTHON"]
 fn the_lines_of_the_card_give_what_the_run_says() {
     let texts = ["free entry to win a prize, text now", "ok, see you at home", "naïve Ünïcode 😀"];
     let python = std::env::var("TUNEBOARD_PYTHON").unwrap_or_else(|_| "python3".into());
-    for pool in ["pool=auto", "pool=max"] {
+    for pool in ["pool=auto", "pool=mean", "pool=max", "pool=cls"] {
         let shell = trained(pool);
         shell.ok(&["export", "r1", "--to", "out"]);
         let card = std::fs::read_to_string(shell.path("out/README.md")).unwrap();
         let lines = card.split("```python").nth(1).unwrap().split("```").next().unwrap();
         let code = format!(
-            "{lines}\nimport json, sys\nprint(json.dumps(torch.softmax(logits(sys.argv[1:]), -1).tolist()))"
+            "{lines}
+import json, sys, torch
+from transformers import AutoModelForSequenceClassification
+batch = tokenizer(sys.argv[1:], padding=True, return_tensors='pt')
+with torch.no_grad():
+    print(json.dumps(torch.softmax(model.eval()(**batch).logits, -1).tolist()))
+try:
+    again, told = AutoModelForSequenceClassification.from_pretrained('.', trust_remote_code=False,
+                                                                     output_loading_info=True)
+    assert not told['missing_keys'] and type(again) is type(model), told
+except ValueError as refused:
+    assert 'trust_remote_code' in str(refused), refused
+"
         );
         let said = Command::new(&python)
             .args(["-c", &code])
@@ -218,7 +242,7 @@ fn the_lines_of_the_card_give_what_the_run_says() {
             .current_dir(shell.path("out"))
             .output()
             .unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        assert!(said.status.success(), "{pool}: {}", String::from_utf8_lossy(&said.stderr));
         let theirs: Vec<[f64; 2]> = serde_json::from_slice(&said.stdout).unwrap();
         let ours = shell.json(&[&["predict", "r1"], &texts[..]].concat());
         for (ours, theirs) in ours.as_array().unwrap().iter().zip(&theirs) {

@@ -18,8 +18,8 @@ enum Loader {
     Class(String),
     /// peft, onto the checkpoint that the adapter stands beside.
     Peft,
-    /// An encoder of transformers, and a head over the mean or the largest of its vectors, which no class has.
-    Pooled(String),
+    /// A class of our own beside the weights, which transformers runs where it is trusted; and its pool.
+    Shipped(String),
     /// tuneboard alone.
     Own,
 }
@@ -32,43 +32,17 @@ impl Loader {
         }
         let config = fs::read(folder.join("config.json")).unwrap_or_default();
         let config: Value = serde_json::from_slice(&config).unwrap_or_default();
+        if config["auto_map"].is_object() {
+            return Self::Shipped(config["tuneboard_pool"].as_str().unwrap_or_default().to_owned());
+        }
         if let Some(class) = config["architectures"][0].as_str() {
             return Self::Class(class.to_owned());
-        }
-        let pool = config["tuneboard_pool"].as_str().unwrap_or_default();
-        // The head of the others has a layer more.
-        if config["model_type"] == "bert" && ["mean", "max"].contains(&pool) {
-            return Self::Pooled(pool.to_owned());
         }
         Self::Own
     }
 
     /// Python that loads it, or words where there is none.
-    fn lines(&self, max_length: u32) -> String {
-        let pooled = |vectors: &str| {
-            format!(
-                "```python\n\
-                 import torch\n\
-                 from safetensors.torch import load_file\n\
-                 from transformers import AutoModel, AutoTokenizer\n\
-                 \n\
-                 folder = \".\"\n\
-                 tokenizer = AutoTokenizer.from_pretrained(folder)\n\
-                 encoder = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()\n\
-                 head = load_file(f\"{{folder}}/model.safetensors\")\n\
-                 \n\
-                 \n\
-                 @torch.no_grad()\n\
-                 def logits(texts):\n\
-                 \x20   batch = tokenizer(texts, padding=True, truncation=True, max_length={max_length}, \
-                 return_tensors=\"pt\")\n\
-                 \x20   hidden = encoder(**batch).last_hidden_state\n\
-                 \x20   mask = batch[\"attention_mask\"].unsqueeze(-1)\n\
-                 \x20   vectors = {vectors}\n\
-                 \x20   return vectors @ head[\"classifier.weight\"].T + head[\"classifier.bias\"]\n\
-                 ```\n"
-            )
-        };
+    fn lines(&self) -> String {
         match self {
             Self::Class(class) => format!(
                 "```python\nfrom transformers import AutoTokenizer, {class}\n\n\
@@ -77,10 +51,12 @@ impl Loader {
             Self::Peft => {
                 "With peft, onto the checkpoint that `adapter_config.json` names.\n".to_owned()
             }
-            Self::Pooled(pool) if pool == "max" => {
-                pooled("hidden.masked_fill(mask == 0, -1e30).amax(1)")
-            }
-            Self::Pooled(_) => pooled("(hidden * mask).sum(1) / mask.sum(1).clamp(min=1)"),
+            Self::Shipped(pool) => format!(
+                "```python\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n\
+                 # The head reads the {pool} of the token vectors. No class of transformers does; modeling_tuneboard.py has one.\n\
+                 model = AutoModelForSequenceClassification.from_pretrained(\".\", trust_remote_code=True)\n\
+                 tokenizer = AutoTokenizer.from_pretrained(\".\", trust_remote_code=True)\n```\n"
+            ),
             Self::Own => {
                 "`tuneboard-train predict DIR` answers texts; no other library has this head.\n"
                     .to_owned()
@@ -92,9 +68,10 @@ impl Loader {
 /// What a person should know who exports the model of that folder.
 pub fn notice(folder: &Path) -> Option<String> {
     match Loader::of(folder) {
-        Loader::Pooled(pool) => Some(format!(
-            "transformers has no class with this head (pool={pool}): AutoModelForSequenceClassification would draw a \
-             new one. README.md has the lines that load it; a run with pool=cls exports as one of its classes."
+        Loader::Shipped(pool) => Some(format!(
+            "transformers has no class with this head (pool={pool}). modeling_tuneboard.py has one, which \
+             trust_remote_code=True loads; without that transformers refuses. A run with pool=cls exports as one of \
+             its own classes."
         )),
         Loader::Own => {
             Some("No class of transformers has this head; README.md says what loads it.".to_owned())
@@ -128,17 +105,22 @@ pub fn card(run: &Run, folder: &Path) -> String {
         Loader::Class(class) if class.ends_with("ForTokenClassification") => {
             "library_name: transformers\npipeline_tag: token-classification\n"
         }
+        Loader::Shipped(_) => "library_name: transformers\npipeline_tag: text-classification\n",
         Loader::Class(_) => "library_name: transformers\n",
         Loader::Peft => "library_name: peft\n",
         // A hub would offer to load it by a class that it has not.
-        Loader::Pooled(_) | Loader::Own => "",
+        Loader::Own => "",
+    };
+    let tags = match &loader {
+        Loader::Shipped(_) => "tuneboard, custom_code",
+        _ => "tuneboard",
     };
     let mut text = format!(
-        "---\n{library}tags: [tuneboard]\n---\n# {name}\n\nFine-tuned by tuneboard, run {} ({}).\n\n{}\n\
+        "---\n{library}tags: [{tags}]\n---\n# {name}\n\nFine-tuned by tuneboard, run {} ({}).\n\n{}\n\
          | key | value |\n|---|---|\n",
         run.id,
         &run.spec_hash.get(..12).unwrap_or(&run.spec_hash),
-        loader.lines(spec.max_length)
+        loader.lines()
     );
     text.push_str(&honest(run, folder));
     for key in crate::spec::keys::KEYS {

@@ -2,6 +2,7 @@
 
 mod card;
 mod model;
+mod own_head;
 mod pictures;
 mod tables;
 mod units;

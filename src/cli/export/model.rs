@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{card, units};
+use super::{card, own_head, units};
 use crate::board::{Board, is_within};
 use crate::cli::error::CliError;
 use crate::dataset::remove_left_over;
@@ -93,7 +93,7 @@ fn with_whole_path(config: &str, root: &Path) -> String {
 
 fn fill(board: &Board, run: &Run, from: &Path, folder: &Path) -> Result<Written, CliError> {
     fs::create_dir_all(folder).map_err(cannot(folder))?;
-    let mut written = Written { files: Vec::new(), bytes: 0, notice: card::notice(from) };
+    let mut written = Written { files: Vec::new(), bytes: 0, notice: None };
     for name in FILES.into_iter().chain(TOKENIZER_FILES) {
         let (source, to) = (from, folder.join(name));
         let from = source.join(name);
@@ -126,6 +126,11 @@ fn fill(board: &Board, run: &Run, from: &Path, folder: &Path) -> Result<Written,
     if run.spec.task == Task::Regress && folder.join("model.safetensors").is_file() {
         units::restore(folder)?;
     }
+    // An adapter's head stands in the base's class, and its config.json says nothing of it.
+    if folder.join("model.safetensors").is_file() {
+        written.files.extend(own_head::mark(folder)?);
+    }
+    written.notice = card::notice(folder);
     let card = card::card(run, folder);
     written.bytes += card.len() as u64;
     written.files.push("README.md");

@@ -185,6 +185,13 @@ fn columns_of<'a>(
     columns: Vec<Vec<&'a str>>,
     path: &str,
 ) -> Result<Rows<'a>, DataError> {
+    if names.len() > 1 && names.iter().all(|name| part(name).is_some()) {
+        let key = names.first().map_or("", String::as_str);
+        let splits = first_few(&names, |name| quoted(name));
+        let why =
+            format!("holds the splits {splits}; write one file for each: `jq -c '.{key}[]' FILE`");
+        return Err(DataError::file(path, why));
+    }
     let lengths: HashSet<usize> = columns.iter().map(Vec::len).collect();
     if lengths.len() > 1 {
         let lengths: Vec<String> = names

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use tch::Tensor;
-use tuneboard::spec::family::whole;
+use tuneboard::spec::family::{OWN_HEAD, whole};
 use tuneboard::spec::locate;
 
 use crate::error::TrainError;
@@ -14,7 +14,7 @@ use crate::error::TrainError;
 /// No config is larger.
 const LARGEST: u64 = 16 << 20;
 
-/// Reads `config.json` as it stands, or a published ELMo's `options.json` with the `model_type` that it
+/// Reads `config.json` as it stands, under the family's own `model_type`, or a published ELMo's `options.json` with the `model_type` that it
 /// lacks.
 ///
 /// # Errors
@@ -32,6 +32,11 @@ pub fn read(folder: &Path) -> Result<Value, TrainError> {
         && let Some(options) = json.as_object_mut()
     {
         options.insert("model_type".into(), "elmo".into());
+    }
+    // An exported model comes back.
+    let family = json["model_type"].as_str().and_then(|kind| kind.strip_prefix(OWN_HEAD));
+    if let Some(family) = family.map(str::to_owned) {
+        json["model_type"] = family.into();
     }
     Ok(json)
 }

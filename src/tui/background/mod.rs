@@ -6,6 +6,7 @@ mod compare;
 mod form;
 mod known;
 mod scores;
+mod start;
 mod sweep;
 mod texts;
 
@@ -17,21 +18,25 @@ use self::texts::Files;
 use crate::board::Board;
 use crate::spec::Sweep;
 
-pub use choices::{Choices, Which};
+pub use choices::{Choices, Which, expanded, folder_of};
 pub use compare::{CompareQuestion, Compared};
 pub use form::{FormFacts, Twin};
 pub use known::Known;
 pub use scores::{Found, LabelLine, Other, ScoresAnswer, ScoresQuestion, TargetPoints, Two};
 #[cfg(test)]
 pub use scores::{found, other};
+pub use start::Start;
 pub use sweep::{SweepFacts, SweepQuestion};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
 
 /// What a screen wants to know.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
-    /// Which models or data files the board has, and what is in the named one.
-    Choices(Which, Option<String>),
+    /// Which models or data files the board or the folder that is typed has, or which columns the named file,
+    /// and what is in the named one.
+    Choices(Which, String, Option<String>),
+    /// What an empty board has to begin with; asked anew after each number of things that were done for it.
+    Start(u32),
     /// What these runs would meet and take.
     Form(Box<Sweep>),
     /// How runs differ.
@@ -51,6 +56,8 @@ pub enum Question {
 pub struct Answers {
     /// Models and data files.
     pub choices: Option<Arc<Choices>>,
+    /// What there is to begin with.
+    pub start: Option<Arc<Start>>,
     /// For the launch form.
     pub form: Option<Arc<FormFacts>>,
     /// Runs side by side, or why they are not, and what it answers.
@@ -75,9 +82,10 @@ pub fn serve(board: &Board, questions: &Receiver<Question>, mut out: impl FnMut(
             question = newer;
         }
         match question {
-            Question::Choices(which, name) => {
-                answers.choices = Some(Arc::new(choices::look(board, which, name)));
+            Question::Choices(which, folder, name) => {
+                answers.choices = Some(Arc::new(choices::look(board, which, &folder, name)));
             }
+            Question::Start(_) => answers.start = Some(Arc::new(Start::of(board))),
             Question::Form(sweep) => answers.form = Some(Arc::new(forms.answer(board, *sweep))),
             Question::Compare(asked) => {
                 let answer = Arc::new(compare::compared(board, &asked));

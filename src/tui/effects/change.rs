@@ -1,5 +1,5 @@
 use crate::spec::{Desired, RunId};
-use crate::store::{Run, Store, StoreError};
+use crate::store::{Move, Run, Store, StoreError};
 use crate::tui::allowed;
 use crate::tui::command::Command;
 
@@ -28,6 +28,16 @@ pub fn change(store: &mut Store, command: Command) -> Result<String, StoreError>
             let ids = pick(store, &ids, |run| run.state.outcome().is_some())?;
             store.requeue(&ids, true)?;
             said(&ids, "queued again from the start", "Only a run that has ended can be retried.")
+        }
+        Command::Move(ids, to) => {
+            let moved = store.move_in_queue(&ids, to)?;
+            let place = match to {
+                Move::First => "at the top of the queue",
+                Move::Last => "at the end of the queue",
+                Move::Up => "one up",
+                Move::Down => "one down",
+            };
+            said(&moved, place, "It stands there already.")
         }
         Command::Tags(ids, tags) => {
             for id in &ids {

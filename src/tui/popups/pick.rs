@@ -4,10 +4,11 @@ use ratatui::layout::Rect;
 use super::frame::over;
 use crate::board::Model;
 use crate::dataset::Profile;
-use crate::tui::background::Which;
+use crate::tui::background::{Which, expanded};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::layout::scrolled;
+use crate::tui::line::Line;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
 use crate::tui::view::{Pick, Popup, View};
@@ -16,10 +17,14 @@ use crate::tui::widgets::typed::typed;
 /// Takes a key.
 pub fn press(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) {
     let names = pick.names(snap);
-    let typed = pick.line.text().trim();
-    let chosen = names.get(pick.at).copied().unwrap_or(typed).replace(',', "\\,");
+    let typed = expanded(pick.line.text().trim());
+    let chosen = names.get(pick.at).copied().unwrap_or(&typed).replace(',', "\\,");
     match key.code {
         KeyCode::Esc => return,
+        // A folder is gone into.
+        KeyCode::Enter | KeyCode::Tab if chosen.ends_with('/') && !names.is_empty() => {
+            (pick.line, pick.at) = (Line::new(&chosen), 0);
+        }
         KeyCode::Enter | KeyCode::Tab => {
             if let Some(form) = view.form.as_mut().filter(|_| !chosen.is_empty()) {
                 let before = form.text(pick.row).to_owned();
@@ -45,10 +50,7 @@ pub fn press(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) {
 /// Names at the left, what is in the one under the cursor at the right.
 pub fn draw(canvas: &mut Canvas, area: Rect, pick: &Pick, snap: &Snapshot) {
     let theme = canvas.theme;
-    let title = match pick.which {
-        Which::Models => "model",
-        Which::Data => "data",
-    };
+    let title = pick.key();
     let names = pick.names(snap);
     let height = (names.len() as u16 + 5).clamp(15, 26);
     let inner = over(canvas, area, 110, height, title, "enter takes it, tab adds it to a list");
@@ -64,20 +66,35 @@ pub fn draw(canvas: &mut Canvas, area: Rect, pick: &Pick, snap: &Snapshot) {
         if at == pick.at {
             canvas.tint(row, theme.selected);
         }
-        canvas.put(rows.x, row.y, left.saturating_sub(2), name, theme.text);
+        // A path is known by its end.
+        let room = left.saturating_sub(2);
+        let shown = text::fit_end(name, usize::from(room));
+        let end = canvas.put(rows.x, row.y, room, &shown, theme.text);
+        if pick.found(snap) == Some(*name) {
+            canvas.put(end + 1, row.y, (rows.x + room).saturating_sub(end + 1), "found", theme.dim);
+        }
     }
     let choices = snap.answers.choices.as_deref().filter(|known| known.which == pick.which);
     let side = Rect { x: inner.x + left + 1, width: inner.width.saturating_sub(left + 1), ..inner };
     let lines = match (choices, names.get(pick.at)) {
         (None, _) => vec!["looking …".to_owned()],
         (Some(_), None) if pick.line.text().trim().is_empty() => nothing(pick.which),
+        (Some(_), None) if pick.which == Which::Columns => {
+            vec!["enter takes this as the column.".to_owned()]
+        }
         (Some(_), None) => vec!["enter takes this as a path.".to_owned()],
         (Some(choices), Some(name)) => match pick.which {
             Which::Models => choices.models.iter().find(|m| m.name == *name).map_or(vec![], model),
             Which::Data => match &choices.profile {
                 Some((of, Ok(profile))) if of == name => data(profile),
                 Some((of, Err(why))) if of == name => vec![why.clone()],
+                _ if name.ends_with('/') => vec!["a folder: enter goes into it".to_owned()],
                 _ => vec!["reading …".to_owned()],
+            },
+            Which::Columns => match &choices.profile {
+                Some((_, Ok(profile))) => data(profile),
+                Some((_, Err(why))) => vec![why.clone()],
+                None => Vec::new(),
             },
         },
     };
@@ -103,8 +120,9 @@ fn nothing(which: Which) -> Vec<String> {
         ],
         Which::Data => vec![
             "No data file here yet.".to_owned(),
-            "CSV, TSV, JSON Lines and Parquet files under data/ are listed.".to_owned(),
+            "CSV, TSV, JSON Lines and Parquet files under data/ are listed; or type a path: / ~/ ../".to_owned(),
         ],
+        Which::Columns => vec!["The columns cannot be read.".to_owned()],
     }
 }
 

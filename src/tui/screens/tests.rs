@@ -74,7 +74,7 @@ fn an_empty_board_says_what_to_type() {
     snap.slots = std::sync::Arc::default();
     both("empty", &snap, &mut View::default());
     snap.health = Health::NoDatabase;
-    assert!(text(&snap, &mut View::default(), 80, 24).contains("make demo"));
+    assert!(text(&snap, &mut View::default(), 80, 24).contains("See it work"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What lies over a screen and takes the keys.
 
 use crate::spec::RunId;
-use crate::tui::background::{Choices, Which};
+use crate::spec::keys::KEYS;
+use crate::tui::background::{Choices, Which, expanded};
 use crate::tui::command::Command;
 use crate::tui::form::Row;
 use crate::tui::line::Line;
@@ -65,9 +66,32 @@ pub struct Pick {
 impl Pick {
     /// The names that contain what is typed.
     pub fn names<'a>(&self, snap: &'a Snapshot) -> Vec<&'a str> {
-        let words = self.line.text().to_lowercase();
+        let words = expanded(self.line.text().trim()).to_lowercase();
         let choices = snap.answers.choices.as_deref().filter(|known| known.which == self.which);
         let names = choices.map(Choices::names).unwrap_or_default();
-        names.into_iter().filter(|name| name.to_lowercase().contains(words.trim())).collect()
+        let mut names: Vec<&str> =
+            names.into_iter().filter(|name| name.to_lowercase().contains(&words)).collect();
+        // The column that would be found by itself goes first.
+        names.sort_by_key(|name| self.found(snap) != Some(*name));
+        names
+    }
+
+    /// The column that is found if none is named.
+    pub fn found<'a>(&self, snap: &'a Snapshot) -> Option<&'a str> {
+        let choices = snap.answers.choices.as_deref().filter(|_| self.which == Which::Columns)?;
+        let profile = choices.profile.as_ref()?.1.as_ref().ok()?;
+        match self.key() {
+            "label" => profile.label_column.as_deref(),
+            "text" => Some(profile.text_column.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The key that it is for.
+    pub fn key(&self) -> &'static str {
+        match self.row {
+            Row::Key(i) => KEYS.get(i).map_or("", |key| key.name),
+            _ => "",
+        }
     }
 }

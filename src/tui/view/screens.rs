@@ -43,6 +43,10 @@ pub struct RunsView {
     pub group: GroupBy,
     /// Where the run under the cursor is shown.
     pub preview: Preview,
+    /// The step of a board's beginning that the cursor is on; `None` is the next one to do.
+    pub step: Option<usize>,
+    /// How many things were done for the beginning of a board.
+    pub begun: u32,
     /// Only the runs of an opened group, with its name.
     pub only: Option<(String, Arc<Vec<RunId>>)>,
 }
@@ -64,6 +68,8 @@ impl Default for RunsView {
             archived: false,
             group: GroupBy::None,
             preview: Preview::default(),
+            step: None,
+            begun: 0,
             only: None,
         }
     }

@@ -22,6 +22,7 @@ fn help_teaches() {
       logs         Show what a run's trainer printed
       stop         Save runs and end them
       hold         Keep runs waiting in the queue
+      queue        List the runs that wait, in their order, or move some of them
       resume       Resume held, stopped or failed runs from their last checkpoint
       retry        Put ended runs back into the queue
       clone        Queue a run like another one, with some keys changed

@@ -28,6 +28,42 @@ fn waiting_ends_with_the_worst_news() {
         done.out.contains("r2 failed in ") && done.out.contains("The loss is NaN at step 15."),
         "{done}"
     );
+    // Where no line tells an end, the reason follows.
+    let failing = ["model=fake epoch_ms=20 fail", RUN[2], "epochs=2", "--wait", "--json"];
+    let done = shell.run(&[&["run"][..], &failing].concat());
+    assert!(done.err.contains("r3 failed: The loss is NaN at step 15."), "{done}");
+}
+
+#[test]
+fn the_queue_is_in_the_order_that_its_user_wants() {
+    let shell = Shell::board();
+    shell.write("config.toml", "[sites.local]\nslots = 1\nthreads = 1\n");
+    shell.ok(&["sweep", "model=fake epoch_ms=20", RUN[2], "epochs=1", "seed=1..4", "--hold"]);
+    let order = || -> Vec<String> {
+        let rows = shell.json(&["queue"]);
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().into()).collect()
+    };
+    assert_eq!(order(), ["r1", "r2", "r3", "r4"]);
+    let told = shell.ok(&["queue", "r4", "--first"]);
+    assert!(told.lines().nth(1).unwrap().contains("r4"), "{told}");
+    shell.ok(&["queue", "r2", "--down"]);
+    assert_eq!(order(), ["r4", "r1", "r3", "r2"]);
+    shell.ok(&["queue", "r1", "--last"]);
+    shell.ok(&["queue", "r3", "--up"]);
+    assert_eq!(order(), ["r3", "r4", "r2", "r1"]);
+    assert_eq!(shell.ok(&["queue", "r3", "--up"]), "They stand there already.\n");
+    shell.refuses(&["queue", "r9", "--up"], 2, "There is no run r9");
+    shell.refuses(&["queue", "r3"], 2, "`tuneboard queue r3 --first`");
+    // It is known after the database is lost, and it is the order of the starts.
+    std::fs::remove_file(shell.path("runs/board.db")).unwrap();
+    shell.ok(&["reindex"]);
+    assert_eq!(order(), ["r3", "r4", "r2", "r1"]);
+    shell.ok(&["resume", "s1", "--wait"]);
+    let started = |id: &str| shell.json(&["show", id])["started"].as_str().unwrap().to_owned();
+    let times: Vec<String> = ["r3", "r4", "r2", "r1"].into_iter().map(started).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(shell.ok(&["queue"]), "Nothing waits.\n");
+    shell.refuses(&["queue", "r3", "--first"], 2, "only runs that wait can be moved");
 }
 
 #[test]

@@ -21,6 +21,13 @@ pub fn edit(view: &mut View, snap: &Snapshot) -> Option<Effect> {
             let which = if is_model { Which::Models } else { Which::Data };
             view.popup = Some(Popup::Pick(Pick { row, which, line: Line::default(), at: 0 }));
         }
+        Row::Key(i)
+            if KEYS.get(i).is_some_and(|k| ["text", "label", "split_column"].contains(&k.name))
+                && form.one("data").is_some() =>
+        {
+            let which = Which::Columns;
+            view.popup = Some(Popup::Pick(Pick { row, which, line: Line::default(), at: 0 }));
+        }
         Row::Key(_) | Row::Sweep(_) => {
             let text = form.text(row).to_owned();
             view.popup = Some(Popup::Prompt(Prompt::Field(row), Line::selected(&text)));

@@ -7,8 +7,11 @@ mod list;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::spec::RunId;
+use crate::store::Move;
+use crate::tui::allowed;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::Does::Go;
+use crate::tui::command::{Command, Effect};
+use crate::tui::keys::Does::{Go, ToRuns};
 use crate::tui::keys::{Action, Keymap, OF_RUNS, OPEN, actions};
 use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen, click_row, moved};
@@ -23,10 +26,16 @@ static ABOUT: About = About {
     title: "Queue",
     tab: Some(&GO),
     under: ScreenId::QUEUE,
-    keys: &[&[&OPEN], OF_RUNS],
+    keys: &[&[&OPEN, &MOVE_UP, &MOVE_DOWN, &MOVE_FIRST], OF_RUNS],
 };
 
 actions! {
+    MOVE_UP "queue-up" "K", "up", "Start it before the run in front of it",
+        ToRuns(|ids, _, _| Some(Effect::Do(Command::Move(ids, Move::Up)))), if allowed::wait;
+    MOVE_DOWN "queue-down" "J", "", "Start it after the next run",
+        ToRuns(|ids, _, _| Some(Effect::Do(Command::Move(ids, Move::Down)))), if allowed::wait;
+    MOVE_FIRST "queue-first" "T", "to the top", "Start it before all others that wait",
+        ToRuns(|ids, _, _| Some(Effect::Do(Command::Move(ids, Move::First)))), if allowed::wait;
     GO "go-queue" "4", "", "Queue and devices", Go(ScreenId::QUEUE);
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::choices::{group_choices, sort_choices};
 use super::cursor::mark;
 use super::preview::next;
+use super::welcome;
 use crate::spec::RunId;
 use crate::tui::command::Effect;
 use crate::tui::keys::Does::{Act, Go, Set};
@@ -65,6 +66,9 @@ actions! {
 }
 
 fn open(view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    if welcome::is_shown(view, snap) {
+        return welcome::enter(view, snap);
+    }
     if let Some(groups) = &snap.list.groups {
         let group = groups.get(view.runs.cursor)?;
         view.runs.only = Some((group.label.clone(), Arc::clone(&group.members)));

@@ -2,9 +2,7 @@ use ratatui::layout::Rect;
 
 use super::cells::{self, CellKind};
 use super::choices::sort_choices;
-use super::welcome::WELCOME;
-use super::{filter, groups};
-use crate::store::Counts;
+use super::{filter, groups, welcome};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
@@ -16,8 +14,8 @@ use crate::tui::widgets::table::{Placed, place};
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let r = &view.runs;
     let nothing = snap.list.ids.is_empty() && snap.list.complete;
-    if nothing && r.filter.is_empty() && r.only.is_none() && snap.counts == Counts::default() {
-        return message(canvas, area, &WELCOME);
+    if welcome::is_shown(view, snap) {
+        return welcome::draw(canvas, area, snap, view);
     }
     // The line stays where nothing narrows the list: rows that moved with the first mark would be missed by the
     // second click.

@@ -23,8 +23,6 @@ use crate::tui::screen::{About, Click, Screen};
 use crate::tui::snapshot::{GroupBy, Snapshot};
 use crate::tui::view::View;
 
-pub use welcome::WELCOME;
-
 /// The table of all runs, or of groups of them.
 pub struct Runs;
 
@@ -49,9 +47,11 @@ impl Screen for Runs {
         }
     }
 
-    /// The curves of the marked runs, for their preview.
+    /// The curves of the marked runs, for their preview; what an empty board has to begin with.
     fn question(&self, view: &View, snap: &Snapshot) -> Option<Question> {
-        if preview::shows_marks(view) {
+        if welcome::is_shown(view, snap) {
+            Some(Question::Start(view.runs.begun))
+        } else if preview::shows_marks(view) {
             compare::question(view, snap).map(Question::Compare)
         } else {
             None
@@ -67,7 +67,11 @@ impl Screen for Runs {
     }
 
     fn step(&self, view: &mut View, snap: &Snapshot, by: isize) {
-        cursor::step(view, snap, by);
+        if welcome::is_shown(view, snap) {
+            welcome::turn(view, snap, by);
+        } else {
+            cursor::step(view, snap, by);
+        }
     }
 
     fn page(&self, view: &View, snap: &Snapshot) -> usize {
@@ -89,6 +93,10 @@ impl Screen for Runs {
 
     fn click(&self, target: &Target, _: u16, view: &mut View, snap: &Snapshot) -> Click {
         match target {
+            Target::Row(row) if welcome::is_shown(view, snap) => {
+                view.runs.step = Some(*row);
+                return Click::Same(&keys::OPEN);
+            }
             Target::Row(row) if view.runs.cursor == *row => return Click::Same(&keys::OPEN),
             Target::Row(row) => view.move_to_row(*row, snap),
             Target::Mark(row) => {
@@ -105,6 +113,11 @@ impl Screen for Runs {
             _ => return Click::Nothing,
         }
         Click::Done
+    }
+
+    /// An empty board's beginning.
+    fn is_ready_without_database(&self) -> bool {
+        true
     }
 
     /// The table, and over it what helps to type a query.

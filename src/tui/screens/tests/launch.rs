@@ -136,7 +136,10 @@ fn a_run_that_is_there_is_launched_again_only_after_a_yes() {
 fn models_are_picked_from_a_list() {
     let (mut snap, mut view) = cloned();
     press(&mut view, &snap, "home down enter");
-    assert_eq!(events::question(&view, &snap), Some(Question::Choices(Which::Models, None)));
+    assert_eq!(
+        events::question(&view, &snap),
+        Some(Question::Choices(Which::Models, String::new(), None))
+    );
     let model = |name: &str, problem: Option<&str>| Model {
         name: name.into(),
         family: Some("bert".into()),
@@ -146,7 +149,13 @@ fn models_are_picked_from_a_list() {
         problem: problem.map(str::to_owned),
     };
     let models = vec![model("gpt2", Some("no tokenizer.json")), model("minilm", None)];
-    let choices = Choices { which: Which::Models, models, files: Vec::new(), profile: None };
+    let choices = Choices {
+        which: Which::Models,
+        models,
+        files: Vec::new(),
+        columns: Vec::new(),
+        profile: None,
+    };
     snap.answers.choices = Some(Arc::new(choices));
     both("launch_pick", &snap, &mut view);
     press(&mut view, &snap, "g p tab esc");

@@ -6,6 +6,7 @@ pub mod disk;
 mod model;
 mod paths;
 mod save;
+mod shapes;
 mod site;
 mod stages;
 mod tokenizer;

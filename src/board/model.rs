@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::tokenizer;
+use super::{shapes, tokenizer};
 use crate::spec::family::{TOKENIZER_FILES, TokenizerKind};
 use crate::spec::{Baseline, Family, Targets, locate, nearest, stand_in};
 use crate::weights::{self, Files, Format};
@@ -138,6 +138,11 @@ fn problem_of(
         }
         Some(Err(e)) => return Some(e.to_string()),
     }
+    if let (Some(family), Ok(config), Some(Ok(_))) = (family, config, weights)
+        && let Some(why) = shapes::misfit(folder, family, config)
+    {
+        return Some(why);
+    }
     let has = |name: &str| folder.join(name).is_file();
     let kind = family?.row().tokenizer;
     if let Some(lacks) = kind.lacks(has) {
@@ -231,9 +236,20 @@ fn all_parameters(folder: &Path) -> io::Result<u64> {
 /// Longest header that is believed; the format allows 100 MB, real ones stay below 1 MB.
 const LONGEST_HEADER: u64 = 100 << 20;
 
-/// Adds up the shapes in the header of a safetensors file: 8 bytes of length, then JSON
-/// (<https://huggingface.co/docs/safetensors>).
+/// Adds up the shapes in the header of a safetensors file.
 fn parameters(path: &Path) -> io::Result<u64> {
+    let tensors = header(path)?;
+    let sizes =
+        tensors.iter().filter(|(name, _)| *name != "__metadata__").filter_map(|(_, tensor)| {
+            let shape = tensor["shape"].as_array()?;
+            shape.iter().map(Value::as_u64).try_fold(1u64, |all, n| all.checked_mul(n?))
+        });
+    Ok(sizes.fold(0, u64::saturating_add))
+}
+
+/// The header of a safetensors file: 8 bytes of length, then JSON
+/// (<https://huggingface.co/docs/safetensors>).
+pub(super) fn header(path: &Path) -> io::Result<serde_json::Map<String, Value>> {
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
     let mut file = File::open(path)?;
     let mut length = [0; 8];
@@ -252,11 +268,7 @@ fn parameters(path: &Path) -> io::Result<u64> {
     if ends.max().is_some_and(|end| end > size.saturating_sub(8 + length)) {
         return Err(bad("it is cut short"));
     }
-    let sizes = tensors.filter_map(|(_, tensor)| {
-        let shape = tensor["shape"].as_array()?;
-        shape.iter().map(Value::as_u64).try_fold(1u64, |all, n| all.checked_mul(n?))
-    });
-    Ok(sizes.fold(0, u64::saturating_add))
+    Ok(header)
 }
 
 #[cfg(test)]
@@ -360,6 +372,11 @@ mod tests {
             (r#"{"model_type":"bert","hidden_dropout_prob":1.0}"#, "hidden_dropout_prob is 1"),
             (r#"{"model_type":"bert","position_embedding_type":"relative_key"}"#, "relative_key"),
             (r#"{"model_type":"bert","vocab_size":5,"pad_token_id":5}"#, "pad_token_id 5"),
+            (r#"{"model_type":"bert","num_hidden_layers":"2"}"#, "it must be a whole number"),
+            (
+                r#"{"model_type":"bert","hidden_size":64,"num_attention_heads":7}"#,
+                "among 7 attention",
+            ),
             (r#"{"model_type":"t5"}"#, "`t5`"),
             ("{}", "no model_type"),
         ] {

@@ -79,7 +79,11 @@ const MOST: u64 = 4 << 20;
 
 /// What keeps a tokenizer.json from being read, as a fragment, as far as its beginning tells.
 pub fn problem(path: &Path) -> Option<String> {
-    let file = BufReader::new(File::open(path).ok()?.take(MOST));
+    let file = File::open(path).ok()?;
+    if file.metadata().is_ok_and(|meta| meta.len() == 0) {
+        return Some("tokenizer.json: it is empty".to_owned());
+    }
+    let file = BufReader::new(file.take(MOST));
     let found = RefCell::new(None);
     let mut json = serde_json::Deserializer::from_reader(file);
     // It stops before the vocabulary, which is an error to the parser and none to us.

@@ -4,9 +4,9 @@ use crate::spec::{Desired, Outcome, RunId, RunState, locate};
 use crate::store::Run;
 
 use super::error::Result;
-use super::plan::Waiting;
 use super::slots::LOCAL;
 use super::state::Runner;
+use super::waiting::Waiting;
 
 /// What a run that goes on from another one may do by now.
 #[derive(Debug, Clone, PartialEq, Eq)]

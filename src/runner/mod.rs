@@ -44,6 +44,7 @@ mod stop;
 mod text;
 mod tick;
 mod verdict;
+mod waiting;
 mod waste;
 
 pub use detach::{ensure, ensure_with, lock_holder};

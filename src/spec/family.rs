@@ -107,6 +107,29 @@ pub enum LanguageModel {
 /// transformers refuses it rather than draw another head.
 pub const OWN_HEAD: &str = "tuneboard-";
 
+/// The keys of a config that count something, whatever the family calls it.
+const COUNTS: &[&str] = &[
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "embedding_size",
+    "n_embd",
+    "n_layer",
+    "n_head",
+    "n_positions",
+    "dim",
+    "n_layers",
+    "n_heads",
+    "hidden_dim",
+];
+/// A width, and among how many heads it is shared.
+const SHARED: [[&str; 2]; 3] =
+    [["hidden_size", "num_attention_heads"], ["n_embd", "n_head"], ["dim", "n_heads"]];
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -192,6 +215,24 @@ impl Family {
             let share = value.as_f64().filter(|_| is_dropout);
             if let Some(share) = share.filter(|share| !(0.0..1.0).contains(share)) {
                 return Err(format!("{key} is {share}; it must be from 0 to below 1"));
+            }
+        }
+        for key in COUNTS {
+            let value = config.get(*key).filter(|value| !value.is_null());
+            if let Some(value) = value.filter(|value| whole(value).is_none()) {
+                return Err(format!("{key} is {value}; it must be a whole number"));
+            }
+        }
+        for [width, heads] in SHARED {
+            let number = |key: &str| config.get(key).and_then(whole);
+            // Others say themselves how wide a head is.
+            if let (Some(width_is), Some(heads_are), None) =
+                (number(width), number(heads), number("head_dim"))
+                && (heads_are <= 0 || width_is % heads_are != 0)
+            {
+                return Err(format!(
+                    "{width} {width_is} cannot be shared among {heads_are} attention heads"
+                ));
             }
         }
         let words = config.get("vocab_size").and_then(whole);

@@ -139,6 +139,7 @@ fn the_runner_has_few_doors() {
         "run",
         "ensure",
         "edit",
+        "verb",
         "reindex",
         "trainer_command",
         "trainer_output",

@@ -31,6 +31,8 @@ mod evaluation;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod first_start;
+#[cfg(test)]
 mod folds;
 #[cfg(test)]
 mod fuzz;

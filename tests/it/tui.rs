@@ -347,7 +347,7 @@ fn a_new_board_becomes_a_board_with_runs_under_the_users_eyes() {
     let folder = tempfile::tempdir().unwrap();
     Board::init(folder.path()).unwrap();
     let it = Session::start(folder.path());
-    it.sees("make demo");
+    it.sees("See it work");
     board(folder.path(), 2);
     it.sees("2 done");
     it.sees("seed=1");

@@ -13,10 +13,12 @@ mod texts;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::spec::{Outcome, RunId, RunState, Task};
+use crate::tui::background::{Question, Start};
 use crate::tui::command::Command;
 use crate::tui::command::Effect;
 use crate::tui::events;
 use crate::tui::fixtures::{board, cells, failed, many, opened, text, trained};
+use crate::tui::form::Row;
 use crate::tui::screens;
 use crate::tui::snapshot::{Group, GroupBy, Health, Snapshot, Spread};
 use crate::tui::theme::{Depth, Theme};
@@ -73,6 +75,30 @@ fn an_empty_board_says_what_to_type() {
     let mut snap = board(Vec::new());
     snap.slots = std::sync::Arc::default();
     both("empty", &snap, &mut View::default());
+    // Enter does what is next; the cursor goes elsewhere by its keys.
+    let mut view = large();
+    let verb = |effect: Option<Effect>| match effect {
+        Some(Effect::Verb(words)) => words.join(" "),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(events::question(&view, &snap), Some(Question::Start(0)));
+    assert_eq!(verb(press(&mut view, &snap, "enter")), "demo --queue-only");
+    let pull = "models pull sentence-transformers/all-MiniLM-L6-v2 --name minilm";
+    assert_eq!(verb(press(&mut view, &snap, "down enter")), pull);
+    let start = Start { models: vec!["minilm".into()], files: vec!["data/a.csv".into()] };
+    snap.answers.start = Some(std::sync::Arc::new(start));
+    let mut view = large();
+    both("empty_with_files", &snap, &mut view);
+    press(&mut view, &snap, "enter");
+    let form = view.form.as_ref().unwrap();
+    assert_eq!((view.screen, form.row()), (ScreenId::LAUNCH, Row::Launch));
+    assert_eq!(
+        (form.one("model"), form.one("data")),
+        (Some("minilm".into()), Some("data/a.csv".into()))
+    );
+    let mut view = large();
+    press(&mut view, &snap, "up enter");
+    assert!(matches!(&view.popup, Some(Popup::Pick(pick)) if pick.key() == "data"));
     snap.health = Health::NoDatabase;
     assert!(text(&snap, &mut View::default(), 80, 24).contains("See it work"));
 }

@@ -3,6 +3,7 @@
 
 mod config;
 pub mod disk;
+mod header;
 mod model;
 mod paths;
 mod save;

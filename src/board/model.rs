@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::header::header;
 use super::{shapes, tokenizer};
 use crate::spec::family::{TOKENIZER_FILES, TokenizerKind};
 use crate::spec::{Baseline, Family, Targets, locate, nearest, stand_in};
@@ -233,9 +234,6 @@ fn all_parameters(folder: &Path) -> io::Result<u64> {
     files.paths.iter().map(|path| count(path).map_err(|e| named(path, e))).sum()
 }
 
-/// Longest header that is believed; the format allows 100 MB, real ones stay below 1 MB.
-const LONGEST_HEADER: u64 = 100 << 20;
-
 /// Adds up the shapes in the header of a safetensors file.
 fn parameters(path: &Path) -> io::Result<u64> {
     let tensors = header(path)?;
@@ -245,30 +243,6 @@ fn parameters(path: &Path) -> io::Result<u64> {
             shape.iter().map(Value::as_u64).try_fold(1u64, |all, n| all.checked_mul(n?))
         });
     Ok(sizes.fold(0, u64::saturating_add))
-}
-
-/// The header of a safetensors file: 8 bytes of length, then JSON
-/// (<https://huggingface.co/docs/safetensors>).
-pub(super) fn header(path: &Path) -> io::Result<serde_json::Map<String, Value>> {
-    let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
-    let mut file = File::open(path)?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).map_err(|_| bad("shorter than its header"))?;
-    let length = u64::from_le_bytes(length);
-    let size = file.metadata()?.len();
-    if length > LONGEST_HEADER.min(size) {
-        return Err(bad("not a safetensors file"));
-    }
-    let mut header = Vec::new();
-    file.take(length).read_to_end(&mut header)?;
-    let header: serde_json::Map<String, Value> =
-        serde_json::from_slice(&header).map_err(|_| bad("its header is not JSON"))?;
-    let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
-    let ends = tensors.clone().filter_map(|(_, tensor)| tensor["data_offsets"][1].as_u64());
-    if ends.max().is_some_and(|end| end > size.saturating_sub(8 + length)) {
-        return Err(bad("it is cut short"));
-    }
-    Ok(header)
 }
 
 #[cfg(test)]

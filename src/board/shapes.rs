@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::model::header;
+use super::header::header;
 use crate::spec::Family;
 use crate::spec::family::whole;
 use crate::weights::{Files, Format};

@@ -262,7 +262,7 @@ fn checkpoints() {
         ("evil", evil, Some(&tokenizer), Some(&weights), "config.json"),
         ("bare", b"{}".to_vec(), Some(&tokenizer), Some(&weights), ""),
         ("other", configured("\"bert\"", "\"whale\""), Some(&tokenizer), Some(&weights), "whale"),
-        ("wide", configured(": 64", ": 96"), Some(&tokenizer), Some(&weights), "shape"),
+        ("wide", configured(": 64", ": 96"), Some(&tokenizer), Some(&weights), "hidden_size 96"),
         ("wordless", config.clone(), None, Some(&weights), "tokenizer.json"),
         ("garbled", config.clone(), Some(&half), Some(&weights), "tokenizer.json"),
         ("weightless", config.clone(), Some(&tokenizer), None, "model.safetensors"),

@@ -23,9 +23,7 @@ fn an_empty_board_leads_to_its_first_run_by_enter_alone() {
     write("models/fake/tokenizer.json", b"{}");
     write("models/fake/model.safetensors", b"\x02\0\0\0\0\0\0\0{}");
     let mut it = Session::start(folder.path());
-    it.wait("what there is", |s| {
-        s.contains("✓ Get a model   fake") && s.contains("data/mail.csv")
-    });
+    it.wait("what there is", |s| s.contains("✓ Get a model   fake") && s.contains("data/mail.csv"));
     it.press("\r");
     it.wait("the form", |s| s.contains("launch the run") && s.contains("data/mail.csv"));
     it.press("\r");

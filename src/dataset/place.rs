@@ -82,9 +82,10 @@ fn not_found(root: &Path, path: &Path, name: &str) -> DataError {
     // Where a board has its data.
     let usual = format!("data/{wanted}");
     let files = path.parent().map(|folder| listed(folder, true)).unwrap_or_default();
-    let nearest = match root.join(&usual).is_file() {
-        true => Some(usual),
-        false => nearest(&wanted, files.iter().map(String::as_str)),
+    let nearest = if root.join(&usual).is_file() {
+        Some(usual)
+    } else {
+        nearest(&wanted, files.iter().map(String::as_str))
     };
     DataError::NotFound {
         path: shown(name),

@@ -84,7 +84,7 @@ fn told(store: &Store, id: RunId) -> Told {
     let metrics = reader.metrics(id).unwrap();
     let run = reader.run(id).unwrap().unwrap();
     Told {
-        run: format!("{:?}", Run { created: 0, id: RunId(0), ..run }),
+        run: format!("{:?}", Run { created: 0, id: RunId(0), turn: 0, ..run }),
         curves: metrics
             .into_iter()
             .map(|m| {

@@ -112,3 +112,24 @@ fn ssh_a_hostile_host_harms_nobody() {
     let all = bytes(&root);
     assert!(all < 100 << 20, "{all} bytes of ours");
 }
+
+/// Lines without sense from a host end their own run, and keep nobody waiting, on the host or here.
+#[test]
+#[ignore = "needs sshd: make test-sites"]
+fn ssh_a_host_that_floods_is_cut_off() {
+    let hosts = Hosts::start(1);
+    let mut rig = rig(&hosts.sites(2, ""));
+    let flood = queue(&mut rig, "host1", 300, &["junk=30000 epoch_ms=50"])[0];
+    let others = [
+        queue(&mut rig, "host1", 3, &["epoch_ms=50"])[0],
+        queue(&mut rig, "local", 3, &["epoch_ms=50"])[0],
+    ];
+    rig.runner(&[]);
+    let run = rig.ended(flood);
+    let RunState::Ended(Outcome::Failed { why, .. }) = &run.state else { panic!("{run:?}") };
+    assert!(why.contains("lines of its events file are no events"), "{why}");
+    for id in others {
+        assert_done(&rig.ended(id));
+        rig.assert_whole(id, 3);
+    }
+}

@@ -112,26 +112,39 @@ impl Store {
         })
     }
 
-    /// Makes one change to each of some runs, all or none.
+    /// Makes one change to each of some runs, all or none. `noted` is what a person wrote.
     pub(super) fn change_runs(
         &mut self,
         ids: &[RunId],
         noted: Option<Entry>,
         f: impl Fn(&Transaction, RunId) -> Result<usize>,
     ) -> super::Result<()> {
-        let missing = self.change_noted(|tx| {
-            for id in ids {
-                if !tx.prepare_cached("SELECT 1 FROM run WHERE id = ?1")?.exists([id.0])? {
-                    return Ok((Some(*id), Vec::new()));
-                }
+        let each = |tx: &Transaction| -> Result<Option<RunId>> {
+            let missing = missing(tx, ids)?;
+            if missing.is_none() {
+                ids.iter().try_for_each(|id| f(tx, *id).map(drop))?;
             }
-            for id in ids {
-                f(tx, *id)?;
-            }
-            Ok((None, noted.iter().cloned().collect()))
-        })?;
+            Ok(missing)
+        };
+        let missing = match noted {
+            None => self.change(each)?,
+            Some(noted) => self.change_noted(|tx| {
+                let missing = each(tx)?;
+                Ok((missing, if missing.is_none() { vec![noted.clone()] } else { Vec::new() }))
+            })?,
+        };
         missing.map_or(Ok(()), |id| Err(StoreError::NoRun(id)))
     }
+}
+
+/// The first of these runs that does not exist.
+pub(super) fn missing(tx: &Transaction, ids: &[RunId]) -> Result<Option<RunId>> {
+    for id in ids {
+        if !tx.prepare_cached("SELECT 1 FROM run WHERE id = ?1")?.exists([id.0])? {
+            return Ok(Some(*id));
+        }
+    }
+    Ok(None)
 }
 
 fn forget(db: &Connection, id: RunId) -> Result<usize> {

@@ -137,6 +137,7 @@ impl Store {
             if mode != "wal" {
                 db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
             }
+            db.pragma_update(None, "synchronous", "NORMAL")?;
             db.pragma_update(None, "foreign_keys", "ON")?;
             db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
             db.pragma_update_and_check(None, "journal_size_limit", 32 << 20, |_| Ok(()))?;
@@ -164,44 +165,53 @@ impl Store {
 
     /// Runs a change in one transaction that takes the write lock at once: a transaction that reads
     /// first and locks later may find that it has to start again. What would go into a database that
-    /// has been replaced goes into the one in its place, unless this store is pinned.
+    /// has been replaced goes into the one in its place, unless this store is pinned. It may be lost with the
+    /// machine's power: the runner reads it again from the events.
     pub(super) fn change<T>(
         &mut self,
         f: impl Fn(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.transact("NORMAL", |tx| Ok((f(tx)?, Vec::new())))
+        self.in_place()?;
+        patiently(&self.reader.path, || self.commit(|tx| Ok((f(tx)?, Vec::new()))))
     }
 
     /// The same for what people write: the entries go into the journal before the change is committed, and it is on
-    /// the disk when this returns. What the runner writes may be lost with the machine's power: it is read again from
-    /// the events.
+    /// the disk when this returns.
     pub(super) fn change_noted<T>(
         &mut self,
         f: impl Fn(&Transaction) -> rusqlite::Result<(T, Vec<Entry>)>,
     ) -> Result<T> {
-        self.transact("FULL", f)
+        self.in_place()?;
+        let db = &self.reader.db;
+        patiently(&self.reader.path, || {
+            db.pragma_update(None, "synchronous", "FULL")?;
+            let done = self.commit(&f);
+            db.pragma_update(None, "synchronous", "NORMAL")?;
+            done
+        })
     }
 
-    fn transact<T>(
-        &mut self,
-        synchronous: &str,
-        f: impl Fn(&Transaction) -> rusqlite::Result<(T, Vec<Entry>)>,
-    ) -> Result<T> {
+    /// Makes sure that the database that is open lies where it should.
+    fn in_place(&mut self) -> Result<()> {
         if self.pinned {
             self.reader.check_in_place()?;
         } else if self.reader.is_replaced() {
             *self = Self::open(&self.reader.path.clone())?;
         }
-        patiently(&self.reader.path, || {
-            self.reader.db.pragma_update(None, "synchronous", synchronous)?;
-            let tx = Transaction::new_unchecked(&self.reader.db, TransactionBehavior::Immediate)?;
-            let (answer, entries) = f(&tx)?;
-            if let Some(journal) = &self.journal {
-                journal::append(journal, &entries).map_err(not_noted)?;
-            }
-            tx.commit()?;
-            Ok(answer)
-        })
+        Ok(())
+    }
+
+    fn commit<T>(
+        &self,
+        f: impl Fn(&Transaction) -> rusqlite::Result<(T, Vec<Entry>)>,
+    ) -> rusqlite::Result<T> {
+        let tx = Transaction::new_unchecked(&self.reader.db, TransactionBehavior::Immediate)?;
+        let (answer, entries) = f(&tx)?;
+        if let Some(journal) = &self.journal {
+            journal::append(journal, &entries).map_err(not_noted)?;
+        }
+        tx.commit()?;
+        Ok(answer)
     }
 
     /// Writes the journal of a board that has none, because it is older: all that people wrote so far.

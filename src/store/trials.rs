@@ -1,6 +1,6 @@
 //! What a search needs to know of its sweep, and where its next trial goes.
 
-use rusqlite::OptionalExtension;
+use rusqlite::Transaction;
 
 use super::enqueue::Row;
 use super::run::now;
@@ -57,11 +57,7 @@ impl Store {
     ) -> super::Result<Option<Vec<RunId>>> {
         let rows: Vec<Row> = runs.iter().map(Row::of).collect();
         self.change(|tx| {
-            let count: Option<u32> = tx
-                .prepare_cached("SELECT count(*) FROM run WHERE sweep = ?1")?
-                .query_row([sweep.0], |row| row.get(0))
-                .optional()?;
-            if count.unwrap_or(0) as usize != before {
+            if runs_of(tx, sweep)? != before {
                 return Ok(None);
             }
             let mut ids = Vec::with_capacity(rows.len());
@@ -91,10 +87,7 @@ impl Store {
         let rows: Vec<Row> = runs.iter().map(Row::of).collect();
         let now = now();
         self.change_noted(|tx| {
-            let count: i64 = tx
-                .prepare_cached("SELECT count(*) FROM run WHERE sweep = ?1")?
-                .query_row([id.0], |row| row.get(0))?;
-            if count as usize != before {
+            if runs_of(tx, id)? != before {
                 return Ok((None, Vec::new()));
             }
             tx.prepare_cached(
@@ -108,6 +101,11 @@ impl Store {
             Ok((Some(ids), noted))
         })
     }
+}
+
+fn runs_of(tx: &Transaction, sweep: SweepId) -> rusqlite::Result<usize> {
+    let sql = "SELECT count(*) FROM run WHERE sweep = ?1";
+    tx.prepare_cached(sql)?.query_row([sweep.0], |row| Ok(row.get::<_, u32>(0)? as usize))
 }
 
 /// The trials of a search as it knew them at that time: what had not ended by then was under way. Runs that

@@ -2,6 +2,7 @@
 
 use rusqlite::Transaction;
 
+use super::desired::missing;
 use super::journal::Entry;
 use super::{Store, StoreError};
 use crate::spec::RunId;
@@ -27,10 +28,8 @@ impl Store {
     /// [`StoreError::NoRun`] for the first that does not exist; nothing was changed then.
     pub fn move_in_queue(&mut self, ids: &[RunId], to: Move) -> super::Result<Vec<RunId>> {
         let moved = self.change_noted(|tx| {
-            for id in ids {
-                if !tx.prepare_cached("SELECT 1 FROM run WHERE id = ?1")?.exists([id.0])? {
-                    return Ok((Err(*id), Vec::new()));
-                }
+            if let Some(id) = missing(tx, ids)? {
+                return Ok((Err(id), Vec::new()));
             }
             let mut places = Vec::new();
             for held in [false, true] {

@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::as_text;
+
 /// Which layers LoRA adapts: `lora_targets`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -57,19 +59,7 @@ impl FromStr for Targets {
     }
 }
 
-impl TryFrom<String> for Targets {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Targets> for String {
-    fn from(targets: Targets) -> Self {
-        targets.to_string()
-    }
-}
+as_text!(Targets);
 
 #[cfg(test)]
 mod tests {

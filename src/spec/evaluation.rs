@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::val;
 use super::short;
+use super::text::as_text;
 
 /// The figures of the val rows that may decide which evaluation is the best, those of all tasks; see
 /// [`super::Task::figures`].
@@ -182,21 +183,6 @@ impl FromStr for EvalRows {
     }
 }
 
-macro_rules! as_text {
-    ($($name:ident),+) => {$(
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.to_string()
-            }
-        }
-        impl TryFrom<String> for $name {
-            type Error = String;
-            fn try_from(text: String) -> Result<Self, String> {
-                text.parse()
-            }
-        }
-    )+};
-}
 as_text!(EvalEvery, EvalRows);
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::RunId;
+use super::text::as_text;
 
 /// Where the weights come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,19 +57,7 @@ impl FromStr for Init {
     }
 }
 
-impl From<Init> for String {
-    fn from(init: Init) -> Self {
-        init.to_string()
-    }
-}
-
-impl TryFrom<String> for Init {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+as_text!(Init);
 
 #[cfg(test)]
 mod tests {

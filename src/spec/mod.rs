@@ -40,6 +40,7 @@ mod state;
 mod strategy;
 mod sweep;
 mod task;
+mod text;
 mod weights;
 
 pub use adapter::Targets;

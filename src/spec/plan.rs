@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::higher_is_better;
 use super::search::prune::Rule;
+use super::text::as_text;
 use super::{DECIDING, RunSpec, SpecError, short};
 
 /// What a sweep does besides walking its axes.
@@ -241,18 +242,7 @@ impl fmt::Display for Until {
     }
 }
 
-impl From<Until> for String {
-    fn from(until: Until) -> Self {
-        until.to_string()
-    }
-}
-
-impl TryFrom<String> for Until {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+as_text!(Until);
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_zero(count: &u32) -> bool {

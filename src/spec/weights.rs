@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::as_text;
 use super::{columns, nearest, printable, short};
 
 /// The weight of each class in the loss.
@@ -118,18 +119,7 @@ impl FromStr for ClassWeights {
     }
 }
 
-impl From<ClassWeights> for String {
-    fn from(weights: ClassWeights) -> Self {
-        weights.to_string()
-    }
-}
-
-impl TryFrom<String> for ClassWeights {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+as_text!(ClassWeights);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ mod effects;
 mod pooled;
 mod pruning;
 mod read;
+mod rungs;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -20,8 +21,9 @@ pub use confirmation::{Confirmation, Confirmed, Lead};
 pub use effects::Effect;
 use effects::effects;
 pub use pooled::Pooled;
-pub use pruning::{Pruning, pruning};
+pub use pruning::{Evaluated, Pruning, evaluated, pruning};
 pub use read::{SweepFacts, read, score};
+pub use rungs::{Rung, rungs};
 
 /// The analysis of a sweep.
 #[derive(Debug, Clone, PartialEq)]

@@ -50,11 +50,9 @@ impl Awaited<'_> {
         if store::rests(runs) && !is_spent {
             return Ok(true);
         }
-        let trials = store::trials_at(runs, &sweep.plan, store::now());
-        let confirmed = runs.iter().filter(|run| run.part == Part::Confirmation);
-        let confirmed: Vec<_> = confirmed.map(|run| run.spec.clone()).collect();
-        let has_trials = is_spent || trials.len() >= sweep.planned();
-        Ok(has_trials && sweep.confirmations(&trials, &confirmed).is_empty())
+        let trials = runs.iter().filter(|run| run.part != Part::Confirmation).count();
+        let has_trials = is_spent || trials >= sweep.planned();
+        Ok(has_trials && store::to_confirm(runs, &sweep, store::now()).is_empty())
     }
 
     /// What a sweep came to.

@@ -113,14 +113,11 @@ impl Runner<'_> {
     /// Queues the best settings on fresh seeds, as far as that was not done.
     fn confirm(&mut self, id: SweepId, sweep: &Sweep, runs: &[Run]) -> Result<bool> {
         let at = now();
-        let confirmed = runs.iter().filter(|run| run.part == Part::Confirmation);
-        let confirmed: Vec<_> = confirmed.map(|run| run.spec.clone()).collect();
-        let specs = sweep.confirmations(&store::trials_at(runs, &sweep.plan, at), &confirmed);
         let new = |spec| {
             let name = format!("{} seed={}", name_in(sweep, &spec), spec.seed);
             NewRun { name, spec, desired: Desired::Run }
         };
-        let new: Vec<NewRun> = specs.into_iter().map(new).collect();
+        let new: Vec<NewRun> = store::to_confirm(runs, sweep, at).into_iter().map(new).collect();
         if new.is_empty() {
             self.searches.open.remove(&id);
             return Ok(false);

@@ -53,7 +53,7 @@ pub use run::{
     SiteState, SlotInfo, Sort, SweepRow, TrainerNote, now, unreachable,
 };
 pub use salvage::Salvaged;
-pub use trials::{is_spent, rests, trials_at};
+pub use trials::{is_spent, rests, to_confirm, trials_at};
 pub use turn::Move;
 
 /// A read-only connection.

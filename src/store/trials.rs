@@ -138,6 +138,13 @@ fn state(run: &Run, plan: &Plan, at: Millis) -> State {
     }
 }
 
+/// The runs that are still to confirm the best settings of a sweep, by what was known of its runs at that time.
+pub fn to_confirm(runs: &[Run], sweep: &Sweep, at: Millis) -> Vec<RunSpec> {
+    let confirmed = runs.iter().filter(|run| run.part == Part::Confirmation);
+    let confirmed: Vec<RunSpec> = confirmed.map(|run| run.spec.clone()).collect();
+    sweep.confirmations(&trials_at(runs, &sweep.plan, at), &confirmed)
+}
+
 /// True once the time of a sweep is over, on the clock or on devices.
 pub fn is_spent(runs: &[Run], until: Until, now: Millis) -> bool {
     let on_gpu =

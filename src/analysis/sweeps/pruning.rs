@@ -1,5 +1,7 @@
 //! What pruning made of a sweep, or would have made of one that ran to its end.
 
+use std::collections::BTreeMap;
+
 use crate::spec::search::ladder::{Evaluation, replay};
 use crate::spec::search::prune::{PARTS, Rule};
 use crate::spec::{Outcome, Part, Plan, RunId, RunState, turned};
@@ -24,11 +26,20 @@ pub struct Pruning {
     pub kept: Option<(RunId, f64)>,
 }
 
-/// What came of the rule of a sweep, or what would come of the default one.
+/// Every look of each run of a sweep at the val rows.
+pub type Evaluated = BTreeMap<RunId, Vec<Evaluation>>;
+
+/// Reads the evaluations of the runs of a sweep, but for those that confirm a setting.
 ///
 /// # Errors
 /// What the store says.
-pub fn pruning(reader: &Reader, plan: &Plan, runs: &[Run]) -> Result<Pruning, StoreError> {
+pub fn evaluated(reader: &Reader, plan: &Plan, runs: &[Run]) -> Result<Evaluated, StoreError> {
+    let trials = runs.iter().filter(|run| run.part != Part::Confirmation);
+    trials.map(|run| Ok((run.id, reader.evaluations(run, plan)?))).collect()
+}
+
+/// What came of the rule of a sweep, or what would come of the default one: only then `evaluated` is looked at.
+pub fn pruning(plan: &Plan, runs: &[Run], evaluated: &Evaluated) -> Pruning {
     let trials = runs.iter().filter(|run| run.part != Part::Confirmation);
     let rule = plan.prune.unwrap_or_default();
     if plan.prune.is_some() {
@@ -48,19 +59,19 @@ pub fn pruning(reader: &Reader, plan: &Plan, runs: &[Run]) -> Result<Pruning, St
         let saved: f64 = cut.iter().map(|(.., share)| 1.0 - share).sum();
         let saved = if ended.is_empty() { 0.0 } else { saved / ended.len() as f64 };
         let runs = ended.len();
-        return Ok(Pruning { rule, is_pruned: true, runs, cut, saved, best: None, kept: None });
+        return Pruning { rule, is_pruned: true, runs, cut, saved, best: None, kept: None };
     }
-    let mut known: Vec<(RunId, Vec<Evaluation>)> = Vec::new();
+    let mut known: Vec<(RunId, &[Evaluation])> = Vec::new();
     let mut last: Vec<(RunId, f64, f64)> = Vec::new();
     for run in trials.filter(|run| run.state == RunState::Ended(Outcome::Done)) {
-        let evaluations = reader.evaluations(run, plan)?;
-        if let Some(end) = evaluations.last()
-            && !rule.climb(&evaluations).is_empty()
+        if let Some(evaluations) = evaluated.get(&run.id)
+            && let Some(end) = evaluations.last()
+            && !rule.climb(evaluations).is_empty()
         {
             // Turned twice, a value is what it was.
             let value = turned(plan.metric_of(&run.spec), end.mark.value);
             last.push((run.id, end.mark.value, value));
-            known.push((run.id, evaluations));
+            known.push((run.id, evaluations.as_slice()));
         }
     }
     let replay = replay(&rule, &known);
@@ -70,7 +81,7 @@ pub fn pruning(reader: &Reader, plan: &Plan, runs: &[Run]) -> Result<Pruning, St
         best.map(|(id, _, value)| (*id, *value))
     };
     let is_kept = |id: RunId| !replay.cut.iter().any(|(cut, ..)| *cut == id);
-    Ok(Pruning {
+    Pruning {
         rule,
         is_pruned: false,
         runs: known.len(),
@@ -78,5 +89,5 @@ pub fn pruning(reader: &Reader, plan: &Plan, runs: &[Run]) -> Result<Pruning, St
         kept: best(&is_kept),
         saved: replay.saved,
         cut: replay.cut,
-    })
+    }
 }

@@ -1,6 +1,9 @@
 use std::path::PathBuf;
 
-use super::{Confirmation, Pruning, SweepReport, confirmation, pruning, report};
+use super::{
+    Confirmation, Evaluated, Pruning, Rung, SweepReport, confirmation, evaluated, pruning, report,
+    rungs,
+};
 use crate::analysis::groups::are_folds;
 use crate::spec::metrics::{heading, higher_is_better};
 use crate::spec::search::ladder::Ladder;
@@ -22,8 +25,8 @@ pub struct SweepFacts {
     pub runs: Vec<Run>,
     /// Their analysis.
     pub report: SweepReport,
-    /// Who was at which rung; empty where runs have no evaluations within their schedule.
-    pub ladder: Ladder,
+    /// Its rungs from the lowest on; none where runs have no evaluations within their schedule.
+    pub rungs: Vec<Rung>,
     /// What pruning made of it, or would have; `None` for a sweep of very many runs that does not prune.
     pub pruning: Option<Pruning>,
     /// What its best settings did on fresh seeds.
@@ -105,14 +108,18 @@ pub fn read(
     let confirmation =
         confirmation(reader, &runs, &report.axes, lower, |run| score(&plan, run), folder)?;
     let has_ladder = plan.prune.is_some() || runs.len() <= MOST_CURVES;
-    let ladder = if has_ladder {
-        reader.ladder(&runs, &plan, &plan.prune.unwrap_or_default())?
-    } else {
-        Ladder::default()
-    };
-    let pruning = if has_ladder { Some(pruning(reader, &plan, &runs)?) } else { None };
+    let evaluated = if has_ladder { evaluated(reader, &plan, &runs)? } else { Evaluated::new() };
+    let pruning = has_ladder.then(|| pruning(&plan, &runs, &evaluated));
     let default = RunSpec { task: Task::Classify, ..RunSpec::default() };
     let metric = ranked_by(&plan, runs.first().map_or(&default, |run| &run.spec));
+    let rule = plan.prune.unwrap_or_default();
+    let mut ladder = Ladder::default();
+    for run in &runs {
+        if let Some(evaluations) = evaluated.get(&run.id) {
+            ladder.put(run.id, &rule.climb(evaluations));
+        }
+    }
+    let rungs = rungs(&ladder, &plan, &runs, pruning.as_ref(), &metric);
     Ok(Some(SweepFacts {
         name: new.name,
         metric,
@@ -120,7 +127,7 @@ pub fn read(
         planned,
         runs,
         report,
-        ladder,
+        rungs,
         pruning,
         confirmation,
     }))

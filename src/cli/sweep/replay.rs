@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::analysis::sweeps::pruning;
+use crate::analysis::sweeps::{Evaluated, evaluated, pruning};
 use crate::cli::error::CliError;
 use crate::cli::exit;
 use crate::cli::figures::counted;
@@ -17,7 +17,12 @@ pub fn run(id: SweepId, context: &mut Context) -> Result<u8, CliError> {
     let gone = || CliError::Usage(format!("There is no sweep {id}."));
     let sweep = reader.sweep(id)?.ok_or_else(gone)?.sweep;
     let mut runs = reader.trials(id)?;
-    let whole = pruning(&reader, &sweep.plan, &runs)?;
+    // Where runs were pruned, they say so themselves.
+    let known = match sweep.plan.prune {
+        Some(_) => Evaluated::new(),
+        None => evaluated(&reader, &sweep.plan, &runs)?,
+    };
+    let whole = pruning(&sweep.plan, &runs, &known);
     runs.retain(|run| run.part != Part::Confirmation);
     let proposed = proposals(&sweep, &runs)?;
     if context.json {

@@ -96,9 +96,11 @@ pub struct Replay {
 }
 
 /// Replays runs as they reported, in the order of time: a run that is stopped is not there at later rungs.
-pub fn replay(rule: &Rule, runs: &[(RunId, Vec<Evaluation>)]) -> Replay {
+pub fn replay(rule: &Rule, runs: &[(RunId, impl AsRef<[Evaluation]>)]) -> Replay {
     let climbs = runs.iter().flat_map(|(run, evaluations)| {
-        rule.climb(evaluations).into_iter().map(|(rung, at)| (rung, Step { run: *run, at }))
+        rule.climb(evaluations.as_ref())
+            .into_iter()
+            .map(|(rung, at)| (rung, Step { run: *run, at }))
     });
     let mut steps: Vec<(u32, Step)> = climbs.collect();
     steps.sort_by_key(|(rung, step)| (step.at.time, step.run, *rung));
@@ -167,6 +169,6 @@ mod tests {
         let replay = replay(&RULE, &runs(&[0.5, 0.4, 0.3, 0.2, 0.6, 0.1, 0.7]));
         assert_eq!(replay.cut, [(RunId(5), 2, 0.25), (RunId(7), 2, 0.25)]);
         assert!((replay.saved - 1.5 / 7.0).abs() < 1e-12);
-        assert_eq!(super::replay(&RULE, &[]), Replay::default());
+        assert_eq!(super::replay(&RULE, &runs(&[])), Replay::default());
     }
 }

@@ -1,11 +1,8 @@
 use ratatui::layout::Rect;
 
 use super::keys::RUNGS;
-use crate::analysis::sweeps::Pruning;
-use crate::spec::metrics::heading;
-use crate::spec::search::ladder::Step;
+use crate::analysis::sweeps::{Pruning, Rung};
 use crate::spec::search::prune::PARTS;
-use crate::spec::{Outcome, RunId, turned};
 use crate::tui::background::SweepFacts;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
@@ -20,15 +17,11 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts) {
     let title = if is_pruned { "rungs" } else { "rungs, had it been pruned" };
     let aside = format!("one in {} goes on   l axes", rule.eta);
     let inner = canvas.panel(area, title, &aside);
-    let mut rungs: Vec<(u32, &[Step])> =
-        facts.ladder.rungs().filter(|(_, steps)| !steps.is_empty()).collect();
-    rungs.reverse();
-    if rungs.is_empty() {
+    if facts.rungs.is_empty() {
         let words = "No run has had an evaluation between half an epoch and its end.";
         canvas.put(inner.x, inner.y, inner.width, words, theme.dim);
         return;
     }
-    let metric = facts.metric();
     let x = Columns::of(inner);
     canvas.put(inner.x, inner.y, 6, "rung", theme.dim);
     for (right, words) in
@@ -36,34 +29,24 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts) {
     {
         canvas.put_right(right, inner.y, 9, words, theme.dim);
     }
-    let who = format!("▶ now  ■ cut  by {}", heading(metric));
+    let who = format!("▶ now  ■ cut  by {}", facts.heading());
     canvas.put(x.who, inner.y, inner.right().saturating_sub(x.who), &who, theme.dim);
     let mut y = inner.y + 1;
-    for (number, steps) in rungs {
+    for rung in facts.rungs.iter().rev() {
         // The last line is for the sum.
         if y + 1 >= inner.bottom() {
             break;
         }
-        canvas.put(inner.x, y, 6, &format!("{number}/{PARTS}"), theme.strong);
-        let epoch = steps.first().map_or(0.0, |step| step.at.epoch);
-        canvas.put_right(x.epoch, y, 6, &figures::metric(epoch), theme.text);
-        canvas.put_right(x.runs, y, 5, &steps.len().to_string(), theme.text);
-        let shown = |value: f64| figures::metric(turned(metric, value));
+        canvas.put(inner.x, y, 6, &format!("{}/{PARTS}", rung.number), theme.strong);
+        canvas.put_right(x.epoch, y, 6, &figures::metric(rung.epoch), theme.text);
+        canvas.put_right(x.runs, y, 5, &rung.runs.to_string(), theme.text);
         // While few runs are there, each goes on.
-        let needs =
-            facts.ladder.threshold(&rule, number).map_or_else(|| "all go on".to_owned(), shown);
+        let needs = rung.threshold.map_or_else(|| "all go on".to_owned(), figures::metric);
         canvas.put_right(x.needs, y, 9, &needs, theme.text);
-        let values = steps.iter().map(|step| step.at.mark.value).filter(|value| value.is_finite());
-        if let Some(best) = values.min_by(f64::total_cmp) {
-            canvas.put_right(x.best, y, 8, &shown(best), theme.good);
+        if let Some(best) = rung.best {
+            canvas.put_right(x.best, y, 8, &figures::metric(best), theme.good);
         }
-        runs(
-            canvas,
-            Rect::new(x.who, y, inner.right().saturating_sub(x.who), 1),
-            facts,
-            number,
-            steps,
-        );
+        runs(canvas, Rect::new(x.who, y, inner.right().saturating_sub(x.who), 1), rung);
         y += 1;
     }
     if let Some(pruning) = facts.pruning.as_ref().filter(|pruning| pruning.runs > 0) {
@@ -88,24 +71,10 @@ impl Columns {
 }
 
 /// Who is at a rung now, and who was cut there, as far as there is room.
-fn runs(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, number: u32, steps: &[Step]) {
+fn runs(canvas: &mut Canvas, area: Rect, rung: &Rung) {
     let theme = canvas.theme;
-    let is_cut = |id: RunId| match (&facts.pruning, facts.plan.prune) {
-        (Some(pruning), None) => {
-            pruning.cut.iter().any(|(run, rung, _)| (*run, *rung) == (id, number))
-        }
-        _ => facts.runs.iter().any(|run| {
-            run.id == id
-                && matches!(run.state.outcome(), Some(Outcome::Pruned(at)) if at.rung == number)
-        }),
-    };
-    let is_here = |id: RunId| {
-        let is_live = facts.runs.iter().any(|run| run.id == id && run.state.outcome().is_none());
-        is_live && facts.ladder.height(id).is_some_and(|(rung, _)| rung == number)
-    };
-    let now =
-        steps.iter().filter(|step| is_here(step.run)).map(|step| ('▶', step.run, theme.accent));
-    let cut = steps.iter().filter(|step| is_cut(step.run)).map(|step| ('■', step.run, theme.test));
+    let now = rung.now.iter().map(|id| ('▶', id, theme.accent));
+    let cut = rung.cut.iter().map(|id| ('■', id, theme.test));
     let mut x = area.x;
     for (glyph, id, style) in now.chain(cut) {
         let words = format!("{glyph}{id}");

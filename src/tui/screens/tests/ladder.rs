@@ -8,7 +8,6 @@ use super::{both, large, press};
 use crate::analysis::compare::Entry;
 use crate::analysis::sweeps::{report, score};
 use crate::spec::metrics::val;
-use crate::spec::search::ladder::Ladder;
 use crate::spec::{Outcome, Plan, RunState, SweepId};
 use crate::store::{Confusion, Curve, Run, Split};
 use crate::tui::background::{Question, SweepFacts};
@@ -90,7 +89,7 @@ fn a_sweep_over_kinds_of_models() {
         metric: val::ACC.into(),
         plan: Plan::default(),
         planned: runs().len(),
-        ladder: Ladder::default(),
+        rungs: Vec::new(),
         pruning: None,
         confirmation: None,
         report: report(&runs(), &varied, false, |run| score(&Plan::default(), run)),

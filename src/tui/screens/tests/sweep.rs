@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{both, large, narrow, press};
 use crate::analysis::groups::Spread;
-use crate::analysis::sweeps::{Confirmation, Confirmed, Lead, Pruning, report, score};
+use crate::analysis::sweeps::{Confirmation, Confirmed, Lead, Pruning, report, rungs, score};
 use crate::spec::metrics::val;
 use crate::spec::search::ladder::{Evaluation, Ladder};
 use crate::spec::search::prune::{Mark, Rule};
@@ -36,7 +36,7 @@ fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) 
         metric: val::ACC.into(),
         plan: Plan::default(),
         planned: runs.len(),
-        ladder: Ladder::default(),
+        rungs: Vec::new(),
         pruning: None,
         confirmation: None,
         report: report(&runs, &varied, false, |run| score(&Plan::default(), run)),
@@ -176,9 +176,9 @@ fn pruned(is_pruned: bool) -> SweepFacts {
         metric: val::ACC.into(),
         report: report(&runs, &varied, false, |run| score(&plan, run)),
         planned: 12,
+        rungs: rungs(&ladder, &plan, &runs, Some(&pruning), val::ACC),
         plan,
         runs,
-        ladder,
         pruning: Some(pruning),
         confirmation: None,
     }

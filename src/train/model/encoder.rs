@@ -24,6 +24,7 @@ use super::builder::Builder;
 use super::config::Activation;
 use super::layers::{Dropouts, LayerNorm, Linear};
 use super::lora::Learning;
+use super::unpadded::Unpadded;
 use super::{Inputs, Limits, Mode};
 use crate::error::TrainError;
 
@@ -103,7 +104,7 @@ impl Encoder {
         for block in self.order.iter().filter_map(|index| self.blocks.get(*index)) {
             x = block.forward(&x, &sight, &drop)?;
         }
-        sight.unpadded.map_or(Ok(x.shallow_clone()), |unpadded| unpadded.put_back(&x))
+        Unpadded::padded(sight.unpadded, x)
     }
 
     /// The word embeddings, `[vocabulary, width]`.

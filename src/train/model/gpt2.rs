@@ -103,8 +103,7 @@ impl Gpt2 {
         for layer in &self.layers {
             x = layer.forward(&x, &sight, &drop)?;
         }
-        let x = self.norm.forward(&x)?;
-        unpadded.map_or(Ok(x.shallow_clone()), |unpadded| unpadded.put_back(&x))
+        Unpadded::padded(unpadded, self.norm.forward(&x)?)
     }
 }
 

@@ -23,6 +23,7 @@ use super::config::Activation;
 use super::layers::{Dropouts, Projection, dropout};
 use super::lora::Learning;
 use super::parameters::Fresh;
+use super::unpadded::Unpadded;
 use super::{Inputs, Limits, Mode};
 use crate::error::TrainError;
 
@@ -122,8 +123,7 @@ impl Rotary {
             let Some((_, sight)) = sight else { continue };
             x = block.forward(&x, sight, &drop, inner)?;
         }
-        let x = self.norm.forward(&x)?;
-        inputs.unpadded.as_ref().map_or(Ok(x.shallow_clone()), |unpadded| unpadded.put_back(&x))
+        Unpadded::padded(inputs.unpadded.as_ref(), self.norm.forward(&x)?)
     }
 
     /// What each kind of block sees of a batch.

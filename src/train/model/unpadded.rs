@@ -70,6 +70,17 @@ impl Unpadded {
         shape.splice(0..1, [self.batch, self.length]);
         Ok(empty.f_index_copy(0, &self.indices, &x)?.f_view(shape.as_slice())?)
     }
+
+    /// The same of a batch that may never have been unpadded.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn padded(unpadded: Option<&Self>, x: Tensor) -> Result<Tensor, TrainError> {
+        match unpadded {
+            Some(unpadded) => unpadded.put_back(&x),
+            None => Ok(x),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -165,20 +165,23 @@ impl Optimizer {
         let Numbers { beta1, beta2, eps, .. } = self.numbers;
         let t = self.steps as f64;
         let corrections = [1.0 - beta1.powf(t), 1.0 - beta2.powf(t)];
-        let step = AdamStep::new([beta1, beta2], corrections, eps, scale.number()?);
+        // Only for the CPU: to read the scale of a GPU is to wait for it.
+        let step = || {
+            Ok::<_, TrainError>(AdamStep::new([beta1, beta2], corrections, eps, scale.number()?))
+        };
         // A weight that the loss does not depend on has none.
         let pairs = || gradients.iter().enumerate().filter(|(_, gradient)| gradient.defined());
         for (index, gradient) in pairs() {
             let Some(slot) = self.slots.get_mut(index) else { continue };
             if gradient.is_sparse() {
-                slot.step_rows(gradient, lr, step)?;
+                slot.step_rows(gradient, lr, step()?)?;
             } else {
                 slot.settle()?;
             }
         }
         let whole: Vec<_> = pairs().filter(|(_, gradient)| !gradient.is_sparse()).collect();
         if let Some(slots) = self.native_slots(&whole, lr) {
-            return native::adam(&slots, &step);
+            return native::adam(&slots, &step()?);
         }
         for (index, gradient) in whole {
             let Some(slot) = self.slots.get_mut(index) else { continue };

@@ -13,6 +13,7 @@ use crate::fastai::{Stream, Words};
 use crate::model::{
     Carried, LanguageModel, LoadedLanguageModel, Mode, Parameter, Predicted, Start, regularisation,
 };
+use crate::native;
 use crate::objective::loss::{self, Loss};
 use crate::objective::{Learner, Objective, Opened, Pass, Setup, StepLoss, Stop};
 use crate::outcome::Outcome;
@@ -101,8 +102,8 @@ impl Windows {
         let (inputs, targets, length) = stream.window(index);
         let device = self.place.device;
         let shape = [stream.rows() as i64, length as i64];
-        let inputs = Tensor::f_from_slice(&inputs)?.f_view(shape)?.f_to_device(device)?;
-        let targets = Tensor::f_from_slice(&targets)?.f_to_device(device)?;
+        let inputs = native::send(&Tensor::f_from_slice(&inputs)?.f_view(shape)?, device)?;
+        let targets = native::send(&Tensor::f_from_slice(&targets)?, device)?;
         let predicted = self.model.forward(&inputs, carried, mode)?;
         let logits = predicted.logits.f_flatten(0, 1)?;
         Ok((predicted, [logits, targets]))

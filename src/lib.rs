@@ -15,6 +15,7 @@ pub mod cli;
 pub mod dataset;
 pub mod events;
 pub mod hub;
+pub mod model_config;
 pub mod order;
 pub mod panics;
 pub mod query;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::header::header;
 use super::{shapes, tokenizer};
+use crate::model_config;
 use crate::spec::family::{TOKENIZER_FILES, TokenizerKind};
 use crate::spec::{Baseline, Family, Targets, locate, nearest, stand_in};
 use crate::weights::{self, Files, Format};
@@ -61,6 +62,9 @@ impl Model {
         if self.parameters.is_none() && !has_hdf5.into_iter().any(|e| e == "hdf5" || e == "h5") {
             self.problem = Some("no weights.hdf5".to_owned());
         }
+        if let Err(why) = options(folder) {
+            self.problem = Some(format!("options.json: {why}"));
+        }
         self
     }
 }
@@ -77,7 +81,7 @@ pub fn described(folder: &Path) -> Option<(Family, Value)> {
 /// weights tell; `with_weights` is false where they are drawn anew.
 pub fn problem(folder: &Path, with_weights: bool) -> Option<String> {
     if folder.join("options.json").is_file() && !folder.join("config.json").is_file() {
-        return None;
+        return options(folder).err().map(|why| format!("options.json: {why}"));
     }
     let config = read_config(folder);
     let weights = with_weights.then(|| all_parameters(folder));
@@ -108,7 +112,16 @@ pub fn unadaptable(folder: &Path, targets: &Targets) -> Option<String> {
 }
 
 fn read_config(folder: &Path) -> Result<Value, String> {
-    let text = fs::read(folder.join("config.json")).map_err(|e| e.to_string())?;
+    read_json(&folder.join("config.json"))
+}
+
+/// Whether the options of a published ELMo make a network.
+fn options(folder: &Path) -> Result<(), String> {
+    model_config::check(Family::Elmo, &read_json(&folder.join("options.json"))?)
+}
+
+fn read_json(path: &Path) -> Result<Value, String> {
+    let text = fs::read(path).map_err(|e| e.to_string())?;
     serde_json::from_slice(&text).map_err(|e| e.to_string())
 }
 
@@ -123,7 +136,7 @@ fn problem_of(
     let family = match config {
         Err(e) => return Some(format!("config.json: {e}")),
         Ok(config) => match Family::of_config(config) {
-            Ok(family) => match family.check(config) {
+            Ok(family) => match model_config::check(family, config) {
                 Ok(()) => Some(family),
                 Err(why) => return Some(format!("config.json: {why}")),
             },
@@ -343,7 +356,7 @@ mod tests {
         write("tokenizer.json", r#"{"version": "2.0", "model": {}}"#);
         assert!(problem(folder.path(), false).unwrap().contains("version 2.0"));
         for (config, why) in [
-            (r#"{"model_type":"bert","hidden_dropout_prob":1.0}"#, "hidden_dropout_prob is 1"),
+            (r#"{"model_type":"bert","hidden_dropout_prob":1.0}"#, "dropout of hidden states is 1"),
             (r#"{"model_type":"bert","position_embedding_type":"relative_key"}"#, "relative_key"),
             (r#"{"model_type":"bert","vocab_size":5,"pad_token_id":5}"#, "pad_token_id 5"),
             (r#"{"model_type":"bert","num_hidden_layers":"2"}"#, "it must be a whole number"),
@@ -351,6 +364,11 @@ mod tests {
                 r#"{"model_type":"bert","hidden_size":64,"num_attention_heads":7}"#,
                 "among 7 attention",
             ),
+            (r#"{"model_type":"bert","hidden_act":"mish"}"#, "\"mish\", which is not supported"),
+            (r#"{"model_type":"gpt2","activation_function":"mish"}"#, "`mish`"),
+            (r#"{"model_type":"deberta-v2","relative_attention":true}"#, "share_att_key"),
+            (r#"{"model_type":"llama","rope_scaling":{"rope_type":"yarn"}}"#, "`yarn`"),
+            (r#"{"model_type":"modernbert","classifier_pooling":"max"}"#, "`max`"),
             (r#"{"model_type":"t5"}"#, "`t5`"),
             ("{}", "no model_type"),
         ] {

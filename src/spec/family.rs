@@ -107,29 +107,6 @@ pub enum LanguageModel {
 /// transformers refuses it rather than draw another head.
 pub const OWN_HEAD: &str = "tuneboard-";
 
-/// The keys of a config that count something, whatever the family calls it.
-const COUNTS: &[&str] = &[
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "embedding_size",
-    "n_embd",
-    "n_layer",
-    "n_head",
-    "n_positions",
-    "dim",
-    "n_layers",
-    "n_heads",
-    "hidden_dim",
-];
-/// A width, and among how many heads it is shared.
-const SHARED: [[&str; 2]; 3] =
-    [["hidden_size", "num_attention_heads"], ["n_embd", "n_head"], ["dim", "n_heads"]];
-
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -197,52 +174,6 @@ impl Family {
         let row = self.row().layers;
         let given = config.pointer(row.at).and_then(whole);
         given.and_then(|layers| u32::try_from(layers).ok()).unwrap_or(row.usual)
-    }
-
-    /// What keeps a config of this family from making a model, as far as it shows without the trainer.
-    ///
-    /// # Errors
-    /// As a fragment.
-    pub fn check(self, config: &Value) -> Result<(), String> {
-        let position = config.get("position_embedding_type").and_then(Value::as_str);
-        if let Some(position) = position.filter(|position| *position != "absolute") {
-            return Err(format!(
-                "position_embedding_type `{position}` is not supported, only `absolute`"
-            ));
-        }
-        for (key, value) in config.as_object().into_iter().flatten() {
-            let is_dropout = key.contains("dropout") || key.ends_with("_pdrop");
-            let share = value.as_f64().filter(|_| is_dropout);
-            if let Some(share) = share.filter(|share| !(0.0..1.0).contains(share)) {
-                return Err(format!("{key} is {share}; it must be from 0 to below 1"));
-            }
-        }
-        for key in COUNTS {
-            let value = config.get(*key).filter(|value| !value.is_null());
-            if let Some(value) = value.filter(|value| whole(value).is_none()) {
-                return Err(format!("{key} is {value}; it must be a whole number"));
-            }
-        }
-        for [width, heads] in SHARED {
-            let number = |key: &str| config.get(key).and_then(whole);
-            // Others say themselves how wide a head is.
-            if let (Some(width_is), Some(heads_are), None) =
-                (number(width), number(heads), number("head_dim"))
-                && (heads_are <= 0 || width_is % heads_are != 0)
-            {
-                return Err(format!(
-                    "{width} {width_is} cannot be shared among {heads_are} attention heads"
-                ));
-            }
-        }
-        let words = config.get("vocab_size").and_then(whole);
-        let given = self.row().padding.keys.iter().find_map(|key| config.get(*key)?.as_i64());
-        match (given, words) {
-            (Some(id), Some(words)) if !(0..words).contains(&id) => {
-                Err(format!("pad_token_id {id} is outside the vocabulary of {words}"))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The pool that is meant: `asked`, or for `auto` the first of `given` that is there (the

@@ -2,7 +2,6 @@
 //! classifier of ULMFiT (Howard & Ruder 2018).
 
 mod classifier;
-mod config;
 mod language_model;
 #[cfg(test)]
 mod parity;
@@ -10,10 +9,9 @@ mod sentences;
 mod transfer;
 
 use tch::{Kind, Tensor};
+use tuneboard::model_config::awd_lstm::{AwdLstmConfig, Dropouts};
 
 pub use self::classifier::load;
-pub use self::config::AwdLstmConfig;
-use self::config::Dropouts;
 pub use self::language_model::{LanguageModel, LoadedLanguageModel, Predicted, regularisation};
 pub use self::transfer::matched;
 use super::Mode;

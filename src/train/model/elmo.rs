@@ -12,7 +12,6 @@
 mod bilm;
 mod characters;
 mod classifier;
-mod options;
 #[cfg(test)]
 mod parity;
 mod source;

@@ -3,7 +3,6 @@
 
 mod attention;
 mod classifier;
-mod config;
 mod distances;
 mod embeddings;
 mod layout;
@@ -11,18 +10,18 @@ mod masked;
 mod tagger;
 
 use tch::Tensor;
+use tuneboard::model_config::encoder::EncoderConfig;
+use tuneboard::model_config::{Activation, Dropouts};
 
 use self::attention::SelfAttention;
 pub use self::classifier::load;
-use self::config::EncoderConfig;
 use self::distances::{Sight, Table};
 use self::embeddings::Embeddings;
 use self::layout::Layout;
 pub use self::masked::load_masked;
 pub use self::tagger::load_tagger;
 use super::builder::Builder;
-use super::config::Activation;
-use super::layers::{Dropouts, LayerNorm, Linear};
+use super::layers::{LayerNorm, Linear};
 use super::lora::Learning;
 use super::unpadded::Unpadded;
 use super::{Inputs, Limits, Mode};
@@ -93,7 +92,7 @@ impl Encoder {
     /// What libtorch reports.
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
         self.learning.set(mode.training);
-        let drop = self.dropouts.in_mode(mode);
+        let drop = mode.drops(self.dropouts);
         let (_, length) = inputs.ids.size2()?;
         let (mask, unpadded) = (inputs.mask.as_ref(), inputs.unpadded.as_ref());
         let sight = self.table.sight(length, mask, unpadded, drop.residual)?;

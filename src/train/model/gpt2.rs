@@ -3,19 +3,18 @@
 mod attention;
 mod causal;
 mod classifier;
-mod config;
 mod conv1d;
 
 use tch::Tensor;
+use tuneboard::model_config::gpt2::Gpt2Config;
+use tuneboard::model_config::{Activation, Dropouts};
 
 use self::attention::CausalAttention;
 pub use self::causal::load_causal;
 pub use self::classifier::load;
-use self::config::Gpt2Config;
 use self::conv1d::Conv1d;
 use super::builder::Builder;
-use super::config::Activation;
-use super::layers::{Dropouts, LayerNorm, dropout};
+use super::layers::{LayerNorm, dropout};
 use super::lora::Learning;
 use super::parameters::Fresh;
 use super::unpadded::Unpadded;
@@ -86,7 +85,7 @@ impl Gpt2 {
     /// What libtorch reports.
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
         self.learning.set(mode.training);
-        let drop = self.dropouts.in_mode(mode);
+        let drop = mode.drops(self.dropouts);
         let (_, length) = inputs.ids.size2()?;
         let positions = match &inputs.positions {
             Some(ids) => Tensor::f_embedding(&self.positions, ids, -1, false, false)?,

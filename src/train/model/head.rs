@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::Tensor;
+use tuneboard::model_config::Activation;
 use tuneboard::spec::{Family, Pool};
 
 use super::builder::Builder;
-use super::config::Activation;
 use super::family::{FamilyExt, written_pool};
-use super::layers::{Head, LayerNorm, dropout};
+use super::layers::{Head, LayerNorm, activate, dropout};
 use super::parameters::Fresh;
 use super::{Mode, Request, WeightFiles};
 use crate::error::TrainError;
@@ -51,7 +51,7 @@ impl ClassHead {
         let p = |p: f64| if mode.training { p } else { 0.0 };
         let mut x = vectors.shallow_clone();
         if let Some((dense, activation)) = &self.dense {
-            x = activation.apply(&dense.forward(&dropout(x, p(self.before))?)?)?;
+            x = activate(*activation, &dense.forward(&dropout(x, p(self.before))?)?)?;
         }
         if let Some(norm) = &self.norm {
             x = norm.forward(&x)?;

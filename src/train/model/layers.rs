@@ -1,38 +1,26 @@
 use tch::{Kind, Tensor};
+use tuneboard::model_config::Activation;
 
-use super::Mode;
 use super::builder::Builder;
-use super::config::Activation;
 pub use super::dropout::dropout;
 use super::lora::{self, Delta};
 use super::parameters::Fresh;
 use crate::error::TrainError;
 use crate::native;
 
-/// The dropouts of a transformer.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Dropouts {
-    /// Of the embeddings.
-    pub embeddings: f64,
-    /// Of attention weights.
-    pub attention: f64,
-    /// Of what a block adds to the residual stream.
-    pub residual: f64,
-    /// Before the head.
-    pub head: f64,
-}
-
-impl Dropouts {
-    /// One value everywhere, where the user gives one.
-    pub fn or_all(self, given: Option<f64>) -> Self {
-        let all = |p| Self { embeddings: p, attention: p, residual: p, head: p };
-        given.map_or(self, all)
-    }
-
-    /// None outside training.
-    pub fn in_mode(self, mode: Mode) -> Self {
-        if mode.training { self } else { Self::default() }
-    }
+/// An activation, element by element.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, TrainError> {
+    Ok(match activation {
+        Activation::Gelu => x.f_gelu("none")?,
+        Activation::GeluNew => x.f_gelu("tanh")?,
+        Activation::Relu => x.f_relu()?,
+        Activation::Tanh => x.f_tanh()?,
+        Activation::Silu => x.f_silu()?,
+        Activation::QuickGelu => x.f_mul(&x.f_mul_scalar(1.702)?.f_sigmoid()?)?,
+    })
 }
 
 /// y = x Wᵀ + b, with W `[outputs, inputs]`.
@@ -186,7 +174,7 @@ pub fn activated(
         Some(by_tanh) if native::takes(x, bias.numel() as i64) => {
             native::bias_gelu(&product()?, bias, by_tanh)
         }
-        _ => activation.apply(&forward()?),
+        _ => activate(activation, &forward()?),
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+use tuneboard::model_config::Dropouts;
 use tuneboard::spec::{Family, Pool};
 
 use super::WeightFiles;
@@ -135,6 +136,11 @@ impl Mode {
     /// A pass that changes nothing at random.
     pub fn inference(kind: Kind) -> Self {
         Self { kind, training: false }
+    }
+
+    /// A transformer's dropouts: none outside training.
+    pub fn drops(self, dropouts: Dropouts) -> Dropouts {
+        if self.training { dropouts } else { Dropouts::default() }
     }
 }
 

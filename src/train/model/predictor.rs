@@ -3,9 +3,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Kind, Tensor};
+use tuneboard::model_config::Activation;
 
-use super::config::{Activation, bad};
-use super::layers::{Head, LayerNorm};
+use super::config::bad;
+use super::layers::{Head, LayerNorm, activate};
 use super::{Family, Inputs, Limits, Mode, Padding, Parameter};
 use crate::error::TrainError;
 use crate::tokenize::Tokenizer;
@@ -59,7 +60,7 @@ impl Output {
         };
         let Some(transform) = &self.transform else { return scored(vectors) };
         let x = transform.dense.forward(&vectors.f_to_kind(Kind::Float)?)?;
-        let x = transform.norm.forward(&transform.activation.apply(&x)?)?;
+        let x = transform.norm.forward(&activate(transform.activation, &x)?)?;
         Ok(scored(&x)?.f_add(&transform.bias)?)
     }
 }

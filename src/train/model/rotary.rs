@@ -3,24 +3,24 @@
 
 mod attention;
 mod classifier;
-mod config;
 mod layout;
 mod norm;
 mod predictor;
 mod rope;
 
 use tch::{Kind, Tensor};
+use tuneboard::model_config::rotary::{BlockKind, RotaryConfig};
+use tuneboard::model_config::{Activation, Dropouts};
 
 use self::attention::{Attention, Sight};
 pub use self::classifier::load;
-use self::config::{BlockKind, RotaryConfig};
 use self::layout::{Layout, Widen};
 use self::norm::Norm;
 pub use self::predictor::load_predictor;
+use self::rope::Turns;
 use super::attention::HIDDEN;
 use super::builder::Builder;
-use super::config::Activation;
-use super::layers::{Dropouts, Projection, dropout};
+use super::layers::{Projection, activate, dropout};
 use super::lora::Learning;
 use super::parameters::Fresh;
 use super::unpadded::Unpadded;
@@ -102,7 +102,7 @@ impl Rotary {
     /// What libtorch reports.
     pub fn forward(&self, inputs: &Inputs, mode: Mode) -> Result<Tensor, TrainError> {
         self.learning.set(mode.training);
-        let drop = self.dropouts.in_mode(mode);
+        let drop = mode.drops(self.dropouts);
         let inner = if mode.training { self.inner_dropout } else { 0.0 };
         let idle = self.config.idle_row.unwrap_or(-1);
         let x = Tensor::f_embedding(&self.words, &inputs.ids, idle, false, inputs.by_row)?;
@@ -150,7 +150,7 @@ impl Rotary {
             }
             let Some(rope) = self.config.ropes.get(block.kind.rope) else { continue };
             let place = (x.f_kind()?, x.device());
-            let turns = rope.turns(length, positions.as_ref(), place)?;
+            let turns = Turns::of(rope, length, positions.as_ref(), place)?;
             let how = (self.config.is_causal, block.kind.reach);
             let sight = Sight::new(length, (padding.as_ref(), unpadded), how, turns, x)?;
             sights.push((block.kind, sight));
@@ -237,10 +237,10 @@ impl Block {
         let wide = self.widen.forward(x)?;
         let wide = if self.is_gated {
             let half = wide.size().last().map_or(0, |width| width / 2);
-            let gate = self.activation.apply(&wide.f_narrow(-1, 0, half)?)?;
+            let gate = activate(self.activation, &wide.f_narrow(-1, 0, half)?)?;
             gate.f_mul(&wide.f_narrow(-1, half, half)?)?
         } else {
-            self.activation.apply(&wide)?
+            activate(self.activation, &wide)?
         };
         self.narrow.forward(&dropout(wide, inner)?)
     }

@@ -2,9 +2,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Kind, Tensor};
+use tuneboard::model_config::awd_lstm::AwdLstmConfig;
 
+use super::AwdLstm;
 use super::sentences::{SentenceEncoder, lay_out};
-use super::{AwdLstm, AwdLstmConfig};
 use crate::error::TrainError;
 use crate::model::config::bad;
 use crate::model::layers::dropout;

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+use tuneboard::model_config::awd_lstm::{AwdLstmConfig, Dropouts};
 
-use super::config::Dropouts;
-use super::{AwdLstm, AwdLstmConfig, Carried, locked_dropout};
+use super::{AwdLstm, Carried, locked_dropout};
 use crate::error::TrainError;
 use crate::model::config::{self, bad};
 use crate::model::parameters::Fresh;
@@ -93,7 +93,7 @@ impl LanguageModel {
     }
 }
 
-impl AwdLstmConfig {
+impl LoadedLanguageModel {
     /// Places for the state that is carried from window to window, `[1, rows, hidden]` two a layer: a
     /// checkpoint in the middle of an epoch holds it.
     ///
@@ -101,8 +101,9 @@ impl AwdLstmConfig {
     /// Too little memory.
     pub fn carried(&self, rows: i64, device: Device) -> Result<Vec<Parameter>, TrainError> {
         let mut places = Vec::new();
-        for layer in 0..self.n_layers {
-            let hidden = if layer + 1 == self.n_layers { self.emb_sz } else { self.n_hid };
+        let config = &self.config;
+        for layer in 0..config.n_layers {
+            let hidden = if layer + 1 == config.n_layers { config.emb_sz } else { config.n_hid };
             for part in ["h", "c"] {
                 let tensor = Tensor::f_zeros([1, rows, hidden], (Kind::Float, device))?;
                 places.push(Parameter::buffer(format!("carried.{layer}.{part}"), tensor));

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use tch::{Device, Tensor};
+use tuneboard::model_config::awd_lstm::AwdLstmConfig;
 
-use super::AwdLstmConfig;
 use crate::error::TrainError;
 use crate::fastai::Vocab;
 use crate::model::WeightFiles;

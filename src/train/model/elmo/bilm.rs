@@ -1,6 +1,6 @@
 use tch::{Kind, Tensor};
+use tuneboard::model_config::elmo::{Lstm, Options};
 
-use super::options::{Lstm, Options};
 use super::source::Source;
 use super::token_encoder::TokenEncoder;
 use crate::error::TrainError;

@@ -1,8 +1,7 @@
+use tuneboard::model_config::elmo::WIDTH;
+
 use crate::error::TrainError;
 use crate::tokenize::{Tokenizer, longest_first, split_words};
-
-/// Ids per word.
-pub const WIDTH: usize = 50;
 
 /// As AllenNLP stores them: one more than the byte, so that 0 can fill.
 const BEGIN_TEXT: u32 = 257;
@@ -10,8 +9,6 @@ const END_TEXT: u32 = 258;
 const BEGIN_WORD: u32 = 259;
 const END_WORD: u32 = 260;
 const FILL: u32 = 261;
-/// Ids are below it.
-pub const VOCABULARY: i64 = 262;
 
 /// Text -> words -> characters: [`WIDTH`] ids per word, its UTF-8 bytes between two marks (at most 48
 /// of them, longer words are cut). Reference: AllenNLP `ELMoCharacterMapper`.

@@ -2,10 +2,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Kind, Tensor};
+use tuneboard::model_config::elmo::{Options, VOCABULARY, WIDTH};
 
 use super::bilm::{BiLm, States};
-use super::characters::{VOCABULARY, WIDTH};
-use super::options::Options;
 use super::source::Source;
 use crate::error::TrainError;
 use crate::model::config::bad;

@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
+use tuneboard::model_config::elmo::Options;
 
 use super::bilm::{BiLm, States};
 use super::characters::word;
 use super::classifier::{Mix, inner, normalised};
-use super::options::Options;
 use super::source::Source;
 use crate::model::Builder;
 use crate::parity::{self, Tally, Tensors, cases, gap, json, tensors};

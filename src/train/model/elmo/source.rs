@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use hdf5_reader::Hdf5File;
 use tch::{Kind, Tensor};
+use tuneboard::model_config::elmo::Options;
 
-use super::options::Options;
 use crate::error::TrainError;
 use crate::model::builder::Builder;
 use crate::model::parameters::Fresh;

@@ -1,10 +1,11 @@
 use tch::Tensor;
+use tuneboard::model_config::Activation;
+use tuneboard::model_config::elmo::Options;
 
-use super::options::Options;
 use super::source::Source;
 use crate::error::TrainError;
 use crate::model::builder::Builder;
-use crate::model::config::Activation;
+use crate::model::layers::activate;
 use crate::model::parameters::Fresh;
 
 /// A word's characters -> its vector. Reference: AllenNLP `_ElmoCharacterEncoder`.
@@ -70,7 +71,7 @@ impl TokenEncoder {
         for [weight, bias] in &self.convolutions {
             // Of equal values the first takes the whole gradient, as in AllenNLP; `amax` would share it.
             let found_here = x.f_conv1d(weight, Some(bias), [1], [0], [1], 1)?;
-            found.push(self.activation.apply(&found_here.f_max_dim(-1, false)?.0)?);
+            found.push(activate(self.activation, &found_here.f_max_dim(-1, false)?.0)?);
         }
         let mut x = Tensor::f_cat(&found, -1)?;
         for [weight, bias] in &self.highways {

@@ -1,6 +1,6 @@
 use tch::{Kind, Tensor};
+use tuneboard::model_config::encoder::{Disentangled, EncoderConfig};
 
-use super::config::{Disentangled, EncoderConfig};
 use super::distances::{Between, Sight};
 use super::layout::Layout;
 use crate::error::TrainError;

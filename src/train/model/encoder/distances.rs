@@ -1,6 +1,6 @@
 use tch::{Device, Kind, Tensor};
+use tuneboard::model_config::encoder::{Disentangled, Distances, EncoderConfig};
 
-use super::config::{Disentangled, Distances, EncoderConfig};
 use crate::error::TrainError;
 use crate::model::attention::padding_bias;
 use crate::model::builder::Builder;
@@ -110,9 +110,9 @@ impl Table {
             Self::Vectors { rows, norm, how } => {
                 // Buckets grow with distances: the farthest two of this length bound the rows in use.
                 let farthest = Tensor::from_slice(&[1 - length, length - 1]);
-                let ends = Vec::<i64>::try_from(&how.rows_of(&farthest)?)?;
+                let ends = Vec::<i64>::try_from(&rows_of(how, &farthest)?)?;
                 let [first, last] = [ends.first(), ends.last()].map(|x| x.copied().unwrap_or(0));
-                let index = how.rows_of(&apart(length, rows.device())?)?.f_sub_scalar(first)?;
+                let index = rows_of(how, &apart(length, rows.device())?)?.f_sub_scalar(first)?;
                 let rows = match norm {
                     Some(norm) => norm.forward(&rows.f_narrow(0, first, last - first + 1)?)?,
                     None => rows.f_narrow(0, first, last - first + 1)?,
@@ -154,33 +154,31 @@ fn biased_buckets(length: i64, device: Device) -> Result<Tensor, TrainError> {
     Ok(later.f_add(&far.f_where_self(&far.f_lt(exact)?, &steps)?)?)
 }
 
-impl Disentangled {
-    /// The row of each distance (query - key), int64. Reference: transformers
-    /// `make_log_bucket_position`, in 32 bits as there.
-    fn rows_of(&self, apart: &Tensor) -> Result<Tensor, TrainError> {
-        let buckets = if self.has_buckets { self.buckets(apart)? } else { apart.shallow_clone() };
-        Ok(buckets.f_add_scalar(self.span)?.f_clamp(0, 2 * self.span - 1)?)
-    }
+/// The row of each distance (query - key), int64. Reference: transformers
+/// `make_log_bucket_position`, in 32 bits as there.
+fn rows_of(how: &Disentangled, apart: &Tensor) -> Result<Tensor, TrainError> {
+    let buckets = if how.has_buckets { buckets(how, apart)? } else { apart.shallow_clone() };
+    Ok(buckets.f_add_scalar(how.span)?.f_clamp(0, 2 * how.span - 1)?)
+}
 
-    fn buckets(&self, apart: &Tensor) -> Result<Tensor, TrainError> {
-        let middle = self.span / 2;
-        let far = apart.f_abs()?;
-        let widest = Tensor::f_from_slice(&[((self.farthest - 1) as f64 / middle as f64) as f32])?
-            .f_to_device(apart.device())?
-            .f_log()?;
-        let steps = far
-            .f_clamp_min(middle.max(1))?
-            .f_to_kind(Kind::Float)?
-            .f_div_scalar(middle)?
-            .f_log()?
-            .f_div(&widest)?
-            .f_mul_scalar(middle - 1)?
-            .f_ceil()?
-            .f_add_scalar(middle)?
-            .f_mul(&apart.f_sign()?)?
-            .f_to_kind(Kind::Int64)?;
-        Ok(apart.f_where_self(&far.f_le(middle)?, &steps)?)
-    }
+fn buckets(how: &Disentangled, apart: &Tensor) -> Result<Tensor, TrainError> {
+    let middle = how.span / 2;
+    let far = apart.f_abs()?;
+    let widest = Tensor::f_from_slice(&[((how.farthest - 1) as f64 / middle as f64) as f32])?
+        .f_to_device(apart.device())?
+        .f_log()?;
+    let steps = far
+        .f_clamp_min(middle.max(1))?
+        .f_to_kind(Kind::Float)?
+        .f_div_scalar(middle)?
+        .f_log()?
+        .f_div(&widest)?
+        .f_mul_scalar(middle - 1)?
+        .f_ceil()?
+        .f_add_scalar(middle)?
+        .f_mul(&apart.f_sign()?)?
+        .f_to_kind(Kind::Int64)?;
+    Ok(apart.f_where_self(&far.f_le(middle)?, &steps)?)
 }
 
 #[cfg(test)]
@@ -203,8 +201,8 @@ mod tests {
             is_normalised: true,
         };
         let apart = Tensor::from_slice(&[-39_i64, -5, -4, 0, 4, 5, 39]);
-        assert_eq!(row(how.buckets(&apart).unwrap()), [-7, -5, -4, 0, 4, 5, 7]);
+        assert_eq!(row(buckets(&how, &apart).unwrap()), [-7, -5, -4, 0, 4, 5, 7]);
         let plain = Disentangled { has_buckets: false, ..how };
-        assert_eq!(row(plain.rows_of(&apart).unwrap()), [0, 3, 4, 8, 12, 13, 15]);
+        assert_eq!(row(rows_of(&plain, &apart).unwrap()), [0, 3, 4, 8, 12, 13, 15]);
     }
 }

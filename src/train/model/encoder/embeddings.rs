@@ -1,6 +1,6 @@
 use tch::{Kind, Tensor};
+use tuneboard::model_config::encoder::{EncoderConfig, Places};
 
-use super::config::{EncoderConfig, Places};
 use super::layout::Layout;
 use crate::error::TrainError;
 use crate::model::Inputs;

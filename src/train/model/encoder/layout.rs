@@ -1,9 +1,10 @@
 use std::path::Path;
 
+use tuneboard::model_config::Activation;
 use tuneboard::spec::Family;
 
 use crate::error::TrainError;
-use crate::model::config::{Activation, bad};
+use crate::model::config::bad;
 
 /// What the weights of a family are called, and where its dropouts are. Names of layers lack the
 /// `.weight` and `.bias` at their end.

@@ -1,11 +1,11 @@
 use tch::{Kind, Tensor};
+use tuneboard::model_config::Dropouts;
 
 use super::conv1d::Conv1d;
 use super::{Gpt2Config, Sight};
 use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, padding_bias, suits};
 use crate::model::builder::Builder;
-use crate::model::layers::Dropouts;
 use crate::model::varlen::{self, How};
 use crate::native;
 

@@ -1,8 +1,8 @@
 use tch::Tensor;
+use tuneboard::model_config::Activation;
 
 use crate::error::TrainError;
 use crate::model::builder::Builder;
-use crate::model::config::Activation;
 use crate::model::layers::activated;
 use crate::model::lora::{self, Delta};
 use crate::model::parameters::Fresh;

@@ -1,12 +1,12 @@
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::Value;
 use tch::{Kind, Tensor};
+use tuneboard::model_config::gru::GruConfig;
 use tuneboard::spec::Pool;
 
 use crate::error::TrainError;
-use crate::model::config::{are_shares, bad, in_bounds};
+use crate::model::config::bad;
 use crate::model::family::written_pool;
 use crate::model::layers::{Head, dropout};
 use crate::model::parameters::Fresh;
@@ -15,16 +15,6 @@ use crate::model::{
     Builder, Family, FamilyExt, Inputs, Limits, Loaded, Mode, Network, Padding, Request, Side,
     pooling,
 };
-
-#[derive(Deserialize)]
-struct Config {
-    vocab_size: i64,
-    embedding_size: i64,
-    hidden_size: i64,
-    dropout: f64,
-    initializer_range: f64,
-    pad_token_id: i64,
-}
 
 /// Word vectors, one gated recurrent layer in each direction (Cho et al. 2014, in PyTorch's form),
 /// pooling, linear. 32-bit throughout.
@@ -42,7 +32,7 @@ struct Classifier {
 struct Direction([Tensor; 4]);
 
 impl Direction {
-    fn new(builder: &mut Builder, config: &Config, suffix: &str) -> Result<Self, TrainError> {
+    fn new(builder: &mut Builder, config: &GruConfig, suffix: &str) -> Result<Self, TrainError> {
         let (inputs, hidden) = (config.embedding_size, config.hidden_size);
         let mut make = |part: &str, shape: &[i64], fresh| {
             builder.encoder(&format!("gru.{part}_l0{suffix}"), shape, fresh, 0)
@@ -99,18 +89,8 @@ impl Network for Classifier {
 /// # Errors
 /// Whatever is wrong with the folder.
 pub fn load(folder: &Path, json: Value, request: &Request) -> Result<Loaded, TrainError> {
-    let config = Config::deserialize(&json).map_err(|e| bad(folder, &e.to_string()))?;
-    in_bounds(&[
-        ("vocab_size", config.vocab_size, 1 << 24),
-        ("embedding_size", config.embedding_size, 1 << 14),
-        ("hidden_size", config.hidden_size, 1 << 14),
-    ])
-    .and_then(|()| are_shares(&[("dropout", config.dropout)]))
-    .map_err(|why| bad(folder, &why))?;
+    let config = GruConfig::of(&json).map_err(|why| bad(folder, &why))?;
     let padding = config.pad_token_id;
-    if !(0..config.vocab_size).contains(&padding) {
-        return Err(bad(folder, "pad_token_id is no word of the vocabulary"));
-    }
     let files = request.files(folder, "gru.weight_hh_l0")?;
     let width = 2 * config.hidden_size;
     let head = files.as_ref().and_then(|files| files.shape("classifier.weight"));

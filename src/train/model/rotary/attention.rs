@@ -1,13 +1,14 @@
 use tch::{Kind, Tensor};
+use tuneboard::model_config::Dropouts;
+use tuneboard::model_config::rotary::RotaryConfig;
 
-use super::config::RotaryConfig;
 use super::layout::{Layout, Packing};
 use super::norm::Norm;
 use super::rope::Turns;
 use crate::error::TrainError;
 use crate::model::attention::{HIDDEN, attend, suits};
 use crate::model::builder::Builder;
-use crate::model::layers::{Dropouts, Projection};
+use crate::model::layers::Projection;
 use crate::model::unpadded::Unpadded;
 use crate::model::varlen::{self, How};
 use crate::native;

@@ -1,6 +1,6 @@
 use tch::{Kind, Tensor};
+use tuneboard::model_config::rotary::NormKind;
 
-use super::config::NormKind;
 use crate::error::TrainError;
 use crate::model::builder::Builder;
 use crate::model::layers::LayerNorm;

@@ -61,6 +61,7 @@ pub fn open(setup: &Setup, data: &Dataset) -> Result<Opened, TrainError> {
     let folder = start::prepare(run, source, data)?;
     let with_weights = source.start == Start::Checkpoint;
     let loaded = LoadedLanguageModel::read(&folder, with_weights, spec.dropout, place.device)?;
+    let places = loaded.carried(i64::from(spec.batch_size), place.device)?;
     let LoadedLanguageModel { model, parameters, config, json } = loaded;
     let tokens = Tokens::of(&Words::read(&folder, None)?, &data.texts, place.threads)?;
     let (window, batch_size) = (config.bptt as usize, spec.batch_size as usize);
@@ -75,7 +76,7 @@ pub fn open(setup: &Setup, data: &Dataset) -> Result<Opened, TrainError> {
     let objective = Box::new(Windows {
         model,
         parameters,
-        places: config.carried(i64::from(spec.batch_size), place.device)?,
+        places,
         carried: Carried::new(),
         window,
         regularisation: [config.alpha, config.beta],

@@ -1,9 +1,9 @@
 //! The classifier on top of an AWD-LSTM: outputs, losses of training runs, and ULMFiT's recipe.
 
 use tch::{Device, Kind, Tensor};
+use tuneboard::model_config::awd_lstm::AwdLstmConfig;
 use tuneboard::spec::{Pool, Rates, RunSpec, Schedule, Unfreeze};
 
-use super::super::AwdLstmConfig;
 use super::super::classifier::{Assembled, Classifier, assemble};
 use super::super::sentences::lay_out;
 use super::{folder, json_of, noise, quiet, size, tensors};

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
+use tuneboard::model_config::elmo::WIDTH;
 use tuneboard::spec::{Pool, RunSpec, Unfreeze};
 
-use super::super::characters::{WIDTH, word};
+use super::super::characters::word;
 use super::{CLOSE, folders, framed, layers};
 use crate::model::Context;
 use crate::model::{self, Inputs, Loaded, Mode, Parameter, Request, Start};

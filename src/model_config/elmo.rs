@@ -1,16 +1,23 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::characters::{VOCABULARY, WIDTH};
-use crate::model::config::{Activation, in_bounds};
+use crate::model_config::fields::{Activation, in_bounds};
+
+/// Ids per word.
+pub const WIDTH: usize = 50;
+/// Ids of characters are below it.
+pub const VOCABULARY: i64 = 262;
 
 /// `options.json` of a published ELMo.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Options {
+    /// The two stacks of LSTMs.
     pub lstm: Lstm,
+    /// What makes a vector of a word.
     pub char_cnn: CharCnn,
 }
 
+/// The two stacks of LSTMs, one for each direction.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Lstm {
     /// Largest absolute value in a memory cell.
@@ -20,6 +27,7 @@ pub struct Lstm {
     /// Whether layers from the second on add their input to their output.
     #[serde(default)]
     pub use_skip_connections: bool,
+    /// Layers of each direction.
     pub n_layers: i64,
     /// Width of each direction's output.
     pub projection_dim: i64,
@@ -27,19 +35,27 @@ pub struct Lstm {
     pub dim: i64,
 }
 
+/// Convolutions over the characters of a word.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CharCnn {
+    /// Of a character.
     pub embedding: CharEmbedding,
     /// Width and number of filters.
     pub filters: Vec<(i64, i64)>,
+    /// Highway layers behind the filters.
     pub n_highway: i64,
+    /// [`VOCABULARY`].
     pub n_characters: i64,
+    /// [`WIDTH`].
     pub max_characters_per_token: i64,
+    /// Of the largest value of each filter.
     pub activation: Activation,
 }
 
+/// The vector of a character.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CharEmbedding {
+    /// Its width.
     pub dim: i64,
 }
 

@@ -1,8 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::config::{Activation, are_shares, in_bounds};
-use crate::model::layers::Dropouts;
+use crate::model_config::fields::{Activation, Dropouts, are_shares, in_bounds};
 
 /// The `config.json` of a GPT-2 checkpoint; fields and defaults as transformers' `GPT2Config`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

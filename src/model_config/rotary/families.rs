@@ -1,10 +1,10 @@
 //! What is a family's own in a config.
 
+use crate::spec::{Family, Pool};
 use serde_json::Value;
-use tuneboard::spec::{Family, Pool};
 
 use super::{Biases, HeadConfig, NormKind, RotaryConfig};
-use crate::model::config::{Activation, Fields, in_bounds};
+use crate::model_config::fields::{Activation, Fields, in_bounds};
 
 /// The sizes that transformers' config of a family starts from.
 pub(super) struct Usual {

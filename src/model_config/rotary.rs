@@ -1,14 +1,14 @@
 mod families;
 mod positions;
+mod rope;
 
+use crate::spec::family::whole;
+use crate::spec::{Family, Pool};
 use serde_json::Value;
-use tuneboard::spec::family::whole;
-use tuneboard::spec::{Family, Pool};
 
-use super::rope::Rope;
-use crate::model::config::{Activation, Fields, are_shares, in_bounds};
-use crate::model::layers::Dropouts;
+use crate::model_config::fields::{Activation, Dropouts, Fields, are_shares, in_bounds};
 use families::Usual;
+pub use rope::{Rope, Scaling};
 
 /// The `config.json` of a network with rotary positions; fields and defaults as transformers has them,
 /// under the names of its versions 4 and 5.

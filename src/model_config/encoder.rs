@@ -1,8 +1,7 @@
+use crate::spec::Family;
 use serde_json::Value;
-use tuneboard::spec::Family;
 
-use crate::model::config::{Activation, Fields, are_shares, in_bounds};
-use crate::model::layers::Dropouts;
+use crate::model_config::fields::{Activation, Dropouts, Fields, are_shares, in_bounds};
 
 /// The `config.json` of an encoder of BERT's kind; fields and defaults as transformers has them.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::config::{are_shares, in_bounds};
+use crate::model_config::fields::{are_shares, in_bounds};
 
 /// The `config.json` of an AWD-LSTM; names and defaults as fastai's `awd_lstm_lm_config`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -63,7 +63,6 @@ impl Default for AwdLstmConfig {
 
 /// Where an AWD-LSTM drops what; fastai's names.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[expect(clippy::struct_field_names, reason = "fastai's own names")]
 pub struct Dropouts {
     /// The last layer's outputs.
     pub output_p: f64,

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::rope::{Rope, Scaling};
 use super::{BlockKind, RotaryConfig};
-use crate::model::config::Fields;
-use crate::model::rotary::rope::{Rope, Scaling};
+use crate::model_config::fields::Fields;
 
 impl RotaryConfig {
     /// One rotary position for all blocks: `base` and `share` of the head unless `rope_parameters` says

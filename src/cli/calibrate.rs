@@ -1,5 +1,4 @@
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -10,6 +9,7 @@ use super::exit;
 use super::figures::{counted, value};
 use super::table::Table;
 use super::verb::{self, Context, one};
+use crate::analysis::export::keep;
 use crate::analysis::metrics::{Sureness, at_temperature, sureness, temperature_of};
 use crate::board::Board;
 use crate::dataset::predictions::{Pass, latest, read_pass};
@@ -189,14 +189,5 @@ fn write(folder: &Path, temperature: Option<f64>) -> Result<(), CliError> {
         Some(temperature) => object.insert(APPLIED.into(), json!(temperature)),
         None => object.remove(APPLIED),
     };
-    let temporary = folder.join(format!("config.json.{}.tmp", std::process::id()));
-    let written = fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(format!("{config:#}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)
-    });
-    written.map_err(|e| {
-        let _ = fs::remove_file(&temporary);
-        cannot(&e)
-    })
+    keep(format!("{config:#}\n").as_bytes(), &path).map_err(CliError::Place)
 }

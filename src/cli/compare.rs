@@ -253,6 +253,20 @@ fn classes(comparison: &Comparison, context: &mut Context) -> Result<(), CliErro
     context.out.table(&table)
 }
 
+/// The figures of a tested pair, the badge last.
+pub fn pair_cells(pair: &Pair) -> [Cell; 7] {
+    let is_real = pair.is_real() && !pair.is_one_setting;
+    [
+        format!("{:+.4}", pair.accuracy_diff).into(),
+        interval(pair.accuracy_ci95).into(),
+        format!("{:+.4}", pair.f1_diff).into(),
+        interval(pair.f1_ci95).into(),
+        count(pair.discordant.first_right).into(),
+        count(pair.discordant.second_right).into(),
+        Cell::toned(pair.to_string(), tone(is_real, pair.accuracy_diff)),
+    ]
+}
+
 /// How a difference looks: good news, bad news, none.
 fn tone(is_real: bool, diff: f64) -> Tone {
     match (is_real, diff > 0.0) {
@@ -310,18 +324,8 @@ fn pairs(comparison: &Comparison, context: &mut Context) -> Result<(), CliError>
             "badge",
         ]);
         for pair in &comparison.pairs {
-            let is_real = pair.is_real() && !pair.is_one_setting;
-            table.row([
-                pair.a.to_string().into(),
-                pair.b.to_string().into(),
-                format!("{:+.4}", pair.accuracy_diff).into(),
-                interval(pair.accuracy_ci95).into(),
-                format!("{:+.4}", pair.f1_diff).into(),
-                interval(pair.f1_ci95).into(),
-                count(pair.discordant.first_right).into(),
-                count(pair.discordant.second_right).into(),
-                Cell::toned(pair.to_string(), tone(is_real, pair.accuracy_diff)),
-            ]);
+            let ids = [pair.a.to_string().into(), pair.b.to_string().into()];
+            table.row(ids.into_iter().chain(pair_cells(pair)));
         }
         context.out.table(&table)?;
     }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::calibrate;
+use super::compare::pair_cells;
 use super::error::CliError;
 use super::exit;
-use super::figures::{count, counted, interval, value};
-use super::table::{Cell, Table, Tone};
+use super::figures::{counted, interval, value};
+use super::table::{Cell, Table};
 use super::verb::{self, Context};
 use crate::analysis::compare::{Entry, Pair, ScorePair};
 use crate::analysis::ensemble::{Against, Ensemble, Member, ensemble};
@@ -227,22 +228,9 @@ fn of_classes(pairs: &[(&Member, &Pair)], context: &mut Context) -> Result<(), C
     ];
     let mut table = Table::new(&heads);
     for (member, pair) in pairs {
-        let tone = match (pair.is_real(), pair.accuracy_diff > 0.0) {
-            (false, _) => Tone::Faint,
-            (true, true) => Tone::Good,
-            (true, false) => Tone::Bad,
-        };
-        let badge = Pair { is_one_setting: false, ..**pair }.to_string();
-        table.row([
-            member.run.to_string().into(),
-            format!("{:+.4}", pair.accuracy_diff).into(),
-            interval(pair.accuracy_ci95).into(),
-            format!("{:+.4}", pair.f1_diff).into(),
-            interval(pair.f1_ci95).into(),
-            count(pair.discordant.first_right).into(),
-            count(pair.discordant.second_right).into(),
-            Cell::toned(badge, tone),
-        ]);
+        // The ensemble is another setting than each of its runs.
+        let pair = Pair { is_one_setting: false, ..**pair };
+        table.row(std::iter::once(member.run.to_string().into()).chain(pair_cells(&pair)));
     }
     context.out.table(&table)
 }

@@ -53,7 +53,7 @@ pub enum Against {
 pub fn ensemble(entries: &[Entry], on_val: Option<&[Pass]>) -> Result<Ensemble, String> {
     let mut passes = Vec::new();
     for entry in entries {
-        passes.push(pass_of(entry)?);
+        passes.push(entry.pass()?);
     }
     let id = |at: usize| entries.get(at).map_or_else(String::new, |entry| entry.run.id.to_string());
     let pass = Pass::mean(&passes).map_err(|(at, why)| match at {
@@ -68,15 +68,6 @@ pub fn ensemble(entries: &[Entry], on_val: Option<&[Pass]>) -> Result<Ensemble, 
     let members = members.collect();
     let tuned = on_val.and_then(|val| tuned(&Pass::mean(val).ok()?, &pass));
     Ok(Ensemble { figures: figures(&pass), tuned, members, pass })
-}
-
-/// What a run said of its test rows.
-fn pass_of(entry: &Entry) -> Result<Pass, String> {
-    match (&entry.other, &entry.predictions) {
-        (Some(pass), _) => Ok(pass.clone()),
-        (None, Ok(predictions)) => Ok(Pass::Classes(predictions.clone())),
-        (None, Err(why)) => Err(format!("{} {}.", entry.run.id, why.trim_end_matches('.'))),
-    }
 }
 
 /// The tests of `tuneboard compare`, of the run and a run that said what the ensemble says.

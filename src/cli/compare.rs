@@ -1,3 +1,5 @@
+mod folds;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
@@ -21,12 +23,14 @@ use crate::spec::{RunId, short};
 The first run, or --baseline, is what the others are measured against. Runs that differ in their seed alone
 are one setting. Settings with several seeds are tested over seeds and rows: `real` means that one beats the
 other by more than both do by chance (p < 0.05). Two single runs are tested on their rows, by McNemar's exact
-test and the paired bootstrap: that tells these two models apart, and says nothing of other seeds.
+test and the paired bootstrap: that tells these two models apart, and says nothing of other seeds. Settings
+under cross-validation (folds=5 fold=1..5) are tested fold by fold, by the corrected resampled t-test.
 
 Examples:
   tuneboard compare r12 r15
   tuneboard compare r12 r15 r16 --baseline r16
   tuneboard compare r3..r8                   two settings of three seeds: does one beat the other?
+  tuneboard compare r1..r5 r6..r10           two settings of five folds each
   tuneboard compare s3 --all                 every key, also those that are the same
   tuneboard compare r12 r15 --json | jq '.pairs[] | .mcnemar_p'")]
 pub struct Args {
@@ -83,12 +87,14 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     runs_table(&entries, base, context)?;
     if entries.len() > MAX_RUNS {
         // A column for each would fit no screen.
-        return contrasts(&comparison, context).map(|()| exit::OK);
+        contrasts(&comparison, context)?;
+        return folds::table(&comparison, context).map(|()| exit::OK);
     }
     keys(&comparison, args.all, context)?;
     metrics(&comparison, context)?;
     classes(&comparison, context)?;
     contrasts(&comparison, context)?;
+    folds::table(&comparison, context)?;
     pairs(&comparison, context)?;
     Ok(exit::OK)
 }
@@ -128,7 +134,6 @@ fn object(entries: &[Entry], comparison: &Comparison) -> Value {
             "one_setting": pair.is_one_setting,
         })
     };
-    let ids_of = |runs: &[RunId]| runs.iter().map(ToString::to_string).collect::<Vec<_>>();
     let contrast = |c: &Contrast| {
         json!({
             "a": ids_of(&c.a),
@@ -156,6 +161,7 @@ fn object(entries: &[Entry], comparison: &Comparison) -> Value {
         "confusion_deltas": comparison.confusion_deltas,
         "pairs": comparison.pairs.iter().map(pair).collect::<Vec<_>>(),
         "settings": comparison.contrasts.iter().map(contrast).collect::<Vec<_>>(),
+        "folds": comparison.folds.iter().map(folds::object).collect::<Vec<_>>(),
         "scores": comparison.scores,
         "unpaired": refused
             .map(|r| json!({ "a": r.a.to_string(), "b": r.b.to_string(), "why": r.why }))
@@ -286,13 +292,9 @@ fn contrasts(comparison: &Comparison, context: &mut Context) -> Result<(), CliEr
     let mut table =
         Table::new(&["a", "b", ">accuracy", "interval", ">macro F1", "interval", "badge"]);
     for c in &comparison.contrasts {
-        let ids = |runs: &[RunId]| {
-            let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
-            Cell::from(ids.join(" "))
-        };
         table.row([
-            ids(&c.a),
-            ids(&c.b),
+            Cell::from(ids(&c.a)),
+            Cell::from(ids(&c.b)),
             format!("{:+.4}", c.accuracy.diff).into(),
             interval(c.accuracy.ci95).into(),
             format!("{:+.4}", c.f1.diff).into(),
@@ -303,11 +305,19 @@ fn contrasts(comparison: &Comparison, context: &mut Context) -> Result<(), CliEr
     context.out.table(&table)
 }
 
+fn ids_of(runs: &[RunId]) -> Vec<String> {
+    runs.iter().map(ToString::to_string).collect()
+}
+
+fn ids(runs: &[RunId]) -> String {
+    ids_of(runs).join(" ")
+}
+
 fn pairs(comparison: &Comparison, context: &mut Context) -> Result<(), CliError> {
     if !comparison.pairs.is_empty() {
         let head = "\nThese two models on these rows, b minus a, 95 % interval of 2000 resamples of the rows";
         context.out.line(head)?;
-        if comparison.contrasts.is_empty() {
+        if comparison.contrasts.is_empty() && comparison.folds.is_empty() {
             context
                 .out
                 .line("Whether other seeds say the same, only runs with other seeds can tell.")?;

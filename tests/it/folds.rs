@@ -172,6 +172,23 @@ fn a_sweep_over_folds_is_one_row_a_setting_and_its_folds_one_matrix() {
     shell.ok(&["confusion", "s1", "--threshold", "spam"]);
     shell.refuses(&["confusion", "s1", "r1"], 2, "Counts are subtracted run by run");
     shell.refuses(&["confusion", "r1..r8"], 2, "differ in class_weights");
+    // Its two settings are one test over all folds.
+    let compared = shell.json(&["compare", "s1"]);
+    let [over] = compared["folds"].as_array().unwrap().as_slice() else { panic!("{compared}") };
+    assert_eq!((&over["n"], &over["folds"], &over["of"]), (&json!(200), &json!(4), &json!(4)));
+    for (side, setting) in ["a", "b"].iter().zip([&over["a"], &over["b"]]) {
+        let own = settings.iter().find(|s| s["runs"] == *setting).unwrap();
+        let pooled = own["pooled"]["figures"]["acc"].as_f64().unwrap();
+        assert!((over["figures"][0][side].as_f64().unwrap() - pooled).abs() < 1e-12, "{over}");
+    }
+    let mean = |runs: &Value| {
+        settings.iter().find(|s| s["runs"] == *runs).unwrap()["score"]["mean"].as_f64()
+    };
+    let diff = over["figures"][0]["diff"].as_f64().unwrap();
+    assert!((diff - (mean(&over["b"]).unwrap() - mean(&over["a"]).unwrap())).abs() < 1e-12);
+    assert!(over["mcnemar_p"].is_number() && compared["unpaired"] == json!([]), "{compared}");
+    let said = shell.ok(&["compare", "s1"]);
+    assert!(said.contains("over 4 folds, p=") && said.contains("Nadeau & Bengio 2003"), "{said}");
     // Folds of one setting are no comparison, and test other rows each.
     let compared = shell.run(&["compare", "r1", "r3"]);
     assert!(compared.out.contains("fold is 1 in r1 and"), "{} {}", compared.out, compared.err);
@@ -205,8 +222,15 @@ fn folds_of_every_task_are_trained_and_tested() {
     .into_iter()
     .enumerate()
     {
-        shell.ok(&[&["sweep"], &args[..], &usual].concat());
+        shell.ok(&[&["sweep"], &args[..], &usual, &["lr=1e-3,3e-3"]].concat());
         let sweep = format!("s{}", n + 1);
+        let compared = shell.json(&["compare", &sweep]);
+        let score = &compared["folds"][0]["figures"][0];
+        assert_eq!(score["metric"], metric.trim_start_matches("test/"), "{compared}");
+        assert_eq!(
+            (&compared["folds"][0]["mcnemar_p"], &compared["unpaired"]),
+            (&Value::Null, &json!([]))
+        );
         let analysis = shell.json(&["show", &sweep, "--analysis"]);
         assert_eq!(analysis["metric"], metric);
         let setting = &analysis["settings"][0];

@@ -2,6 +2,7 @@
 //! is more than chance.
 
 mod figures;
+mod folds;
 mod pairs;
 mod read;
 mod scores;
@@ -18,6 +19,7 @@ use super::confusion::Matrix;
 use crate::dataset::predictions::{Pass, Predictions};
 
 pub use figures::{Change, Extreme, Figures, MetricRow};
+pub use folds::{FoldContrast, FoldFigure};
 pub use pairs::{Pair, Refused, same_rows};
 pub use scores::ScorePair;
 pub use settings::{Contrast, Estimate};
@@ -61,6 +63,8 @@ pub struct Comparison {
     pub pairs: Vec<Pair>,
     /// Settings with several seeds set against each other, those with the baseline's first.
     pub contrasts: Vec<Contrast>,
+    /// Settings under cross-validation set against each other, those with the baseline's first.
+    pub folds: Vec<FoldContrast>,
     /// Tests of the scores of tasks without classes.
     pub scores: Vec<ScorePair>,
     /// Pairs that cannot be tested.
@@ -91,9 +95,17 @@ pub struct ClassRow {
 
 /// Compares runs with the one at position `baseline`.
 pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
-    let (pairs, mut refused, contrasts) = pairs::all(entries, baseline);
+    let (pairs, mut refused, mut contrasts) = pairs::all(entries, baseline);
     let scores = scores::all(entries, baseline);
+    let folds = folds::all(entries, baseline);
     refused.retain(|r| !scores.iter().any(|s| [s.a, s.b] == [r.a, r.b]));
+    // All folds together say more than each by itself, and are one question instead of several.
+    let in_folds = |runs: [RunId; 2]| folds.iter().any(|contrast| contrast.has(runs));
+    refused.retain(|r| !in_folds([r.a, r.b]));
+    contrasts.retain(|c| {
+        let one = c.a.first().zip(c.b.first());
+        !one.is_some_and(|(a, b)| in_folds([*a, *b]))
+    });
     Comparison {
         runs: entries.iter().map(|e| e.run.id).collect(),
         baseline,
@@ -103,6 +115,7 @@ pub fn compare(entries: &[Entry], baseline: usize) -> Comparison {
         confusion_deltas: confusion_deltas(entries, baseline),
         pairs,
         contrasts,
+        folds,
         scores,
         refused,
     }

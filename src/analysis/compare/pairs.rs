@@ -106,7 +106,6 @@ impl<'a> Tested<'a> {
     /// Why the two were not tested on the same rows.
     fn differs_from(&self, other: &Self) -> Option<String> {
         let (a, b) = (self.run, other.run);
-        let hash = |run: &Run| run.facts.as_ref().map(|f| f.data_hash.clone()).unwrap_or_default();
         let (of_a, of_b) = (hash(a), hash(b));
         if !of_a.is_empty() && !of_b.is_empty() && of_a != of_b {
             let differs = |key: &&Key| (key.get)(&a.spec) != (key.get)(&b.spec);
@@ -135,6 +134,17 @@ impl<'a> Tested<'a> {
         let same = self.rows == other.rows && self.truth == other.truth;
         (!same).then(|| format!("{} and {} were tested on other rows.", a.id, b.id))
     }
+}
+
+/// The content hash of the rows that a run saw; empty where it is not known.
+pub(super) fn hash(run: &Run) -> &str {
+    run.facts.as_ref().map_or("", |facts| facts.data_hash.as_str())
+}
+
+/// On how many of the rows, which must be the same, exactly one of two runs is right.
+pub(super) fn discordant(a: (&Run, &Predictions), b: (&Run, &Predictions)) -> Discordant {
+    let (a, b) = (Tested::of(0, a.0, a.1), Tested::of(1, b.0, b.1));
+    Discordant::of(&a.truth, &a.predicted, &b.predicted)
 }
 
 /// Whether two runs predicted the same rows, so that they can be set against each other row by row.

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::Entry;
-use crate::dataset::predictions;
+use crate::dataset::predictions::{self, Pass};
 use crate::spec::Task;
 use crate::store::{Reader, Run, Split, StoreError};
 
@@ -33,5 +33,17 @@ impl Entry {
         let other = predictions::latest(folder, &test).filter(|_| is_other);
         let other = other.and_then(|(_, path)| predictions::read_pass(&path, run.spec.task).ok());
         Ok(Self { run, curves, confusion, predictions, other })
+    }
+
+    /// What it said of its test rows.
+    ///
+    /// # Errors
+    /// A sentence of why that is not known.
+    pub fn pass(&self) -> Result<Pass, String> {
+        match (&self.other, &self.predictions) {
+            (Some(pass), _) => Ok(pass.clone()),
+            (None, Ok(predictions)) => Ok(Pass::Classes(predictions.clone())),
+            (None, Err(why)) => Err(format!("{} {}.", self.run.id, why.trim_end_matches('.'))),
+        }
     }
 }

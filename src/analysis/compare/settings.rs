@@ -102,7 +102,8 @@ fn between(a: &Seeds<'_>, b: &Seeds<'_>) -> f64 {
     squares(&differences) / (count as f64 - 1.0).max(1.0)
 }
 
-fn judge(diff: f64, variance: f64, df: f64) -> Option<Estimate> {
+/// Student's t of a difference whose mean has that variance; `None` where it has no value.
+pub(super) fn judge(diff: f64, variance: f64, df: f64) -> Option<Estimate> {
     if df < 1.0 || !diff.is_finite() || !variance.is_finite() {
         return None;
     }
@@ -120,7 +121,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// The sum of squared distances from the mean.
-fn squares(values: &[f64]) -> f64 {
+pub(super) fn squares(values: &[f64]) -> f64 {
     let mean = mean(values);
     values.iter().map(|x| (x - mean).powi(2)).sum()
 }

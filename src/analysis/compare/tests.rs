@@ -197,3 +197,102 @@ fn eight_runs_of_five_thousand_predictions_are_compared() {
     let c = compare(&entries, 0);
     assert_eq!((c.pairs.len(), c.refused.len()), (28, 0));
 }
+
+/// The fold of a setting with that rate: rows 40 to a fold, wrong on as many as told.
+fn held_out(id: u32, lr: &str, fold: u32, seed: u32, wrong: usize) -> Entry {
+    let (number, seed) = (fold.to_string(), seed.to_string());
+    let keys = [("lr", lr), ("folds", "5"), ("fold", &*number), ("seed", &*seed)];
+    let truth: Vec<u32> = (0..40).map(|i| u32::from(i % 4 == 0)).collect();
+    let said: Vec<u32> =
+        truth.iter().enumerate().map(|(i, t)| if i < wrong { 1 - t } else { *t }).collect();
+    let rows = (1..).map(|row| row + u64::from(fold) * 40).take(40).collect();
+    let mut entry = entry(
+        id,
+        &keys,
+        &format!("fold {fold}"),
+        Predictions { rows, ..predictions(&truth, &said) },
+    );
+    entry.run.facts.as_mut().unwrap().rows = [140, 20, 40];
+    entry
+}
+
+/// From scipy 1.16: the accuracies of the folds are `a = 1 - array([4, 6, 5, 3, 7]) / 40` and
+/// `b = 1 - array([2, 5, 2, 2, 3]) / 40`, `d = b - a`, `t = d.mean() / sqrt((1/5 + 40/140) * d.var(ddof=1))`,
+/// `2 * scipy.stats.t.sf(t, 4)`, and `d.mean() -+ scipy.stats.t.ppf(0.975, 4) * d.mean() / t`.
+#[test]
+fn folds_of_two_settings_are_one_test_over_the_same_rows() {
+    let (first, second) = ([4, 6, 5, 3, 7], [2, 5, 2, 2, 3]);
+    let setting = |lr: &str, from: u32, wrong: [usize; 5]| -> Vec<Entry> {
+        (1..).zip(wrong).map(|(fold, wrong)| held_out(from + fold, lr, fold, 0, wrong)).collect()
+    };
+    let a = setting("1e-5", 0, first);
+    let mut b = setting("5e-5", 5, second);
+    b.reverse();
+    let c = compare(&[a.clone(), b.clone()].concat(), 0);
+    let [folds] = c.folds.as_slice() else { panic!("{:?}", c.folds) };
+    let ids = |runs: &[RunId]| runs.iter().map(|id| id.0).collect::<Vec<_>>();
+    assert_eq!((ids(&folds.a), ids(&folds.b)), (vec![1, 2, 3, 4, 5], vec![6, 7, 8, 9, 10]));
+    assert_eq!((folds.folds, folds.of, folds.n), (5, 5, 200));
+    let acc = folds.figures[0];
+    assert_eq!((acc.metric, acc.pooled), ("acc", [0.875, 0.93]));
+    let near = |got: f64, want: f64| assert!((got - want).abs() < 1e-12, "{got} {want}");
+    near(acc.over_folds.diff, 0.055);
+    near(acc.over_folds.p, 0.072_678_719_513_865_63);
+    near(acc.over_folds.ci95[0], -0.008_073_074_187_930_99);
+    near(acc.over_folds.ci95[1], 0.118_073_074_187_930_95);
+    // Rows that only one of the two gets right, over all folds.
+    let counts = folds.discordant.unwrap();
+    assert_eq!((counts.first_right, counts.second_right), (0, 11));
+    assert_eq!(folds.to_string(), "noise over 5 folds, p=0.073, n=200");
+    // Folds are no longer refused one by one, and pairs are those of the same rows.
+    assert_eq!((c.refused.len(), c.pairs.len()), (0, 5));
+    // One fold is missing in one of them: the others are tested, and it says so.
+    let c = compare(&[a.clone(), b[1..].to_vec()].concat(), 0);
+    assert!(c.folds[0].to_string().contains("over 4 folds of 5"), "{}", c.folds[0]);
+    assert_eq!(c.folds[0].n, 160);
+    // The baseline's setting comes first.
+    let c = compare(&[a.clone(), b.clone()].concat(), 7);
+    assert_eq!(ids(&c.folds[0].a), [6, 7, 8, 9, 10]);
+    near(c.folds[0].figures[0].over_folds.diff, -0.055);
+    // A fold, other rows and other partitions make none.
+    assert!(compare(&[a[..1].to_vec(), b[4..].to_vec()].concat(), 0).folds.is_empty());
+    let mut other = b;
+    other[0].run.facts.as_mut().unwrap().data_hash = "other".into();
+    let c = compare(&[a, other].concat(), 0);
+    assert!(c.folds.is_empty() && !c.refused.is_empty());
+}
+
+#[test]
+fn seeds_of_folds_are_averaged_and_one_question_is_asked() {
+    let runs = |lr: &str, from: u32, wrong: usize| -> Vec<Entry> {
+        let place = |at: u32| (1 + at / 2, at % 2);
+        let one = |at| {
+            let (fold, seed) = place(at);
+            held_out(from + at, lr, fold, seed, wrong + (fold + seed) as usize)
+        };
+        (0..10).map(one).collect()
+    };
+    let c = compare(&[runs("1e-5", 1, 2), runs("5e-5", 11, 6)].concat(), 0);
+    assert_eq!((c.folds.len(), c.contrasts.len()), (1, 0));
+    let folds = &c.folds[0];
+    assert_eq!((folds.folds, folds.n, folds.discordant), (5, 200, None));
+    // In every fold and with every seed four more of 40 are wrong: no doubt is left.
+    assert!((folds.figures[0].over_folds.diff + 0.1).abs() < 1e-12);
+    assert_eq!(folds.to_string(), "real over 5 folds (10+10 runs), p<0.001, n=200");
+}
+
+/// Two settings that differ by what folds and seeds do alone: the corrected test finds a difference in 5 of 100 at most.
+#[test]
+fn settings_that_differ_by_chance_are_noise_over_folds() {
+    let mut draws = crate::spec::search::Draws::new(21, 0);
+    let mut found = 0;
+    for _ in 0..100 {
+        let mut setting = |lr: &str, from: u32| -> Vec<Entry> {
+            (1..=5).map(|fold| held_out(from + fold, lr, fold, 0, draws.below(9))).collect()
+        };
+        let entries = [setting("1e-5", 0), setting("5e-5", 5)].concat();
+        let c = super::folds::all(&entries, 0);
+        found += usize::from(c[0].is_real());
+    }
+    assert!(found <= 5, "{found} of 100");
+}

@@ -59,7 +59,8 @@ fn read(board: &Board, question: &CompareQuestion) -> Result<Compared, StoreErro
             let folder = board.predictions(run.id);
             entries.push(Entry::read(&reader, run, &folder)?);
         }
-        comparison.contrasts = compare(&entries, 0).contrasts;
+        let all = compare(&entries, 0);
+        (comparison.contrasts, comparison.folds) = (all.contrasts, all.folds);
     }
     Ok(Compared { runs, comparison, curves })
 }

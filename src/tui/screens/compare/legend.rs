@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 
 use super::ink::{direction, ink};
-use crate::analysis::compare::{Contrast, Pair};
+use crate::analysis::compare::{Contrast, FoldContrast, Pair};
 use crate::spec::RunId;
 use crate::store::Run;
 use crate::tui::background::Compared;
@@ -20,6 +20,22 @@ fn pair(compared: &Compared, id: RunId) -> Option<&Pair> {
 fn contrast(compared: &Compared, id: RunId) -> Option<&Contrast> {
     let base = compared.runs.first()?.id;
     compared.comparison.contrasts.iter().find(|c| c.a.contains(&base) && c.b.contains(&id))
+}
+
+/// The folds of a run's setting against those of the baseline's.
+fn folds(compared: &Compared, id: RunId) -> Option<&FoldContrast> {
+    let base = compared.runs.first()?.id;
+    compared.comparison.folds.iter().find(|c| c.a.contains(&base) && c.b.contains(&id))
+}
+
+/// Whether a run holds out another fold of the baseline's setting.
+fn is_fold_of_baseline(compared: &Compared, id: RunId) -> bool {
+    let base = compared.runs.first().map(|run| run.id);
+    compared
+        .comparison
+        .folds
+        .iter()
+        .any(|c| c.a.contains(&id) && base.is_some_and(|b| c.a.contains(&b)))
 }
 
 /// The runs, their scores, and whether they differ by more than chance.
@@ -60,7 +76,10 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
             canvas.put_right(delta_at, y, 9, &words, style);
         }
         let pair = pair(compared, run.id);
+        let held_out = folds(compared, run.id)
+            .and_then(|c| Some((c.to_string(), c.is_real(), c.figures.first()?.over_folds.ci95)));
         let said = match (contrast(compared, run.id), pair) {
+            _ if held_out.is_some() => held_out,
             (Some(c), _) => Some((c.to_string(), c.is_real(), c.accuracy.ci95)),
             (None, Some(pair)) => {
                 let is_real = pair.is_real() && !pair.is_one_setting;
@@ -76,6 +95,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
                 words.push_str(&interval);
             }
             canvas.put(badge_at, y, room, &words, style);
+        } else if is_fold_of_baseline(compared, run.id) {
+            canvas.put(badge_at, y, room, "the baseline's setting", theme.dim);
         } else {
             let refused = &compared.comparison.refused;
             let why = refused.iter().find(|r| r.b == run.id).map_or("", |r| r.why.as_str());

@@ -20,3 +20,4 @@ pub mod sizes;
 pub mod spans;
 pub mod sweeps;
 pub mod thresholds;
+pub mod together;

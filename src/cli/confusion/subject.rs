@@ -1,7 +1,8 @@
 //! Whose confusion counts are shown: those of one pass of a run, or of all runs of a setting together.
 
-use crate::analysis::groups::{Spread, are_folds, setting_hash};
+use crate::analysis::groups::{Spread, are_folds};
 use crate::analysis::sweeps;
+use crate::analysis::together::{added, one_setting};
 use crate::board::Board;
 use crate::cli::error::CliError;
 use crate::cli::errors;
@@ -52,28 +53,16 @@ impl Subject {
         find: impl Fn(&Run) -> Result<Confusion, CliError>,
     ) -> Result<Self, CliError> {
         let (runs, of) = members(board, reader, word)?;
-        let mut counted_runs = Vec::new();
-        let mut all: Option<Confusion> = None;
+        let mut counts = Vec::new();
         let mut accuracy = Vec::new();
         let mut passes = Vec::new();
         for run in &runs {
             let own = find(run)?;
             accuracy.push(crate::analysis::confusion::Matrix::new(&own).accuracy());
             passes.push(errors::pass(board, run, &own.split.to_string(), Some(own.epoch)));
-            counted_runs.push(run.id);
-            match &mut all {
-                None => all = Some(Confusion { epoch: 0, ..own }),
-                Some(all) if all.labels == own.labels && all.split == own.split => add(all, &own),
-                Some(_) => {
-                    let first = counted_runs.first().map(ToString::to_string).unwrap_or_default();
-                    return Err(CliError::Usage(format!(
-                        "{first} and {} have other classes.",
-                        run.id
-                    )));
-                }
-            }
+            counts.push((run.id, own));
         }
-        let confusion = all.ok_or_else(|| CliError::Usage(format!("{word} names no run.")))?;
+        let confusion = added(counts).map_err(CliError::Usage)?;
         let passes =
             passes.into_iter().map(|p| p.map(Pass::Classes)).collect::<Result<Vec<_>, _>>();
         let predictions = passes.and_then(|passes| match Pass::joined(passes) {
@@ -81,7 +70,7 @@ impl Subject {
             _ => Err(CliError::Usage(format!("The predictions of {word} do not fit together."))),
         });
         let is_held_out = runs.iter().all(|run| are_folds(&run.spec));
-        let (n, split) = (counted_runs.len(), confusion.split.to_string());
+        let (n, split) = (runs.len(), confusion.split.to_string());
         let what = if is_held_out { counted(n, "held-out fold") } else { counted(n, "run") };
         let accuracy = Spread::of(accuracy);
         let mean = accuracy.mean.map_or_else(String::new, |mean| {
@@ -89,13 +78,8 @@ impl Subject {
             format!(" (accuracy {}{sd} over them)", value(mean))
         });
         let heading = format!("{of}: {split} rows of {what} together{mean}");
-        Ok(Self { heading, runs: counted_runs, confusion, predictions, accuracy })
-    }
-}
-
-fn add(all: &mut Confusion, more: &Confusion) {
-    for (sums, row) in all.counts.iter_mut().zip(&more.counts) {
-        sums.iter_mut().zip(row).for_each(|(sum, n)| *sum += n);
+        let runs = runs.iter().map(|run| run.id).collect();
+        Ok(Self { heading, runs, confusion, predictions, accuracy })
     }
 }
 
@@ -120,17 +104,6 @@ fn members(board: &Board, reader: &Reader, word: &str) -> Result<(Vec<Run>, Stri
         return Ok((reader.runs(&best)?, of));
     }
     let runs = verb::several(board, reader, word)?;
-    let first = runs.first().map(|run| setting_hash(&run.spec));
-    if let (Some(run), Some(other)) =
-        (runs.first(), runs.iter().find(|run| Some(setting_hash(&run.spec)) != first))
-    {
-        let differs = other.spec.deciding_differences(&run.spec);
-        return Err(CliError::Usage(format!(
-            "{} and {} differ in {}: only runs that differ in seed or fold alone are counted together.",
-            run.id,
-            other.id,
-            differs.join(", ")
-        )));
-    }
+    one_setting(&runs).map_err(CliError::Usage)?;
     Ok((runs, word.to_owned()))
 }

@@ -9,6 +9,7 @@ mod scores;
 mod start;
 mod sweep;
 mod texts;
+mod together;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -28,6 +29,7 @@ pub use scores::{found, other};
 pub use start::Start;
 pub use sweep::{SweepFacts, SweepQuestion};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};
+pub use together::{TogetherAnswer, TogetherQuestion};
 
 /// What a screen wants to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +51,8 @@ pub enum Question {
     Texts(TextsQuestion),
     /// What the probabilities of a pass say.
     Scores(ScoresQuestion),
+    /// What runs of one setting say together.
+    Together(TogetherQuestion),
 }
 
 /// The answers so far; each says what it answers.
@@ -70,6 +74,8 @@ pub struct Answers {
     pub texts: Option<Arc<Texts>>,
     /// What probabilities say.
     pub scores: Option<Arc<ScoresAnswer>>,
+    /// What runs of one setting say together.
+    pub together: Option<Arc<TogetherAnswer>>,
 }
 
 /// Answers until the channel closes, or until `out` returns false: nobody listens any more.
@@ -98,6 +104,9 @@ pub fn serve(board: &Board, questions: &Receiver<Question>, mut out: impl FnMut(
             Question::Texts(asked) => answers.texts = Some(Arc::new(files.texts(board, asked))),
             Question::Scores(asked) => {
                 answers.scores = Some(Arc::new(scores::scores(&mut files, board, asked)));
+            }
+            Question::Together(asked) => {
+                answers.together = Some(Arc::new(together::together(board, asked)));
             }
         }
         if !out(answers.clone()) {

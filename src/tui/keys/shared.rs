@@ -27,6 +27,10 @@ actions! {
 }
 
 fn scrub(view: &mut View, snap: &Snapshot, by: isize) {
+    if view.together().is_some() {
+        view.refuse("Of several runs the last pass of each is counted.");
+        return;
+    }
     let (epochs, at) = view.epochs(snap);
     let Some(at) = at.or_else(|| epochs.len().checked_sub(1)) else { return };
     let to = at.saturating_add_signed(by).min(epochs.len().saturating_sub(1));
@@ -35,6 +39,12 @@ fn scrub(view: &mut View, snap: &Snapshot, by: isize) {
 }
 
 fn next_split(view: &mut View, snap: &Snapshot) {
+    if view.together().is_some() {
+        // Train rows are judged by runs of few kinds only.
+        let is_test = view.pass.split == Split::Test;
+        view.pass.split = if is_test { Split::Val } else { Split::Test };
+        return;
+    }
     let passes = view.detail(snap).map(|d| d.passes.as_slice()).unwrap_or_default();
     let order = [Split::Val, Split::Test, Split::Train];
     let at = order.iter().position(|s| *s == view.pass.split).unwrap_or(0);

@@ -9,6 +9,7 @@ mod sites;
 mod sweep;
 mod tasks;
 mod texts;
+mod together;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 

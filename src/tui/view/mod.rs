@@ -8,5 +8,5 @@ mod whole;
 
 pub use popup::{Pick, Popup, Prompt};
 pub use screen_id::ScreenId;
-pub use screens::{Panel, SMOOTHING, XAxis};
+pub use screens::{Panel, SMOOTHING, Together, XAxis};
 pub use whole::View;

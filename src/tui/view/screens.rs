@@ -128,6 +128,8 @@ pub struct PassView {
     pub scores: bool,
     /// From how many percent on a row is taken for the second of two classes.
     pub threshold: u8,
+    /// The setting whose runs are counted together, instead of the open run.
+    pub together: Option<Together>,
 }
 
 impl Default for PassView {
@@ -143,8 +145,20 @@ impl Default for PassView {
             overview: false,
             scores: false,
             threshold: 50,
+            together: None,
         }
     }
+}
+
+/// Runs of one setting that are looked at as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Together {
+    /// What they share.
+    pub name: String,
+    /// Its folds, or its seeds.
+    pub runs: Arc<Vec<RunId>>,
+    /// The screen they were come to from.
+    pub from: ScreenId,
 }
 
 /// Which texts are listed, and which is read.

@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 
 use super::popup::{Popup, Prompt};
 use super::screen_id::ScreenId;
-use super::screens::{CompareView, PassView, RunView, RunsView, SweepView, TextsView};
+use super::screens::{CompareView, PassView, RunView, RunsView, SweepView, TextsView, Together};
 use crate::spec::RunId;
 use crate::store::{Confusion, Listing, Split};
-use crate::tui::background::Filter;
+use crate::tui::background::{Filter, TogetherAnswer};
 use crate::tui::command::Notice;
 use crate::tui::form::{Form, Row};
 use crate::tui::line::Line;
@@ -152,6 +152,10 @@ impl View {
 
     /// Lists texts of the pass in view, against one run or the marked ones; esc leads back to `from`.
     pub fn list_texts(&mut self, filter: Filter, against: Option<RunId>, from: ScreenId) {
+        if self.together().is_some() {
+            self.refuse("Texts are listed run by run: open one of these runs first.");
+            return;
+        }
         self.texts = TextsView { filter, against, from, ..TextsView::default() };
         self.go(ScreenId::TEXTS);
     }
@@ -159,6 +163,19 @@ impl View {
     /// The open run, once it is loaded.
     pub fn detail<'a>(&self, snap: &'a Snapshot) -> Option<&'a Detail> {
         snap.detail.as_deref().filter(|d| Some(d.run.id) == self.open)
+    }
+
+    /// The setting whose runs are in view as one.
+    pub fn together(&self) -> Option<&Together> {
+        self.pass.together.as_ref().filter(|_| self.screen == ScreenId::CONFUSION)
+    }
+
+    /// What these runs say together, as far as it is known.
+    pub fn together_answer<'a>(&self, snap: &'a Snapshot) -> Option<&'a TogetherAnswer> {
+        let runs = &self.together()?.runs;
+        let answer = snap.answers.together.as_deref()?;
+        let of = &answer.question;
+        (of.runs == *runs && of.split == self.pass.split).then_some(answer)
     }
 
     /// The epochs of the split in view that have confusion counts, and which of them is in view.
@@ -181,6 +198,9 @@ impl View {
 
     /// The confusion counts in view, if they are loaded.
     pub fn confusion<'a>(&self, snap: &'a Snapshot) -> Option<&'a Arc<Confusion>> {
+        if self.together().is_some() {
+            return self.together_answer(snap)?.facts.as_ref().ok()?.confusion.as_ref();
+        }
         let (run, split, epoch) = self.shown_pass(snap)?;
         let passes = Some(&snap.passes).filter(|p| p.run == Some(run))?;
         passes.counts.get(&(split, epoch))

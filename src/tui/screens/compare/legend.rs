@@ -3,6 +3,7 @@ use ratatui::layout::Rect;
 use super::ink::{direction, ink};
 use crate::analysis::compare::{Contrast, FoldContrast, Pair};
 use crate::spec::RunId;
+use crate::spec::metrics::{heading, test};
 use crate::store::Run;
 use crate::tui::background::Compared;
 use crate::tui::canvas::Canvas;
@@ -46,8 +47,9 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
     let score_at = name_at + names + 9;
     let delta_at = score_at + 10;
     let badge_at = delta_at + 2;
-    for (words, right) in [("test acc", score_at), ("Δ", delta_at)] {
-        canvas.put_right(right, area.y, 9, words, theme.dim);
+    let score = compared.runs.first().map_or(test::ACC, |run| run.spec.task.score()[1]);
+    for (words, right) in [(heading(score).as_str(), score_at), ("Δ", delta_at)] {
+        canvas.put_right(right, area.y, 13, words, theme.dim);
     }
     canvas.put(badge_at, area.y, area.right().saturating_sub(badge_at), "is it noise?", theme.dim);
     for (i, run) in compared.runs.iter().enumerate() {

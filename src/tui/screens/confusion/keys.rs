@@ -46,7 +46,7 @@ actions! {
         Set(|view, _| view.pass.threshold = (view.pass.threshold + 1).min(100));
     OVERVIEW "overview" "z", "overview", "The whole matrix as a picture, or with its numbers",
         Set(|view, _| view.pass.overview = !view.pass.overview);
-    GO "go-confusion" "3", "", "The confusion matrix of the open run", Go(ScreenId::CONFUSION);
+    GO "go-confusion" "3", "", "The confusion matrix of the open run, or of a folded row", Go(ScreenId::CONFUSION);
 }
 
 /// Moves the cell under the cursor along its row.

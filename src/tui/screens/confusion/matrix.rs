@@ -1,6 +1,6 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{others, scores, side};
+use super::{others, scores, side, together};
 use crate::analysis::confusion::Matrix;
 use crate::spec::Task;
 use crate::tui::canvas::{Canvas, Target};
@@ -61,12 +61,18 @@ fn heat<'a>(matrix: &'a Matrix, labels: &'a [String], view: &View) -> Heat<'a> {
 
 /// Whether the open run learnt a task without classes, which has another picture.
 pub fn has_none(view: &View, snap: &Snapshot) -> bool {
-    let task = view.detail(snap).map(|detail| detail.run.spec.task);
+    let task = match view.together_answer(snap).map(|answer| answer.facts.as_ref()) {
+        Some(facts) => facts.ok().map(|facts| facts.task),
+        None => view.detail(snap).map(|detail| detail.run.spec.task),
+    };
     matches!(task, Some(Task::Regress | Task::Multilabel))
 }
 
 /// Draws the pass in view.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    if view.together().is_some() {
+        return of_setting(canvas, area, snap, view);
+    }
     let [title_area, heat_area, side_area] = regions(area);
     let (epochs, at) = view.epochs(snap);
     let Some(detail) = view.detail(snap) else {
@@ -93,6 +99,37 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     };
     let matrix = Matrix::new(confusion);
     title(canvas, title_area, detail, view, Some(&matrix), (&epochs, at));
+    body(canvas, area, snap, view, &matrix, &confusion.labels);
+}
+
+/// The runs of a setting as one.
+fn of_setting(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let [title_area, heat_area, side_area] = regions(area);
+    let facts = match view.together_answer(snap).map(|answer| &answer.facts) {
+        None => return message(canvas, area, &["reading"]),
+        Some(Err(why)) => return message(canvas, area, std::slice::from_ref(why)),
+        Some(Ok(facts)) => facts,
+    };
+    let matrix = facts.confusion.as_deref().map(Matrix::new);
+    together::title(canvas, title_area, &facts.heading, matrix.as_ref(), view);
+    match (&facts.confusion, &matrix) {
+        (Some(confusion), Some(matrix)) if facts.other.is_none() => {
+            body(canvas, area, snap, view, matrix, &confusion.labels);
+        }
+        _ => others::draw(canvas, heat_area.union(side_area), snap, view),
+    }
+}
+
+/// The matrix and what stands beside it, or what the probabilities say.
+fn body(
+    canvas: &mut Canvas,
+    area: Rect,
+    snap: &Snapshot,
+    view: &View,
+    matrix: &Matrix,
+    labels: &[String],
+) {
+    let [_, heat_area, side_area] = regions(area);
     if view.pass.scores {
         let area = Rect { width: area.width, ..heat_area };
         return scores::draw(canvas, area, snap, view);
@@ -104,12 +141,12 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         &aside,
     );
     let plot = Rect { height: inner.height.saturating_sub(1), ..inner };
-    let heat = heat(&matrix, &confusion.labels, view);
+    let heat = heat(matrix, labels, view);
     heat.draw(canvas, plot);
     let grid = heat.grid(plot);
-    hidden(canvas, inner, &matrix, view, (grid.down, grid.across));
+    hidden(canvas, inner, matrix, view, (grid.down, grid.across));
     let cell = (view.pass.class, view.pass.column);
-    side::draw(canvas, side_area, &matrix, &confusion.labels, cell);
+    side::draw(canvas, side_area, matrix, labels, cell);
 }
 
 /// Says which part of a large matrix is in view.

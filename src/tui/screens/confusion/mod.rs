@@ -5,10 +5,12 @@ mod matrix;
 mod others;
 mod scores;
 mod side;
+mod together;
 
 use ratatui::layout::Rect;
 
 use crate::spec::RunId;
+use crate::store::Split;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::Keymap;
@@ -27,8 +29,24 @@ impl Screen for Confusion {
         &keys::ABOUT
     }
 
+    /// Comes to a setting from a folded row, else to the open run.
+    fn enter(&self, view: &mut View, snap: &Snapshot, targets: &[RunId]) {
+        if view.screen == ScreenId::CONFUSION {
+            return;
+        }
+        view.pass.together = together::chosen(view, snap, targets);
+        if view.pass.together.is_some() {
+            view.pass.split = Split::Test;
+            (view.pass.class, view.pass.column) = (0, 0);
+            (view.pass.top, view.pass.left) = (0, 0);
+        }
+    }
+
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {
-        view.open.into_iter().collect()
+        match view.together() {
+            Some(together) => together.runs.to_vec(),
+            None => view.open.into_iter().collect(),
+        }
     }
 
     fn query(&self, view: &View, query: &mut Query) {
@@ -36,6 +54,9 @@ impl Screen for Confusion {
     }
 
     fn question(&self, view: &View, snap: &Snapshot) -> Option<Question> {
+        if let Some(question) = together::question(view, snap) {
+            return Some(Question::Together(question));
+        }
         let wanted = view.pass.scores || matrix::has_none(view, snap);
         scores::question(view, snap).filter(|_| wanted).map(Question::Scores)
     }
@@ -48,6 +69,8 @@ impl Screen for Confusion {
     fn back(&self, view: &mut View, _: &Snapshot) {
         if view.pass.scores {
             view.pass.scores = false;
+        } else if let Some(together) = view.pass.together.take() {
+            view.go(together.from);
         } else {
             view.go(ScreenId::RUN);
         }

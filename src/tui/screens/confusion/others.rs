@@ -14,9 +14,7 @@ use crate::tui::widgets::message::message;
 
 /// Draws the picture of the pass in view.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
-    let question = scores::question(view, snap);
-    let answer = snap.answers.scores.as_deref().filter(|s| Some(s.question) == question);
-    match answer.map(|answer| (&answer.other, &answer.found)) {
+    match scores::answer(view, snap).map(|(found, other)| (other, found)) {
         None => message(canvas, area, &["reading"]),
         Some((Some(Other::Numbers(targets)), _)) => numbers(canvas, area, targets, view),
         Some((Some(Other::Labels(labels)), _)) => table(canvas, area, labels, view),

@@ -1,6 +1,6 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use crate::tui::background::{Found, ScoresQuestion, Two};
+use crate::tui::background::{Found, Other, ScoresQuestion, Two};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::snapshot::Snapshot;
@@ -14,11 +14,23 @@ pub fn question(view: &View, snap: &Snapshot) -> Option<ScoresQuestion> {
     Some(ScoresQuestion { run, split, epoch })
 }
 
+/// What is known of the probabilities in view, and the picture of a task without classes.
+pub fn answer<'a>(
+    view: &View,
+    snap: &'a Snapshot,
+) -> Option<(&'a Result<Found, String>, Option<&'a Other>)> {
+    if view.together().is_some() {
+        let facts = view.together_answer(snap)?.facts.as_ref().ok()?;
+        return Some((&facts.found, facts.other.as_ref()));
+    }
+    let question = question(view, snap);
+    let answer = snap.answers.scores.as_deref().filter(|s| Some(s.question) == question)?;
+    Some((&answer.found, answer.other.as_ref()))
+}
+
 /// What the probabilities say: reliability, and for two classes ROC, precision and recall at a threshold.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
-    let question = question(view, snap);
-    let scores = snap.answers.scores.as_deref().filter(|s| Some(s.question) == question);
-    let found = match scores.map(|s| &s.found) {
+    let found = match answer(view, snap).map(|(found, _)| found) {
         None => return message(canvas, area, &["reading"]),
         Some(Err(why)) => {
             return message(canvas, area, std::slice::from_ref(why));

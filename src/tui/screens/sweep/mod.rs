@@ -26,6 +26,16 @@ use crate::tui::snapshot::Snapshot;
 use crate::tui::view::View;
 use crate::tui::widgets::message::message;
 
+/// The name and the runs of the setting under the cursor.
+pub fn setting(view: &View, snap: &Snapshot) -> Option<(String, Vec<RunId>)> {
+    let sweep = view.sweep.sweep?;
+    let here = settings::here(view, snap)?;
+    let axes = &settings::answer(snap, view)?.as_ref().ok()?.report.axes;
+    let values = axes.iter().zip(&here.values).map(|(key, value)| format!("{key}={value}"));
+    let name = std::iter::once(sweep.to_string()).chain(values).collect::<Vec<_>>().join(" ");
+    Some((name, here.runs.clone()))
+}
+
 /// A sweep as a whole.
 pub struct Sweep;
 

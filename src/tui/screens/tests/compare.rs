@@ -131,6 +131,24 @@ fn eight_runs_of_which_one_cannot_be_tested() {
     both("compare_eight", &snap, &mut view);
 }
 
+/// Three folds of two settings: one answer for all of them.
+#[test]
+fn folds_of_two_settings() {
+    let fold = |id: u32, wrong| {
+        let mut entry = entry(id, wrong, true);
+        let (fold, lr) = (1 + id % 3, if id > 9 { 5e-5 } else { 1e-5 });
+        (entry.run.spec.folds, entry.run.spec.fold, entry.run.spec.lr) = (3, fold, lr);
+        if let Ok(predictions) = &mut entry.predictions {
+            predictions.rows.iter_mut().for_each(|row| *row += u64::from(fold) * 200);
+        }
+        entry
+    };
+    let wrong = [9, 10, 12, 30, 33, 40];
+    let entries = (7..=12).zip(wrong).map(|(id, wrong)| fold(id, wrong)).collect();
+    let (snap, mut view) = comparing(entries);
+    both("compare_folds", &snap, &mut view);
+}
+
 #[test]
 fn the_run_under_the_cursor_is_what_keys_act_on() {
     let (snap, mut view) = comparing(vec![entry(12, 20, true), entry(10, 4, true)]);

@@ -18,7 +18,7 @@ use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
 /// The sweep screen of r12, whose sweep holds these runs.
-fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) {
+pub(super) fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) {
     let mut all = many();
     for run in &mut all {
         run.sweep = Some(SweepId(3));
@@ -46,7 +46,7 @@ fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) 
     (snap, view)
 }
 
-fn grid() -> Vec<Run> {
+pub(super) fn grid() -> Vec<Run> {
     let mut runs = Vec::new();
     for (i, lr) in [1e-5, 2e-5, 5e-5, 1e-4].into_iter().enumerate() {
         for epochs in [1, 2, 3] {

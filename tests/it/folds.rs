@@ -176,28 +176,7 @@ fn a_sweep_over_folds_is_one_row_a_setting_and_its_folds_one_matrix() {
     shell.ok(&["confusion", "s1", "--threshold", "spam"]);
     shell.refuses(&["confusion", "s1", "r1"], 2, "Counts are subtracted run by run");
     shell.refuses(&["confusion", "r1..r8"], 2, "differ in class_weights");
-    // The dashboard counts them as the command line does.
-    let reader = Reader::open(&shell.path("runs/board.db")).unwrap();
-    for (setting, word) in settings.iter().map(|s| &s["runs"]).zip(["s1", ""]) {
-        let ids: Vec<RunId> = serde_json::from_value::<Vec<String>>(setting.clone())
-            .unwrap()
-            .iter()
-            .map(|id| id.parse().unwrap())
-            .collect();
-        let folder = |id| shell.path(&format!("runs/{id}/predictions"));
-        let of = Together::read(&reader, &reader.runs(&ids).unwrap(), Split::Test, folder).unwrap();
-        assert_eq!((of.runs.len(), of.missing, of.are_folds), (4, 0, true));
-        let Ok(Pass::Classes(pass)) = of.pass else { panic!("{:?}", of.pass) };
-        assert_eq!(Matrix::from_predictions(&pass).counts(), of.confusion.as_ref().unwrap().counts);
-        if word == "s1" {
-            let counts = json!(of.confusion.unwrap().counts);
-            assert_eq!(shell.json(&["confusion", word])["counts"], counts);
-        }
-    }
-    let all: Vec<RunId> = (1..=8).map(RunId).collect();
-    let mixed =
-        Together::read(&reader, &reader.runs(&all).unwrap(), Split::Test, |_| shell.path("x"));
-    assert!(mixed.unwrap_err().contains("differ in class_weights"));
+    counted_as_on_screen(&shell, settings);
     // Its two settings are one test over all folds.
     let compared = shell.json(&["compare", "s1"]);
     let [over] = compared["folds"].as_array().unwrap().as_slice() else { panic!("{compared}") };
@@ -223,6 +202,31 @@ fn a_sweep_over_folds_is_one_row_a_setting_and_its_folds_one_matrix() {
     let names: BTreeSet<&str> =
         listed.as_array().unwrap().iter().filter_map(|r| r["name"].as_str()).collect();
     assert!(names.iter().any(|name| name.contains("fold=3")), "{names:?}");
+}
+
+/// The dashboard counts the settings of s1, best first, as the command line does.
+fn counted_as_on_screen(shell: &Shell, settings: &[Value]) {
+    let reader = Reader::open(&shell.path("runs/board.db")).unwrap();
+    for (setting, word) in settings.iter().map(|s| &s["runs"]).zip(["s1", ""]) {
+        let ids: Vec<RunId> = serde_json::from_value::<Vec<String>>(setting.clone())
+            .unwrap()
+            .iter()
+            .map(|id| id.parse().unwrap())
+            .collect();
+        let folder = |id| shell.path(&format!("runs/{id}/predictions"));
+        let of = Together::read(&reader, &reader.runs(&ids).unwrap(), Split::Test, folder).unwrap();
+        assert_eq!((of.runs.len(), of.missing, of.are_folds), (4, 0, true));
+        let Ok(Pass::Classes(pass)) = of.pass else { panic!("{:?}", of.pass) };
+        assert_eq!(Matrix::from_predictions(&pass).counts(), of.confusion.as_ref().unwrap().counts);
+        if word == "s1" {
+            let counts = json!(of.confusion.unwrap().counts);
+            assert_eq!(shell.json(&["confusion", word])["counts"], counts);
+        }
+    }
+    let all: Vec<RunId> = (1..=8).map(RunId).collect();
+    let mixed =
+        Together::read(&reader, &reader.runs(&all).unwrap(), Split::Test, |_| shell.path("x"));
+    assert!(mixed.unwrap_err().contains("differ in class_weights"));
 }
 
 /// Two folds of each task are trained, judged and asked together.

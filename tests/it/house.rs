@@ -280,3 +280,27 @@ fn figures_are_named_in_one_table() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// What Cargo.toml promises of old compilers holds for the crates that it locks too.
+#[test]
+fn no_dependency_asks_for_a_newer_rust_than_we_do() {
+    let listed = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let version = |package: &serde_json::Value| -> Vec<u32> {
+        let asked = package["rust_version"].as_str().unwrap_or("1");
+        asked.split('.').take(2).filter_map(|part| part.parse().ok()).collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap();
+    let ours = packages.iter().find(|package| package["name"] == "tuneboard").map(version).unwrap();
+    let newer: Vec<_> = packages.iter().filter(|p| version(p) > ours).map(|p| &p["name"]).collect();
+    assert!(
+        newer.is_empty(),
+        "{newer:?} ask for a newer Rust than rust-version in Cargo.toml says"
+    );
+}

@@ -1,6 +1,6 @@
 //! Models from a hub: the real command against a server in this process that behaves well or badly.
 
-mod server;
+pub mod server;
 
 use serde_json::{Value, json};
 

@@ -25,6 +25,8 @@ mod demo;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod elmo;
 #[cfg(test)]
 mod evaluation;

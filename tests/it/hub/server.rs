@@ -17,6 +17,9 @@ pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 pub const TOKEN: &str = "hf_secretsecretsecret";
 
+/// The usual name of its one repository.
+pub const REPO: &str = "org/tiny";
+
 /// What the server does besides serving.
 #[derive(Debug, Clone, Default)]
 pub struct Manner {
@@ -47,6 +50,8 @@ pub struct Manner {
     pub even: bool,
     /// Sends a byte of a large file now and then.
     pub slow: bool,
+    /// What its repository is called, if not [`REPO`].
+    pub repo: Option<&'static str>,
 }
 
 /// A request: path, then headers in lower case.
@@ -190,13 +195,14 @@ fn respond(
     if let Some(converted) = manner.robot.and_then(|title| converted(path, &manner, title)) {
         return answer(stream, "200 OK", "", converted.to_string().as_bytes());
     }
-    if path.starts_with("/api/models/org/tiny/revision/main?") {
+    let repo = manner.repo.unwrap_or(REPO);
+    if path.starts_with(&format!("/api/models/{repo}/revision/main?")) {
         return answer(stream, "200 OK", "", listing(&manner).to_string().as_bytes());
     }
     let all = if manner.torch { torch_files() } else { files() };
     let name = path.rsplit('/').next().unwrap();
-    let wanted = path.starts_with(&format!("/org/tiny/resolve/{COMMIT}/"))
-        || path.starts_with(&format!("/org/tiny/resolve/{CONVERTED}/"))
+    let wanted = path.starts_with(&format!("/{repo}/resolve/{COMMIT}/"))
+        || path.starts_with(&format!("/{repo}/resolve/{CONVERTED}/"))
         || path.starts_with("/elsewhere/");
     let Some(bytes) = all.get(name).filter(|_| wanted) else {
         return answer(stream, "404 Not Found", "", b"{}");

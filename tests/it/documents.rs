@@ -130,12 +130,11 @@ fn the_readmes_loop_works() {
     let shell = Shell::training();
     let repo = "sentence-transformers/all-MiniLM-L6-v2";
     let hub = Server::start(Manner { repo: Some(repo), ..Manner::default() });
-    let rows: String = (0..60)
-        .map(|i| {
-            let (word, label) = if i % 3 == 0 { ("prize", "spam") } else { ("lunch", "ham") };
-            format!("{i} {word},{label}\n")
-        })
-        .collect();
+    let row = |i: u32| {
+        let (word, label) = if i.is_multiple_of(3) { ("prize", "spam") } else { ("lunch", "ham") };
+        format!("{i} {word},{label}")
+    };
+    let rows = (0..60).map(row).collect::<Vec<_>>().join("\n");
     let bin = Path::new(env!("CARGO_BIN_EXE_tuneboard")).parent().unwrap().display().to_string();
     let mut done = Vec::new();
     for line in block.lines().filter(|line| !line.trim().is_empty()) {

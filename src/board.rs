@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use crate::spec::{BuiltIn, SpecError, Targets, locate, nearest, printable};
 
-pub use config::{Config, Tui};
+pub use config::{ALL_RUNS, Config, Tui};
 pub use model::Model;
 pub use site::{Fetch, Site, SiteKind};
 pub use stages::Stage;

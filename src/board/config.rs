@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{BoardError, Site, Stage, stages};
 use crate::query::Query;
 use crate::spec::keys::toml_text;
-use crate::spec::{RunSpec, SpecError, nearest};
+use crate::spec::{ChosenColumn, RunSpec, SpecError, nearest};
 
 /// `config.toml`, checked.
 #[derive(Debug, Clone, Default)]
@@ -36,15 +36,27 @@ pub struct Tui {
     pub mouse: bool,
     /// Where the runs screen shows the run under the cursor: `none`, `below` or `beside`.
     pub preview: String,
+    /// `[tui.columns]`: the columns of the runs screen, as [`ChosenColumn::list`] reads them, by the name of a saved
+    /// query; [`ALL_RUNS`] for the list as it is.
+    pub columns: BTreeMap<String, String>,
     /// Other keys for actions: `stop = "x"`.
     pub keys: BTreeMap<String, String>,
 }
 
 impl Default for Tui {
     fn default() -> Self {
-        Self { theme: "auto".into(), mouse: true, preview: "below".into(), keys: BTreeMap::new() }
+        Self {
+            theme: "auto".into(),
+            mouse: true,
+            preview: "below".into(),
+            columns: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        }
     }
 }
+
+/// Whose columns in `[tui.columns]` are those of every list that is no saved query.
+pub const ALL_RUNS: &str = "all";
 
 /// Its tables.
 const SECTIONS: [&str; 5] = ["defaults", "sites", "sweeps", "views", "tui"];
@@ -157,6 +169,10 @@ impl Reading<'_> {
         }
         if !["none", "below", "beside"].contains(&tui.preview.as_str()) {
             return Err(self.bad("[tui]: preview takes none, below or beside."));
+        }
+        for (view, columns) in &tui.columns {
+            ChosenColumn::list(columns)
+                .map_err(|why| self.bad(format!("[tui.columns], {view}: {why}")))?;
         }
         self.config.tui = tui;
         Ok(())

@@ -1,6 +1,6 @@
 use std::fs;
 
-use toml_edit::{Array, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 use super::{Board, BoardError, Config};
 use crate::spec::keys::{self, ValueKind};
@@ -34,7 +34,15 @@ impl Board {
         self.add_to_config("tui", key, Item::Value(value.into()))
     }
 
-    /// Adds one entry to a section, or replaces it under `[tui]`; every comment and line of the file stays. The file is replaced whole,
+    /// Sets the columns of a view in `[tui.columns]`, in place of what stood there.
+    ///
+    /// # Errors
+    /// A name that is none, columns that do not exist, a file that cannot be written.
+    pub fn save_columns(&self, view: &str, columns: &str) -> Result<(), BoardError> {
+        self.add_to_config("tui.columns", view, Item::Value(columns.into()))
+    }
+
+    /// Adds one entry to a section, or replaces it under `[tui]` and `[tui.columns]`; every comment and line of the file stays. The file is replaced whole,
     /// so that a crash leaves the old or the new one.
     fn add_to_config(&self, section: &str, name: &str, item: Item) -> Result<(), BoardError> {
         self.check_trust()?;
@@ -51,16 +59,21 @@ impl Board {
         let text = fs::read_to_string(&path).map_err(io)?;
         let mut document: DocumentMut =
             text.parse().map_err(|e: toml_edit::TomlError| bad(e.to_string().trim_end().into()))?;
-        let entries = document.entry(section).or_insert_with(|| {
-            let mut table = Table::new();
-            // A section of tables has no header of its own.
-            table.set_implicit(item.is_table());
-            Item::Table(table)
-        });
-        let entries = entries
-            .as_table_mut()
-            .ok_or_else(|| bad(format!("`{section}` must be a table, written [{section}].")))?;
-        if section != "tui" && entries.contains_key(name) {
+        let mut entries: &mut dyn TableLike = document.as_table_mut();
+        let parts: Vec<&str> = section.split('.').collect();
+        for (at, part) in parts.iter().enumerate() {
+            let child = entries.entry(part).or_insert_with(|| {
+                let mut table = Table::new();
+                // A section of tables has no header of its own.
+                table.set_implicit(item.is_table() || at + 1 < parts.len());
+                Item::Table(table)
+            });
+            entries = child
+                .as_table_like_mut()
+                .ok_or_else(|| bad(format!("`{section}` must be a table, written [{section}].")))?;
+        }
+        let is_own = parts.first() == Some(&"tui");
+        if !is_own && entries.contains_key(name) {
             return Err(bad(format!(
                 "there is a `{name}` under [{section}] already; choose another name."
             )));
@@ -173,6 +186,13 @@ mod tests {
             assert_eq!(Board::open(folder.path()).unwrap().config.tui.preview, place);
         }
         assert!(board.save_setting("preview", "above").is_err());
+        for columns in ["id,name=40,lr", "id,val/acc", ""] {
+            board.save_columns("all", columns).unwrap();
+            board.save_columns("good", "id,disk").unwrap();
+            let kept = Board::open(folder.path()).unwrap().config.tui.columns;
+            assert_eq!((&*kept["all"], &*kept["good"]), (columns, "id,disk"));
+        }
+        assert!(board.save_columns("all", "id,colour").is_err());
         let error = board.save_view("bad", "acc>").unwrap_err().to_string();
         assert!(error.contains("Column"), "{error}");
     }

@@ -57,7 +57,8 @@ pub struct Args {
     /// Turn the order round
     #[arg(long)]
     desc: bool,
-    /// Which columns, with commas between: id, state, name, time, disk, flags, tags, keys, metrics
+    /// Which columns, with commas between: id, state, name, curve, time, disk, speed, flags, tags, keys, metrics,
+    /// last:METRIC
     #[arg(long, value_name = "NAMES")]
     columns: Option<String>,
     /// At most that many
@@ -108,7 +109,10 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     } else {
         let doubts = Doubts::read(&reader)?;
         context.out.table(&match &args.columns {
-            Some(names) => columns::table(&runs, &columns::parse(names)?, &board, &doubts),
+            Some(names) => {
+                let columns = columns::parse(names)?;
+                columns::table(&runs, &columns, &board, &doubts, context.out.utf8)
+            }
             None => table(&runs, &doubts),
         })?;
         if runs.iter().any(|run| doubts.of(run) == Some("lost?")) {

@@ -49,6 +49,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
     let theme = Theme::choose(&board.config.tui.theme);
     let views = Arc::new(board.config.views.clone());
     let mut view = View { mouse: board.config.tui.mouse, views, ..View::default() };
+    view.columns = View::read_columns(&board.config.tui.columns);
     view.runs.preview = Preview::of(&board.config.tui.preview).unwrap_or_default();
     let (send, messages) = mpsc::channel();
     // The loader starts first: it opens the database while the terminal is set up.

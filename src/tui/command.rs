@@ -61,6 +61,8 @@ pub enum Command {
     SaveView(String, String),
     /// Keep in `config.toml` where the preview stands.
     SavePreview(Preview),
+    /// Keep in `config.toml` the columns of the runs screen for this view.
+    SaveColumns(String, String),
     /// Add a sweep to `config.toml`.
     SaveSweep(String, Vec<(String, String)>),
     /// Write a screen, drawn as SVG, under this name.

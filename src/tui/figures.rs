@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Local, TimeDelta};
 
+use crate::spec::metrics::{self, Unit};
 use crate::store::Millis;
 
 /// A span of time in at most five columns: `42s`, `3m05`, `2h14`, `3d4h`.
@@ -33,6 +34,15 @@ pub fn metric(x: f64) -> String {
         format!("{x:.1}")
     } else {
         count(x)
+    }
+}
+
+/// A figure's value, in its unit.
+pub fn of(name: &str, x: f64) -> String {
+    match metrics::unit(name) {
+        Unit::Bytes if x.is_finite() => bytes(x),
+        Unit::PerSecond if x.is_finite() => count(x),
+        _ => metric(x),
     }
 }
 

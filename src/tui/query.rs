@@ -31,4 +31,8 @@ pub struct Query {
     pub log: u64,
     /// The queue in full.
     pub queue: bool,
+    /// The sizes of the folders of the rows in view.
+    pub disk: bool,
+    /// The curves of all live runs.
+    pub wall: bool,
 }

@@ -37,6 +37,10 @@ pub struct Snapshot {
     pub recent: Arc<Vec<Run>>,
     /// The list of the runs screen.
     pub list: List,
+    /// Bytes in the folders of runs, as far as they were asked for.
+    pub disk: Arc<BTreeMap<RunId, u64>>,
+    /// The live runs with their losses, while they are shown.
+    pub wall: Arc<Vec<Detail>>,
     /// The open run.
     pub detail: Option<Arc<Detail>>,
     /// Confusion counts of the open run that were asked for, and their neighbours.

@@ -16,7 +16,7 @@ use self::undo::Past;
 use super::command::{Command, Notice, Order};
 use super::message::Message;
 use super::preview::Preview;
-use crate::board::{Board, BoardError};
+use crate::board::{ALL_RUNS, Board, BoardError};
 use crate::order::{OrderError, amended};
 use crate::runner;
 use crate::spec::{RunId, SweepId};
@@ -117,6 +117,14 @@ fn carry_out(
                 Preview::None => "No preview.".to_owned(),
                 Preview::Below => "Preview below the table, where it is high enough.".to_owned(),
                 Preview::Beside => "Preview beside the table, where it is wide enough.".to_owned(),
+            })
+        }
+        Command::SaveColumns(view, columns) => {
+            board.save_columns(&view, &columns)?;
+            let whose = if view == ALL_RUNS { "every list" } else { &view };
+            Ok(match columns.as_str() {
+                "" => format!("The columns of {whose} follow what is in it."),
+                _ => format!("Kept as the columns of {whose}."),
             })
         }
         Command::SaveSweep(name, pairs) => {

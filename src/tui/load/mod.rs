@@ -3,14 +3,18 @@
 
 mod board;
 mod detail;
+mod disk;
 mod list;
+mod wall;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use self::detail::DetailLoader;
+use self::disk::DiskLoader;
 use self::list::ListLoader;
+use self::wall::WallLoader;
 use super::message::Message;
 use super::query::Query;
 use super::snapshot::{Health, Snapshot};
@@ -48,6 +52,8 @@ pub fn serve(board: &Board, query: Query, asks: Receiver<Ask>, out: Sender<Messa
         snap: board::empty(board),
         list: ListLoader::default(),
         detail: DetailLoader::default(),
+        disk: DiskLoader::default(),
+        wall: WallLoader::default(),
     };
     let mut asked = true;
     let mut first = true;
@@ -76,6 +82,8 @@ struct Loader<'a> {
     snap: Snapshot,
     list: ListLoader,
     detail: DetailLoader,
+    disk: DiskLoader,
+    wall: WallLoader,
 }
 
 impl Loader<'_> {
@@ -174,12 +182,14 @@ impl Loader<'_> {
         }
         let mut differs = board::read(reader, &self.query, changed, asked, &mut self.snap)?;
         differs |= self.detail.read(reader, self.board, &self.query, changed, &mut self.snap)?;
+        differs |= self.wall.read(reader, &self.query, changed, &mut self.snap)?;
         if differs && asked {
             self.send(asked);
             differs = false;
         }
         if !self.interrupted() {
             differs |= self.list.finish(reader, &self.query, &mut self.snap.list)?;
+            differs |= self.disk.read(self.board, &self.query, &mut self.snap);
         }
         if differs {
             self.send(asked);

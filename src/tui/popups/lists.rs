@@ -30,7 +30,7 @@ fn listed(key: KeyEvent, at: usize, count: usize) -> Listed {
 
 /// Takes a key in the list of what rows can be sorted by.
 pub fn press_sort(key: KeyEvent, at: usize, view: &mut View, snap: &Snapshot) {
-    let choices = sort_choices(snap);
+    let choices = sort_choices(snap, view);
     let count = choices.len();
     let to = match key.code {
         KeyCode::Up | KeyCode::Char('k') => (at + count).saturating_sub(1) % count.max(1),
@@ -85,7 +85,7 @@ pub fn press_views(key: KeyEvent, at: usize, view: &mut View) {
 pub fn sort(canvas: &mut Canvas, area: Rect, at: usize, snap: &Snapshot, view: &View) {
     let way = if view.runs.descending { "▾ high first" } else { "▴ low first" };
     let row = |(name, sort)| (name, if sort == view.runs.sort { way } else { "" });
-    let rows: Vec<(String, &str)> = sort_choices(snap).into_iter().map(row).collect();
+    let rows: Vec<(String, &str)> = sort_choices(snap, view).into_iter().map(row).collect();
     list(canvas, area, (34, "sort by", "S turns"), &rows, at);
 }
 

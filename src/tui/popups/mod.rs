@@ -1,5 +1,6 @@
 //! What lies over a screen and takes the keys: help, commands, lists, questions, a line to type.
 
+mod columns;
 mod confirm;
 mod frame;
 mod help;
@@ -28,6 +29,7 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
         Popup::Sort(at) => lists::press_sort(key, at, view, snap),
         Popup::Group(at) => lists::press_group(key, at, view, snap),
         Popup::Views(at) => lists::press_views(key, at, view),
+        Popup::Columns(popup) => return columns::press(key, popup, view, snap),
         Popup::Pick(pick) => pick::press(key, pick, view, snap),
         Popup::Confirm(question, command) => return confirm::press(key, question, command, view),
         Popup::Palette(line, at) => return palette::press(key, line, at, view, snap, keymap),
@@ -45,6 +47,10 @@ pub fn choose(at: usize, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> O
         Some(Popup::Prompt(Prompt::Filter, _)) => {
             view.runs.candidate = at;
             return press(KeyCode::Tab.into(), view, snap, keymap);
+        }
+        Some(Popup::Columns(popup)) => {
+            popup.at = at;
+            return press(KeyCode::Char(' ').into(), view, snap, keymap);
         }
         Some(Popup::Pick(pick)) if pick.at != at => {
             // The first click shows what is in it, the second takes it.
@@ -72,6 +78,11 @@ pub fn paste(text: &str, view: &mut View) -> bool {
             pick.at = 0;
             true
         }
+        Some(Popup::Columns(popup)) => {
+            popup.line.insert(text);
+            popup.at = 0;
+            true
+        }
         Some(Popup::Palette(line, at)) => {
             line.insert(text);
             *at = 0;
@@ -85,6 +96,7 @@ pub fn paste(text: &str, view: &mut View) -> bool {
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keymap: &Keymap) {
     match &view.popup {
         None => {}
+        Some(Popup::Columns(popup)) => columns::draw(canvas, area, popup, view),
         Some(Popup::Pick(pick)) => pick::draw(canvas, area, pick, snap),
         Some(Popup::Help(top)) => help::draw(canvas, area, *top, view, keymap),
         Some(Popup::Palette(line, at)) => palette::draw(canvas, area, line, *at, view, keymap),

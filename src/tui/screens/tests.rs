@@ -1,5 +1,6 @@
 //! Every screen at 80x24 and 160x45, as text; and at sizes nobody would choose.
 
+mod columns;
 mod compare;
 mod history;
 mod ladder;
@@ -10,6 +11,7 @@ mod sweep;
 mod tasks;
 mod texts;
 mod together;
+mod wall;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 

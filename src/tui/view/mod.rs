@@ -1,11 +1,13 @@
 //! What the user looks at and how: everything a screen draws from besides the snapshot.
 
+mod columns;
 mod filter;
 mod popup;
 mod screen_id;
 mod screens;
 mod whole;
 
+pub use columns::ColumnsPopup;
 pub use popup::{Pick, Popup, Prompt};
 pub use screen_id::ScreenId;
 pub use screens::{Panel, SMOOTHING, Together, XAxis};

@@ -1,5 +1,6 @@
 //! What lies over a screen and takes the keys.
 
+use super::columns::ColumnsPopup;
 use crate::spec::RunId;
 use crate::spec::keys::KEYS;
 use crate::tui::background::{Choices, Which, expanded};
@@ -19,6 +20,8 @@ pub enum Popup {
     Sort(usize),
     /// What to fold rows by; the row.
     Group(usize),
+    /// Which columns the runs screen has.
+    Columns(ColumnsPopup),
     /// Saved queries; the row.
     Views(usize),
     /// A question and what a yes does.

@@ -23,6 +23,8 @@ pub struct RunsView {
     pub queued: Option<RunId>,
     /// The first row shown.
     pub top: usize,
+    /// Columns that the table is scrolled to the right.
+    pub left: usize,
     /// Marked runs.
     pub marks: BTreeSet<RunId>,
     /// The query as typed.
@@ -58,6 +60,7 @@ impl Default for RunsView {
             at: None,
             queued: None,
             top: 0,
+            left: 0,
             marks: BTreeSet::new(),
             filter: String::new(),
             query: Query::default(),

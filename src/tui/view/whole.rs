@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
+use super::columns::Columns;
 use super::popup::{Popup, Prompt};
 use super::screen_id::ScreenId;
 use super::screens::{CompareView, PassView, RunView, RunsView, SweepView, TextsView, Together};
@@ -33,6 +34,8 @@ pub struct View {
     pub mouse: bool,
     /// Saved queries by name.
     pub views: Arc<BTreeMap<String, String>>,
+    /// The columns that were chosen for the runs screen.
+    pub columns: Columns,
     /// The runs screen.
     pub runs: RunsView,
     /// The run of the screens Run, Confusion, Log and Texts.
@@ -109,6 +112,8 @@ impl View {
             near: NEAR,
             log: 0,
             queue: false,
+            disk: false,
+            wall: false,
         }
     }
 

@@ -41,7 +41,39 @@ pub fn place<K>(mut columns: Vec<Column<K>>, room: u16, gap: u16) -> Vec<Placed<
             _ => break,
         }
     }
-    let mut spare = (u32::from(room) + u32::from(gap)).saturating_sub(needed(&columns)) as u16;
+    grown(columns, room, gap)
+}
+
+/// Places the first `frozen` columns, and the others from `left` on, as far as there is room; says how many are out
+/// of view on either side. Nothing is scrolled further than to the last column.
+pub fn scroll<K>(
+    mut columns: Vec<Column<K>>,
+    frozen: usize,
+    left: usize,
+    room: u16,
+    gap: u16,
+) -> (Vec<Placed<K>>, usize, usize) {
+    let space = u32::from(room) + u32::from(gap);
+    let taken = |columns: &[Column<K>]| -> u32 {
+        columns.iter().map(|c| u32::from(c.width) + u32::from(gap)).sum()
+    };
+    let mut before = 0;
+    while before < left && columns.len() > frozen + 1 && taken(&columns) > space {
+        columns.remove(frozen);
+        before += 1;
+    }
+    let mut after = 0;
+    while taken(&columns) > space && columns.len() > 1 {
+        columns.pop();
+        after += 1;
+    }
+    (grown(columns, room, gap), before, after)
+}
+
+/// Places these columns; what room is left goes to those that may grow.
+fn grown<K>(columns: Vec<Column<K>>, room: u16, gap: u16) -> Vec<Placed<K>> {
+    let needed: u32 = columns.iter().map(|c| u32::from(c.width) + u32::from(gap)).sum();
+    let mut spare = (u32::from(room) + u32::from(gap)).saturating_sub(needed) as u16;
     let mut x = 0;
     let mut placed = Vec::with_capacity(columns.len());
     for column in columns {
@@ -76,5 +108,22 @@ mod tests {
         assert_eq!(show(16), [('a', 0, 4), ('b', 5, 11)]);
         assert_eq!(show(6), [('a', 0, 4)]);
         assert_eq!(show(0), [('a', 0, 4)]);
+    }
+
+    #[test]
+    fn columns_scroll_past_those_that_stay() {
+        let all = || ('a'..='e').map(|kind| column(kind, 4, 4, 0)).collect::<Vec<_>>();
+        let show = |left, room| {
+            let (placed, before, after) = scroll(all(), 1, left, room, 1);
+            let kinds: String = placed.iter().map(|p| p.column.kind).collect();
+            (kinds, before, after)
+        };
+        assert_eq!(show(0, 24), ("abcde".into(), 0, 0));
+        assert_eq!(show(0, 14), ("abc".into(), 0, 2));
+        assert_eq!(show(1, 14), ("acd".into(), 1, 1));
+        assert_eq!(show(2, 14), ("ade".into(), 2, 0));
+        assert_eq!(show(9, 14), ("ade".into(), 2, 0));
+        assert_eq!(show(3, 24), ("abcde".into(), 0, 0));
+        assert_eq!(show(9, 3), ("a".into(), 3, 1));
     }
 }

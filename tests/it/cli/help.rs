@@ -137,8 +137,8 @@ fn a_verb_with_many_options_explains_them() {
           --sweep <sN>       Only the runs of this sweep
           --sort <KEY>       By id, name, state, time, a key of a run, or the best value of a metric
           --desc             Turn the order round
-          --columns <NAMES>  Which columns, with commas between: id, state, name, time, disk, flags,
-                             tags, keys, metrics
+          --columns <NAMES>  Which columns, with commas between: id, state, name, curve, time, disk,
+                             speed, flags, tags, keys, metrics, last:METRIC
           --limit <N>        At most that many
           --archived         Archived runs too [alias: --all]
           --trash            Runs in the trash instead

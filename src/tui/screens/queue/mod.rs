@@ -1,18 +1,21 @@
-//! Devices with the runs on them, and the queue in the order in which it starts.
+//! Devices with the runs on them, the queue in the order in which it starts, and the live curves.
 
 mod devices;
 mod forecast;
 mod list;
+mod wall;
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::runs::preview;
 use crate::spec::RunId;
 use crate::store::Move;
 use crate::tui::allowed;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::command::{Command, Effect};
-use crate::tui::keys::Does::{Go, ToRuns};
+use crate::tui::keys::Does::{Act, Go, ToRuns};
 use crate::tui::keys::{Action, Keymap, OF_RUNS, OPEN, actions};
+use crate::tui::preview::Preview;
 use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
@@ -26,7 +29,7 @@ static ABOUT: About = About {
     title: "Queue",
     tab: Some(&GO),
     under: ScreenId::QUEUE,
-    keys: &[&[&OPEN, &MOVE_UP, &MOVE_DOWN, &MOVE_FIRST], OF_RUNS],
+    keys: &[&[&OPEN, &MOVE_UP, &MOVE_DOWN, &MOVE_FIRST, &WALL], OF_RUNS],
 };
 
 actions! {
@@ -36,6 +39,8 @@ actions! {
         ToRuns(|ids, _, _| Some(Effect::Do(Command::Move(ids, Move::Down)))), if allowed::wait;
     MOVE_FIRST "queue-first" "T", "to the top", "Start it before all others that wait",
         ToRuns(|ids, _, _| Some(Effect::Do(Command::Move(ids, Move::First)))), if allowed::wait;
+    WALL "wall" "z", "", "The curves of the running runs below the list, beside it, or not at all",
+        Act(|view, _| Some(preview::next(view)));
     GO "go-queue" "4", "", "Queue and devices", Go(ScreenId::QUEUE);
 }
 
@@ -48,8 +53,9 @@ impl Screen for Queue {
         view.queue_at.filter(|at| row(snap, view.queue) == Some(*at)).into_iter().collect()
     }
 
-    fn query(&self, _: &View, query: &mut Query) {
+    fn query(&self, view: &View, query: &mut Query) {
         query.queue = true;
+        query.wall = view.runs.preview != Preview::None;
     }
 
     fn settle(&self, view: &mut View, snap: &Snapshot) {
@@ -79,7 +85,11 @@ impl Screen for Queue {
         let [above, below] =
             Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(area);
         devices::draw(canvas, above, snap);
-        list::draw(canvas, below, snap, view);
+        let (list, wall) = wall::regions(below, snap, view);
+        list::draw(canvas, list, snap, view);
+        if let Some(place) = wall {
+            wall::draw(canvas, place, snap, view);
+        }
     }
 }
 

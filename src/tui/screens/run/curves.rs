@@ -52,12 +52,22 @@ fn second(task: Task) -> (&'static str, &'static [Line]) {
 
 /// Draws the losses.
 pub fn loss(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail, view: &View) {
-    chart(canvas, area, ("loss", &LOSS), range, detail, view);
+    chart(canvas, area, ("loss", &LOSS, true), range, detail, view);
+}
+
+/// Draws the losses of one of many runs, under this title.
+pub fn small(canvas: &mut Canvas, area: Rect, title: &str, detail: &Detail, view: &View) {
+    let range = range(detail, view.run.x);
+    // The reading cursor is of the open run.
+    let mut view = View { run: view.run.clone(), ..View::default() };
+    view.run.read = None;
+    chart(canvas, area, (title, &LOSS, true), range, detail, &view);
 }
 
 /// Draws the accuracies, or what stands for them in the run's task.
 pub fn accuracy(canvas: &mut Canvas, area: Rect, range: (f64, f64), detail: &Detail, view: &View) {
-    chart(canvas, area, second(detail.run.spec.task), range, detail, view);
+    let (title, lines) = second(detail.run.spec.task);
+    chart(canvas, area, (title, lines, false), range, detail, view);
 }
 
 /// The x axis of both.
@@ -92,7 +102,7 @@ fn stage(last: f64, whole: f64) -> f64 {
 fn chart(
     canvas: &mut Canvas,
     area: Rect,
-    (title, lines): (&str, &[Line]),
+    (title, lines, is_loss): (&str, &[Line], bool),
     range: (f64, f64),
     detail: &Detail,
     view: &View,
@@ -100,7 +110,7 @@ fn chart(
     let theme = canvas.theme;
     let (axis, start) = (view.run.x, start(detail));
     let weight = SMOOTHING.get(view.run.smooth).copied().unwrap_or(0.0);
-    let log = view.run.log_y && title == "loss";
+    let log = view.run.log_y && is_loss;
     let inner = canvas.panel(area, title, "");
     let plot = Chart::plot(inner);
     let (x_label, read) = (x_label(axis), view.run.read);
@@ -144,7 +154,7 @@ fn chart(
     // What matters most stays longest when room is short.
     legend.reverse();
     edge(canvas, area, title, &legend);
-    settings(canvas, area, view, log, weight, title == "loss");
+    settings(canvas, area, view, log, weight, is_loss);
 }
 
 fn best(detail: &Detail, curve: &Curve, points: &[(f64, f64)]) -> Option<(f64, f64)> {

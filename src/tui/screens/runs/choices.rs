@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::columns;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{heading, higher_is_better, test, val};
 use crate::store::Sort;
@@ -9,7 +10,7 @@ use crate::tui::snapshot::{GroupBy, Snapshot};
 use crate::tui::view::View;
 
 /// What the table can be sorted by, with the title people know it by.
-pub fn sort_choices(snap: &Snapshot) -> Vec<(String, Sort)> {
+pub fn sort_choices(snap: &Snapshot, view: &View) -> Vec<(String, Sort)> {
     let mut choices: Vec<(String, Sort)> = vec![
         ("newest".into(), Sort::Id),
         ("state".into(), Sort::State),
@@ -30,6 +31,14 @@ pub fn sort_choices(snap: &Snapshot) -> Vec<(String, Sort)> {
         let sort = Sort::Best(name.clone());
         if !choices.iter().any(|(_, s)| *s == sort || *s == Sort::Last(name.clone())) {
             choices.push((format!("best {name}"), sort));
+        }
+    }
+    let chosen = view.chosen_columns().unwrap_or_default();
+    for column in chosen.iter().map(|chosen| &chosen.column) {
+        if let Some(sort) = columns::sort(column)
+            && !choices.iter().any(|(_, known)| *known == sort)
+        {
+            choices.push((column.title(), sort));
         }
     }
     choices

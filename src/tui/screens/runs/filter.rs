@@ -1,7 +1,7 @@
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::keys::FILTER;
+use super::keys::{COLUMNS_RIGHT, FILTER};
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::snapshot::{GroupBy, Snapshot};
@@ -9,8 +9,15 @@ use crate::tui::text;
 use crate::tui::view::{Popup, Prompt, View};
 use crate::tui::widgets::typed::typed;
 
-/// The query, what else narrows the table, and how many rows are left.
-pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+/// The query, what else narrows the table, how many rows are left, and how many columns are out of view on either
+/// side.
+pub fn draw(
+    canvas: &mut Canvas,
+    area: Rect,
+    (before, after): (usize, usize),
+    snap: &Snapshot,
+    view: &View,
+) {
     let theme = canvas.theme;
     let r = &view.runs;
     let mut at = area.x + 2;
@@ -59,8 +66,30 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         if count == 1 { "" } else { "s" }
     );
     if usize::from(room(at)) > words.len() {
-        canvas.put_right(area.right() - 1, area.y, room(at), &words, theme.dim);
+        let end = canvas.put_right(area.right() - 1, area.y, room(at), &words, theme.dim);
+        columns(canvas, Rect { x: at, width: end.saturating_sub(at + 2), ..area }, before, after);
     }
+}
+
+/// How many columns are out of view, and the keys that bring them.
+fn columns(canvas: &mut Canvas, area: Rect, before: usize, after: usize) {
+    let theme = canvas.theme;
+    let side =
+        |count: usize, arrow: &'static str| (count > 0).then(|| (arrow, format!(" {count} ")));
+    let sides: Vec<_> = [side(before, "←"), side(after, "→")].into_iter().flatten().collect();
+    let words = if before + after == 1 { "column" } else { "columns" };
+    let width: usize = sides.iter().map(|(_, count)| 1 + text::width(count)).sum();
+    let width = width + words.len();
+    if sides.is_empty() || width + 2 > usize::from(area.width) {
+        return;
+    }
+    let start = area.right() - width as u16;
+    let mut at = start;
+    for (arrow, count) in &sides {
+        at = canvas.pieces(at, area.y, 9, &[(arrow, theme.accent), (count, theme.dim)]);
+    }
+    canvas.put(at, area.y, words.len() as u16, words, theme.dim);
+    canvas.hit(Rect { x: start, width: width as u16, ..area }, Target::Do(&COLUMNS_RIGHT));
 }
 
 /// Writes the query; a click on it edits it.

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::choices::{group_choices, sort_choices};
+use super::columns;
 use super::cursor::mark;
 use super::preview::next;
 use super::welcome;
@@ -25,7 +26,7 @@ pub static ABOUT: About = About {
             &MARK_ALL, &PREVIEW,
         ],
         OF_RUNS,
-        &[&SHOW_ARCHIVED],
+        &[&COLUMNS, &COLUMNS_LEFT, &COLUMNS_RIGHT, &SHOW_ARCHIVED],
     ],
 };
 
@@ -34,7 +35,7 @@ actions! {
     FILTER "filter" "/", "filter", "Show only some runs: words, acc>0.9 lr<3e-5 tag:best since:7d",
         Set(|view, _| view.prompt(Prompt::Filter, &view.runs.filter.clone()));
     SORT "sort" "s", "sort", "Choose the column to sort by", Set(|view, snap| {
-        let at = sort_choices(snap).iter().position(|(_, s)| *s == view.runs.sort);
+        let at = sort_choices(snap, view).iter().position(|(_, s)| *s == view.runs.sort);
         view.popup = Some(Popup::Sort(at.unwrap_or(0)));
     });
     REVERSE "reverse" "S", "", "Turn the order round",
@@ -60,6 +61,12 @@ actions! {
     });
     PREVIEW "preview" "z", "", "The run under the cursor below the table, beside it, or not at all",
         Act(|view, _| Some(next(view)));
+    COLUMNS "columns" "o", "columns", "Choose the columns, their order and width; any key, any figure",
+        Set(columns::choose);
+    COLUMNS_LEFT "columns-left" "left", "", "Scroll to the columns at the left",
+        Set(|view, snap| columns::turn(view, snap, -1));
+    COLUMNS_RIGHT "columns-right" "right", "", "Scroll to the columns that have no room",
+        Set(|view, snap| columns::turn(view, snap, 1));
     SHOW_ARCHIVED "show-archived" "H", "", "Show archived runs too",
         Set(|view, _| view.runs.archived = !view.runs.archived);
     GO "go-runs" "1", "", "The runs screen", Go(ScreenId::RUNS);

@@ -1,14 +1,15 @@
 use ratatui::layout::Rect;
 
-use super::cells::{self, CellKind};
 use super::choices::sort_choices;
-use super::{filter, groups, welcome};
+use super::columns::{self, Shown};
+use super::{cells, filter, groups, welcome};
+use crate::spec::ListColumn;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
 use crate::tui::view::View;
 use crate::tui::widgets::message::message;
-use crate::tui::widgets::table::{Placed, place};
+use crate::tui::widgets::table::Placed;
 
 /// Draws the table.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
@@ -19,8 +20,11 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     }
     // The line stays where nothing narrows the list: rows that moved with the first mark would be missed by the
     // second click.
-    filter::draw(canvas, Rect { height: 1, ..area }, snap, view);
+    let line = Rect { height: 1, ..area };
     let area = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    if snap.list.groups.is_some() || nothing {
+        filter::draw(canvas, line, (0, 0), snap, view);
+    }
     if let Some(groups) = &snap.list.groups {
         return groups::draw(canvas, area, groups, view);
     }
@@ -28,9 +32,9 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         let words = ["No run matches.", "", "esc shows all runs again."];
         return message(canvas, area, &words);
     }
-    let gap = if area.width >= 100 { 2 } else { 1 };
-    let room = area.width.saturating_sub(4);
-    let columns = place(cells::columns(snap, view, area.width), room, gap);
+    let Shown { placed: columns, before, after } = columns::shown(snap, view, area);
+    filter::draw(canvas, line, (before, after), snap, view);
+    let with_note = !columns.iter().any(|p| p.column.kind == ListColumn::Note);
     titles(canvas, area, &columns, snap, view);
     let top = area.y + 1;
     for line in 0..area.height.saturating_sub(1) {
@@ -47,7 +51,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
             Some(run) => {
                 for p in &columns {
                     let at = Rect::new(area.x + 2 + p.x, y, p.width, 1);
-                    cells::draw(canvas, at, &p.column.kind, run, snap);
+                    cells::draw(canvas, at, &p.column.kind, run, snap, with_note);
                 }
             }
             // Not loaded yet: the row fills in within a blink.
@@ -62,14 +66,14 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
 fn titles(
     canvas: &mut Canvas,
     area: Rect,
-    columns: &[Placed<CellKind>],
+    shown: &[Placed<ListColumn>],
     snap: &Snapshot,
     view: &View,
 ) {
     let theme = canvas.theme;
-    let choices = sort_choices(snap);
-    for p in columns {
-        let sort = p.column.kind.sort();
+    let choices = sort_choices(snap, view);
+    for p in shown {
+        let sort = columns::sort(&p.column.kind);
         let sorted = sort.as_ref() == Some(&view.runs.sort);
         let (style, arrow) = match (sorted, view.runs.descending) {
             (true, true) => (theme.accent, "▾"),

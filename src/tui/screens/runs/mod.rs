@@ -2,13 +2,14 @@
 
 mod cells;
 pub mod choices;
+pub mod columns;
 mod cursor;
 mod filter;
 mod groups;
 mod keys;
 mod list;
 mod pictures;
-mod preview;
+pub mod preview;
 mod welcome;
 
 use ratatui::layout::Rect;
@@ -41,6 +42,7 @@ impl Screen for Runs {
 
     /// The run under the cursor, for its preview.
     fn query(&self, view: &View, query: &mut Query) {
+        query.disk = view.wants_disk();
         if preview::shows_run(view) {
             query.run = view.open;
             (query.curves, query.near, query.log) = (true, 0, preview::LOG);
@@ -105,7 +107,7 @@ impl Screen for Runs {
                 view.move_to_row(*row, snap);
             }
             Target::Title(column) => {
-                let choices = choices::sort_choices(snap);
+                let choices = choices::sort_choices(snap, view);
                 if let Some((_, sort)) = choices.into_iter().nth(*column) {
                     choices::sort_by(sort, view);
                 }

@@ -32,8 +32,9 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         if let Some(Ok(compared)) = compare::answer(view, snap) {
             let [loss, accuracy, rest] = three(body, view.runs.preview);
             compare::curves::draw(canvas, loss, compared, val::LOSS, view);
-            compare::curves::draw(canvas, accuracy, compared, val::ACC, view);
-            legend(canvas, rest, &compared.runs);
+            let score = compared.runs.first().map_or(val::ACC, |run| run.spec.task.score()[0]);
+            compare::curves::draw(canvas, accuracy, compared, score, view);
+            legend(canvas, rest, &compared.runs, score);
         }
         return;
     }
@@ -87,14 +88,14 @@ fn head(canvas: &mut Canvas, area: Rect, id: &str, name: &str, style: Style) {
 }
 
 /// Which curve is whose.
-fn legend(canvas: &mut Canvas, area: Rect, runs: &[Run]) {
+fn legend(canvas: &mut Canvas, area: Rect, runs: &[Run], score: &str) {
     let inner = canvas.panel(area, "marked", "C compares");
     for (at, run) in runs.iter().take(usize::from(inner.height)).enumerate() {
         let y = inner.y + at as u16;
         let (style, digit) = ink(canvas.theme, at);
         canvas.put(inner.x, y, 3, &format!("{digit}●"), style);
         canvas.put(inner.x + 3, y, 6, &run.id.to_string(), canvas.theme.dim);
-        let best = run.best.get(val::ACC).map_or(String::new(), |x| figures::metric(*x));
+        let best = run.best.get(score).map_or(String::new(), |x| figures::metric(*x));
         let end = canvas.put_right(inner.right(), y, 7, &best, canvas.theme.strong);
         let room = end.saturating_sub(inner.x + 11);
         canvas.put(inner.x + 10, y, room, &run.name, canvas.theme.text);

@@ -1,0 +1,69 @@
+//! The live curves of the running runs on the queue screen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::press;
+use crate::spec::{RunId, RunState};
+use crate::store::Curve;
+use crate::tui::command::{Command, Effect};
+use crate::tui::fixtures::{board, many, text, trained};
+use crate::tui::preview::Preview;
+use crate::tui::screens;
+use crate::tui::snapshot::{Detail, Snapshot};
+use crate::tui::view::{ScreenId, View};
+
+/// A board on which six runs train, each at its own pace.
+fn six() -> Snapshot {
+    let mut runs: Vec<_> =
+        (31..37).map(|id| trained(id, RunState::Running, f64::from(id - 30) * 0.4)).collect();
+    runs.extend(many().into_iter().take(3));
+    let mut snap = board(runs);
+    let details = snap.live.iter().map(|run| {
+        let count = (run.epoch / 0.05) as usize;
+        let epoch: Vec<f64> = (1..=count).map(|i| i as f64 * 0.05).collect();
+        let curve = |scale: f64, every: usize| Curve {
+            step: epoch.iter().step_by(every).map(|e| (e * 140.0) as u64).collect(),
+            time: epoch.iter().step_by(every).map(|_| 0).collect(),
+            value: epoch.iter().step_by(every).map(|e| scale * (0.1 + (-e).exp())).collect(),
+            epoch: epoch.iter().step_by(every).copied().collect(),
+            total: count.div_ceil(every),
+        };
+        let curves = BTreeMap::from([
+            ("train/step_loss".to_owned(), curve(0.6, 1)),
+            ("val/loss".to_owned(), curve(0.7, 4)),
+        ]);
+        Detail { run: run.clone(), curves, buckets: 160, passes: Vec::new() }
+    });
+    snap.wall = Arc::new(details.collect());
+    snap
+}
+
+#[test]
+fn every_running_run_has_a_live_curve() {
+    let snap = six();
+    let mut view = View { screen: ScreenId::QUEUE, ..View::default() };
+    for (width, height) in [(80, 24), (120, 36), (200, 60)] {
+        insta::assert_snapshot!(format!("wall_{width}"), text(&snap, &mut view, width, height));
+    }
+    let screen = text(&snap, &mut view, 200, 60);
+    for run in snap.live.iter() {
+        assert!(screen.contains(&format!("╭─ {} lr=", run.id)), "{}\n{screen}", run.id);
+    }
+    assert!(screens::query(&view).wall && screens::query(&view).queue);
+    let kept = |preview| Some(Effect::Do(Command::SavePreview(preview)));
+    assert_eq!(press(&mut view, &snap, "z"), kept(Preview::Beside));
+    insta::assert_snapshot!("wall_beside_200", text(&snap, &mut view, 200, 60));
+    assert_eq!(press(&mut view, &snap, "z"), kept(Preview::None));
+    assert!(!text(&snap, &mut view, 200, 60).contains("╭─ r31"));
+    assert!(!screens::query(&view).wall, "nobody reads what is not shown");
+    assert_eq!(view.queue_at, Some(RunId(31)));
+}
+
+#[test]
+fn a_run_whose_curves_are_not_there_yet_has_an_empty_panel() {
+    let mut snap = six();
+    snap.wall = Arc::default();
+    let mut view = View { screen: ScreenId::QUEUE, ..View::default() };
+    assert!(text(&snap, &mut view, 200, 60).contains("╭─ r31 lr="));
+}

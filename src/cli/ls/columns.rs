@@ -45,8 +45,12 @@ pub(super) fn table(
 
 fn head(column: &ListColumn) -> String {
     let right = match column {
-        ListColumn::Time | ListColumn::Disk | ListColumn::Epoch | ListColumn::Speed => true,
-        ListColumn::Best(_) | ListColumn::Last(_) => true,
+        ListColumn::Time
+        | ListColumn::Disk
+        | ListColumn::Epoch
+        | ListColumn::Speed
+        | ListColumn::Best(_)
+        | ListColumn::Last(_) => true,
         ListColumn::Name => return "~name".to_owned(),
         ListColumn::Key(name) => {
             let key = KEYS.iter().find(|key| key.name == *name);

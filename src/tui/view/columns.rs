@@ -5,23 +5,6 @@ use std::collections::BTreeMap;
 use super::whole::View;
 use crate::board::ALL_RUNS;
 use crate::spec::ChosenColumn;
-use crate::tui::line::Line;
-
-/// The columns that were chosen, by the saved query that they belong to, or [`ALL_RUNS`].
-pub type Columns = BTreeMap<String, Vec<ChosenColumn>>;
-
-/// The list in which columns are chosen.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnsPopup {
-    /// What is typed: part of a name.
-    pub line: Line,
-    /// The row under the cursor, among those that match.
-    pub at: usize,
-    /// All columns there are, and whether each is shown; they stand in the table in this order.
-    pub rows: Vec<(ChosenColumn, bool)>,
-    /// What was chosen before.
-    pub before: Option<Vec<ChosenColumn>>,
-}
 
 impl View {
     /// Under which name the columns of the list in view are kept: that of the saved query which it shows.
@@ -41,7 +24,7 @@ impl View {
     }
 
     /// Reads `[tui.columns]`, which was checked when the board was opened.
-    pub fn read_columns(texts: &BTreeMap<String, String>) -> Columns {
+    pub fn read_columns(texts: &BTreeMap<String, String>) -> BTreeMap<String, Vec<ChosenColumn>> {
         let read =
             |(name, text): (&String, &String)| Some((name.clone(), ChosenColumn::list(text).ok()?));
         texts.iter().filter_map(read).collect()

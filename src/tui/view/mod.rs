@@ -7,8 +7,7 @@ mod screen_id;
 mod screens;
 mod whole;
 
-pub use columns::ColumnsPopup;
-pub use popup::{Pick, Popup, Prompt};
+pub use popup::{ColumnsPopup, Pick, Popup, Prompt};
 pub use screen_id::ScreenId;
 pub use screens::{Panel, SMOOTHING, Together, XAxis};
 pub use whole::View;

@@ -1,7 +1,6 @@
 //! What lies over a screen and takes the keys.
 
-use super::columns::ColumnsPopup;
-use crate::spec::RunId;
+use crate::spec::{ChosenColumn, RunId};
 use crate::spec::keys::KEYS;
 use crate::tui::background::{Choices, Which, expanded};
 use crate::tui::command::Command;
@@ -51,6 +50,19 @@ pub enum Prompt {
     Field(Row),
     /// The name under which the launch form is saved.
     SweepName,
+}
+
+/// The list in which columns are chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnsPopup {
+    /// What is typed: part of a name.
+    pub line: Line,
+    /// The row under the cursor, among those that match.
+    pub at: usize,
+    /// All columns there are, and whether each is shown; they stand in the table in this order.
+    pub rows: Vec<(ChosenColumn, bool)>,
+    /// What was chosen before.
+    pub before: Option<Vec<ChosenColumn>>,
 }
 
 /// A list of models or data files, narrowed by what is typed.

@@ -3,11 +3,10 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
-use super::columns::Columns;
 use super::popup::{Popup, Prompt};
 use super::screen_id::ScreenId;
 use super::screens::{CompareView, PassView, RunView, RunsView, SweepView, TextsView, Together};
-use crate::spec::RunId;
+use crate::spec::{ChosenColumn, RunId};
 use crate::store::{Confusion, Listing, Split};
 use crate::tui::background::{Filter, TogetherAnswer};
 use crate::tui::command::Notice;
@@ -34,8 +33,9 @@ pub struct View {
     pub mouse: bool,
     /// Saved queries by name.
     pub views: Arc<BTreeMap<String, String>>,
-    /// The columns that were chosen for the runs screen.
-    pub columns: Columns,
+    /// The columns that were chosen for the runs screen, by the saved query that they belong to, or
+    /// [`ALL_RUNS`](crate::board::ALL_RUNS).
+    pub columns: BTreeMap<String, Vec<ChosenColumn>>,
     /// The runs screen.
     pub runs: RunsView,
     /// The run of the screens Run, Confusion, Log and Texts.

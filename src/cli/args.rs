@@ -136,3 +136,31 @@ impl Verb {
         }
     }
 }
+
+/// The verbs, for the dashboard's command line.
+pub fn verbs() -> Vec<crate::tui::Verb> {
+    let words = |text: Option<&clap::builder::StyledStr>| {
+        text.map(ToString::to_string)
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let command = Cli::command();
+    let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let one = |verb: &clap::Command| {
+        let usage = verb.get_positionals().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let long =
+            |arg: &clap::Arg| Some((format!("--{}", arg.get_long()?), words(arg.get_help())));
+        let own = |verb: &clap::Command| (verb.get_name().to_owned(), words(verb.get_about()));
+        let options = verb.get_opts().filter_map(long).chain(verb.get_subcommands().map(own));
+        crate::tui::Verb {
+            name: verb.get_name().to_owned(),
+            about: words(verb.get_about()),
+            usage,
+            options: options.collect(),
+        }
+    };
+    shown.map(one).collect()
+}

@@ -103,7 +103,7 @@ fn finish(result: Result<u8, CliError>) -> u8 {
 /// Without a verb: the dashboard where somebody can look at it, else the list of runs.
 fn dashboard(context: &mut Context) -> Result<u8, CliError> {
     if context.out.tty && !context.json {
-        crate::tui::run(&context.board()?)?;
+        crate::tui::run(&context.board()?, args::verbs())?;
         return Ok(exit::OK);
     }
     let code = ls::run(ls::Args::default(), context)?;

@@ -9,16 +9,19 @@ use std::process::Command;
 
 use super::error::{Result, RunnerError};
 
-/// Does a verb of this program on the terminal, for the board at `root`; one that does not end well leaves its words
-/// there until enter is pressed. False then.
+/// Does a verb of this program on the terminal, for the board at `root`; its words stay there until enter is pressed
+/// if `waits`, or if it does not end well. False then.
 ///
 /// # Errors
 /// A program that cannot be started.
-pub fn verb(root: &Path, words: &[&str]) -> Result<bool> {
+pub fn verb(root: &Path, words: &[String], waits: bool) -> Result<bool> {
     let program = env::current_exe().map_err(RunnerError::io(Path::new("tuneboard")))?;
+    if waits {
+        let _ = writeln!(io::stderr(), "$ tuneboard {}", words.join(" "));
+    }
     let ended = Command::new(&program).arg("--board").arg(root).args(words).status();
     let is_well = ended.map_err(RunnerError::io(&program))?.success();
-    if !is_well {
+    if waits || !is_well {
         let _ = writeln!(io::stderr(), "\nenter goes back to the dashboard");
         let _ = io::stdin().read_line(&mut String::new());
     }

@@ -14,7 +14,7 @@ use signal_hook::low_level::emulate_default_handler;
 
 use super::background::{self, Question};
 use super::canvas::{Canvas, Target, to_ascii};
-use super::command::{Command, Effect};
+use super::command::{Command, Effect, Notice};
 use super::draw::draw;
 use super::error::TuiError;
 use super::events;
@@ -27,6 +27,7 @@ use super::query::Query;
 use super::snapshot::Snapshot;
 use super::terminal::{self, Tty};
 use super::theme::{Depth, Theme};
+use super::verbs::Verb;
 use super::view::View;
 use super::{effects, picture, screens};
 use crate::board::Board;
@@ -40,15 +41,16 @@ const BLINK: Duration = Duration::from_millis(3);
 /// The first frame waits this long for the first rows, so that it is no empty one.
 const FIRST: Duration = Duration::from_millis(60);
 
-/// Shows the board until the user leaves; sees to it that a runner is there for the runs that wait.
+/// Shows the board until the user leaves; `verbs` are those of the command line. Sees to it that a runner is there for the runs that wait.
 ///
 /// # Errors
 /// No terminal, or `[tui] keys` that name no action or key.
-pub fn run(board: &Board) -> Result<(), TuiError> {
+pub fn run(board: &Board, verbs: Vec<Verb>) -> Result<(), TuiError> {
     let keymap = screens::keymap(&board.config.tui.keys)?;
     let theme = Theme::choose(&board.config.tui.theme);
     let views = Arc::new(board.config.views.clone());
-    let mut view = View { mouse: board.config.tui.mouse, views, ..View::default() };
+    let verbs = Arc::new(verbs);
+    let mut view = View { mouse: board.config.tui.mouse, views, verbs, ..View::default() };
     view.columns = View::read_columns(&board.config.tui.columns);
     view.runs.preview = Preview::of(&board.config.tui.preview).unwrap_or_default();
     let (send, messages) = mpsc::channel();
@@ -60,7 +62,8 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
     start_loader(board, query.clone(), asked, send.clone())?;
     let mut tty = Tty::enter(view.mouse, theme.depth == Depth::Named)?;
     view.area = tty.area();
-    input::watch_signals(send.clone()).map_err(TuiError::Terminal)?;
+    let gate = Arc::<Gate>::default();
+    input::watch_signals(send.clone(), Arc::clone(&gate)).map_err(TuiError::Terminal)?;
     let (commands, effects) = start_effects(board, send.clone())?;
     let questions = start_background(board, send.clone())?;
     let mut app = App {
@@ -75,7 +78,7 @@ pub fn run(board: &Board) -> Result<(), TuiError> {
         questions,
         query,
         question: None,
-        gate: Arc::default(),
+        gate,
         urgent: true,
         stale: true,
         done: None,
@@ -225,6 +228,7 @@ impl App {
             Message::Quit | Message::Hangup => self.done = Some(Ok(())),
             Message::Fault(thread) => self.done = Some(Err(TuiError::Fault(thread))),
         }
+        self.view.remember(self.snap.now);
         Ok(())
     }
 
@@ -245,7 +249,7 @@ impl App {
             }
             Some(Effect::Picture) => self.picture(),
             Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,
-            Some(Effect::Verb(words)) => self.verb(words, tty)?,
+            Some(Effect::Verb(words, waits)) => self.verb(&words, waits, tty)?,
             Some(Effect::Suspend) if terminal::can_suspend() => terminal::ask_to_suspend(),
             Some(Effect::Suspend) => {
                 self.view.refuse("There is no shell to go back to.");
@@ -288,10 +292,10 @@ impl App {
     }
 
     /// Leaves the terminal to a verb of the command line.
-    fn verb(&mut self, words: &[&str], tty: &mut Tty) -> Result<(), TuiError> {
+    fn verb(&mut self, words: &[String], waits: bool, tty: &mut Tty) -> Result<(), TuiError> {
         self.gate.close();
         terminal::restore();
-        let done = runner::verb(&self.root, words);
+        let done = runner::verb(&self.root, words, waits);
         let back = tty.enter_again();
         self.gate.open();
         back.map_err(TuiError::Terminal)?;
@@ -301,7 +305,8 @@ impl App {
         match done {
             Ok(true) => {}
             Ok(false) => {
-                self.view.refuse(format!("`tuneboard {}` did not end well.", words.join(" ")));
+                let text = format!("`tuneboard {}` did not end well.", words.join(" "));
+                self.view.notice = Some(Notice::bad(text));
             }
             Err(error) => self.view.refuse(error.to_string()),
         }

@@ -22,8 +22,8 @@ pub enum Effect {
     Theme,
     /// Back to the shell.
     Suspend,
-    /// Do a verb of the command line in the terminal.
-    Verb(&'static [&'static str]),
+    /// Do a verb of the command line in the terminal; true if its words are to be read before the dashboard is back.
+    Verb(Vec<String>, bool),
     /// Edit a run's note in the user's editor, beginning with this text.
     Editor(RunId, String),
 }
@@ -71,6 +71,39 @@ pub enum Command {
     Texts(TextsQuestion),
 }
 
+impl Command {
+    /// The runs that it does the same to.
+    pub fn runs(&self) -> Option<&[RunId]> {
+        match self {
+            Self::Stop(ids)
+            | Self::Hold(ids)
+            | Self::Resume(ids)
+            | Self::Retry(ids)
+            | Self::Move(ids, _)
+            | Self::Tags(ids, _)
+            | Self::Archive(ids)
+            | Self::Trash(ids) => Some(ids),
+            _ => None,
+        }
+    }
+
+    /// The same for other runs.
+    pub fn with_runs(mut self, runs: Vec<RunId>) -> Self {
+        match &mut self {
+            Self::Stop(ids)
+            | Self::Hold(ids)
+            | Self::Resume(ids)
+            | Self::Retry(ids)
+            | Self::Move(ids, _)
+            | Self::Tags(ids, _)
+            | Self::Archive(ids)
+            | Self::Trash(ids) => *ids = runs,
+            _ => {}
+        }
+        self
+    }
+}
+
 /// Runs to be queued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
@@ -87,16 +120,18 @@ pub struct Notice {
     pub text: String,
     /// True if it did not work.
     pub bad: bool,
+    /// True if it stays until somebody has read it.
+    pub sticks: bool,
 }
 
 impl Notice {
     /// It worked.
     pub fn good(text: impl Into<String>) -> Self {
-        Self { text: text.into(), bad: false }
+        Self { text: text.into(), bad: false, sticks: false }
     }
 
-    /// It did not work.
+    /// It did not work, and nobody may be looking.
     pub fn bad(text: impl Into<String>) -> Self {
-        Self { text: text.into(), bad: true }
+        Self { text: text.into(), bad: true, sticks: true }
     }
 }

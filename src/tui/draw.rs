@@ -14,7 +14,7 @@ use ratatui::style::{Modifier, Style};
 
 use super::canvas::{Canvas, Target};
 use super::figures;
-use super::keys::{Bound, Keymap, key_name};
+use super::keys::{Bound, Does, ERRORS, Keymap, key_name};
 use super::labels::{site, state};
 use super::layout::parts;
 use super::popups;
@@ -169,23 +169,44 @@ fn key_line(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
     let x = area.x + 1;
     if let Some(notice) = &view.notice {
         let (glyph, style) = if notice.bad { ("✗ ", theme.bad) } else { ("✓ ", theme.good) };
-        let room = area.width.saturating_sub(2);
+        let right = if notice.sticks { dismiss(canvas, area, keymap) } else { area.right() };
+        let room = right.saturating_sub(x + 1);
         canvas.pieces(x, area.y, room, &[(glyph, style), (&notice.text, theme.text)]);
         return;
     }
     // What would change none of the runs is not offered; of runs that are out of view nothing is known.
-    let ids = screens::of(view.screen).targets(view, snap);
+    let screen = screens::of(view.screen);
+    let ids = screen.targets(view, snap);
     let applies = |bound: &&Bound| {
         let known = |id| snap.run(id).is_none_or(|run| (bound.action.applies)(run));
-        ids.is_empty() || ids.iter().any(|id| known(*id))
+        let of_runs = matches!(bound.action.does, Does::ToRuns(_));
+        let any = if ids.is_empty() { !of_runs } else { ids.iter().any(|id| known(*id)) };
+        any && screen.offers(bound.action, view, snap)
     };
     let hints = |all| hints(all).filter(applies).collect::<Vec<_>>();
-    let (own, tail) = (hints(keymap.own(view.screen)), hints(keymap.everywhere()));
+    let own = hints(keymap.own(view.screen));
+    let tail: Vec<&Bound> = self::hints(keymap.everywhere()).collect();
     let width: usize = tail.iter().map(|bound| hint_width(bound) + 2).sum();
     let start = area.right().saturating_sub(width as u16);
     show_hints(canvas, Rect { x: start, width: area.right() - start, ..area }, &tail);
     let room = start.saturating_sub(1 + x);
     show_hints(canvas, Rect { x, width: room, ..area }, &own);
+}
+
+/// How an error that stays is left, and where all are; returns where these words begin.
+fn dismiss(canvas: &mut Canvas, area: Rect, keymap: &Keymap) -> u16 {
+    let theme = canvas.theme;
+    let all = key_name(keymap.key_of(&ERRORS));
+    let pieces = [
+        ("esc", theme.accent),
+        (" dismiss  ", theme.dim),
+        (&all, theme.accent),
+        (" all", theme.dim),
+    ];
+    let width: usize = pieces.iter().map(|(words, _)| text::width(words)).sum();
+    let start = area.right().saturating_sub(width as u16 + 1);
+    canvas.pieces(start, area.y, width as u16, &pieces);
+    start
 }
 
 /// The actions that the key line names.

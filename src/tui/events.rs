@@ -9,7 +9,7 @@ use super::background::{Question, Which, folder_of};
 use super::canvas::Target;
 use super::command::Effect;
 use super::keys::{DOWN, Keymap, UP};
-use super::perform::perform;
+use super::perform::{perform, record};
 use super::popups;
 use super::screen::Click;
 use super::screens;
@@ -27,9 +27,28 @@ pub fn input(
     keymap: &Keymap,
     hits: &[(Rect, Target)],
 ) -> (bool, Option<Effect>) {
+    let (changed, effect) = take(event, view, snap, keymap, hits);
+    record(effect.as_ref(), view, snap);
+    (changed, effect)
+}
+
+fn take(
+    event: Event,
+    view: &mut View,
+    snap: &Snapshot,
+    keymap: &Keymap,
+    hits: &[(Rect, Target)],
+) -> (bool, Option<Effect>) {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => {
-            view.notice = None;
+            // What has to be read stays until it is dismissed.
+            if key.code == KeyCode::Esc && view.popup.is_none() && view.notice.is_some() {
+                let sticks = view.notice.take().is_some_and(|notice| notice.sticks);
+                if sticks {
+                    return (true, None);
+                }
+            }
+            view.let_go();
             (true, press(key, view, snap, keymap))
         }
         Event::Paste(text) => (popups::paste(&text, view), None),
@@ -88,7 +107,7 @@ fn click(
         return (false, None);
     }
     if !drag {
-        view.notice = None;
+        view.let_go();
     }
     let screen = screens::of(view.screen);
     match target {
@@ -126,7 +145,7 @@ fn click_popup(
     snap: &Snapshot,
     keymap: &Keymap,
 ) -> (bool, Option<Effect>) {
-    view.notice = None;
+    view.let_go();
     match target {
         Some(Target::Choice(at)) => (true, popups::choose(*at, view, snap, keymap)),
         Some(Target::Press(code)) => (true, popups::press((*code).into(), view, snap, keymap)),

@@ -54,6 +54,11 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// True while another program has the terminal.
+    fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     fn pass(&self) {
         let mut state = self.lock();
         while state.closed {
@@ -98,13 +103,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Hears signals. One that means: leave, is obeyed within [`PATIENCE`] even if the terminal is stuck; the
 /// second SIGTERM at once.
-pub fn watch_signals(out: Sender<Message>) -> io::Result<()> {
+pub fn watch_signals(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     flag::register_conditional_default(SIGTERM, Arc::clone(&asked))?;
     flag::register(SIGTERM, asked)?;
     let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP])?;
     let hear = move || {
         for signal in signals.forever() {
+            // What is typed there is meant for the program that has the terminal.
+            if gate.is_closed() && matches!(signal, SIGINT | SIGQUIT) {
+                continue;
+            }
             let message = match signal {
                 SIGTSTP => Message::Suspend,
                 SIGHUP => Message::Hangup,

@@ -13,7 +13,7 @@
 //!
 //! ```text
 //! text theme figures error line form allowed preview named   no state, or state of their own
-//! background snapshot query                    what threads find out, and what they are asked
+//! background snapshot query verbs              what threads find out, and what they are asked
 //! view command message                         what the user has set, and what is asked of threads
 //! keys canvas layout widgets labels            actions and their keys; what screens are drawn with
 //! screen screens                               the trait, a folder for each screen, and their table
@@ -53,6 +53,7 @@ mod snapshot;
 mod terminal;
 mod text;
 mod theme;
+mod verbs;
 mod view;
 mod widgets;
 
@@ -61,3 +62,4 @@ mod fixtures;
 
 pub use app::run;
 pub use error::TuiError;
+pub use verbs::Verb;

@@ -57,6 +57,11 @@ pub trait Screen: Sync {
         None
     }
 
+    /// Whether an action does anything on what is shown; the key line leaves out what does not.
+    fn offers(&self, _action: &Action, _view: &View, _snap: &Snapshot) -> bool {
+        true
+    }
+
     /// True if rows that it shows are not loaded.
     fn lacks_rows(&self, _view: &View, _snap: &Snapshot) -> bool {
         false

@@ -106,6 +106,7 @@ mod trainer;
 mod tui;
 #[cfg(test)]
 mod tui_loop;
+mod tui_terminal;
 #[cfg(test)]
 mod ulmfit;
 #[cfg(test)]

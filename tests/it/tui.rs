@@ -21,7 +21,7 @@ fn cells(n: u16) -> NonZero<u16> {
 }
 
 /// A board with ended and held runs only, so that no runner is needed or started.
-fn board(folder: &Path, runs: u32) -> Board {
+pub fn board(folder: &Path, runs: u32) -> Board {
     let board = Board::init(folder).unwrap();
     let mut store = Store::open(&board.database()).unwrap();
     let base =

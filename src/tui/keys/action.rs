@@ -40,6 +40,8 @@ pub enum Does {
     Page(isize),
     /// One step back.
     Back,
+    /// Does to the next run what was done last.
+    Repeat,
 }
 
 impl PartialEq for Action {

@@ -14,6 +14,7 @@ pub static AFTER_TABS: &[&Action] = &[
     &PREV_SCREEN,
     &PALETTE,
     &HELP,
+    &ERRORS,
     &MOUSE,
     &PICTURE,
     &THEME,
@@ -36,9 +37,11 @@ actions! {
     });
     NEXT_SCREEN "next-screen" "tab", "", "The next screen", Tab(1);
     PREV_SCREEN "previous-screen" "shift-tab", "", "The screen before", Tab(-1);
-    PALETTE "commands" ":", "commands", "Find an action by typing part of its name",
+    PALETTE "commands" ":", "commands", "Find an action by part of its name, or type a line of the command line",
         Set(|view, _| view.popup = Some(Popup::Palette(Line::default(), 0)));
     HELP "help" "?", "help", "All keys", Set(|view, _| view.popup = Some(Popup::Help(0)));
+    ERRORS "errors" "!", "", "What went wrong since the dashboard was opened",
+        Set(|view, _| view.popup = Some(Popup::Errors(0)));
     MOUSE "mouse" "M", "", "Use the mouse here, or leave it to the terminal", Act(|view, _| {
         view.mouse = !view.mouse;
         view.tell(if view.mouse {

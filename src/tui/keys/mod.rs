@@ -9,7 +9,7 @@ mod shared;
 
 pub(in crate::tui) use action::actions;
 pub use action::{Action, Does};
-pub use everywhere::{AFTER_TABS, BEFORE_TABS, DOWN, PALETTE, UP};
+pub use everywhere::{AFTER_TABS, BEFORE_TABS, DOWN, ERRORS, PALETTE, UP};
 pub use keymap::{Bound, Keymap, key_name};
-pub use of_runs::{OF_RUNS, OF_RUNS_BUT_NOTE, RESUME, RETRY};
+pub use of_runs::{OF_RUNS, OF_RUNS_BUT_NOTE, RESUME, RETRY, asked};
 pub use shared::{COMPARE, EPOCH_NEXT, EPOCH_PREV, MISTAKES, OPEN, SPLIT, SWEEP};

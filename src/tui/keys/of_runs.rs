@@ -1,4 +1,4 @@
-use super::action::Does::{Act, ToRuns};
+use super::action::Does::{Act, Repeat, ToRuns};
 use super::action::{Action, actions};
 use crate::spec::RunId;
 use crate::tui::allowed;
@@ -8,15 +8,16 @@ use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Popup, Prompt, ScreenId, View};
 
 /// What can be done to runs, on every screen that has some.
-pub static OF_RUNS: &[&Action] =
-    &[&STOP, &HOLD, &RESUME, &RETRY, &CLONE, &TAG, &NOTE, &RENAME, &TRASH, &UNDO, &ARCHIVE];
+pub static OF_RUNS: &[&Action] = &[
+    &STOP, &HOLD, &RESUME, &RETRY, &CLONE, &TAG, &NOTE, &RENAME, &TRASH, &UNDO, &ARCHIVE, &REPEAT,
+];
 /// The same, where `n` is taken.
 pub static OF_RUNS_BUT_NOTE: &[&Action] =
     &[&STOP, &HOLD, &RESUME, &RETRY, &CLONE, &TAG, &RENAME, &TRASH, &UNDO, &ARCHIVE];
 
 actions! {
     STOP "stop" "x", "stop", "Save and end the run", ToRuns(|ids, view, snap| {
-        confirm("Stop", ids, view, snap, Command::Stop)
+        asked(Command::Stop(ids), view, snap)
     }), if allowed::stop;
     HOLD "hold" "h", "hold", "Keep it in the queue; a running one saves and makes room",
         ToRuns(|ids, _, _| {
@@ -27,7 +28,7 @@ actions! {
             Some(Effect::Do(Command::Resume(ids)))
         }), if |run| allowed::go_on(run) || allowed::resume(run);
     RETRY "retry" "R", "", "Train again from the start", ToRuns(|ids, view, snap| {
-        confirm("Train again from the start", ids, view, snap, Command::Retry)
+        asked(Command::Retry(ids), view, snap)
     });
     CLONE "clone" "c", "clone", "Open the launch form with the spec of the run",
         ToRuns(|ids, view, snap| {
@@ -56,7 +57,7 @@ actions! {
         None
     });
     TRASH "trash" "D del", "", "Throw the run away; undo brings it back", ToRuns(|ids, view, snap| {
-        confirm("Throw away", ids, view, snap, Command::Trash)
+        asked(Command::Trash(ids), view, snap)
     });
     UNDO "undo" "Z", "", "Take back the last change of tags, notes, names or the archive",
         Act(|_, _| {
@@ -65,27 +66,29 @@ actions! {
     ARCHIVE "archive" "A", "", "Hide the run from lists, or show it again", ToRuns(|ids, _, _| {
         Some(Effect::Do(Command::Archive(ids)))
     });
+    REPEAT "repeat" ".", "", "Do to the next run what was done last", Repeat;
 }
 
 fn first<'a>(ids: &[RunId], snap: &'a Snapshot) -> Option<&'a crate::store::Run> {
     snap.run(*ids.first()?)
 }
 
-fn confirm(
-    verb: &str,
-    ids: Vec<RunId>,
-    view: &mut View,
-    snap: &Snapshot,
-    command: fn(Vec<RunId>) -> Command,
-) -> Option<Effect> {
-    let question = match ids.as_slice() {
+/// The command, after a question where it cannot be taken back.
+pub fn asked(command: Command, view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    let verb = match command {
+        Command::Stop(_) => "Stop",
+        Command::Retry(_) => "Train again from the start",
+        Command::Trash(_) => "Throw away",
+        command => return Some(Effect::Do(command)),
+    };
+    let question = match command.runs()? {
         [id] => match snap.run(*id) {
             Some(run) => format!("{verb}: {id} {}?", run.name),
             None => format!("{verb}: {id}?"),
         },
-        [first, ..] => format!("{verb}: {first} and {} more?", ids.len() - 1),
+        [first, others @ ..] => format!("{verb}: {first} and {} more?", others.len()),
         [] => return None,
     };
-    view.popup = Some(Popup::Confirm(question, command(ids)));
+    view.popup = Some(Popup::Confirm(question, command));
     None
 }

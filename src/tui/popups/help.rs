@@ -21,7 +21,10 @@ pub fn press(key: KeyEvent, top: usize) -> Option<usize> {
     })
 }
 
-/// All keys of this screen, then those of every screen, from the table.
+/// So many keys of this screen stand before all others.
+const FIRST: usize = 10;
+
+/// The keys of this screen that one needs first, its others, then those of every screen, from the table.
 pub fn draw(canvas: &mut Canvas, area: Rect, top: usize, view: &View, keymap: &Keymap) {
     let lines = lines(view, keymap);
     let wanted = lines.len() as u16 + 2;
@@ -65,8 +68,17 @@ fn lines(view: &View, keymap: &Keymap) -> Vec<HelpLine> {
         let keys: Vec<String> = bound.shown.iter().map(|key| key_name(key)).collect();
         HelpLine::Key(keys.join(" "), bound.action.help)
     };
+    let own = keymap.own(view.screen);
+    let is_first = |bound: &&Bound| !bound.action.hint.is_empty();
+    let first: Vec<&Bound> = own.iter().filter(is_first).take(FIRST).collect();
     let mut lines = vec![HelpLine::Title(screens::of(view.screen).about().title)];
-    lines.extend(keymap.own(view.screen).iter().map(line));
+    lines.extend(first.iter().map(|bound| line(bound)));
+    let others: Vec<&Bound> =
+        own.iter().filter(|bound| first.iter().all(|f| f.action != bound.action)).collect();
+    if !others.is_empty() {
+        lines.extend([HelpLine::Empty, HelpLine::Title("More here")]);
+        lines.extend(others.into_iter().map(line));
+    }
     lines.extend([HelpLine::Empty, HelpLine::Title("Everywhere")]);
     lines.extend(keymap.everywhere().iter().map(line));
     lines

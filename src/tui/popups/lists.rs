@@ -86,14 +86,14 @@ pub fn sort(canvas: &mut Canvas, area: Rect, at: usize, snap: &Snapshot, view: &
     let way = if view.runs.descending { "▾ high first" } else { "▴ low first" };
     let row = |(name, sort)| (name, if sort == view.runs.sort { way } else { "" });
     let rows: Vec<(String, &str)> = sort_choices(snap, view).into_iter().map(row).collect();
-    list(canvas, area, (34, "sort by", "S turns"), &rows, at);
+    list(canvas, area, (40, "sort by", "enter sorts, S turns"), &rows, at);
 }
 
 /// What rows can be folded by.
 pub fn group(canvas: &mut Canvas, area: Rect, at: usize, snap: &Snapshot, view: &View) {
     let row = |(name, by)| (name, if by == view.runs.group { "now" } else { "" });
     let rows: Vec<(String, &str)> = group_choices(snap).into_iter().map(row).collect();
-    list(canvas, area, (40, "group by", ""), &rows, at);
+    list(canvas, area, (40, "group by", "enter folds"), &rows, at);
 }
 
 /// Saved queries.

@@ -2,6 +2,7 @@
 
 mod columns;
 mod confirm;
+mod errors;
 mod frame;
 mod help;
 mod lists;
@@ -26,6 +27,7 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
     }
     match view.popup.take()? {
         Popup::Help(top) => view.popup = help::press(key, top).map(Popup::Help),
+        Popup::Errors(top) => view.popup = help::press(key, top).map(Popup::Errors),
         Popup::Sort(at) => lists::press_sort(key, at, view, snap),
         Popup::Group(at) => lists::press_group(key, at, view, snap),
         Popup::Views(at) => lists::press_views(key, at, view),
@@ -98,8 +100,11 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
         None => {}
         Some(Popup::Columns(popup)) => columns::draw(canvas, area, popup, view),
         Some(Popup::Pick(pick)) => pick::draw(canvas, area, pick, snap),
+        Some(Popup::Errors(top)) => errors::draw(canvas, area, *top, snap, view),
         Some(Popup::Help(top)) => help::draw(canvas, area, *top, view, keymap),
-        Some(Popup::Palette(line, at)) => palette::draw(canvas, area, line, *at, view, keymap),
+        Some(Popup::Palette(line, at)) => {
+            palette::draw(canvas, area, (line, *at), snap, view, keymap)
+        }
         Some(Popup::Sort(at)) => lists::sort(canvas, area, *at, snap, view),
         Some(Popup::Group(at)) => lists::group(canvas, area, *at, snap, view),
         Some(Popup::Views(at)) => lists::views(canvas, area, *at, view),

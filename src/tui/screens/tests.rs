@@ -2,6 +2,7 @@
 
 mod columns;
 mod compare;
+mod doing;
 mod history;
 mod ladder;
 mod launch;
@@ -81,7 +82,7 @@ fn an_empty_board_says_what_to_type() {
     // Enter does what is next; the cursor goes elsewhere by its keys.
     let mut view = large();
     let verb = |effect: Option<Effect>| match effect {
-        Some(Effect::Verb(words)) => words.join(" "),
+        Some(Effect::Verb(words, _)) => words.join(" "),
         other => format!("{other:?}"),
     };
     assert_eq!(events::question(&view, &snap), Some(Question::Start(0)));

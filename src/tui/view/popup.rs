@@ -1,7 +1,7 @@
 //! What lies over a screen and takes the keys.
 
-use crate::spec::{ChosenColumn, RunId};
 use crate::spec::keys::KEYS;
+use crate::spec::{ChosenColumn, RunId};
 use crate::tui::background::{Choices, Which, expanded};
 use crate::tui::command::Command;
 use crate::tui::form::Row;
@@ -15,6 +15,8 @@ pub enum Popup {
     Help(usize),
     /// Actions by name; the row.
     Palette(Line, usize),
+    /// What went wrong; the number of lines scrolled.
+    Errors(usize),
     /// What to sort by; the row.
     Sort(usize),
     /// What to fold rows by; the row.

@@ -7,16 +7,20 @@ use super::popup::{Popup, Prompt};
 use super::screen_id::ScreenId;
 use super::screens::{CompareView, PassView, RunView, RunsView, SweepView, TextsView, Together};
 use crate::spec::{ChosenColumn, RunId};
-use crate::store::{Confusion, Listing, Split};
+use crate::store::{Confusion, Listing, Millis, Split};
 use crate::tui::background::{Filter, TogetherAnswer};
-use crate::tui::command::Notice;
+use crate::tui::command::{Command, Notice};
 use crate::tui::form::{Form, Row};
 use crate::tui::line::Line;
 use crate::tui::query::Query;
 use crate::tui::snapshot::{Detail, Snapshot};
+use crate::tui::verbs::Verb;
 
 /// Passes kept on either side of the one shown, so that a held arrow key finds them ready.
 const NEAR: usize = 12;
+
+/// So many of what went wrong are kept.
+const ERRORS: usize = 50;
 
 /// Everything the user has set.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +33,12 @@ pub struct View {
     pub popup: Option<Popup>,
     /// What happened last; goes with the next key.
     pub notice: Option<Notice>,
+    /// What went wrong since the start, and when, the last one last.
+    pub errors: Vec<(Millis, String)>,
+    /// What was done to runs last, which can be done to the next.
+    pub repeat: Option<Command>,
+    /// The verbs of the command line.
+    pub verbs: Arc<Vec<Verb>>,
     /// Whether clicks come here.
     pub mouse: bool,
     /// Saved queries by name.
@@ -79,7 +89,22 @@ impl View {
 
     /// Tells that something did not work.
     pub fn refuse(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice::bad(text));
+        self.notice = Some(Notice { sticks: false, ..Notice::bad(text) });
+    }
+
+    /// Lets go of what is told, unless it has to be read.
+    pub fn let_go(&mut self) {
+        self.notice.take_if(|notice| !notice.sticks);
+    }
+
+    /// Keeps what went wrong for later, each once.
+    pub fn remember(&mut self, now: Millis) {
+        let Some(notice) = self.notice.as_ref().filter(|notice| notice.bad) else { return };
+        if self.errors.last().is_none_or(|(_, last)| *last != notice.text) {
+            self.errors.push((now, notice.text.clone()));
+            let over = self.errors.len().saturating_sub(ERRORS);
+            self.errors.drain(..over);
+        }
     }
 
     /// Which runs are wanted, in which order.

@@ -18,7 +18,7 @@ use super::compare;
 use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::Keymap;
+use crate::tui::keys::{Action, Keymap};
 use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen};
 use crate::tui::snapshot::{GroupBy, Snapshot};
@@ -58,6 +58,11 @@ impl Screen for Runs {
         } else {
             None
         }
+    }
+
+    /// An empty board's beginning has one key.
+    fn offers(&self, action: &Action, view: &View, snap: &Snapshot) -> bool {
+        !welcome::is_shown(view, snap) || *action == keys::OPEN
     }
 
     fn lacks_rows(&self, view: &View, snap: &Snapshot) -> bool {

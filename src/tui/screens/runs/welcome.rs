@@ -50,11 +50,11 @@ pub fn turn(view: &mut View, snap: &Snapshot, by: isize) {
 /// Does the step under the cursor.
 pub fn enter(view: &mut View, snap: &Snapshot) -> Option<Effect> {
     match step(view, snap) {
-        DEMO => return Some(Effect::Verb(&["demo", "--queue-only"])),
+        DEMO => return Some(verb(&["demo", "--queue-only"])),
         MODEL => {
             let pull =
                 &["models", "pull", "sentence-transformers/all-MiniLM-L6-v2", "--name", "minilm"];
-            return Some(Effect::Verb(pull));
+            return Some(verb(pull));
         }
         at => {
             let start = snap.answers.start.clone().unwrap_or_default();
@@ -62,6 +62,10 @@ pub fn enter(view: &mut View, snap: &Snapshot) -> Option<Effect> {
         }
     }
     None
+}
+
+fn verb(words: &[&str]) -> Effect {
+    Effect::Verb(words.iter().map(|word| (*word).to_owned()).collect(), false)
 }
 
 /// The launch form with what there is, its cursor on the launch; `asks` for the data first.

@@ -1,0 +1,99 @@
+//! The dashboard on terminals of few colours or none, and lines of the command line typed in it.
+
+use tuneboard::store::Store;
+
+use super::tui::{Session, board};
+
+/// The parameters of all escape sequences that set colours and modes.
+fn colours(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let parts = text.split("\x1b[").skip(1).filter_map(|part| {
+        let (parameters, _) = part.split_once('m')?;
+        parameters.chars().all(|c| c.is_ascii_digit() || c == ';').then(|| parameters.to_owned())
+    });
+    parts.collect()
+}
+
+/// One parameter is a colour: of the 16 (true), or of more.
+fn colour(parameters: &str) -> Option<bool> {
+    let first = parameters.split(';').next()?.parse::<u32>().ok()?;
+    match first {
+        30..=37 | 40..=47 | 90..=97 | 100..=107 => Some(true),
+        38 | 48 => match parameters.split(';').nth(1)? {
+            "2" => Some(false),
+            _ => Some(parameters.split(';').nth(2)?.parse::<u32>().is_ok_and(|n| n < 16)),
+        },
+        _ => None,
+    }
+}
+
+#[test]
+fn the_console_gets_its_16_colours_and_a_vt100_none() {
+    let folder = tempfile::tempdir().unwrap();
+    board(folder.path(), 30);
+    let walk = |term: &str| {
+        let variables = [("TERM", term), ("COLORTERM", "truecolor")];
+        let mut it = Session::start_with(folder.path(), &variables);
+        it.sees("27 done");
+        it.press("4");
+        it.sees("waiting 3");
+        it.press("1j\r");
+        it.sees("confusion, val epoch 2/2");
+        it.press("q");
+        assert_eq!(it.ends(), 0);
+        it.is_restored();
+        colours(&it.written())
+    };
+    let console = walk("linux");
+    let found: Vec<bool> = console.iter().filter_map(|words| colour(words)).collect();
+    assert!(!found.is_empty() && found.iter().all(|named| *named), "{console:?}");
+    let plain = walk("vt100");
+    assert!(plain.iter().all(|words| colour(words).is_none()), "{plain:?}");
+    assert!(!plain.is_empty(), "the row under the cursor is told by its mode");
+    let full = walk("xterm-256color");
+    assert!(full.iter().any(|words| colour(words) == Some(false)), "{full:?}");
+}
+
+#[test]
+fn a_line_of_the_command_line_is_done_in_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = board(folder.path(), 5);
+    let mut it = Session::start(folder.path());
+    it.sees("5 done");
+    it.press(":ls seed=3 --col\t");
+    it.sees("--columns ");
+    it.press("id,name,curve\r");
+    it.sees("enter goes back to the dashboard");
+    let screen = it.screen();
+    assert!(screen.contains("$ tuneboard ls seed=3 --columns id,name,curve"), "{screen}");
+    assert!(
+        screen.contains("r4") && screen.contains("seed=3") && !screen.contains("seed=2"),
+        "{screen}"
+    );
+    // What is typed there is meant for the verb.
+    it.press("\x03\r");
+    it.sees("5 done");
+    it.press(":tag r4 good\r");
+    it.sees("enter goes back to the dashboard");
+    it.press("\r");
+    it.sees("#good");
+    let store = Store::open(&board.database()).unwrap();
+    assert_eq!(store.reader().run(tuneboard::spec::RunId(4)).unwrap().unwrap().tags, ["good"]);
+    // One that fails says so, and the dashboard keeps it.
+    it.press(":show r99\r");
+    it.sees("enter goes back to the dashboard");
+    it.press("\r");
+    it.sees("did not end well");
+    it.press("j");
+    it.sees("esc dismiss  ! all");
+    it.press("!");
+    it.sees("what went wrong");
+    it.press("j");
+    it.press("x");
+    it.wait("the list gone", |s| !s.contains("what went wrong"));
+    it.press("\x1b");
+    it.wait("the keys again", |s| s.contains("? help"));
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+    it.is_restored();
+}

@@ -103,7 +103,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
         Some(Popup::Errors(top)) => errors::draw(canvas, area, *top, snap, view),
         Some(Popup::Help(top)) => help::draw(canvas, area, *top, view, keymap),
         Some(Popup::Palette(line, at)) => {
-            palette::draw(canvas, area, (line, *at), snap, view, keymap)
+            palette::draw(canvas, area, (line, *at), snap, view, keymap);
         }
         Some(Popup::Sort(at)) => lists::sort(canvas, area, *at, snap, view),
         Some(Popup::Group(at)) => lists::group(canvas, area, *at, snap, view),

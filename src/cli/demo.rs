@@ -73,7 +73,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         return Ok(exit::OK);
     }
     if terminal {
-        crate::tui::run(&context.board()?, super::args::verbs())?;
+        crate::tui::run(&context.board()?, (context.verbs)())?;
         return Ok(exit::OK);
     }
     conclude(&board, sweep, context)

@@ -81,7 +81,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn dispatch(cli: Cli) -> u8 {
-    let mut context = Context { out: Out::new(), json: cli.json, board_dir: cli.board };
+    let (json, board_dir) = (cli.json, cli.board);
+    let mut context = Context { out: Out::new(), json, board_dir, verbs: args::verbs };
     let result = match cli.verb {
         Some(verb) => verb.run(&mut context),
         None => dashboard(&mut context),
@@ -103,7 +104,7 @@ fn finish(result: Result<u8, CliError>) -> u8 {
 /// Without a verb: the dashboard where somebody can look at it, else the list of runs.
 fn dashboard(context: &mut Context) -> Result<u8, CliError> {
     if context.out.tty && !context.json {
-        crate::tui::run(&context.board()?, args::verbs())?;
+        crate::tui::run(&context.board()?, (context.verbs)())?;
         return Ok(exit::OK);
     }
     let code = ls::run(ls::Args::default(), context)?;

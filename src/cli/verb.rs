@@ -17,6 +17,8 @@ pub struct Context {
     pub json: bool,
     /// `--board`.
     pub board_dir: Option<PathBuf>,
+    /// All verbs, for the dashboard.
+    pub verbs: fn() -> Vec<crate::tui::Verb>,
 }
 
 impl Context {

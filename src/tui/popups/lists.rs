@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use super::frame::over;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::screens::runs::choices::{group_choices, sort_by, sort_choices};
+use crate::tui::screens::sweep::over;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Popup, View};
 
@@ -79,6 +80,42 @@ pub fn press_views(key: KeyEvent, at: usize, view: &mut View) {
         }
         Listed::Left => {}
     }
+}
+
+/// Takes a key in the list of what a scatter plot may have as an axis: first x, then y.
+pub fn press_over(key: KeyEvent, (upright, at): (bool, usize), view: &mut View, snap: &Snapshot) {
+    let choices = over::choices(view, snap);
+    match listed(key, at, choices.len()) {
+        Listed::At(to) => view.popup = Some(Popup::Over(upright, to)),
+        Listed::Taken => {
+            let chosen = choices.get(at).cloned();
+            let [x, y] = &mut view.sweep.over;
+            *(if upright { y } else { x }) = chosen;
+            if !upright {
+                let [_, y] = over::axes(view, snap);
+                let at = choices.iter().position(|column| Some(column) == y.as_ref());
+                view.popup = Some(Popup::Over(true, at.unwrap_or(0)));
+            }
+        }
+        Listed::Left => {}
+    }
+}
+
+/// What a scatter plot may have as an axis.
+pub fn axis(
+    canvas: &mut Canvas,
+    area: Rect,
+    (upright, at): (bool, usize),
+    snap: &Snapshot,
+    view: &View,
+) {
+    let [x, y] = over::axes(view, snap);
+    let now = if upright { y } else { x };
+    let row =
+        |column| (over::label(&column), if Some(&column) == now.as_ref() { "now" } else { "" });
+    let rows: Vec<(String, &str)> = over::choices(view, snap).into_iter().map(row).collect();
+    let title = if upright { "y axis" } else { "x axis" };
+    list(canvas, area, (44, title, "enter takes it"), &rows, at);
 }
 
 /// What rows can be sorted by.

@@ -30,6 +30,7 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
         Popup::Errors(top) => view.popup = help::press(key, top).map(Popup::Errors),
         Popup::Sort(at) => lists::press_sort(key, at, view, snap),
         Popup::Group(at) => lists::press_group(key, at, view, snap),
+        Popup::Over(upright, at) => lists::press_over(key, (upright, at), view, snap),
         Popup::Views(at) => lists::press_views(key, at, view),
         Popup::Columns(popup) => return columns::press(key, popup, view, snap),
         Popup::Pick(pick) => pick::press(key, pick, view, snap),
@@ -43,7 +44,13 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
 /// Takes a click on a line.
 pub fn choose(at: usize, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> Option<Effect> {
     match &mut view.popup {
-        Some(Popup::Sort(row) | Popup::Palette(_, row) | Popup::Group(row) | Popup::Views(row)) => {
+        Some(
+            Popup::Sort(row)
+            | Popup::Palette(_, row)
+            | Popup::Group(row)
+            | Popup::Views(row)
+            | Popup::Over(_, row),
+        ) => {
             *row = at;
         }
         Some(Popup::Prompt(Prompt::Filter, _)) => {
@@ -107,6 +114,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
         }
         Some(Popup::Sort(at)) => lists::sort(canvas, area, *at, snap, view),
         Some(Popup::Group(at)) => lists::group(canvas, area, *at, snap, view),
+        Some(Popup::Over(upright, at)) => lists::axis(canvas, area, (*upright, *at), snap, view),
         Some(Popup::Views(at)) => lists::views(canvas, area, *at, view),
         Some(Popup::Confirm(question, _)) => confirm::draw(canvas, area, question),
         Some(Popup::Prompt(prompt, line)) => prompt::draw(canvas, area, prompt, line),

@@ -6,6 +6,7 @@ mod doing;
 mod history;
 mod ladder;
 mod launch;
+mod pictures;
 mod preview;
 mod sites;
 mod sweep;

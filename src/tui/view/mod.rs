@@ -9,5 +9,5 @@ mod whole;
 
 pub use popup::{ColumnsPopup, Pick, Popup, Prompt};
 pub use screen_id::ScreenId;
-pub use screens::{Panel, SMOOTHING, Together, XAxis};
+pub use screens::{Charts, Panel, Picture, SMOOTHING, Together, XAxis};
 pub use whole::View;

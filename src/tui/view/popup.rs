@@ -23,6 +23,8 @@ pub enum Popup {
     Group(usize),
     /// Which columns the runs screen has.
     Columns(ColumnsPopup),
+    /// The axes of a scatter plot: whether it is the upright one, and the row.
+    Over(bool, usize),
     /// Saved queries; the row.
     Views(usize),
     /// A question and what a yes does.

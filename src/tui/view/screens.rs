@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::screen_id::ScreenId;
 use crate::analysis::confusion::Normalise;
 use crate::query::{Query, QueryError};
-use crate::spec::{RunId, SweepId};
+use crate::spec::{ListColumn, RunId, SweepId};
 use crate::store::{Sort, Split};
 use crate::tui::background::Filter;
 use crate::tui::preview::Preview;
@@ -210,6 +210,19 @@ pub enum Panel {
     Confusion,
 }
 
+impl Panel {
+    /// The next table.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Keys => Self::Best,
+            Self::Best => Self::Last,
+            Self::Last => Self::Classes,
+            Self::Classes => Self::Confusion,
+            Self::Confusion => Self::Keys,
+        }
+    }
+}
+
 /// The compare screen.
 #[derive(Debug, Clone, Default)]
 pub struct CompareView {
@@ -217,12 +230,41 @@ pub struct CompareView {
     pub baseline: Option<RunId>,
     /// The run under the cursor.
     pub cursor: usize,
-    /// The table.
+    /// The table, or the first of them.
     pub panel: Panel,
+    /// The curves.
+    pub charts: Charts,
     /// Keys that are the same in all runs, too.
     pub all_keys: bool,
     /// Rows the table is scrolled down.
     pub top: usize,
+}
+
+/// What the sweep screen shows of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Picture {
+    /// A heat map of two keys, or a scatter plot of one.
+    Axes,
+    /// A line for each setting through all keys.
+    Lines,
+    /// The score against the time of a run.
+    Cost,
+    /// The ladder of rungs.
+    Rungs,
+    /// Any figure or key over any other.
+    Over,
+}
+
+/// How the compare screen shows curves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Charts {
+    /// All runs over each other, loss and score.
+    #[default]
+    Overlaid,
+    /// A panel for each run with its loss.
+    EachLoss,
+    /// A panel for each run with its score.
+    EachScore,
 }
 
 /// The sweep screen.
@@ -234,8 +276,8 @@ pub struct SweepView {
     pub cursor: usize,
     /// The first axis of the picture.
     pub axis: usize,
-    /// Whether the picture is accuracy against cost instead.
-    pub cost: bool,
-    /// Whether it is the ladder of rungs instead.
-    pub rungs: bool,
+    /// The picture; `None` = the one that fits the number of its keys.
+    pub picture: Option<Picture>,
+    /// The axes of [`Picture::Over`], x and y, if they were chosen.
+    pub over: [Option<ListColumn>; 2],
 }

@@ -127,24 +127,29 @@ impl Chart {
         &self,
         canvas: &mut Canvas,
         plot: Rect,
-        (x, y): (f64, f64),
-        (low, high): (f64, f64),
+        point: (f64, f64),
+        bounds: (f64, f64),
         glyph: char,
         style: Style,
     ) {
-        let (Some(across), Some(down)) =
-            (share(x, self.x.0, self.x.1), share(self.scaled(y), low, high))
-        else {
-            return;
-        };
+        if let Some((x, y)) = self.place(plot, point, bounds) {
+            canvas.dot(x, y, glyph, style);
+        }
+    }
+
+    /// The cell of a point, where the chart is drawn in this area.
+    pub fn cell(&self, area: Rect, point: (f64, f64)) -> Option<(u16, u16)> {
+        let plot = Self::plot(area);
+        let is_drawn = plot.width >= 4 && plot.height >= 2;
+        self.place(plot, point, self.bounds().filter(|_| is_drawn)?)
+    }
+
+    fn place(&self, plot: Rect, (x, y): (f64, f64), (low, high): (f64, f64)) -> Option<(u16, u16)> {
+        let across = share(x, self.x.0, self.x.1)?;
+        let down = share(self.scaled(y), low, high)?;
         let column = (across * f64::from(plot.width * 2 - 1)).round() as u16 / 2;
         let row = ((1.0 - down) * f64::from(plot.height * 4 - 1)).round() as u16 / 4;
-        canvas.dot(
-            plot.x + column.min(plot.width - 1),
-            plot.y + row.min(plot.height - 1),
-            glyph,
-            style,
-        );
+        Some((plot.x + column.min(plot.width - 1), plot.y + row.min(plot.height - 1)))
     }
 
     /// The y range of what is shown, with a little air.

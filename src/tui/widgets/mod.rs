@@ -2,7 +2,7 @@
 
 pub mod bar;
 pub mod curve;
-mod dots;
+pub mod dots;
 pub mod heat;
 pub mod message;
 pub mod spark;

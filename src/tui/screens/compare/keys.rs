@@ -4,7 +4,7 @@ use crate::tui::background::Filter;
 use crate::tui::keys::Does::{Act, Go, Set};
 use crate::tui::keys::{Action, OF_RUNS, OPEN, actions};
 use crate::tui::screen::{About, moved};
-use crate::tui::view::{Panel, ScreenId, View};
+use crate::tui::view::{Charts, Panel, ScreenId, View};
 
 /// What this screen is.
 pub static ABOUT: About = About {
@@ -12,7 +12,7 @@ pub static ABOUT: About = About {
     title: "Compare",
     tab: Some(&GO),
     under: ScreenId::COMPARE,
-    keys: &[&[&OPEN, &BASELINE, &NEXT_PANEL, &ALL_KEYS, &FLIPS, &UNMARK], OF_RUNS],
+    keys: &[&[&OPEN, &BASELINE, &NEXT_PANEL, &ALL_KEYS, &FLIPS, &CHARTS, &UNMARK], OF_RUNS],
 };
 
 actions! {
@@ -23,19 +23,21 @@ actions! {
     });
     NEXT_PANEL "next-table" "v", "table", "Keys, best and last figures, classes, confusion",
         Set(|view, _| {
-            view.compare.panel = match view.compare.panel {
-                Panel::Keys => Panel::Best,
-                Panel::Best => Panel::Last,
-                Panel::Last => Panel::Classes,
-                Panel::Classes => Panel::Confusion,
-                Panel::Confusion => Panel::Keys,
-            };
+            view.compare.panel = view.compare.panel.next();
             view.compare.top = 0;
         });
     ALL_KEYS "all-keys" "a", "all keys", "All keys, or only those that differ", Set(|view, _| {
         view.compare.panel = Panel::Keys;
         view.compare.all_keys = !view.compare.all_keys;
     });
+    CHARTS "charts" "m", "", "Curves over each other, or a panel for each run: its loss, its score",
+        Set(|view, _| {
+            view.compare.charts = match view.compare.charts {
+                Charts::Overlaid => Charts::EachLoss,
+                Charts::EachLoss => Charts::EachScore,
+                Charts::EachScore => Charts::Overlaid,
+            };
+        });
     FLIPS "flips" "f", "flips", "The texts that this run gets right and the baseline wrong",
         Set(|view, _| flips(view));
     UNMARK "unmark" "space", "", "Leave the run out", Act(|view, _| {

@@ -1,5 +1,5 @@
 //! Two to eight runs side by side: who they are and whether they differ by more than chance, their
-//! curves, and one table at a time of keys, figures, classes or confusion.
+//! curves, and tables of keys, figures, classes and confusion: as many as there is room for.
 //!
 //! ```text
 //! 1 ● r12 lr=1e-5   baseline   0.9713
@@ -27,7 +27,7 @@ use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::{Keymap, OPEN};
 use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::View;
+use crate::tui::view::{Charts, View};
 use crate::tui::widgets::message::message;
 
 /// The marked runs side by side.
@@ -101,11 +101,18 @@ fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let left = if body.width >= WIDE { 45 } else { 42 };
     let [charts, table] =
         Layout::horizontal([Constraint::Percentage(left), Constraint::Fill(1)]).areas(body);
-    if charts.height >= 16 {
+    let score = compared.runs.first().map_or(val::ACC, |run| run.spec.task.score()[0]);
+    let each = match view.compare.charts {
+        Charts::Overlaid => None,
+        Charts::EachLoss => Some(val::LOSS),
+        Charts::EachScore => Some(score),
+    };
+    if let Some(metric) = each {
+        curves::each(canvas, charts, compared, metric, view);
+    } else if charts.height >= 16 {
         let [above, below] =
             Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(charts);
         curves::draw(canvas, above, compared, val::LOSS, view);
-        let score = compared.runs.first().map_or(val::ACC, |run| run.spec.task.score()[0]);
         curves::draw(canvas, below, compared, score, view);
     } else {
         curves::draw(canvas, charts, compared, val::LOSS, view);

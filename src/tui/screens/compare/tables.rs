@@ -1,4 +1,4 @@
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 
 use super::ink::{WIDE, direction, ink};
@@ -15,10 +15,66 @@ use crate::tui::view::{Panel, View};
 /// A cell: words and how they look.
 type Cell = (String, Style);
 
-/// The table that the view asks for.
+/// The least height of a table.
+const LOW: u16 = 5;
+
+/// The table that the view asks for, and behind it the others as far as there is room, in two columns where they are
+/// wide enough.
 pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
-    let panel = view.compare.panel;
-    let (title, rows) = match panel {
+    let count = compared.runs.len() as u16;
+    // A column of tables shows every run.
+    let needed = (26 + 13 * count).max(64);
+    let columns = if area.width >= 2 * needed && area.height >= 2 * LOW { 2 } else { 1 };
+    let across = vec![Constraint::Fill(1); columns];
+    let mut left: Vec<Rect> =
+        Layout::horizontal(across).split(area).iter().rev().copied().collect();
+    let mut place = left.pop().unwrap_or(area);
+    let mut shown: Vec<(Panel, Rect)> = Vec::new();
+    let mut panel = view.compare.panel;
+    for at in 0..5 {
+        let rows = rows(panel, compared, view, canvas).1.len() as u16;
+        // What says nothing is shown only where it was asked for; last figures are told by the best ones mostly.
+        if at == 0 || rows > 0 && panel != Panel::Last {
+            let wanted = match panel {
+                Panel::Confusion => rows.max(compared.comparison.classes.len() as u16 + 1) + 2,
+                _ => rows.max(1) + 3,
+            };
+            if place.height < LOW.max(wanted.min(9)) && !shown.is_empty() {
+                match left.pop() {
+                    Some(next) => place = next,
+                    None => break,
+                }
+            }
+            let height = wanted.min(place.height);
+            shown.push((panel, Rect { height, ..place }));
+            place = Rect { y: place.y + height, height: place.height - height, ..place };
+        }
+        panel = panel.next();
+    }
+    // The last of each column fills it.
+    for i in 0..shown.len() {
+        let next = shown.get(i + 1).map(|(_, rect)| rect.x);
+        if let Some((_, rect)) = shown.get_mut(i).filter(|(_, rect)| next != Some(rect.x)) {
+            rect.height = area.bottom() - rect.y;
+        }
+    }
+    // A second column that nothing stands in is no column.
+    if let [(_, only)] = shown.as_mut_slice() {
+        *only = area;
+    }
+    for (at, (panel, place)) in shown.into_iter().enumerate() {
+        table(canvas, place, (panel, at == 0), compared, view);
+    }
+}
+
+/// A table's title and its rows.
+fn rows(
+    panel: Panel,
+    compared: &Compared,
+    view: &View,
+    canvas: &Canvas,
+) -> (&'static str, Vec<(String, Vec<Cell>)>) {
+    match panel {
         Panel::Keys if view.compare.all_keys => ("all keys", keys(compared, true, canvas)),
         Panel::Keys => ("keys that differ", keys(compared, false, canvas)),
         Panel::Best => {
@@ -27,8 +83,21 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
         Panel::Last => ("last", with_sizes(compared, metrics(compared, false, canvas), canvas)),
         Panel::Classes => ("F1 of each class, test", classes(compared, canvas)),
         Panel::Confusion => ("confusion, test", confusion(compared, view, canvas)),
-    };
-    let inner = canvas.panel(area, title, "v other table");
+    }
+}
+
+/// One table; the first scrolls.
+fn table(
+    canvas: &mut Canvas,
+    area: Rect,
+    (panel, first): (Panel, bool),
+    compared: &Compared,
+    view: &View,
+) {
+    let (title, rows) = rows(panel, compared, view, canvas);
+    let scrolled = if first { view.compare.top } else { 0 };
+    let aside = if first { "v other table" } else { "" };
+    let inner = canvas.panel(area, title, aside);
     canvas.hit(Rect { height: 1, ..area }, Target::Do(&NEXT_PANEL));
     if rows.is_empty() {
         let words = match panel {
@@ -43,7 +112,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
     }
     if panel == Panel::Confusion {
         let list = deltas(canvas, inner, compared, view);
-        return listed(canvas, list, &rows, view);
+        return listed(canvas, list, &rows, scrolled);
     }
     let titles = rows.iter().map(|(name, _)| text::width(name)).max().unwrap_or(8);
     let gutter = (titles.clamp(6, 22) as u16 + 2).min(inner.width / 3);
@@ -56,7 +125,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, compared: &Compared, view: &View) {
         canvas.put_right(right, inner.y, width.saturating_sub(1), &format!("{digit} {id}"), style);
     }
     let page = usize::from(inner.height.saturating_sub(1));
-    let top = view.compare.top.min(rows.len().saturating_sub(page));
+    let top = scrolled.min(rows.len().saturating_sub(page));
     for (line, (name, cells)) in rows.iter().skip(top).take(page).enumerate() {
         let y = inner.y + 1 + line as u16;
         canvas.put(inner.x, y, gutter - 1, name, canvas.theme.dim);
@@ -268,9 +337,9 @@ fn deltas(canvas: &mut Canvas, inner: Rect, compared: &Compared, view: &View) ->
     Rect { x: inner.x + taken, width: inner.width - taken, ..inner }
 }
 
-fn listed(canvas: &mut Canvas, inner: Rect, rows: &[(String, Vec<Cell>)], view: &View) {
+fn listed(canvas: &mut Canvas, inner: Rect, rows: &[(String, Vec<Cell>)], scrolled: usize) {
     let page = usize::from(inner.height);
-    let top = view.compare.top.min(rows.len().saturating_sub(page));
+    let top = scrolled.min(rows.len().saturating_sub(page));
     for (line, (name, cells)) in rows.iter().skip(top).take(page).enumerate() {
         let y = inner.y + line as u16;
         canvas.put(inner.x + 8, y, inner.width.saturating_sub(8), name, canvas.theme.text);

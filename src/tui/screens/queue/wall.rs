@@ -3,6 +3,7 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::tui::canvas::{Canvas, Target};
+use crate::tui::layout::{grid, panels};
 use crate::tui::preview::Preview;
 use crate::tui::screens::run::curves;
 use crate::tui::snapshot::Snapshot;
@@ -35,24 +36,10 @@ pub fn regions(area: Rect, snap: &Snapshot, view: &View) -> (Rect, Option<Rect>)
     (list, Some(wall))
 }
 
-/// Columns and rows of equal panels for so many runs: as few columns as leave each panel high enough.
-fn grid(area: Rect, count: usize) -> (u16, u16) {
-    let most = (area.width / LEAST.0).max(1);
-    let rows = |columns: u16| (count as u16).div_ceil(columns).max(1);
-    let fits = |columns: &u16| area.height / rows(*columns) >= LEAST.1;
-    let columns = (1..=most).find(fits).unwrap_or(most);
-    (columns, rows(columns).min((area.height / LEAST.1).max(1)))
-}
-
 /// Draws a panel for each live run; a click on one goes to its row.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let count = snap.live.len();
-    let (columns, rows) = grid(area, count);
-    let lines = Layout::vertical(vec![Constraint::Fill(1); usize::from(rows)]).split(area);
-    let cells = lines.iter().flat_map(|line| {
-        let across = vec![Constraint::Fill(1); usize::from(columns)];
-        Layout::horizontal(across).split(*line).to_vec()
-    });
+    let cells = panels(area, grid(area, count, LEAST));
     let mut shown = 0;
     for (at, (run, place)) in snap.live.iter().zip(cells).enumerate() {
         shown += 1;
@@ -71,28 +58,5 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     if shown < count {
         let words = format!(" {} more run ", count - shown);
         canvas.put_right(area.right() - 2, area.bottom() - 1, 20, &words, canvas.theme.dim);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn panels_are_wide_before_they_are_many_in_a_row() {
-        for (width, height, count, want) in [
-            (120, 24, 1, (1, 1)),
-            (120, 24, 3, (1, 3)),
-            (120, 24, 4, (2, 2)),
-            (200, 14, 4, (2, 2)),
-            (200, 8, 4, (4, 1)),
-            (80, 8, 9, (2, 1)),
-        ] {
-            assert_eq!(
-                grid(Rect::new(0, 0, width, height), count),
-                want,
-                "{width}x{height} {count}"
-            );
-        }
     }
 }

@@ -8,7 +8,9 @@
 //! ```
 
 mod keys;
+mod lines;
 mod mean;
+pub mod over;
 mod panels;
 mod picture;
 mod rungs;
@@ -23,7 +25,7 @@ use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::{Keymap, OPEN};
 use crate::tui::screen::{About, Click, Screen, click_row};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::View;
+use crate::tui::view::{Picture, View};
 use crate::tui::widgets::message::message;
 
 /// The name and the runs of the setting under the cursor.
@@ -111,10 +113,13 @@ fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let side = (area.width * 2 / 5).clamp(30, 60);
     let [left, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).areas(above);
-    if view.sweep.rungs {
-        rungs::draw(canvas, left, facts);
-    } else {
-        picture::draw(canvas, left, facts, view);
+    // A heat map shows two keys; of more, lines do.
+    let usual = if facts.report.axes.len() > 2 { Picture::Lines } else { Picture::Axes };
+    match view.sweep.picture.unwrap_or(usual) {
+        Picture::Rungs => rungs::draw(canvas, left, facts),
+        Picture::Lines => lines::draw(canvas, left, facts, view),
+        Picture::Over => over::draw(canvas, left, facts, snap, view),
+        Picture::Axes | Picture::Cost => picture::draw(canvas, left, facts, view),
     }
     panels::effects(canvas, right, facts);
     table::draw(canvas, below, facts, view);

@@ -8,7 +8,7 @@ use crate::tui::background::SweepFacts;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::text;
-use crate::tui::view::View;
+use crate::tui::view::{Picture, View};
 use crate::tui::widgets::curve::{Chart, Series};
 
 /// More levels than this on an axis make a scatter plot of it, not rows of a heat map.
@@ -18,7 +18,7 @@ const LEVELS: usize = 12;
 pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
     let report = &facts.report;
     canvas.hit(area, Target::Do(&NEXT_AXIS));
-    if view.sweep.cost {
+    if view.sweep.picture == Some(Picture::Cost) {
         return cost(canvas, area, facts, view);
     }
     if report.axes.is_empty() {
@@ -60,13 +60,16 @@ fn heat(
     let gutter =
         row_names.iter().map(|n| text::width(n)).max().unwrap_or(4).clamp(4, 14) as u16 + 1;
     let room = inner.width.saturating_sub(gutter);
-    let wide = (room / column_names.len().max(1) as u16).clamp(1, 14);
-    let tall = (inner.height.saturating_sub(1) / row_names.len().max(1) as u16).clamp(1, 3);
+    // The map fills its panel.
+    let wide = (room / column_names.len().max(1) as u16).max(1);
+    let tall = (inner.height.saturating_sub(1) / row_names.len().max(1) as u16).max(1);
+    // Figures stand in the middle of wide cells.
+    let inset = wide.saturating_sub(9) / 2;
     let here = report.settings.get(view.sweep.cursor);
     for (j, name) in column_names.iter().enumerate() {
         let right = inner.x + gutter + (j as u16 + 1) * wide;
         if right <= inner.right() {
-            canvas.put_right(right.saturating_sub(1), inner.y, wide - 1, name, theme.dim);
+            canvas.put_right((right - inset).saturating_sub(1), inner.y, wide - 1, name, theme.dim);
         }
     }
     for (i, name) in row_names.iter().enumerate() {
@@ -82,7 +85,7 @@ fn heat(
                 break;
             }
             let Some(mean) = means.get(&(i, j)) else {
-                canvas.put_right(cell.right() - 1, middle, wide, "·", theme.faint);
+                canvas.put_right(cell.right() - inset - 1, middle, wide, "·", theme.faint);
                 continue;
             };
             // From the worst to the best cell: accuracies of one sweep lie close together.
@@ -105,7 +108,7 @@ fn heat(
                 3..5 => format!("{mean:.2}").trim_start_matches('0').to_owned(),
                 _ => String::new(),
             };
-            canvas.put_right(cell.right() - 1, middle, wide, &words, style);
+            canvas.put_right(cell.right() - inset - 1, middle, wide, &words, style);
         }
     }
 }

@@ -78,6 +78,11 @@ fn comparing(entries: Vec<Entry>) -> (Snapshot, View) {
     (snap, view)
 }
 
+/// The same of runs with these numbers, all of them tested.
+pub(super) fn marked(ids: &[u32]) -> (Snapshot, View) {
+    comparing(ids.iter().map(|id| entry(*id, *id as usize, true)).collect())
+}
+
 pub(super) fn answered(snap: &mut Snapshot, view: &View, entries: &[Entry]) {
     let Some(Question::Compare(question)) = events::question(view, snap) else {
         panic!("{view:?}")

@@ -98,7 +98,7 @@ fn accuracy_against_cost_with_its_front() {
     press(&mut view, &snap, "p");
     both("sweep_cost", &snap, &mut view);
     press(&mut view, &snap, "a");
-    assert!(!view.sweep.cost, "the axes are back");
+    assert_eq!(view.sweep.picture, None, "the axes are back");
     let (snap, mut view) = looking(Ok(Vec::new()), &["lr"]);
     press(&mut view, &snap, "p");
     assert!(text(&snap, &mut view, 80, 24).contains("no points yet"));
@@ -194,7 +194,7 @@ fn the_ladder_shows_who_was_cut_and_what_it_takes_to_go_on() {
         both(name, &snap, &mut view);
     }
     press(&mut view, &snap, "a");
-    assert!(!view.sweep.rungs, "the axes are back");
+    assert_eq!(view.sweep.picture, None, "the axes are back");
 }
 
 #[test]

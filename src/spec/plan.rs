@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::higher_is_better;
-use super::search::prune::Rule;
+use super::search::prune::{Rivals, Rule};
 use super::text::as_text;
 use super::{DECIDING, RunSpec, SpecError, short};
 
@@ -54,9 +54,13 @@ pub static SWEEP_KEYS: &[SweepKey] = &[
         "val/loss, val/acc, val/f1 ...",
         "the figure of the val rows that runs are compared by",
     ),
-    key("prune", "none, asha", "asha = runs that are behind at a rung are stopped"),
+    key(
+        "prune",
+        "none, asha, median",
+        "runs that are behind others at a rung are stopped; median = behind those that ended",
+    ),
     key("eta", "2 to 16", "prune=asha: of so many runs at a rung one goes on"),
-    key("grace", "0.5 or more", "prune=asha: no run is judged before so many epochs"),
+    key("grace", "0.5 or more", "prune: no run is judged before so many epochs"),
     key(
         "until",
         "90m, 2h, 10gpuh, 10cpuh",
@@ -122,7 +126,8 @@ impl Written {
                 self.plan.prune = match value {
                     "none" => None,
                     "asha" => Some(Rule::default()),
-                    _ => return Err(bad("it takes none, asha".into())),
+                    "median" => Some(Rule::median()),
+                    _ => return Err(bad("it takes none, asha, median".into())),
                 }
             }
             "eta" => {
@@ -154,12 +159,16 @@ impl Written {
         let written = [("eta", self.eta.is_some()), ("grace", self.grace.is_some())];
         match &mut self.plan.prune {
             Some(rule) => {
+                if self.eta.is_some() && rule.rivals == Rivals::Finished {
+                    let why = "`eta` is of prune=asha; the better half of prune=median goes on";
+                    return Err(SpecError::Sweep(why.into()));
+                }
                 rule.eta = self.eta.unwrap_or(rule.eta);
                 rule.grace = self.grace.unwrap_or(rule.grace);
             }
             None => {
                 if let Some((key, _)) = written.iter().find(|(_, is_written)| *is_written) {
-                    return Err(SpecError::Sweep(format!("`{key}` needs prune=asha")));
+                    return Err(SpecError::Sweep(format!("`{key}` needs prune")));
                 }
             }
         }
@@ -277,8 +286,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_says_why() {
         for (pairs, want) in [
-            (&[("eta", "3")][..], "`eta` needs prune=asha"),
-            (&[("prune", "ash")], "it takes none, asha"),
+            (&[("eta", "3")][..], "`eta` needs prune"),
+            (&[("prune", "ash")], "it takes none, asha, median"),
             (&[("grace", "0.25")], "half a one at least"),
             (&[("metric", "test/acc")], "the test rows choose nothing"),
             (&[("metric", "pearson")], "task=classify has val/loss, val/acc, val/f1"),

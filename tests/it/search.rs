@@ -103,6 +103,26 @@ fn a_run_that_falls_behind_is_pruned_and_says_why_and_can_be_let_go_on() {
     assert!(spared.attempt > 1 && spared.epoch == 4.0);
 }
 
+/// The same rates under the median of those that came to their end, which those that were pruned are not.
+#[test]
+fn the_median_rule_compares_with_runs_that_ended() {
+    let mut rig = Rig::new(1);
+    let model = ("model", "fake epoch_ms=100 skill evals=2");
+    let rates = ("lr", "1e-6,1e-5,1e-4,2e-4,5e-4,1e-7,2e-3,9e-5");
+    let ids = rig.sweep(&[model, rates, ("epochs", "4"), ("prune", "median")]);
+    rig.ensure();
+    let runs: Vec<Run> = ids.iter().map(|id| rig.ended(*id)).collect();
+    let words: Vec<&str> = runs.iter().map(|run| run.state.outcome().unwrap().word()).collect();
+    assert_eq!(words, ["done", "done", "done", "done", "pruned", "pruned", "pruned", "done"]);
+    for run in &runs[4..7] {
+        let Some(Outcome::Pruned(at)) = run.state.outcome() else { panic!("{words:?}") };
+        // Of the four that ended and itself, two are good enough: 1e-4 and 2e-4.
+        assert_eq!((at.rung, at.of), (2, 5));
+        let threshold = at.threshold.parse::<f64>().unwrap();
+        assert!((threshold - 0.5 / (1.0 + 2_f64.log10())).abs() < 1e-9, "{at:?}");
+    }
+}
+
 /// The trials of a pruned search while runner and trainers are killed over and over: each is there once, and
 /// has an end.
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::prune::{Cut, Mark, Rule};
+use super::prune::{Cut, Mark, Rivals, Rule};
 use crate::spec::RunId;
 
 /// One look of a run at the val rows.
@@ -72,17 +72,32 @@ impl Ladder {
     pub fn judge(&self, rule: &Rule, run: RunId) -> Option<(u32, Evaluation, Cut)> {
         self.rungs.iter().find_map(|(rung, steps)| {
             let own = steps.iter().find(|step| step.run == run)?;
-            let is_before = |step: &&Step| (step.at.time, step.run) < (own.at.time, own.run);
-            let before: Vec<Mark> =
-                steps.iter().filter(is_before).map(|step| step.at.mark).collect();
-            Some((*rung, own.at, rule.judge(own.at.mark, &before)?))
+            Some((*rung, own.at, self.falls(rule, *rung, *own)?))
         })
+    }
+
+    /// Whether a run that came to a rung falls behind its rivals there.
+    fn falls(&self, rule: &Rule, rung: u32, own: Step) -> Option<Cut> {
+        let now = (own.at.time, own.run);
+        let is_before =
+            |step: &&Step| (step.at.time, step.run) < now && self.is_rival(rule, step, now);
+        let steps = self.rungs.get(&rung)?.iter();
+        let before: Vec<Mark> = steps.filter(is_before).map(|step| step.at.mark).collect();
+        rule.judge(own.at.mark, &before)
     }
 
     /// What a run has to have that gets to a rung now; `None` while all go on.
     pub fn threshold(&self, rule: &Rule, rung: u32) -> Option<f64> {
-        let marks: Vec<Mark> = self.rungs.get(&rung)?.iter().map(|step| step.at.mark).collect();
-        rule.threshold(&marks)
+        let now = (i64::MAX, RunId(u32::MAX));
+        let rivals = self.rungs.get(&rung)?.iter().filter(|step| self.is_rival(rule, step, now));
+        rule.threshold(&rivals.map(|step| step.at.mark).collect::<Vec<_>>())
+    }
+
+    /// Whether a rule compares with a run, which it may do once that has come to the last rung.
+    fn is_rival(&self, rule: &Rule, step: &Step, now: (i64, RunId)) -> bool {
+        let last = || self.rungs.get(&Rule::LAST).into_iter().flatten();
+        rule.rivals == Rivals::All
+            || last().any(|last| last.run == step.run && (last.at.time, last.run) < now)
     }
 }
 
@@ -104,17 +119,16 @@ pub fn replay(rule: &Rule, runs: &[(RunId, impl AsRef<[Evaluation]>)]) -> Replay
     });
     let mut steps: Vec<(u32, Step)> = climbs.collect();
     steps.sort_by_key(|(rung, step)| (step.at.time, step.run, *rung));
-    let mut seen: BTreeMap<u32, Vec<Mark>> = BTreeMap::new();
+    let mut seen = Ladder::default();
     let mut replay = Replay::default();
     for (rung, step) in steps {
         if replay.cut.iter().any(|(run, ..)| *run == step.run) {
             continue;
         }
-        let before = seen.entry(rung).or_default();
-        if rule.judge(step.at.mark, before).is_some() {
+        seen.rungs.entry(rung).or_default().push(step);
+        if seen.falls(rule, rung, step).is_some() {
             replay.cut.push((step.run, rung, step.at.share));
         }
-        before.push(step.at.mark);
     }
     if !runs.is_empty() {
         replay.saved =
@@ -127,7 +141,7 @@ pub fn replay(rule: &Rule, runs: &[(RunId, impl AsRef<[Evaluation]>)]) -> Replay
 mod tests {
     use super::*;
 
-    const RULE: Rule = Rule { eta: 2, grace: 0.5 };
+    const RULE: Rule = Rule { rivals: Rivals::All, eta: 2, grace: 0.5 };
 
     /// A run of two epochs with eight evaluations, one each second, whose value stays what it is.
     fn run(start: i64, value: f64) -> Vec<Evaluation> {
@@ -162,6 +176,35 @@ mod tests {
         // Put again, it is there once.
         ladder.put(RunId(5), &RULE.climb(&run(400, 0.6)[..2]));
         assert_eq!(ladder.rungs().map(|(_, steps)| steps.len()).collect::<Vec<_>>()[..2], [6, 5]);
+    }
+
+    #[test]
+    fn the_median_is_that_of_runs_that_came_to_the_last_rung() {
+        let rule = Rule::median();
+        // Four come to their end; three that are better are still at the first rung when the last one gets there.
+        let mut all = runs(&[0.5, 0.4, 0.3, 0.2]);
+        let young =
+            |id: u32, value: f64| (RunId(id), run(400 + i64::from(id), value)[..2].to_vec());
+        all.extend([
+            young(5, 0.01),
+            young(6, 0.02),
+            young(7, 0.35),
+            young(8, 0.03),
+            young(9, 0.25),
+        ]);
+        let mut ladder = Ladder::default();
+        for (id, evaluations) in &all {
+            ladder.put(*id, &rule.climb(evaluations));
+        }
+        assert_eq!(ladder.threshold(&rule, 2), Some(0.3));
+        let (_, _, cut) = ladder.judge(&rule, RunId(7)).unwrap();
+        assert_eq!((cut.rank, cut.of, cut.threshold), (3, 5, 0.3));
+        assert_eq!(ladder.judge(&rule, RunId(9)), None);
+        assert!(ladder.judge(&RULE, RunId(9)).is_some(), "all at the rung are rivals of asha");
+        assert_eq!(replay(&rule, &all).cut, [(RunId(7), 2, 0.25)]);
+        // Before four have come so far nobody is judged.
+        let early = [runs(&[0.5, 0.4, 0.3]), vec![young(4, 0.9)]].concat();
+        assert!(replay(&rule, &early).cut.is_empty());
     }
 
     #[test]

@@ -30,19 +30,39 @@ pub struct Cut {
     pub threshold: f64,
 }
 
+/// Against whom runs are judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rivals {
+    /// All runs at the rung.
+    #[default]
+    All,
+    /// Those that went on to the last rung: the median stopping rule (Golovin et al. 2017, section 3.2.2), with a
+    /// run's value at the rung, not its mean until then.
+    Finished,
+}
+
 /// How hard is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rule {
+    /// Against whom; absent in plans from before there was a choice.
+    #[serde(skip_serializing_if = "is_all")]
+    pub rivals: Rivals,
     /// One run in that many goes on.
     pub eta: u32,
     /// Epochs before which no run is judged.
     pub grace: f64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_all(rivals: &Rivals) -> bool {
+    *rivals == Rivals::All
+}
+
 impl Default for Rule {
     fn default() -> Self {
-        Self { eta: 2, grace: 0.5 }
+        Self { rivals: Rivals::All, eta: 2, grace: 0.5 }
     }
 }
 
@@ -54,6 +74,14 @@ pub const PARTS: u32 = 8;
 const LOWEST: u32 = 2;
 
 impl Rule {
+    /// `prune=median`: a run is stopped that is behind the median of those that have come to the last rung.
+    pub fn median() -> Self {
+        Self { rivals: Rivals::Finished, ..Self::default() }
+    }
+
+    /// The last rung, after which a run comes to its end.
+    pub const LAST: u32 = PARTS - 1;
+
     /// The rung that an evaluation belongs to, if it is the first one at it: a share of the schedule is done
     /// (0 to 1), and so many epochs. There is none before the grace is over and none at the end.
     pub fn rung(&self, share: f64, epoch: f64) -> Option<u32> {
@@ -77,8 +105,7 @@ impl Rule {
     }
 
     /// Whether a run that got to a rung with `own` is stopped: if it is not among the best 1 / eta of the runs
-    /// at this rung, itself included. `before` are the runs that were there already, in any order, whatever
-    /// became of them.
+    /// at this rung, itself included. `before` are its rivals that were there already, in any order.
     pub fn judge(&self, own: Mark, before: &[Mark]) -> Option<Cut> {
         let of = before.len() + 1;
         let rank = 1 + before.iter().filter(|mark| mark.order(&own) == Ordering::Less).count();
@@ -118,7 +145,7 @@ impl Mark {
 mod tests {
     use super::*;
 
-    const RULE: Rule = Rule { eta: 2, grace: 0.5 };
+    const RULE: Rule = Rule { rivals: Rivals::All, eta: 2, grace: 0.5 };
 
     fn marks(values: &[f64]) -> Vec<Mark> {
         values.iter().map(|value| Mark { value: *value, loss: 0.0 }).collect()

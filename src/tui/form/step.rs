@@ -9,7 +9,7 @@ impl Form {
         if let Row::Sweep(i) = row {
             let words: Vec<&str> = match SWEEP_KEYS.get(i).map_or("", |key| key.name) {
                 "search" => vec!["", "grid", "random", "tpe"],
-                "prune" => vec!["", "asha"],
+                "prune" => vec!["", "asha", "median"],
                 "confirm" => vec!["", "2", "3", "5"],
                 _ => return,
             };

@@ -28,7 +28,7 @@ fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
         assert!(plan.contains(words), "{plan}");
     }
     for (pair, why) in [
-        ("prune=ashes", "it takes none, asha"),
+        ("prune=ashes", "it takes none, asha, median"),
         ("prun=asha", "did you mean `prune`?"),
         ("metric=val/pearson", "task=classify has val/loss, val/acc, val/f1"),
     ] {

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::board::{Board, Model};
 use crate::dataset::{self, Profile};
-use crate::spec::{BuiltIn, RunSpec};
+use crate::spec::{BuiltIn, Family, RunSpec};
 
 /// What is picked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Choices {
     pub which: Which,
     /// Models, if they were asked for.
     pub models: Vec<Model>,
+    /// Repositories of the hub that are not here, if models were asked for, with what they are.
+    pub hub: Vec<(&'static str, &'static str)>,
     /// Data files, if they were asked for; folders on the way to some end with `/`.
     pub files: Vec<DataFile>,
     /// The columns of the data, if they were asked for.
@@ -44,7 +46,10 @@ impl Choices {
     /// The names to choose from, in order.
     pub fn names(&self) -> Vec<&str> {
         match self.which {
-            Which::Models => self.models.iter().map(|m| m.name.as_str()).collect(),
+            Which::Models => {
+                let here = self.models.iter().map(|model| model.name.as_str());
+                here.chain(self.hub.iter().map(|(name, _)| *name)).collect()
+            }
             Which::Data => self.files.iter().map(|f| f.name.as_str()).collect(),
             Which::Columns => self.columns.iter().map(String::as_str).collect(),
         }
@@ -65,6 +70,7 @@ pub fn look(board: &Board, which: Which, folder: &str, name: Option<String>) -> 
     let mut choices = Choices {
         which,
         models: Vec::new(),
+        hub: Vec::new(),
         files: Vec::new(),
         columns: Vec::new(),
         profile: None,
@@ -73,6 +79,7 @@ pub fn look(board: &Board, which: Which, folder: &str, name: Option<String>) -> 
         Which::Models => {
             choices.models =
                 if folder.is_empty() { models(board) } else { models_in(board, folder) };
+            choices.hub = if folder.is_empty() { on_hub(board) } else { Vec::new() };
         }
         Which::Data => {
             if folder.is_empty() {
@@ -121,6 +128,22 @@ fn models(board: &Board) -> Vec<Model> {
         ..Model::default()
     };
     board.model_names().iter().map(look).chain(BuiltIn::WORDS.iter().map(built_in)).collect()
+}
+
+/// What a repository is called once it has been fetched.
+pub fn short_name(repository: &str) -> &str {
+    repository.rsplit('/').next().unwrap_or(repository)
+}
+
+/// A repository or two of each family, but for those that are here already.
+fn on_hub(board: &Board) -> Vec<(&'static str, &'static str)> {
+    let here = board.model_names();
+    let of = |family: &Family| {
+        let row = family.row();
+        row.examples.split(", ").filter(|name| !name.is_empty()).map(|name| (name, row.title))
+    };
+    let is_here = |(name, _): &(&str, &str)| here.iter().any(|model| model == short_name(name));
+    Family::ALL.iter().flat_map(of).filter(|known| !is_here(known)).collect()
 }
 
 /// The checkpoints in a folder, and the folders that may hold some.
@@ -222,7 +245,15 @@ mod tests {
         assert_eq!((name.as_str(), profile.unwrap().rows), ("data/b.csv", 40));
         let broken = look(&board, Which::Data, "", Some("data/deep/a.jsonl".into()));
         assert!(broken.profile.unwrap().1.unwrap_err().contains("a.jsonl"));
-        assert_eq!(look(&board, Which::Models, "", None).names(), BuiltIn::WORDS);
+        let models = look(&board, Which::Models, "", None);
+        let names = models.names();
+        assert_eq!(&names[..BuiltIn::WORDS.len()], BuiltIn::WORDS);
+        assert!(names.contains(&"FacebookAI/roberta-base"));
+        fs::create_dir_all(board.models().join("roberta-base")).unwrap();
+        fs::write(board.models().join("roberta-base/config.json"), "{}").unwrap();
+        assert!(
+            !look(&board, Which::Models, "", None).names().contains(&"FacebookAI/roberta-base")
+        );
         let columns = look(&board, Which::Columns, "", Some("data/b.csv".into()));
         assert_eq!(columns.names(), ["text", "label"]);
     }

@@ -19,7 +19,7 @@ use self::texts::Files;
 use crate::board::Board;
 use crate::spec::Sweep;
 
-pub use choices::{Choices, Which, expanded, folder_of};
+pub use choices::{Choices, Which, expanded, folder_of, short_name};
 pub use compare::{CompareQuestion, Compared};
 pub use form::{FormFacts, Twin};
 pub use known::Known;

@@ -33,7 +33,7 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
         Popup::Over(upright, at) => lists::press_over(key, (upright, at), view, snap),
         Popup::Views(at) => lists::press_views(key, at, view),
         Popup::Columns(popup) => return columns::press(key, popup, view, snap),
-        Popup::Pick(pick) => pick::press(key, pick, view, snap),
+        Popup::Pick(pick) => return pick::press(key, pick, view, snap),
         Popup::Confirm(question, command) => return confirm::press(key, question, command, view),
         Popup::Palette(line, at) => return palette::press(key, line, at, view, snap, keymap),
         Popup::Prompt(prompt, line) => return prompt::press(key, prompt, line, view, snap),

@@ -4,8 +4,9 @@ use ratatui::layout::Rect;
 use super::frame::over;
 use crate::board::Model;
 use crate::dataset::Profile;
-use crate::tui::background::{Which, expanded};
+use crate::tui::background::{Which, expanded, short_name};
 use crate::tui::canvas::{Canvas, Target};
+use crate::tui::command::Effect;
 use crate::tui::figures;
 use crate::tui::layout::scrolled;
 use crate::tui::line::Line;
@@ -15,12 +16,20 @@ use crate::tui::view::{Pick, Popup, View};
 use crate::tui::widgets::typed::typed;
 
 /// Takes a key.
-pub fn press(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) {
+pub fn press(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) -> Option<Effect> {
     let names = pick.names(snap);
     let typed = expanded(pick.line.text().trim());
     let chosen = names.get(pick.at).copied().unwrap_or(&typed).replace(',', "\\,");
     match key.code {
-        KeyCode::Esc => return,
+        KeyCode::Esc => return None,
+        // A model of the hub is fetched, and then named.
+        KeyCode::Enter if of_hub(&pick, &chosen, snap).is_some() => {
+            if let Some(form) = view.form.as_mut() {
+                form.set(pick.row, short_name(&chosen));
+            }
+            let words = ["models", "pull", chosen.as_str()].map(str::to_owned).to_vec();
+            return Some(Effect::Verb(words, true));
+        }
         // A folder is gone into.
         KeyCode::Enter | KeyCode::Tab if chosen.ends_with('/') && !names.is_empty() => {
             (pick.line, pick.at) = (Line::new(&chosen), 0);
@@ -33,7 +42,7 @@ pub fn press(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) {
                 form.set(pick.row, &words);
             }
             if key.code == KeyCode::Enter {
-                return;
+                return None;
             }
         }
         KeyCode::Up => pick.at = pick.at.saturating_sub(1),
@@ -45,6 +54,13 @@ pub fn press(key: KeyEvent, mut pick: Pick, view: &mut View, snap: &Snapshot) {
         }
     }
     view.popup = Some(Popup::Pick(pick));
+    None
+}
+
+/// What a name of the list is, if it is a repository of the hub.
+fn of_hub(pick: &Pick, name: &str, snap: &Snapshot) -> Option<&'static str> {
+    let choices = snap.answers.choices.as_deref().filter(|known| known.which == pick.which)?;
+    choices.hub.iter().find(|(known, _)| *known == name).map(|(_, title)| *title)
 }
 
 /// Names at the left, what is in the one under the cursor at the right.
@@ -69,7 +85,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, pick: &Pick, snap: &Snapshot) {
         // A path is known by its end.
         let room = left.saturating_sub(2);
         let shown = text::fit_end(name, usize::from(room));
-        let end = canvas.put(rows.x, row.y, room, &shown, theme.text);
+        let style = if of_hub(pick, name, snap).is_some() { theme.dim } else { theme.text };
+        let end = canvas.put(rows.x, row.y, room, &shown, style);
         if pick.found(snap) == Some(*name) {
             canvas.put(end + 1, row.y, (rows.x + room).saturating_sub(end + 1), "found", theme.dim);
         }
@@ -84,7 +101,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, pick: &Pick, snap: &Snapshot) {
         }
         (Some(_), None) => vec!["enter takes this as a path.".to_owned()],
         (Some(choices), Some(name)) => match pick.which {
-            Which::Models => choices.models.iter().find(|m| m.name == *name).map_or(vec![], model),
+            Which::Models => match of_hub(pick, name, snap) {
+                Some(title) => vec![
+                    format!("{title}, on the Hugging Face hub"),
+                    format!("enter fetches it into models/{}", short_name(name)),
+                ],
+                None => choices.models.iter().find(|m| m.name == *name).map_or(vec![], model),
+            },
             Which::Data => match &choices.profile {
                 Some((of, Ok(profile))) if of == name => data(profile),
                 Some((of, Err(why))) if of == name => vec![why.clone()],

@@ -152,6 +152,7 @@ fn models_are_picked_from_a_list() {
     let choices = Choices {
         which: Which::Models,
         models,
+        hub: vec![("FacebookAI/roberta-base", "RoBERTa")],
         files: Vec::new(),
         columns: Vec::new(),
         profile: None,
@@ -163,6 +164,12 @@ fn models_are_picked_from_a_list() {
     assert_eq!(form.check(None).varied, [("model", Some(2))]);
     press(&mut view, &snap, "enter o w n / m enter");
     assert_eq!(view.form.as_ref().unwrap().text(view.form.as_ref().unwrap().row()), "own/m");
+    press(&mut view, &snap, "enter r o b");
+    assert!(text(&snap, &mut view, 120, 30).contains("enter fetches it into models/roberta-base"));
+    let effect = press(&mut view, &snap, "enter");
+    let Some(Effect::Verb(words, true)) = effect else { panic!("{effect:?}") };
+    assert_eq!(words, ["models", "pull", "FacebookAI/roberta-base"]);
+    assert_eq!(view.form.as_ref().unwrap().text(view.form.as_ref().unwrap().row()), "roberta-base");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::tui::command::{Command, Effect};
 use crate::tui::events;
 use crate::tui::fixtures::{board, many, text, trained};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{ScreenId, View};
+use crate::tui::view::{Picture, ScreenId, View};
 
 /// The sweep screen of r12, whose sweep holds these runs.
 pub(super) fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snapshot, View) {
@@ -98,7 +98,7 @@ fn accuracy_against_cost_with_its_front() {
     press(&mut view, &snap, "p");
     both("sweep_cost", &snap, &mut view);
     press(&mut view, &snap, "a");
-    assert_eq!(view.sweep.picture, None, "the axes are back");
+    assert_eq!(view.sweep.picture, Some(Picture::Axes), "the axes are back");
     let (snap, mut view) = looking(Ok(Vec::new()), &["lr"]);
     press(&mut view, &snap, "p");
     assert!(text(&snap, &mut view, 80, 24).contains("no points yet"));
@@ -194,7 +194,7 @@ fn the_ladder_shows_who_was_cut_and_what_it_takes_to_go_on() {
         both(name, &snap, &mut view);
     }
     press(&mut view, &snap, "a");
-    assert_eq!(view.sweep.picture, None, "the axes are back");
+    assert_eq!(view.sweep.picture, Some(Picture::Axes), "the axes are back");
 }
 
 #[test]

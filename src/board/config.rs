@@ -30,8 +30,12 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tui {
-    /// `auto`, `dark` or `light`.
+    /// `auto`, `dark` or `light`, or `terminal`: the 16 colours that the user's terminal names.
     pub theme: String,
+    /// Other colours for roles of the theme: `train = "#e69f00"`.
+    pub colours: BTreeMap<String, String>,
+    /// What curves are drawn with: `braille`, `block` or `ascii`.
+    pub plot: String,
     /// Whether the mouse is used at start.
     pub mouse: bool,
     /// Where the runs screen shows the run under the cursor: `none`, `below` or `beside`.
@@ -47,6 +51,8 @@ impl Default for Tui {
     fn default() -> Self {
         Self {
             theme: "auto".into(),
+            colours: BTreeMap::new(),
+            plot: "braille".into(),
             mouse: true,
             preview: "below".into(),
             columns: BTreeMap::new(),
@@ -164,11 +170,16 @@ impl Reading<'_> {
         let tui: Tui = read.map_err(|e: toml::de::Error| {
             self.bad(format!("[tui]: {}.", e.to_string().trim_end()))
         })?;
-        if !["auto", "dark", "light"].contains(&tui.theme.as_str()) {
-            return Err(self.bad("[tui]: theme takes auto, dark or light."));
-        }
-        if !["none", "below", "beside"].contains(&tui.preview.as_str()) {
-            return Err(self.bad("[tui]: preview takes none, below or beside."));
+        for (key, value, takes) in [
+            ("theme", &tui.theme, &["auto", "dark", "light", "terminal"][..]),
+            ("plot", &tui.plot, &["braille", "block", "ascii"]),
+            ("preview", &tui.preview, &["none", "below", "beside"]),
+        ] {
+            if !takes.contains(&value.as_str()) {
+                let (last, others) = takes.split_last().unwrap_or((&"", &[]));
+                let all = format!("{} or {last}", others.join(", "));
+                return Err(self.bad(format!("[tui]: {key} takes {all}.")));
+            }
         }
         for (view, columns) in &tui.columns {
             ChosenColumn::list(columns)

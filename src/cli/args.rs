@@ -44,6 +44,9 @@ pub struct Cli {
     /// Print JSON for scripts instead of text for people
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
+    /// The dashboard as lines, one for each change: for screen readers, logs and pipes
+    #[arg(long)]
+    pub plain: bool,
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }

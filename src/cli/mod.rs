@@ -33,6 +33,7 @@ mod models;
 mod note;
 mod out;
 mod paths;
+mod plain;
 mod predict;
 mod pruning;
 mod queue;
@@ -84,7 +85,11 @@ fn dispatch(cli: Cli) -> u8 {
     let (json, board_dir) = (cli.json, cli.board);
     let mut context = Context { out: Out::new(), json, board_dir, verbs: args::verbs };
     let result = match cli.verb {
+        Some(_) if cli.plain => Err(CliError::Usage(
+            "`--plain` is the dashboard as lines; it goes without a verb.".to_owned(),
+        )),
         Some(verb) => verb.run(&mut context),
+        None if cli.plain => plain::run(&mut context),
         None => dashboard(&mut context),
     };
     finish(result.and_then(|code| context.out.flush().map(|()| code)))

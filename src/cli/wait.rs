@@ -149,7 +149,7 @@ fn conclude(runs: &[Run], reasons: bool, context: &mut Context) -> Result<u8, Cl
 
 /// What was reported already, so that each epoch and each end is reported once.
 #[derive(Debug, Default)]
-struct Told {
+pub struct Told {
     seen: BTreeMap<RunId, Seen>,
 }
 
@@ -164,7 +164,15 @@ struct Seen {
 }
 
 impl Told {
-    fn news(&mut self, reader: &Reader, runs: &[Run]) -> Result<Vec<String>, CliError> {
+    /// Takes a run as it is: what it has told so far is old.
+    pub fn begin(&mut self, run: &Run) {
+        let Run { step, epoch, .. } = *run;
+        let seen = Seen { state: String::new(), step, epoch, evaluated: epoch };
+        self.seen.entry(run.id).or_insert(seen);
+    }
+
+    /// A line for each change since the last time.
+    pub fn news(&mut self, reader: &Reader, runs: &[Run]) -> Result<Vec<String>, CliError> {
         let mut lines = Vec::new();
         for run in runs {
             let state = ls::state(run).text;

@@ -47,7 +47,7 @@ const FIRST: Duration = Duration::from_millis(60);
 /// No terminal, or `[tui] keys` that name no action or key.
 pub fn run(board: &Board, verbs: Vec<Verb>) -> Result<(), TuiError> {
     let keymap = screens::keymap(&board.config.tui.keys)?;
-    let theme = Theme::choose(&board.config.tui.theme);
+    let theme = Theme::choose(&board.config.tui)?;
     let views = Arc::new(board.config.views.clone());
     let verbs = Arc::new(verbs);
     let mut view = View { mouse: board.config.tui.mouse, views, verbs, ..View::default() };
@@ -245,7 +245,7 @@ impl App {
             }
             Some(Effect::Redraw) => tty.resize().map_err(TuiError::Terminal)?,
             Some(Effect::Theme) => {
-                self.theme = Theme::new(!self.theme.light, self.theme.depth);
+                self.theme = self.theme.turned();
             }
             Some(Effect::Picture) => self.picture(),
             Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,
@@ -263,7 +263,7 @@ impl App {
     /// Draws the screen once more, with all colours there are, for a file.
     fn picture(&mut self) {
         let mut buf = Buffer::empty(self.view.area);
-        let theme = Theme::new(self.theme.light, Depth::True);
+        let theme = self.theme.in_full();
         draw(&mut Canvas::new(&mut buf, &theme), &self.snap, &self.view, &self.keymap);
         let name = format!("{}-{}", self.view.screen.0, Local::now().format("%Y-%m-%d-%H%M%S"));
         let _ = self.commands.send(Command::Picture(name, picture::svg(&buf, theme.light)));

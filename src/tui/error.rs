@@ -29,6 +29,24 @@ pub enum TuiError {
         /// As written.
         key: String,
     },
+    /// A name under `[tui.colours]` that is no role.
+    #[error("config.toml, [tui.colours]: there is no role `{name}`{}.", did_you_mean(.nearest.as_deref()))]
+    Role {
+        /// As written.
+        name: String,
+        /// The closest that exists.
+        nearest: Option<String>,
+    },
+    /// What is no colour.
+    #[error(
+        "config.toml, [tui.colours]: `{colour}` of `{name}` is no colour; they are written #56b4e9, cyan, or as a number to 255."
+    )]
+    Colour {
+        /// The role.
+        name: String,
+        /// As written.
+        colour: String,
+    },
     /// A thread of the dashboard ended by a fault of ours.
     #[error("The dashboard lost its {0} thread, which is a fault in tuneboard; runs go on.")]
     Fault(&'static str),

@@ -5,7 +5,9 @@ use std::env;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::spec::has_no_colours;
+use super::error::TuiError;
+use crate::board::Tui;
+use crate::spec::{has_no_colours, nearest, printable};
 
 /// How many colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,22 @@ pub enum Depth {
     Mono,
 }
 
+/// What curves are drawn with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Plot {
+    /// Two by four dots a cell.
+    #[default]
+    Braille,
+    /// Two by two quarters a cell, for fonts that lack the dots.
+    Block,
+    /// Letters that every font has.
+    Ascii,
+}
+
+/// The roles that `[tui.colours]` names.
+pub const ROLES: [&str; 10] =
+    ["text", "dim", "faint", "accent", "train", "val", "test", "good", "bad", "warn"];
+
 /// What each role looks like.
 #[derive(Debug, Clone)]
 pub struct Theme {
@@ -27,6 +45,10 @@ pub struct Theme {
     pub light: bool,
     /// What the terminal can show.
     pub depth: Depth,
+    /// What curves are drawn with.
+    pub plot: Plot,
+    /// The user's own colours, by role.
+    own: Vec<(&'static str, Color)>,
     /// Body text.
     pub text: Style,
     /// Body text that matters.
@@ -56,8 +78,76 @@ pub struct Theme {
 type Rgb = (u8, u8, u8);
 
 impl Theme {
-    /// The theme that `[tui] theme` and the environment ask for.
-    pub fn choose(theme: &str) -> Self {
+    /// The theme that `[tui]` and the environment ask for.
+    ///
+    /// # Errors
+    /// A role that does not exist, a colour that is none.
+    pub fn choose(tui: &Tui) -> Result<Self, TuiError> {
+        let plot = match tui.plot.as_str() {
+            "block" => Plot::Block,
+            "ascii" => Plot::Ascii,
+            _ => Plot::Braille,
+        };
+        let mut own = Vec::new();
+        for (name, colour) in &tui.colours {
+            let role = ROLES.into_iter().find(|role| role == name).ok_or_else(|| {
+                TuiError::Role { name: name.clone(), nearest: nearest(name, ROLES.into_iter()) }
+            })?;
+            let parsed = colour.parse::<Color>().map_err(|_| TuiError::Colour {
+                name: name.clone(),
+                colour: printable(colour, 40).into_owned(),
+            })?;
+            own.push((role, parsed));
+        }
+        let (light, depth) = Self::asked(&tui.theme);
+        Ok(Self { plot, own, ..Self::new(light, depth) }.with_own())
+    }
+
+    /// The same for a background the other way round.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        let new = Self::new(!self.light, self.depth);
+        Self { plot: self.plot, own: self.own.clone(), ..new }.with_own()
+    }
+
+    /// The same with all colours there are.
+    #[must_use]
+    pub fn in_full(&self) -> Self {
+        let new = Self::new(self.light, Depth::True);
+        Self { plot: self.plot, own: self.own.clone(), ..new }.with_own()
+    }
+
+    /// With the user's own colours, where the terminal has any.
+    fn with_own(mut self) -> Self {
+        if self.depth == Depth::Mono {
+            return self;
+        }
+        for (role, colour) in self.own.clone() {
+            let colour = match (colour, self.depth) {
+                (Color::Rgb(r, g, b), Depth::Indexed) => Color::Indexed(nearest_index(r, g, b)),
+                // A terminal of 16 colours has none that is like this one.
+                (Color::Rgb(..) | Color::Indexed(16..), Depth::Named) => continue,
+                (colour, _) => colour,
+            };
+            let style = match role {
+                "text" => &mut self.text,
+                "dim" => &mut self.dim,
+                "faint" => &mut self.faint,
+                "accent" => &mut self.accent,
+                "train" => &mut self.train,
+                "val" => &mut self.val,
+                "test" => &mut self.test,
+                "good" => &mut self.good,
+                "bad" => &mut self.bad,
+                _ => &mut self.warn,
+            };
+            *style = style.fg(colour);
+        }
+        self
+    }
+
+    /// Whether the background is light, and how many colours there are.
+    fn asked(theme: &str) -> (bool, Depth) {
         let var = |name| env::var(name).unwrap_or_default();
         let light = match theme {
             "light" => true,
@@ -69,7 +159,7 @@ impl Theme {
         // The console of the kernel has 16 colours, whatever a terminal before it has left in COLORTERM.
         let depth = if !var("NO_COLOR").is_empty() || has_no_colours(&term) {
             Depth::Mono
-        } else if term == "linux" {
+        } else if term == "linux" || theme == "terminal" {
             Depth::Named
         } else if matches!(var("COLORTERM").as_str(), "truecolor" | "24bit") {
             Depth::True
@@ -78,7 +168,7 @@ impl Theme {
         } else {
             Depth::Named
         };
-        Self::new(light, depth)
+        (light, depth)
     }
 
     /// The theme for a background and a number of colours.
@@ -100,6 +190,8 @@ impl Theme {
         Self {
             light,
             depth,
+            plot: Plot::default(),
+            own: Vec::new(),
             // Named outright, so that text drawn over a frame does not take the frame's colour.
             text: Style::new().fg(Color::Reset),
             strong: Style::new().fg(Color::Reset).add_modifier(Modifier::BOLD),
@@ -221,6 +313,32 @@ mod tests {
             let none = [None, Some(Color::Reset)];
             assert!(none.contains(&style.fg) && none.contains(&style.bg));
         }
+    }
+
+    #[test]
+    fn own_colours_are_taken_as_far_as_the_terminal_has_them() {
+        let read = |pairs: &[(&str, &str)]| {
+            let colours = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+            Theme::choose(&Tui { colours, plot: "block".into(), ..Tui::default() })
+        };
+        let theme = read(&[("train", "#ff8000"), ("good", "green"), ("dim", "244")]).unwrap();
+        assert_eq!(theme.plot, Plot::Block);
+        let at = |depth| {
+            let new = Theme::new(false, depth);
+            Theme { own: theme.own.clone(), ..new }.with_own()
+        };
+        let full = at(Depth::True);
+        assert_eq!(full.train.fg, Some(Color::Rgb(255, 128, 0)));
+        assert_eq!((full.good.fg, full.dim.fg), (Some(Color::Green), Some(Color::Indexed(244))));
+        assert_eq!(at(Depth::Indexed).train.fg, Some(Color::Indexed(208)));
+        let named = at(Depth::Named);
+        assert_eq!(named.train.fg, Theme::new(false, Depth::Named).train.fg);
+        assert_eq!(named.good.fg, Some(Color::Green));
+        assert_eq!(at(Depth::Mono).train.fg, None);
+        assert_eq!(full.turned().train.fg, Some(Color::Rgb(255, 128, 0)));
+        let wrong = |pairs: &[(&str, &str)]| read(pairs).unwrap_err().to_string();
+        assert!(wrong(&[("trian", "red")]).contains("did you mean `train`?"));
+        assert!(wrong(&[("train", "reddish")]).contains("`reddish`"));
     }
 
     #[test]

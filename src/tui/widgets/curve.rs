@@ -7,6 +7,7 @@ use super::dots::Dots;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::text;
+use crate::tui::theme::Plot;
 
 /// A curve.
 #[derive(Debug, Clone)]
@@ -133,6 +134,11 @@ impl Chart {
         style: Style,
     ) {
         if let Some((x, y)) = self.place(plot, point, bounds) {
+            let glyph = match (canvas.theme.plot, glyph) {
+                (Plot::Ascii, '•') => 'o',
+                (Plot::Ascii, '◆') => '#',
+                (_, glyph) => glyph,
+            };
             canvas.dot(x, y, glyph, style);
         }
     }
@@ -192,7 +198,7 @@ impl Chart {
             used = Some(y);
             canvas.put_right(plot.x.saturating_sub(1), y, 6, &label, theme.dim);
             for x in plot.left()..plot.right() {
-                canvas.dot(x, y, '┈', theme.faint);
+                canvas.dot(x, y, if theme.plot == Plot::Ascii { '.' } else { '┈' }, theme.faint);
             }
         }
         for (at, label) in self.x_ticks(plot) {

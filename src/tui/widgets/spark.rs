@@ -1,4 +1,5 @@
 use crate::tui::canvas::Canvas;
+use crate::tui::theme::Plot;
 
 /// Seven of eight, so that lines of a table stay apart.
 const LEVELS: [char; 7] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇'];
@@ -16,7 +17,17 @@ pub fn spark(
     let theme = canvas.theme;
     for (i, (glyph, best)) in glyphs(values, usize::from(columns), best).into_iter().enumerate() {
         let style = if best { theme.good } else { theme.faded(theme.val) };
+        let glyph = if theme.plot == Plot::Ascii { plain(glyph) } else { glyph };
         canvas.dot(x + i as u16, y, glyph, style);
+    }
+}
+
+/// The same in letters that every font has.
+fn plain(glyph: char) -> char {
+    match LEVELS.iter().position(|level| *level == glyph) {
+        Some(level) => char::from(*b"_.-~=+#".get(level).unwrap_or(&b'#')),
+        None if glyph == '•' => '*',
+        None => 'x',
     }
 }
 

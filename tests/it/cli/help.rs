@@ -55,6 +55,7 @@ fn help_teaches() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
+          --plain    The dashboard as lines, one for each change: for screen readers, logs and pipes
       -h, --help     Print help
       -V, --version  Print version
 

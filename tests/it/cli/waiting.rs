@@ -35,6 +35,25 @@ fn waiting_ends_with_the_worst_news() {
 }
 
 #[test]
+fn the_dashboard_as_lines_tells_each_change_once() {
+    let shell = Shell::board();
+    shell.refuses(&["--plain", "ls"], 2, "it goes without a verb");
+    shell.ok(&["run", "model=fake epoch_ms=20", RUN[2], "epochs=60"]);
+    shell.ok(&["run", "model=fake epoch_ms=20", RUN[2], "epochs=2", "--hold"]);
+    let told = shell.ok(&["--plain"]);
+    let lines: Vec<&str> = told.lines().collect();
+    let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+    assert!(lines[0].contains("1 held"), "{told}");
+    assert_eq!((count("r1 is "), count("r1 done in ")), (1, 1), "{told}");
+    assert_eq!((count("r1 epoch 60/60  "), count("r2 held")), (1, 1), "{told}");
+    assert!(told.ends_with("Only held runs are left.\n"), "{told}");
+    assert!(!told.contains('\x1b'), "{told:?}");
+    shell.ok(&["resume", "r2", "--wait"]);
+    let told = shell.ok(&["--plain"]);
+    assert!(told.ends_with("2 done\nNothing runs and nothing waits.\n"), "{told}");
+}
+
+#[test]
 fn the_queue_is_in_the_order_that_its_user_wants() {
     let shell = Shell::board();
     shell.write("config.toml", "[sites.local]\nslots = 1\nthreads = 1\n");

@@ -4,10 +4,11 @@
 use super::compare::marked;
 use super::sweep::{grid, looking};
 use super::{large, press};
-use crate::spec::ListColumn;
-use crate::tui::fixtures::text;
+use crate::spec::{ListColumn, RunState};
+use crate::tui::fixtures::{cells, opened, text, trained};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{Charts, Picture, Popup, View};
+use crate::tui::theme::{Depth, Plot, Theme};
+use crate::tui::view::{Charts, Picture, Popup, ScreenId, View};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 36), (200, 60)];
 
@@ -16,6 +17,27 @@ fn each(name: &str, snap: &Snapshot, view: &mut View) {
         insta::assert_snapshot!(format!("{name}_{width}"), text(snap, view, width, height));
     }
     view.area = large().area;
+}
+
+#[test]
+fn curves_are_drawn_with_what_the_font_has() {
+    let (snap, mut view) = opened(trained(18, RunState::Running, 2.4), 2);
+    view.screen = ScreenId::RUN;
+    for plot in [Plot::Block, Plot::Ascii] {
+        let mut theme = Theme::new(false, Depth::True);
+        theme.plot = plot;
+        let buf = cells(&snap, &mut view, 80, 24, &theme);
+        let braille = |symbol: &str| symbol.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c));
+        let symbols = || buf.content.iter().map(ratatui::buffer::Cell::symbol);
+        assert!(!symbols().any(braille), "{plot:?}");
+        let rows: Vec<String> = buf
+            .content
+            .chunks(80)
+            .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>())
+            .map(|row| row.trim_end().to_owned())
+            .collect();
+        insta::assert_snapshot!(format!("plot_{plot:?}"), rows.join("\n"));
+    }
 }
 
 /// The grid, with a third key of words.

@@ -176,6 +176,7 @@ mod tests {
             words: vec![words(&["Mary", "Ann"]), words(&["Rome"])],
             truth: vec![words(&["B-PER", "I-PER"]), words(&["B-LOC"])],
             predicted: vec![words(&["B-PER", "O"]), words(&["O"])],
+            ..Tags::default()
         });
         let found = mistakes(&tags, &texts);
         assert_eq!(

@@ -70,6 +70,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
     let Some(temperature) = fitted else {
         let why = match &val {
             None => "has no saved predictions of its val rows".to_owned(),
+            Some(Pass::Tags(tags)) if tags.names.is_empty() => {
+                "keeps the tags of its val rows without their probabilities".to_owned()
+            }
             Some(val) => format!(
                 "has {} of val, and no temperature is best for them: all are right, or no better than chance",
                 counted(val.rows().len(), "row")
@@ -130,11 +133,10 @@ fn refuse(run: &Run) -> Result<(), CliError> {
         _ if run.state.outcome().is_none() => {
             format!("is {} still: a temperature is fitted once it has ended", run.state)
         }
-        Task::Classify | Task::Multilabel => return Ok(()),
+        Task::Classify | Task::Multilabel | Task::Tag => return Ok(()),
         Task::Regress => {
             "learnt task=regress, which predicts numbers and no probabilities".to_owned()
         }
-        Task::Tag => "learnt task=tag: of its val rows tags are kept, no probabilities".to_owned(),
         Task::Lm => "learnt task=lm, which answers no texts".to_owned(),
     };
     Err(CliError::Usage(format!("{} {why}.", run.id)))

@@ -108,11 +108,7 @@ pub fn same_task(runs: &[Run]) -> Result<(), CliError> {
         )));
     }
     match first.spec.task {
-        Task::Classify | Task::Regress | Task::Multilabel => Ok(()),
-        Task::Tag => Err(CliError::Usage(format!(
-            "{} learnt task=tag: of each word the tag is kept, no probabilities that a mean could be taken of.",
-            first.id
-        ))),
+        Task::Classify | Task::Regress | Task::Multilabel | Task::Tag => Ok(()),
         Task::Lm => Err(CliError::Usage(format!(
             "{} learnt task=lm, which answers no texts; ensembles are of tasks with a head.",
             first.id

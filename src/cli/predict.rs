@@ -88,7 +88,8 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         typed(run, texts, are_pairs)?
     };
     let said = runs.iter().zip(&folders);
-    let said = said.map(|(run, folder)| ask(&board, run, folder, inputs.clone()));
+    let all_tags = run.spec.task == Task::Tag && runs.len() > 1;
+    let said = said.map(|(run, folder)| ask(&board, run, folder, inputs.clone(), all_tags));
     let answers = together::mean(&runs, said.collect::<Result<_, _>>()?)?;
     if let Some((path, format)) = out {
         answers.write(path, format)?;
@@ -256,7 +257,9 @@ fn objects(answers: &Answers, task: Task) -> Vec<Value> {
                     values.map(|(name, x)| (name.clone(), json!(x))).collect();
                 json!({ "text": text, "values": values })
             }
-            Task::Tag => json!({ "text": text, "tags": list(predicted) }),
+            Task::Tag => {
+                json!({ "text": text, "tags": list(predicted), "probabilities": probabilities })
+            }
         };
         for (name, texts) in &answers.others {
             let text = texts.get(at).map_or("", String::as_str);

@@ -6,6 +6,7 @@
 
 mod passes;
 mod several;
+mod tags;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ use super::parquet::{self, Cells, Table, Values};
 use super::sink::Words;
 use crate::spec::{Task, printable};
 
-pub use self::passes::{Numbers, Sets, Tags};
+pub use self::passes::{Numbers, Sets};
+pub use self::tags::Tags;
 
 /// The predictions of one pass. All vectors but `label_names` and `probabilities` have one entry per row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -267,7 +269,10 @@ mod tests {
             words: vec![words(&["New", "York"]), words(&["日本"])],
             truth: vec![words(&["B-LOC", "I-LOC"]), words(&["O"])],
             predicted: vec![words(&["O", "O"]), words(&["O"])],
+            names: words(&["O", "B-LOC", "I-LOC"]),
+            log_p: vec![vec![-0.25, -2.5, -3.0, 0.0, -9.75, -11.0], vec![-0.5, -1.0, -100.0]],
         };
+        let older = Tags { names: Vec::new(), log_p: Vec::new(), ..tags.clone() };
         assert_eq!(sets.of_row(0), (vec!["a", "b\"c"], vec!["a"]));
         assert_eq!(sets.of_row(1), (vec![], vec!["b\"c"]));
         write_pass(&path, &Pass::Numbers(numbers.clone())).unwrap();
@@ -275,7 +280,12 @@ mod tests {
         assert!(back.predicted[0][1].is_nan());
         assert_eq!((back.names, back.truth), (numbers.names, numbers.truth));
         assert!(read_pass(&path, Task::Multilabel).is_err() && read(&path).is_err());
-        for (pass, task) in [(Pass::Sets(sets), Task::Multilabel), (Pass::Tags(tags), Task::Tag)] {
+        let all = [
+            (Pass::Sets(sets), Task::Multilabel),
+            (Pass::Tags(tags), Task::Tag),
+            (Pass::Tags(older), Task::Tag),
+        ];
+        for (pass, task) in all {
             write_pass(&path, &pass).unwrap();
             assert_eq!(read_pass(&path, task).unwrap(), pass);
             assert!(read(&path).is_err());

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tuneboard::spec::{Baseline, Precision, RunSpec, Task};
 
-use self::answer::Answers;
+use self::answer::{Answers, Word};
 use crate::baselines::{Fitted, Text};
 use crate::batch;
 use crate::checkpoint::{PAIRS, task_of};
@@ -15,7 +15,7 @@ use crate::device::Place;
 use crate::error::TrainError;
 use crate::lines::{Line, each};
 use crate::model::{self, FamilyExt, Loaded, Mode, Reads, Request};
-use crate::objective::{Outputs, Stop, log_probabilities, raw};
+use crate::objective::{Outputs, Stop, flat, log_probabilities, raw};
 use crate::progress::out;
 use crate::tokenize::{Tokenizer, Tokens, cut_windows, must_fit};
 
@@ -34,6 +34,9 @@ pub struct How {
     /// auto, fp32 or bf16.
     #[arg(long, default_value = "auto", value_parser = precision)]
     precision: Precision,
+    /// Of words the probabilities of all tags too.
+    #[arg(long)]
+    all_tags: bool,
 }
 
 fn precision(word: &str) -> Result<Precision, &'static str> {
@@ -138,7 +141,7 @@ fn take(
         pair => {
             asked.texts.push(line.text.clone());
             asked.pairs.extend(pair.iter().cloned());
-            if let Answers::Tags = answers {
+            if let Answers::Tags(_) = answers {
                 let split = || line.text.split_whitespace().map(str::to_owned).collect();
                 asked.words.push(line.words.clone().unwrap_or_else(split));
             }
@@ -156,6 +159,7 @@ struct Oracle {
     answers: Answers,
     length: usize,
     config: Value,
+    all_tags: bool,
 }
 
 impl Oracle {
@@ -163,7 +167,7 @@ impl Oracle {
         let (device, precision) = (how.device.clone(), how.precision);
         let place = Place::choose(&RunSpec { device, precision, ..RunSpec::default() })?;
         let answers = Answers::of(task_of(config), config);
-        let of_tokens = matches!(answers, Answers::Tags);
+        let of_tokens = matches!(answers, Answers::Tags(_));
         let request = Request { of_tokens, ..Request::as_saved(place.device, place.kind) };
         let model = model::load(folder, &request)?;
         let place = Place { kind: model.family.products(place.kind), ..place };
@@ -186,12 +190,13 @@ impl Oracle {
             answers,
             length,
             config: config.clone(),
+            all_tags: how.all_tags,
         })
     }
 
     fn ask(&self, asked: &Asked) -> Result<Vec<Value>, TrainError> {
-        if let Answers::Tags = self.answers {
-            return self.tags(&asked.words);
+        if let Answers::Tags(temperature) = self.answers {
+            return self.tags(&asked.words, temperature);
         }
         let threads = self.place.threads;
         let mut tokens = match asked.pairs.as_slice() {
@@ -223,31 +228,34 @@ impl Oracle {
     }
 
     /// The tags of the words of some texts.
-    fn tags(&self, texts: &[Vec<String>]) -> Result<Vec<Value>, TrainError> {
+    fn tags(&self, texts: &[Vec<String>], temperature: f64) -> Result<Vec<Value>, TrainError> {
         let windows = cut_windows(&*self.tokenizer, texts, self.length, self.place.threads)?;
         must_fit(&windows.tokens, self.model.limits.vocabulary)?;
         let all: Vec<u32> = (0..windows.rows.len() as u32).collect();
         let _guard = tch::no_grad_guard();
-        let mut tags: Vec<Vec<Option<(i64, f64)>>> =
-            texts.iter().map(|words| vec![None; words.len()]).collect();
+        let mut tags: Vec<Vec<Word>> = texts.iter().map(|words| vec![None; words.len()]).collect();
         let mut classes = 0;
         for positions in batch::evaluation(&all, &windows.tokens, self.batch_size) {
             let batch: Vec<u32> = positions.iter().map(|at| *at as u32).collect();
-            let scores = self.scores(&windows.tokens, &batch)?;
-            classes = scores.size3()?.2 as usize;
-            let (best, tag) = scores.f_softmax(-1, tch::Kind::Float)?.f_max_dim(-1, false)?;
-            for (at, window) in (0_i64..).zip(&batch) {
+            let scores = self.scores(&windows.tokens, &batch)?.f_to_kind(tch::Kind::Float)?;
+            let (_, tokens, tags_of) = scores.size3()?;
+            classes = tags_of as usize;
+            // Dividing by one would cost a bit here and there.
+            let scores =
+                if temperature == 1.0 { scores } else { scores.f_div_scalar(temperature)? };
+            let said = flat(&scores.f_softmax(-1, tch::Kind::Float)?)?;
+            for (at, window) in batch.iter().enumerate() {
                 let row = windows.rows.get(*window as usize).copied().unwrap_or_default();
                 let Some(words) = tags.get_mut(row as usize) else { continue };
                 for (token, word) in windows.words.get(*window as usize).into_iter().flatten() {
-                    let place = [at, i64::from(*token)];
+                    let from = (at * tokens as usize + *token as usize) * classes;
                     if let Some(slot) = words.get_mut(*word as usize) {
-                        *slot = Some((tag.f_int64_value(&place)?, best.f_double_value(&place)?));
+                        *slot = said.get(from..from + classes).map(<[f32]>::to_vec);
                     }
                 }
             }
         }
-        Ok(answer::tagged(&model::labels(&self.config, classes), texts, &tags))
+        Ok(answer::tagged(&model::labels(&self.config, classes), texts, &tags, self.all_tags))
     }
 }
 

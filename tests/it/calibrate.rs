@@ -115,3 +115,66 @@ fn a_temperature_is_fitted_reported_kept_and_obeyed() {
     );
     assert_eq!(shell.json(&["show", "r5"])["last"].get("test/ece"), None);
 }
+
+/// Words are rows: a temperature of tags, an ensemble of taggers by the mean over their tags' probabilities, and new texts.
+#[test]
+fn taggers_are_calibrated_and_answer_together() {
+    let shell = board();
+    let usual = ["device=cpu", "precision=fp32", "max_length=24", "epochs=2", "batch_size=4"];
+    let args = [
+        "sweep",
+        "model=bert",
+        "data=data/ner.conll",
+        "task=tag",
+        "lr=1e-2",
+        "seed=0..2",
+        "--wait",
+    ];
+    shell.ok(&[&args[..], &usual].concat());
+    let shown = shell.json(&["show", "r1"]);
+    let ece = shown["last"]["test/ece"].as_f64().unwrap_or_else(|| panic!("{shown}"));
+    let rows = shell.json(&["ensemble", "s1"]);
+    let members = rows["runs"].as_array().unwrap();
+    assert_eq!(members.len(), 3);
+    for (member, id) in members.iter().zip(["r1", "r2", "r3"]) {
+        let own = shell.json(&["show", id])["last"]["test/f1"].as_f64().unwrap();
+        assert!((member["figures"]["f1"].as_f64().unwrap() - own).abs() < 1e-9, "{member}");
+        let diff = member["against"]["diff"].as_f64().unwrap();
+        let together = rows["figures"]["f1"].as_f64().unwrap();
+        assert!((diff - (together - own)).abs() < 1e-9, "{member} {together}");
+    }
+    assert!(shell.ok(&["ensemble", "s1"]).contains("The mean of probabilities of 3 runs"));
+    // New texts: the mean of the three, word by word.
+    let line = "Mary Ann lives in New York";
+    let said = shell.json(&["predict", "s1", line])[0].clone();
+    let tags: Vec<String> = serde_json::from_value(said["tags"].clone()).unwrap();
+    let sure: Vec<f64> = serde_json::from_value(said["probabilities"].clone()).unwrap();
+    assert_eq!((tags.len(), sure.len()), (6, 6), "{said}");
+    let own = |id: &str| shell.json(&["predict", id, line])[0].clone();
+    let most = ["r1", "r2", "r3"].map(|id| own(id)["probabilities"][0].as_f64().unwrap());
+    assert!(sure[0] <= most.iter().copied().fold(0.0, f64::max) + 1e-6, "{sure:?} {most:?}");
+    // Three times the same run is that run.
+    let alone = own("r1");
+    let thrice = shell.json(&["predict", "r1,r1", line])[0].clone();
+    assert_eq!(thrice["tags"], alone["tags"]);
+    let (Some(same), Some(one)) =
+        (thrice["probabilities"][3].as_f64(), alone["probabilities"][3].as_f64())
+    else {
+        panic!("{thrice} {alone}")
+    };
+    assert!((same - one).abs() < 1e-6);
+    // The file has two decimals of each logarithm.
+    let read = shell.json(&["confusion", "r1"]);
+    assert!((read["probabilities"]["ece"].as_f64().unwrap() - ece).abs() < 0.01, "{read} {ece}");
+    shell.ok(&["confusion", "r1", "--calibration"]);
+    let told = shell.json(&["calibrate", "r1"]);
+    let temperature = told["temperature"].as_f64().unwrap();
+    let loss = |at: usize| told["val"]["loss"][at].as_f64().unwrap();
+    assert!(temperature > 0.0 && loss(1) <= loss(0) + 1e-4, "{told}");
+    let honest = own("r1");
+    assert_eq!(honest["tags"], alone["tags"], "a temperature changes no tag");
+    let (before, after) = (alone["probabilities"][0].as_f64(), honest["probabilities"][0].as_f64());
+    assert_ne!(before, after, "at {temperature}");
+    shell.ok(&["calibrate", "r1", "--off"]);
+    assert_eq!(own("r1")["probabilities"], alone["probabilities"]);
+}

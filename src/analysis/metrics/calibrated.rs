@@ -12,9 +12,10 @@ const EDGE: f64 = 3e-8;
 /// What a pass says of its own sureness.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sureness {
-    /// Mean negative log-likelihood: cross-entropy of classes, binary cross-entropy of labels.
+    /// Mean negative log-likelihood: cross-entropy of classes or of the tags of words, binary cross-entropy of labels.
     pub loss: f64,
-    /// Expected calibration error in 15 bins, of the predicted class or of the decision about each label.
+    /// Expected calibration error in 15 bins, of the predicted class, of the decision about each label, or of the tag of
+    /// each word.
     pub ece: f64,
 }
 
@@ -25,7 +26,8 @@ pub fn temperature_of(pass: &Pass) -> Option<f64> {
     let (labels, logits) = match pass {
         Pass::Classes(pass) => of_classes(pass),
         Pass::Sets(pass) => of_labels(pass),
-        Pass::Numbers(_) | Pass::Tags(_) => return None,
+        Pass::Tags(pass) => of_classes(&pass.by_word()?),
+        Pass::Numbers(_) => return None,
     };
     let step = labels.len().div_ceil(MOST).max(1);
     let few: Vec<u32> = labels.iter().step_by(step).copied().collect();
@@ -50,12 +52,16 @@ pub fn at_temperature(pass: &Pass, temperature: f64) -> Pass {
             let probabilities = pass.probabilities.iter().map(column).collect();
             Pass::Sets(Sets::of_probabilities(pass, single(probabilities)))
         }
+        Pass::Tags(tags) if !tags.names.is_empty() => Pass::Tags(tags.at_temperature(temperature)),
         Pass::Numbers(_) | Pass::Tags(_) => pass.clone(),
     }
 }
 
 /// How sure a pass is of itself, and how rightly; `None` without probabilities or rows.
 pub fn sureness(pass: &Pass) -> Option<Sureness> {
+    if let Pass::Tags(tags) = pass {
+        return sureness(&Pass::Classes(tags.by_word()?));
+    }
     let loss = pass.loss().iter().map(|x| f64::from(*x)).sum::<f64>() / pass.loss().len() as f64;
     let calibration = match pass {
         Pass::Classes(pass) => Calibration::of(&pass.labels, &pass.probabilities, BINS),

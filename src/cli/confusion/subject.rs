@@ -8,8 +8,8 @@ use crate::cli::error::CliError;
 use crate::cli::errors;
 use crate::cli::figures::{counted, value};
 use crate::cli::verb;
-use crate::dataset::predictions::{Pass, Predictions};
-use crate::spec::RunId;
+use crate::dataset::predictions::{Pass, Predictions, read_pass};
+use crate::spec::{RunId, Task};
 use crate::store::{Confusion, Reader, Run};
 
 /// What is looked at.
@@ -36,7 +36,7 @@ impl Subject {
                 run.id, run.name, confusion.epoch
             ),
             runs: vec![run.id],
-            predictions: errors::pass(board, run, &split, Some(confusion.epoch)),
+            predictions: pass(board, run, &split, confusion.epoch),
             accuracy: Spread::default(),
             confusion,
         }
@@ -59,7 +59,7 @@ impl Subject {
         for run in &runs {
             let own = find(run)?;
             accuracy.push(crate::analysis::confusion::Matrix::new(&own).accuracy());
-            passes.push(errors::pass(board, run, &own.split.to_string(), Some(own.epoch)));
+            passes.push(pass(board, run, &own.split.to_string(), own.epoch));
             counts.push((run.id, own));
         }
         let confusion = added(counts).map_err(CliError::Usage)?;
@@ -81,6 +81,23 @@ impl Subject {
         let runs = runs.iter().map(|run| run.id).collect();
         Ok(Self { heading, runs, confusion, predictions, accuracy })
     }
+}
+
+/// What a run said of its rows; of tags each word is one.
+fn pass(board: &Board, run: &Run, split: &str, epoch: u32) -> Result<Predictions, CliError> {
+    if run.spec.task != Task::Tag {
+        return errors::pass(board, run, split, Some(epoch));
+    }
+    let path = errors::path_of(board, run, split, Some(epoch))?;
+    let words =
+        if let Pass::Tags(tags) = read_pass(&path, Task::Tag)? { tags.by_word() } else { None };
+    let why = || {
+        CliError::Usage(format!(
+            "{} keeps the tags of its {split} rows without their probabilities.",
+            run.id
+        ))
+    };
+    words.ok_or_else(why)
 }
 
 /// The runs of one setting, and what they are called.

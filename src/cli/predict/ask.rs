@@ -36,17 +36,25 @@ struct Line {
     label: Option<String>,
     given: Option<Vec<String>>,
     words: Option<Vec<String>>,
+    all: Option<Vec<Option<Vec<Option<f32>>>>>,
     #[serde(default)]
     probabilities: Vec<Option<f32>>,
     #[serde(default)]
     values: Vec<Option<f64>>,
 }
 
-/// What a run's model says of texts.
+/// What a run's model says of texts. Of tags the probabilities are those of the predicted ones, or with `all_tags` those
+/// of all, one word's behind the other's, and `label_names` are the tags.
 ///
 /// # Errors
 /// What the trainer refuses.
-pub fn ask(board: &Board, run: &Run, folder: &Path, inputs: Inputs) -> Result<Answers, CliError> {
+pub fn ask(
+    board: &Board,
+    run: &Run,
+    folder: &Path,
+    inputs: Inputs,
+    all_tags: bool,
+) -> Result<Answers, CliError> {
     let mut answers = Answers::default();
     if inputs.texts.is_empty() {
         return Ok(answers);
@@ -57,6 +65,9 @@ pub fn ask(board: &Board, run: &Run, folder: &Path, inputs: Inputs) -> Result<An
     let precision = spec.precision.to_string();
     let mut words = vec!["predict", &folder, "--max-length", &length, "--batch-size", &size];
     words.extend(["--device", &spec.device, "--precision", &precision]);
+    if all_tags {
+        words.push("--all-tags");
+    }
     let input = inputs.texts.iter().enumerate().map(|(at, text)| {
         let line = match (inputs.pairs.get(at), inputs.words.get(at)) {
             (_, Some(words)) => json!({ "words": words }),
@@ -74,6 +85,9 @@ pub fn ask(board: &Board, run: &Run, folder: &Path, inputs: Inputs) -> Result<An
     (answers.label_names, answers.target_names) = (head.labels, head.targets);
     answers.thresholds = head.thresholds;
     let are_tags = !head.tags.is_empty();
+    if all_tags {
+        answers.label_names.clone_from(&head.tags);
+    }
     let mut of_words = Vec::new();
     let mut count = 0;
     for line in lines {
@@ -81,12 +95,20 @@ pub fn ask(board: &Board, run: &Run, folder: &Path, inputs: Inputs) -> Result<An
         count += 1;
         let given = line.given.map(|given| json!(given).to_string());
         answers.predicted.extend(line.label.or(given));
+        let known = |p: Option<f32>| p.unwrap_or(f32::NAN);
         if are_tags {
             of_words.push(json!(line.words.unwrap_or_default()).to_string());
+        }
+        answers.probabilities.push(match line.all {
+            Some(all) => {
+                let none = || vec![None; head.tags.len()];
+                all.into_iter().flat_map(|word| word.unwrap_or_else(none)).map(known).collect()
+            }
+            None => line.probabilities.into_iter().map(known).collect(),
+        });
+        if are_tags {
             continue;
         }
-        let probabilities = line.probabilities.into_iter().map(|p| p.unwrap_or(f32::NAN));
-        answers.probabilities.push(probabilities.collect());
         answers.values.push(line.values.into_iter().map(|x| x.unwrap_or(f64::NAN)).collect());
     }
     if count != inputs.texts.len() {

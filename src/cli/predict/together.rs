@@ -36,6 +36,9 @@ pub fn mean(runs: &[Run], said: Vec<Answers>) -> Result<Answers, CliError> {
     for sum in sums {
         *sum /= members;
     }
+    if whole.others.iter().any(|(name, _)| *name == "words") {
+        return Ok(of_words(whole, &probabilities));
+    }
     let predicted = |row: &Vec<f64>| {
         if thresholds.is_empty() {
             let best =
@@ -54,6 +57,28 @@ pub fn mean(runs: &[Run], said: Vec<Answers>) -> Result<Answers, CliError> {
     whole.probabilities = probabilities.iter().map(narrow).collect();
     whole.thresholds = thresholds;
     Ok(whole)
+}
+
+/// Of tags: the most probable one of each word, and its probability. A word without a token is nothing.
+fn of_words(mut whole: Answers, probabilities: &[Vec<f64>]) -> Answers {
+    let names = std::mem::take(&mut whole.label_names);
+    let best = |p: &[f64]| {
+        (0..p.len())
+            .filter(|at| !p[*at].is_nan())
+            .max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))
+    };
+    let words = |row: &'_ Vec<f64>| -> Vec<(String, f32)> {
+        let word = |p: &[f64]| match best(p) {
+            Some(at) => (names.get(at).cloned().unwrap_or_default(), p[at] as f32),
+            None => ("O".to_owned(), f32::NAN),
+        };
+        row.chunks(names.len().max(1)).map(word).collect()
+    };
+    let said: Vec<Vec<(String, f32)>> = probabilities.iter().map(words).collect();
+    let tags = |row: &Vec<(String, f32)>| json!(row.iter().map(|(tag, _)| tag).collect::<Vec<_>>());
+    whole.predicted = said.iter().map(|row| tags(row).to_string()).collect();
+    whole.probabilities = said.iter().map(|row| row.iter().map(|(_, p)| *p).collect()).collect();
+    whole
 }
 
 fn wide(rows: &[Vec<f32>]) -> Vec<Vec<f64>> {
@@ -104,6 +129,16 @@ mod tests {
         };
         let whole = mean(&runs(), vec![number(1.0), number(2.0)]).unwrap();
         assert_eq!((whole.values, whole.predicted), (vec![vec![1.5]], Vec::new()));
+        let words = |p: &[f32]| Answers {
+            others: vec![("words", vec![r#"["New","York","?"]"#.into()])],
+            ..said(p, &[])
+        };
+        let nan = f32::NAN;
+        let (one, two) = ([0.75, 0.25, 0.5, 0.5, nan, nan], [0.75, 0.25, 0.0, 1.0, nan, nan]);
+        let whole = mean(&runs(), vec![words(&one), words(&two)]).unwrap();
+        assert_eq!(whole.predicted, [r#"["a","b","O"]"#]);
+        assert_eq!(whole.probabilities[0][..2], [0.75, 0.75]);
+        assert!(whole.label_names.is_empty());
         let other = Answers { label_names: vec!["a".into()], ..said(&[1.0], &[]) };
         let refused = mean(&runs(), vec![said(&[0.5, 0.5], &[]), other]).unwrap_err();
         assert!(refused.to_string().contains("r1 and r2 have other classes"), "{refused}");

@@ -36,22 +36,6 @@ pub struct Sets {
     pub probabilities: Vec<Vec<f32>>,
 }
 
-/// What was predicted for each row of a `task=tag`. Columns: `row`, `loss`, and JSON lists of `words`, true tags
-/// (`label`) and `predicted` tags.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tags {
-    /// Numbers of the rows in their data file, from 1.
-    pub rows: Vec<u64>,
-    /// The mean cross-entropy of the words of each row.
-    pub loss: Vec<f32>,
-    /// `[row][word]`.
-    pub words: Vec<Vec<String>>,
-    /// `[row][word]`.
-    pub truth: Vec<Vec<String>>,
-    /// `[row][word]`.
-    pub predicted: Vec<Vec<String>>,
-}
-
 /// The columns of a file, as they are written and read.
 pub(super) type Written<'a> = Vec<(String, Values<'a>)>;
 pub(super) type Read = Vec<(String, Cells)>;
@@ -151,53 +135,18 @@ impl Sets {
     }
 }
 
-impl Tags {
-    pub(super) fn columns(&self) -> Written<'_> {
-        let lists = |rows: &[Vec<String>]| {
-            Values::Lists(rows.iter().map(|row| serde_json::json!(row).to_string()).collect())
-        };
-        let mut columns = head(&self.rows, &self.loss);
-        for (name, rows) in
-            [("words", &self.words), ("label", &self.truth), ("predicted", &self.predicted)]
-        {
-            columns.push((name.to_owned(), lists(rows)));
-        }
-        columns
-    }
-
-    pub(super) fn of(columns: Read) -> Option<Self> {
-        let mut found = Self::default();
-        for (name, cells) in columns {
-            match (name.as_str(), cells) {
-                ("row", Cells::Numbers(numbers)) => found.rows = whole(&numbers),
-                ("loss", Cells::Numbers(numbers)) => found.loss = single(&numbers),
-                ("words", Cells::Words(words)) => found.words = lists(&words)?,
-                ("label", Cells::Words(words)) => found.truth = lists(&words)?,
-                ("predicted", Cells::Words(words)) => found.predicted = lists(&words)?,
-                _ => {}
-            }
-        }
-        let rows = found.rows.len();
-        let fits = |lists: &[Vec<String>]| {
-            lists.len() == rows && lists.iter().zip(&found.words).all(|(a, b)| a.len() == b.len())
-        };
-        let is_whole = fits(&found.words) && fits(&found.truth) && fits(&found.predicted);
-        (is_whole && found.loss.len() == rows).then_some(found)
-    }
-}
-
-fn head<'a>(rows: &'a [u64], loss: &[f32]) -> Written<'a> {
+pub(super) fn head<'a>(rows: &'a [u64], loss: &[f32]) -> Written<'a> {
     vec![("row".to_owned(), Values::Whole(rows)), ("loss".to_owned(), Values::Real(loss.to_vec()))]
 }
 
-fn whole(numbers: &[f64]) -> Vec<u64> {
+pub(super) fn whole(numbers: &[f64]) -> Vec<u64> {
     numbers.iter().map(|x| *x as u64).collect()
 }
 
-fn single(numbers: &[f64]) -> Vec<f32> {
+pub(super) fn single(numbers: &[f64]) -> Vec<f32> {
     numbers.iter().map(|x| *x as f32).collect()
 }
 
-fn lists(words: &Words) -> Option<Vec<Vec<String>>> {
+pub(super) fn lists(words: &Words) -> Option<Vec<Vec<String>>> {
     words.iter().map(|text| json_list(text?)).collect()
 }

@@ -35,6 +35,11 @@ impl Pass {
                     extend(&mut all.probabilities, more.probabilities);
                 }
                 (Self::Tags(all), Self::Tags(more)) => {
+                    if all.names == more.names {
+                        all.log_p.extend(more.log_p);
+                    } else {
+                        (all.names, all.log_p) = (Vec::new(), Vec::new());
+                    }
                     all.rows.extend(more.rows);
                     all.loss.extend(more.loss);
                     all.words.extend(more.words);
@@ -51,7 +56,7 @@ impl Pass {
     /// the mean; of numbers they are unknown (NaN), since members may have learnt in other units.
     ///
     /// # Errors
-    /// Tags, of which no probabilities are kept; other rows, classes or truth. A fragment says which, of the pass at
+    /// Tags of which no probabilities are kept; other rows, classes or truth. A fragment says which, of the pass at
     /// that place.
     pub fn mean(passes: &[Self]) -> Result<Self, (usize, String)> {
         let Some((first, others)) = passes.split_first() else {
@@ -102,10 +107,23 @@ impl Pass {
                     ..one.clone()
                 }))
             }
-            Self::Tags(_) => Err((
-                0,
-                format!("learnt task={}: of its passes tags are kept, no probabilities", Task::Tag),
-            )),
+            Self::Tags(one) => {
+                let of: Vec<&Tags> = aligned
+                    .iter()
+                    .filter_map(|p| if let Self::Tags(p) = p { Some(p) } else { None })
+                    .collect();
+                if let Some(at) = of.iter().position(|p| p.names.is_empty()) {
+                    let why = format!(
+                        "learnt task={}, and of its pass no probabilities are kept",
+                        Task::Tag
+                    );
+                    return Err((at, why));
+                }
+                same(
+                    &|p| matches!(p, Self::Tags(p) if p.names == one.names && p.truth == one.truth),
+                )?;
+                Ok(Self::Tags(mean_of_tags(one, &of)))
+            }
         }
     }
 
@@ -149,6 +167,8 @@ impl Pass {
                 words: pick(&p.words, &order),
                 truth: pick(&p.truth, &order),
                 predicted: pick(&p.predicted, &order),
+                names: p.names.clone(),
+                log_p: pick(&p.log_p, &order),
             }),
         })
     }
@@ -188,6 +208,20 @@ impl Sets {
         }
         Self { loss, probabilities, ..like.clone() }
     }
+}
+
+/// Word by word the mean of the members' probabilities.
+fn mean_of_tags(one: &Tags, members: &[&Tags]) -> Tags {
+    let probabilities: Vec<Vec<Vec<f64>>> = members
+        .iter()
+        .map(|member| {
+            let row = |row: &Vec<f32>| row.iter().map(|x| f64::from(*x).exp()).collect();
+            member.log_p.iter().map(row).collect()
+        })
+        .collect();
+    let means = mean(&probabilities.iter().collect::<Vec<_>>());
+    let log = |row: Vec<f64>| row.into_iter().map(|p| p.ln() as f32).collect();
+    Tags::of_log_p(one, means.into_iter().map(log).collect())
 }
 
 fn extend<T>(columns: &mut [Vec<T>], more: Vec<Vec<T>>) {
@@ -264,6 +298,24 @@ mod tests {
         assert!(refused.1.contains("other classes"), "{refused:?}");
         let tags = Pass::mean(&[Pass::Tags(Tags::default())]).unwrap_err();
         assert!(tags.1.contains("task=tag"), "{tags:?}");
+        let said = |first: [f32; 2], second: [f32; 2]| {
+            Pass::Tags(Tags {
+                rows: vec![7],
+                loss: vec![0.0],
+                words: vec![vec!["New".into(), "York".into()]],
+                truth: vec![vec!["O".into(), "B".into()]],
+                predicted: vec![vec!["O".into(), "O".into()]],
+                names: vec!["O".into(), "B".into()],
+                log_p: vec![[first, second].concat().iter().map(|p| p.ln()).collect()],
+            })
+        };
+        let two = [said([0.75, 0.25], [0.75, 0.25]), said([0.5, 0.5], [0.0, 1.0])];
+        let Ok(Pass::Tags(mean)) = Pass::mean(&two) else { panic!() };
+        assert_eq!(mean.predicted, [["O", "B"]]);
+        let own: Vec<f32> = mean.log_p[0].iter().map(|x| x.exp()).collect();
+        let want = [0.625, 0.375, 0.375, 0.625];
+        assert!(own.iter().zip(want).all(|(p, want)| (p - want).abs() < 1e-6), "{own:?}");
+        assert!((mean.loss[0] + 0.625_f32.ln()).abs() < 1e-6, "{:?}", mean.loss);
         // Folds hold other rows each.
         let fold = classes(&[9, 8], &[0, 0], &[0.5, 0.25]);
         let Some(Pass::Classes(all)) =

@@ -33,7 +33,7 @@ use tuneboard::events::{Number, Split};
 use tuneboard::spec::{RunSpec, Task};
 
 pub use classify::outcome as class_outcome;
-pub use judge::{Outputs, log_probabilities, raw, scores};
+pub use judge::{Outputs, flat, log_probabilities, raw, scores};
 pub use loss::class_weights;
 #[cfg(test)]
 pub use loss::judging;

@@ -203,6 +203,13 @@ impl Objective for Tag {
             .map(|row| (*row, vec![none; self.data.targets.tagged(*row).1.len()]))
             .collect();
         let mut losses: BTreeMap<u32, (f64, u32)> = BTreeMap::new();
+        let tags = self.data.label_names.len();
+        let numbers: usize = said.values().map(|words| words.len() * tags).sum();
+        let mut kept: BTreeMap<u32, Vec<f32>> = if numbers <= Tags::MOST {
+            said.iter().map(|(row, words)| (*row, vec![f32::NAN; words.len() * tags])).collect()
+        } else {
+            BTreeMap::new()
+        };
         let _guard = tch::no_grad_guard();
         let judging = self.windows.judging();
         let mut done = 0;
@@ -215,13 +222,16 @@ impl Objective for Tag {
             let batch: Vec<u32> =
                 positions.iter().filter_map(|at| windows.get(*at).copied()).collect();
             let scores = self.of_words(&judging(&batch)?, &batch)?;
-            let tags = scores.size2()?.1 as usize;
             let all = flat(&scores.f_log_softmax(-1, Kind::Float)?)?;
             for ((row, word), values) in self.places.words(&batch).zip(all.chunks(tags.max(1))) {
                 let best = (0..values.len())
                     .fold(0, |best, at| if values[at] > values[best] { at } else { best });
                 if let Some(place) = said.get_mut(&row).and_then(|row| row.get_mut(word as usize)) {
                     *place = best as u32;
+                }
+                let place = word as usize * tags..(word as usize + 1) * tags;
+                if let Some(place) = kept.get_mut(&row).and_then(|row| row.get_mut(place)) {
+                    place.copy_from_slice(values);
                 }
                 let own = values.get(self.tag(row, word) as usize).copied().unwrap_or(f32::NAN);
                 let (sum, words) = losses.entry(row).or_default();
@@ -232,17 +242,19 @@ impl Objective for Tag {
         drop(judging);
         let said: Vec<&[u32]> =
             rows.iter().filter_map(|row| said.get(row)).map(Vec::as_slice).collect();
-        Ok(Some(outcome(&self.data, &rows, &said, &losses)))
+        Ok(Some(outcome(&self.data, &rows, &said, &losses, kept)))
     }
 }
 
 /// The figures and predictions of `rows`, whose words were given the tags `said`. `losses` are the sum over the
-/// words of a row, and how many these are.
+/// words of a row, and how many these are; `kept` are logarithms of probabilities, `[word * tags + tag]` of each row, or
+/// nothing at all.
 fn outcome(
     data: &Dataset,
     rows: &[u32],
     said: &[&[u32]],
     losses: &BTreeMap<u32, (f64, u32)>,
+    mut kept: BTreeMap<u32, Vec<f32>>,
 ) -> Outcome {
     let name = |tag: &u32| data.label_names.get(*tag as usize).map_or("", String::as_str);
     let named = |tags: &[u32]| tags.iter().map(name).collect::<Vec<&str>>();
@@ -281,6 +293,8 @@ fn outcome(
         truth: owned(truth),
         predicted: owned(predicted),
         loss: rows.iter().map(mean).collect(),
+        names: if kept.is_empty() { Vec::new() } else { data.label_names.clone() },
+        log_p: rows.iter().filter_map(|row| kept.remove(row)).collect(),
     };
     Outcome {
         values: values.map(|(name, value)| (name.to_owned(), Number(value))).into(),

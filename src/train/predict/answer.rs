@@ -12,7 +12,7 @@ use crate::objective::{Outputs, Scale};
 /// | classify | `labels` | `label`, `probabilities` in the order of the labels |
 /// | multilabel | `labels`, `thresholds` | `given` (labels), `probabilities` |
 /// | regress | `targets` | `values` in their units |
-/// | tag | `tags` | `words`, `given` (a tag for each), `probabilities` of these |
+/// | tag | `tags` | `words`, `given` (a tag for each), `probabilities` of these; if asked `all`, of all tags for each word |
 pub enum Answers {
     /// One class; logits are divided by this temperature.
     Classes(f64),
@@ -21,8 +21,8 @@ pub enum Answers {
     Sets(Vec<f64>, f64),
     /// Numbers.
     Numbers(Scale),
-    /// A tag for each word.
-    Tags,
+    /// A tag for each word; logits are divided by this temperature.
+    Tags(f64),
 }
 
 impl Answers {
@@ -33,7 +33,7 @@ impl Answers {
             config.get(TEMPERATURE).and_then(Value::as_f64).filter(sound).unwrap_or(1.0);
         match task {
             Task::Classify | Task::Lm => Self::Classes(temperature),
-            Task::Tag => Self::Tags,
+            Task::Tag => Self::Tags(temperature),
             Task::Regress => Self::Numbers(Scale::read(config).unwrap_or_default()),
             Task::Multilabel => {
                 let kept = config.get(THRESHOLDS).cloned().map(serde_json::from_value);
@@ -66,7 +66,7 @@ impl Answers {
                     };
                     json!({ "given": given, "probabilities": told })
                 }
-                Self::Classes(_) | Self::Tags => {
+                Self::Classes(_) | Self::Tags(_) => {
                     let best = row.iter().enumerate().fold(0, |best, (class, value)| {
                         if row.get(best).is_none_or(|highest| value > highest) {
                             class
@@ -98,7 +98,7 @@ impl Answers {
         match self {
             Self::Classes(_) => json!({ "labels": names }),
             Self::Numbers(_) => json!({ "targets": names }),
-            Self::Tags => json!({ "tags": names }),
+            Self::Tags(_) => json!({ "tags": names }),
             Self::Sets(thresholds, temperature) => {
                 let least = |at: usize| {
                     let raw = thresholds.get(at).copied().unwrap_or(0.5);
@@ -111,22 +111,30 @@ impl Answers {
     }
 }
 
-/// The first line, and a line for each text of its words, given a tag by number and its probability for each;
-/// `None` for a word without a token, which is nothing.
+/// What is said of a word: of each tag its probability; `None` for a word without a token, which is nothing.
+pub type Word = Option<Vec<f32>>;
+
+/// The first line, and a line for each text of its words, each with the most probable tag, the first of a tie; with
+/// `all` the probabilities of all tags as well.
 pub fn tagged(
     names: &[String],
     texts: &[Vec<String>],
-    tags: &[Vec<Option<(i64, f64)>>],
+    said: &[Vec<Word>],
+    all: bool,
 ) -> Vec<Value> {
-    let mut lines = vec![Answers::Tags.head(names)];
-    for (words, tags) in texts.iter().zip(tags) {
-        let name = |tag: &Option<(i64, f64)>| match tag {
-            Some((tag, _)) => names.get(*tag as usize).map_or("O", String::as_str),
-            None => "O",
-        };
-        let given: Vec<&str> = tags.iter().map(name).collect();
-        let p: Vec<Option<f64>> = tags.iter().map(|tag| tag.map(|(_, p)| p)).collect();
-        lines.push(json!({ "words": words, "given": given, "probabilities": p }));
+    let mut lines = vec![Answers::Tags(1.0).head(names)];
+    for (words, said) in texts.iter().zip(said) {
+        let best =
+            |p: &Vec<f32>| (1..p.len()).fold(0, |best, at| if p[at] > p[best] { at } else { best });
+        let name = |p: &Vec<f32>| names.get(best(p)).map_or("O", String::as_str);
+        let given: Vec<&str> = said.iter().map(|p| p.as_ref().map_or("O", name)).collect();
+        let own: Vec<Option<f32>> =
+            said.iter().map(|p| p.as_ref().and_then(|p| p.get(best(p)).copied())).collect();
+        let mut line = json!({ "words": words, "given": given, "probabilities": own });
+        if all {
+            line["all"] = json!(said);
+        }
+        lines.push(line);
     }
     lines
 }

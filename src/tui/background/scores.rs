@@ -114,8 +114,11 @@ pub fn scores(files: &mut Files, board: &Board, question: ScoresQuestion) -> Sco
         return ScoresAnswer { question, found, other };
     }
     if task == Task::Tag {
-        let why = "Tags are counted word by word; their probabilities are not kept.".to_owned();
-        return ScoresAnswer { question, found: Err(why), other: None };
+        let found = match predictions::read_pass(&path, task) {
+            Ok(pass) => of_words(&pass),
+            Err(e) => Err(e.to_string()),
+        };
+        return ScoresAnswer { question, found, other: None };
     }
     ScoresAnswer { question, found: files.pass(path).map(|pass| found(&pass)), other: None }
 }
@@ -152,6 +155,12 @@ pub fn other(pass: &Pass) -> Option<Other> {
         }
         Pass::Classes(_) | Pass::Tags(_) => None,
     }
+}
+
+/// Of tags: each word is a row.
+pub(super) fn of_words(pass: &Pass) -> Result<Found, String> {
+    let words = if let Pass::Tags(pass) = pass { pass.by_word() } else { None };
+    words.map(|words| found(&words)).ok_or("Of this pass no probabilities are kept.".to_owned())
 }
 
 /// Figures and curves of saved predictions.

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::scores::{Found, Other, found, other};
+use super::scores::{Found, Other, found, of_words, other};
 use crate::analysis::together::Together;
 use crate::board::Board;
 use crate::dataset::predictions::Pass;
@@ -73,6 +73,7 @@ impl From<Together> for TogetherFacts {
         };
         let (found, other) = match &of.pass {
             Ok(Pass::Classes(pass)) => (Ok(found(pass)), None),
+            Ok(pass @ Pass::Tags(_)) => (of_words(pass), None),
             Ok(pass) => (Err(format!("task={} has no classes.", of.task)), other(pass)),
             Err(why) => (Err(why.clone()), None),
         };

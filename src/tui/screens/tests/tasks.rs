@@ -61,6 +61,7 @@ fn tags() -> Pass {
         words: vec![words("Mary Ann lives in New York"), words("nobody said so")],
         truth: vec![words("B-PER I-PER O O B-LOC I-LOC"), words("O O O")],
         predicted: vec![words("B-PER I-PER O O B-ORG O"), words("O B-PER O")],
+        ..Tags::default()
     })
 }
 

@@ -42,6 +42,8 @@ pub(super) struct ColumnInfo {
     /// What it holds in words, if that is not read as text.
     pub unread: Option<&'static str>,
     pub is_text: bool,
+    /// Whether each value is a plain list, of what is read as text by itself.
+    pub is_list: bool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -53,7 +55,7 @@ struct Chunk {
     values: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Element {
     name: String,
     physical: Option<i64>,
@@ -132,6 +134,8 @@ impl Footer {
         let root = elements.first().ok_or(Broken("it has no schema"))?;
         // How many children are still to come, of each open element.
         let mut open = vec![root.children];
+        // Of the column at hand: lists within lists, and fields.
+        let (mut depth, mut fields) = (0, 0);
         for element in elements.get(1..).unwrap_or_default() {
             while open.last() == Some(&0) {
                 open.pop();
@@ -142,6 +146,15 @@ impl Footer {
             *left -= 1;
             if open.len() == 1 {
                 self.columns.push(describe(element));
+                (depth, fields) = (0, 0);
+            }
+            depth += u32::from(element.repeated);
+            fields += u32::from(element.children == 0);
+            if let Some(column) = self.columns.last_mut() {
+                let of_items = describe(&Element { repeated: false, ..element.clone() }).unread;
+                let is_leaf = element.children == 0 && of_items.is_none();
+                column.is_list =
+                    column.unread == Some("lists") && is_leaf && (depth, fields) == (1, 1);
             }
             match element.children {
                 0 => self.leaves.push(self.columns.len() - 1),
@@ -194,10 +207,12 @@ impl Footer {
         };
         take(self.rows.checked_mul(ROW * wanted.len() as u64).ok_or(TOO_MUCH)?)?;
         for group in &self.groups {
-            for (chunk, _) in
+            for (chunk, leaf) in
                 group.iter().zip(&self.leaves).filter(|(_, leaf)| wanted.contains(leaf))
             {
-                if chunk.values as u64 > self.rows {
+                if self.columns.get(*leaf).is_some_and(|column| column.is_list) {
+                    take((chunk.values as u64).checked_mul(ROW).ok_or(TOO_MUCH)?)?;
+                } else if chunk.values as u64 > self.rows {
                     return Err(Broken("a column has more values than there are rows"));
                 }
                 take(chunk.expanded as u64)?;
@@ -351,7 +366,8 @@ fn key_value<'a>(thrift: &mut Thrift<'a>) -> Result<(&'a str, &'a [u8]), Broken>
     Ok((key, value))
 }
 
-/// `{"info": {"features": {"label": {"names": ["ham", "spam"], "_type": "ClassLabel"}}}}`.
+/// `{"info": {"features": {"label": {"names": ["ham", "spam"], "_type": "ClassLabel"}}}}`; of lists the feature of
+/// their items stands under `feature`, or in a list of one.
 fn class_names(json: &[u8]) -> HashMap<String, Vec<String>> {
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(json) else {
         return HashMap::new();
@@ -360,7 +376,8 @@ fn class_names(json: &[u8]) -> HashMap<String, Vec<String>> {
         return HashMap::new();
     };
     let names = |feature: &serde_json::Value| {
-        let names = feature.get("names")?.as_array()?;
+        let of_items = feature.get("feature").or_else(|| feature.get(0));
+        let names = of_items.unwrap_or(feature).get("names")?.as_array()?;
         names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
     };
     features
@@ -396,5 +413,5 @@ fn describe(element: &Element) -> ColumnInfo {
         }
     };
     let is_text = unread.is_none() && element.physical == Some(6);
-    ColumnInfo { name: element.name.clone(), unread, is_text }
+    ColumnInfo { name: element.name.clone(), unread, is_text, is_list: false }
 }

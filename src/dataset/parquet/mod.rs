@@ -53,12 +53,13 @@ impl Table {
     }
 
     /// Reads columns into a sink as text, or only the first so many rows: numbers and booleans as polars
-    /// writes them, null as missing.
+    /// writes them, lists as JSON where the sink takes lists, null as missing.
     pub fn read(&mut self, sink: &mut Sink, limit: usize, path: &str) -> Result<(), DataError> {
         let wanted = sink.wanted();
         for index in &wanted {
-            if let Some(ColumnInfo { name, unread: Some(what), .. }) =
+            if let Some(ColumnInfo { name, unread: Some(what), is_list, .. }) =
                 self.footer.columns.get(*index)
+                && !(sink.lists && *is_list)
             {
                 let why = format!("has values that are {what} under {}, not texts", quoted(name));
                 return Err(DataError::file(path, why));
@@ -71,7 +72,13 @@ impl Table {
         let columns: Vec<Column> = frame
             .columns()
             .iter()
-            .map(|column| column.cast(&DataType::String))
+            .map(|column| {
+                if let DataType::List(_) = column.dtype() {
+                    json(column)
+                } else {
+                    column.cast(&DataType::String)
+                }
+            })
             .collect::<PolarsResult<_>>()
             .map_err(|e| broken(path, &e))?;
         let (mut texts, mut places) = (Vec::new(), Vec::new());
@@ -190,6 +197,20 @@ pub(super) fn write(
     let written = DataFrame::new(rows, columns)
         .and_then(|mut frame| ParquetWriter::new(file).finish(&mut frame));
     written.map(drop).map_err(io::Error::other)
+}
+
+/// Lists as JSON lists of texts.
+fn json(column: &Column) -> PolarsResult<Column> {
+    let texts = column.cast(&DataType::List(Box::new(DataType::String)))?;
+    let list = |row: Option<Series>| -> PolarsResult<Option<String>> {
+        let Some(row) = row else { return Ok(None) };
+        let items: Vec<Option<&str>> = row.str()?.iter().collect();
+        Ok(Some(serde_json::json!(items).to_string()))
+    };
+    let lists = texts.list()?;
+    let rows = (0..lists.len()).map(|row| list(lists.get_as_series(row)));
+    let rows = rows.collect::<PolarsResult<Vec<_>>>()?;
+    Ok(Column::new(column.name().clone(), rows))
 }
 
 /// polars answers some damaged pages with a panic instead of an error.

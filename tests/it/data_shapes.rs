@@ -2,16 +2,15 @@
 //! to type. `tests/fixtures/reports/cases.json` says what is right for each input beside it.
 
 mod formats;
+mod lists;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{Column, NamedFrom as _, Series};
 use serde_json::Value;
-use tuneboard::dataset::{self, Dataset, Profile};
-use tuneboard::spec::{RunSpec, Task};
+use tuneboard::dataset::{self, Profile};
 
-use crate::data::{parquet, spec};
+use crate::data::spec;
 
 fn fixtures(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder)
@@ -133,7 +132,6 @@ fn every_task_file_is_read_right_or_refused_by_its_task() {
             assert_eq!(got.columns, columns, "{file}");
         }
     }
-    lists_of_parquet_are_those_of_json(&root);
     let got = profile(&root, "regression.csv", &["task=regress"]).unwrap();
     let (want, range) = (&expected["files"]["regression.csv"], &got.numbers[0]);
     for (key, value) in
@@ -159,65 +157,6 @@ fn every_task_file_is_read_right_or_refused_by_its_task() {
         let got = profile(&root, file, &[]).expect_err(file);
         assert!(got.contains(want), "{file}: {got}");
     }
-}
-
-/// Words and tags of Parquet, the tags by number with their names in the metadata, are those of JSON Lines; so are lists of
-/// labels, as texts and as numbers.
-fn lists_of_parquet_are_those_of_json(root: &Path) {
-    let read = |file: &str, task: Task, root: &Path| {
-        let spec = RunSpec { model: "m".into(), data: file.into(), task, ..RunSpec::default() };
-        dataset::load(&spec, root).unwrap()
-    };
-    let (lists, lines) = (read("ner.parquet", Task::Tag, root), read("ner.jsonl", Task::Tag, root));
-    let named = |data: &Dataset, row: u32| {
-        let (words, tags) = data.targets.tagged(row);
-        let tag = |tag: &u32| data.label_names[*tag as usize].clone();
-        (words.to_vec(), tags.iter().map(tag).collect::<Vec<_>>())
-    };
-    assert_eq!(lists.texts, lines.texts);
-    for row in 0..lists.texts.len() as u32 {
-        assert_eq!(named(&lists, row), named(&lines, row), "row {row}");
-    }
-    let lines = read("multilabel.jsonl", Task::Multilabel, root);
-    let names = lines.label_names.clone();
-    let sets: Vec<Vec<usize>> = (0..lines.texts.len() as u32)
-        .map(|row| {
-            let set = lines.targets.set(row, names.len());
-            (0..names.len()).filter(|label| set[*label]).collect()
-        })
-        .collect();
-    let texts = Column::new("text".into(), lines.texts.clone());
-    let by_name = |set: &Vec<usize>| {
-        Series::new("".into(), set.iter().map(|label| names[*label].as_str()).collect::<Vec<_>>())
-    };
-    let by_number = |set: &Vec<usize>| {
-        Series::new("".into(), set.iter().map(|label| *label as i64).collect::<Vec<_>>())
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let of = |lists: Vec<Series>| parquet(vec![texts.clone(), Column::new("labels".into(), lists)]);
-    fs::write(folder.path().join("names.parquet"), of(sets.iter().map(by_name).collect())).unwrap();
-    fs::write(folder.path().join("numbers.parquet"), of(sets.iter().map(by_number).collect()))
-        .unwrap();
-    let got = read("names.parquet", Task::Multilabel, folder.path());
-    assert_eq!(
-        (&got.texts, &got.targets, &got.label_names),
-        (&lines.texts, &lines.targets, &names)
-    );
-    let got = read("numbers.parquet", Task::Multilabel, folder.path());
-    let numbers: Vec<String> = (0..names.len()).map(|n| n.to_string()).collect();
-    assert_eq!((&got.targets, &got.label_names), (&lines.targets, &numbers));
-    // Lists of lists, and one without a list, are refused by their row or their kind.
-    let nested = Series::new("".into(), [Series::new("".into(), [1_i64])]);
-    let nested = vec![nested; sets.len()];
-    fs::write(folder.path().join("nested.parquet"), of(nested)).unwrap();
-    let spec = RunSpec {
-        model: "m".into(),
-        data: "nested.parquet".into(),
-        task: Task::Multilabel,
-        ..RunSpec::default()
-    };
-    let why = dataset::load(&spec, folder.path()).unwrap_err().to_string();
-    assert!(why.contains("values that are lists under `labels`"), "{why}");
 }
 
 /// Sixty rows, `word N` with the labels ham and spam, in other words than the reports.

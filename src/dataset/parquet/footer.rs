@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use super::classes::class_names;
 use super::thrift::{Broken, Thrift};
 
 /// More metadata than this has no data set.
@@ -364,26 +365,6 @@ fn key_value<'a>(thrift: &mut Thrift<'a>) -> Result<(&'a str, &'a [u8]), Broken>
         Ok(true)
     })?;
     Ok((key, value))
-}
-
-/// `{"info": {"features": {"label": {"names": ["ham", "spam"], "_type": "ClassLabel"}}}}`; of lists the feature of
-/// their items stands under `feature`, or in a list of one.
-fn class_names(json: &[u8]) -> HashMap<String, Vec<String>> {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(json) else {
-        return HashMap::new();
-    };
-    let Some(features) = value.pointer("/info/features").and_then(|f| f.as_object()) else {
-        return HashMap::new();
-    };
-    let names = |feature: &serde_json::Value| {
-        let of_items = feature.get("feature").or_else(|| feature.get(0));
-        let names = of_items.unwrap_or(feature).get("names")?.as_array()?;
-        names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
-    };
-    features
-        .iter()
-        .filter_map(|(column, feature)| Some((column.clone(), names(feature)?)))
-        .collect()
 }
 
 /// What a column holds: numbers, booleans and texts are read as text, all else is named.

@@ -4,6 +4,7 @@
 //! make polars recurse without end or ask for gigabytes; a column of a type that is not compiled in
 //! does not keep others from being read.
 
+mod classes;
 mod footer;
 mod thrift;
 

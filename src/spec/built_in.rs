@@ -8,7 +8,7 @@ use super::choice::choice;
 choice! {
     /// Models that are fitted to the train rows at once.
     Baseline {
-        /// Always the most frequent class of the train rows.
+        /// Always the most frequent class of the train rows, or the mean of their numbers.
         Majority = "majority",
         /// Multinomial naive Bayes on word counts.
         CountNb = "count-nb",
@@ -16,6 +16,8 @@ choice! {
         TfidfNb = "tfidf-nb",
         /// Logistic regression on TF-IDF.
         TfidfLogreg = "tfidf-logreg",
+        /// Ridge regression on TF-IDF, of numbers.
+        TfidfRidge = "tfidf-ridge",
     }
 }
 
@@ -35,7 +37,7 @@ pub enum BuiltIn {
 impl BuiltIn {
     /// Every name, the simplest first.
     pub const WORDS: &'static [&'static str] =
-        &["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "gru", "ulmfit"];
+        &["majority", "count-nb", "tfidf-nb", "tfidf-logreg", "tfidf-ridge", "gru", "ulmfit"];
 
     /// The built-in model that `model=NAME` means, if it means one.
     pub fn named(name: &str) -> Option<Self> {

@@ -2,7 +2,7 @@ use super::metrics::{
     ACC, AUC, EXACT, F1, HAMMING, LOSS, MAE, MAP, MICRO_F1, PEARSON, PPL, PRECISION, R2, RECALL,
     RMSE, SAMPLES_F1, SPEARMAN, STRICT_F1, TUNED_F1, WEIGHTED_F1, test, val,
 };
-use super::{BuiltIn, Loss, Task};
+use super::{Baseline, BuiltIn, Loss, Task};
 
 /// What the rest of tuneboard asks of a task. The keys that a task obeys stand in their own rows
 /// ([`super::keys::Key::tasks`]); its loss and predictions are an objective of the trainer.
@@ -59,10 +59,18 @@ impl Task {
                 "BERT, GPT-2 and AWD-LSTM checkpoints and model=ulmfit learn as language models"
             }
         };
-        let baseline = matches!(BuiltIn::named(model), Some(BuiltIn::Baseline(_)));
-        let only =
-            if self == Self::Lm || baseline { "only classifies" } else { "reads whole texts" };
-        format!("model={model} {only}; {others}")
+        match (self, BuiltIn::named(model)) {
+            (Self::Lm, _) => format!("model={model} only classifies; {others}"),
+            (Self::Classify | Self::Multilabel, Some(BuiltIn::Baseline(_))) => {
+                format!("model={model} predicts numbers; model=tfidf-logreg does, and {others}")
+            }
+            (Self::Regress, Some(BuiltIn::Baseline(_))) => {
+                format!(
+                    "model={model} only classifies; model=tfidf-ridge predicts numbers, and {others}"
+                )
+            }
+            _ => format!("model={model} reads whole texts; {others}"),
+        }
     }
 }
 
@@ -70,12 +78,15 @@ impl BuiltIn {
     /// Whether the model can learn the task.
     pub fn can_learn(self, task: Task) -> bool {
         match (task, self) {
-            (Task::Classify, _)
-            | (Task::Lm, Self::Ulmfit)
-            | (Task::Regress | Task::Multilabel, Self::Gru | Self::Ulmfit) => true,
-            (Task::Lm, Self::Baseline(_) | Self::Gru)
-            | (Task::Regress | Task::Multilabel, Self::Baseline(_))
-            | (Task::Tag, _) => false,
+            (Task::Classify | Task::Multilabel, Self::Baseline(model)) => {
+                model != Baseline::TfidfRidge
+            }
+            (Task::Regress, Self::Baseline(model)) => {
+                matches!(model, Baseline::Majority | Baseline::TfidfRidge)
+            }
+            (Task::Classify | Task::Regress | Task::Multilabel, Self::Gru | Self::Ulmfit)
+            | (Task::Lm, Self::Ulmfit) => true,
+            (Task::Lm, Self::Baseline(_) | Self::Gru) | (Task::Tag, _) => false,
         }
     }
 }

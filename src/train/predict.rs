@@ -56,14 +56,17 @@ pub fn predict(folder: &Path, how: &How) -> Result<(), TrainError> {
     let family = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     if family.parse::<Baseline>().is_ok() {
         let fitted = Fitted::load(folder)?;
-        let answers = Answers::of(Task::Classify, &config);
+        let answers = Answers::of(fitted.task, &config);
         return answer_all(&config, &answers, |asked| {
             let pair = |at: usize, text| match asked.pairs.get(at) {
                 Some(pair) => Text::Pair(text, pair),
                 None => Text::One(text),
             };
             let texts = asked.texts.iter().enumerate().map(|(at, text)| pair(at, text.as_str()));
-            let values = fitted.log_probabilities(texts);
+            let values = match fitted.task {
+                Task::Classify => fitted.log_probabilities(texts),
+                _ => fitted.scores(texts),
+            };
             let values = values.into_iter().map(|x| x as f32).collect();
             let outputs = Outputs { classes: fitted.label_names.len(), values };
             Ok(answers.lines(&fitted.label_names, &outputs))

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "train")]
 
+mod baselines;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -365,7 +367,7 @@ fn a_task_that_does_not_fit_the_data_names_the_one_that_does() {
         shell.refuses(&[&["run", "model=bert", "max_length=16"], &args[..]].concat(), 2, want);
     }
     for (args, want) in [
-        (["model=majority", "task=regress"], "model=majority only classifies"),
+        (["model=tfidf-nb", "task=regress"], "model=tfidf-nb only classifies; model=tfidf-ridge"),
         (["model=gru", "task=tag"], "encoders such as BERT"),
         (["model=bert", "loss=mse"], "task=classify has cross_entropy, focal"),
         (["model=bert", "best=pearson"], "task=classify has val/loss"),

@@ -5,14 +5,15 @@ use std::sync::atomic::AtomicBool;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Value, json};
-use tuneboard::spec::Baseline;
+use serde_json::{Map, Value, json};
+use tuneboard::spec::{Baseline, Task};
 
 use super::linear::Linear;
+use super::several::side_by_side;
 use super::vocabulary::Vocabulary;
 use super::words::Text;
 use super::{logistic, naive_bayes};
-use crate::checkpoint::{PAIRS, Put};
+use crate::checkpoint::{PAIRS, Put, TASK, kept, task_of};
 use crate::error::TrainError;
 use crate::model::damage;
 
@@ -25,12 +26,16 @@ const WORDS: &str = "vocabulary.json";
 pub struct Fitted {
     /// Which.
     pub model: Baseline,
-    /// The classes, in order.
+    /// What it learnt.
+    pub task: Task,
+    /// The classes, labels or targets, in order.
     pub label_names: Vec<String>,
     /// Whether it reads pairs of texts.
     pub are_pairs: bool,
     pub(super) vocabulary: Vocabulary,
     pub(super) linear: Linear,
+    /// What its config.json holds besides: the scale of numbers, the thresholds of labels.
+    pub(super) entries: Map<String, Value>,
 }
 
 /// What a baseline learns from.
@@ -43,6 +48,47 @@ pub struct Examples<'a> {
     pub label_names: &'a [String],
     /// How much each class's rows count.
     pub weights: Vec<f64>,
+}
+
+/// What any baseline is fitted to, but for what is to be learnt.
+pub struct Ready<'a> {
+    /// Which.
+    pub model: Baseline,
+    /// One text or pair per row.
+    pub texts: Vec<Text<'a>>,
+    /// The labels or targets.
+    pub names: &'a [String],
+}
+
+impl Ready<'_> {
+    pub(super) fn cannot(&self, task: Task) -> TrainError {
+        TrainError::Input(format!("model={} does not learn task={task}.", self.model))
+    }
+
+    /// What was learnt, with the column of weights and intercept of each label or target.
+    pub(super) fn learnt(
+        self,
+        task: Task,
+        columns: &[Vec<f64>],
+        vocabulary: Vocabulary,
+        words: u64,
+        note: Option<String>,
+    ) -> Learnt {
+        let fitted = Fitted {
+            model: self.model,
+            task,
+            label_names: self.names.to_vec(),
+            are_pairs: are_pairs(&self.texts),
+            linear: side_by_side(columns, vocabulary.len()),
+            vocabulary,
+            entries: Map::new(),
+        };
+        Learnt { fitted, words, note }
+    }
+}
+
+fn are_pairs(texts: &[Text<'_>]) -> bool {
+    texts.iter().any(|text| matches!(text, Text::Pair(..)))
 }
 
 /// A fit, and what it cost.
@@ -101,11 +147,16 @@ impl Fitted {
                 }
                 fit.linear
             }
+            Baseline::TfidfRidge => {
+                let why = "model=tfidf-ridge does not learn task=classify.";
+                return Err(TrainError::Input(why.to_owned()));
+            }
         };
         let linear = spread(&linear, &present, classes);
         let label_names = examples.label_names.to_vec();
-        let are_pairs = examples.texts.iter().any(|text| matches!(text, Text::Pair(..)));
-        let fitted = Self { model, label_names, are_pairs, vocabulary, linear };
+        let are_pairs = are_pairs(&examples.texts);
+        let (task, entries) = (Task::Classify, Map::new());
+        let fitted = Self { model, task, label_names, are_pairs, vocabulary, linear, entries };
         Ok(Some(Learnt { fitted, words, note }))
     }
 
@@ -121,6 +172,17 @@ impl Fitted {
             *x = x.max(f64::EPSILON.ln());
         }
         all
+    }
+
+    /// Logits of labels, or numbers in standard deviations, text by text: `[texts * outputs]`.
+    pub fn scores<'a, T: Into<Text<'a>>>(&self, texts: impl IntoIterator<Item = T>) -> Vec<f64> {
+        let (rows, _) = self.vocabulary.rows(texts);
+        rows.iter().flat_map(|(columns, values)| self.linear.scores(columns, values)).collect()
+    }
+
+    /// Keeps entries for `config.json`.
+    pub fn keep(&mut self, entries: impl IntoIterator<Item = (String, Value)>) {
+        self.entries.extend(entries);
     }
 
     /// Writes `config.json` (`model_type`, `id2label`), `vocabulary.json` (the words in the order of
@@ -156,6 +218,12 @@ impl Fitted {
         });
         if self.are_pairs {
             config[PAIRS] = json!(true);
+        }
+        if self.task != Task::Classify {
+            config[TASK] = json!(self.task);
+        }
+        for (key, value) in &self.entries {
+            config[key.as_str()] = value.clone();
         }
         write(CONFIG, format!("{config:#}\n").as_bytes())
     }
@@ -211,7 +279,9 @@ impl Fitted {
         };
         let vocabulary = Vocabulary::new(words, idf);
         let are_pairs = config[PAIRS] == json!(true);
-        Ok(Self { model, label_names, are_pairs, vocabulary, linear })
+        let entries = kept(&config).into_iter().filter(|(key, _)| key != PAIRS).collect();
+        let task = task_of(&config);
+        Ok(Self { model, task, label_names, are_pairs, vocabulary, linear, entries })
     }
 }
 

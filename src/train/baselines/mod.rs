@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! texts -> words -> Vocabulary -> counts | TF-IDF (sparse Rows)
-//!       -> naive_bayes | logistic | class shares -> Linear -> log probabilities
+//!       -> naive_bayes | logistic | ridge | shares -> Linear -> log probabilities, logits or numbers
 //! ```
 //! All of them end as one linear map from a row to a score per class, so [`Fitted`] is one type, its
 //! file has one layout, and predicting is one function.
@@ -19,8 +19,12 @@ mod logistic;
 mod naive_bayes;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod parity_tasks;
+mod ridge;
 mod rows;
 mod run;
+mod several;
 mod vocabulary;
 mod words;
 

@@ -165,7 +165,7 @@ impl Case {
         match model {
             Baseline::Majority => Vocabulary::default(),
             Baseline::CountNb => Vocabulary::learn(texts, false),
-            Baseline::TfidfNb | Baseline::TfidfLogreg => Vocabulary::learn(texts, true),
+            _ => Vocabulary::learn(texts, true),
         }
     }
 

@@ -39,9 +39,10 @@ pub use loss::class_weights;
 pub use loss::judging;
 #[cfg(test)]
 pub use multilabel::crossed;
-pub use regress::Scale;
+pub use multilabel::outcome as set_outcome;
 #[cfg(test)]
 pub use regress::errors;
+pub use regress::{Scale, outcome as number_outcome};
 pub use scores::Scores;
 
 use crate::checkpoint::Assets;

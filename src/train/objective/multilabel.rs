@@ -65,46 +65,8 @@ impl Aim for Labels {
     }
 
     fn outcome(&mut self, split: Split, is_whole: bool, rows: &[u32], scores: &[f32]) -> Outcome {
-        let labels = self.data.label_names.len().max(1);
-        let column =
-            |label: usize| scores.iter().skip(label).step_by(labels).map(|z| f64::from(*z));
-        let truth: Vec<Vec<bool>> = (0..labels)
-            .map(|label| {
-                let has = |row: &u32| self.data.targets.set(*row, labels).get(label).copied();
-                rows.iter().filter_map(has).collect()
-            })
-            .collect();
-        let probabilities: Vec<Vec<f32>> = (0..labels)
-            .map(|label| column(label).map(|z| (1.0 / (1.0 + (-z).exp())) as f32).collect())
-            .collect();
-        let mut loss = vec![0.0_f64; rows.len()];
-        for (label, truth) in truth.iter().enumerate() {
-            for ((loss, z), has) in loss.iter_mut().zip(column(label)).zip(truth) {
-                // -log s(z) where the label is there, else -log s(-z); without overflow.
-                let z = if *has { -z } else { z };
-                *loss += (z.max(0.0) + (-z.abs()).exp().ln_1p()) / labels as f64;
-            }
-        }
-        if split == Split::Val && is_whole {
-            self.thresholds = best_thresholds(&truth, &probabilities);
-        }
-        let mean_loss = loss.iter().sum::<f64>() / rows.len() as f64;
-        let tuned = Multilabel::of(&truth, &given(&probabilities, &self.thresholds));
-        let tuned = tuned.map_or(f64::NAN, |m| m.macro_.f1);
-        let pass = Pass::Sets(Sets {
-            rows: rows.iter().filter_map(|r| self.data.rows.get(*r as usize).copied()).collect(),
-            names: self.data.label_names.clone(),
-            truth,
-            probabilities,
-            loss: loss.into_iter().map(|x| x as f32).collect(),
-        });
-        let more = [(metrics::LOSS, mean_loss), (metrics::TUNED_F1, tuned)];
-        let values = figures(&pass).into_iter().chain(more);
-        Outcome {
-            values: values.map(|(name, value)| (name.to_owned(), Number(value))).collect(),
-            confusion: None,
-            predictions: Some(pass),
-        }
+        let is_tuning = split == Split::Val && is_whole;
+        outcome(&self.data, rows, scores, &mut self.thresholds, is_tuning)
     }
 
     fn tuned(&self) -> Vec<(String, Value)> {
@@ -117,6 +79,56 @@ impl Aim for Labels {
         if let Some(kept) = kept.filter(|kept: &Vec<f64>| kept.len() == self.thresholds.len()) {
             self.thresholds = kept;
         }
+    }
+}
+
+/// The figures and predictions of `rows`, from logits `[rows * labels]`. `thresholds` are those of the labels; if
+/// `is_tuning` they become the ones that are best for these rows.
+pub fn outcome(
+    data: &Dataset,
+    rows: &[u32],
+    scores: &[f32],
+    thresholds: &mut Vec<f64>,
+    is_tuning: bool,
+) -> Outcome {
+    let labels = data.label_names.len().max(1);
+    let column = |label: usize| scores.iter().skip(label).step_by(labels).map(|z| f64::from(*z));
+    let truth: Vec<Vec<bool>> = (0..labels)
+        .map(|label| {
+            let has = |row: &u32| data.targets.set(*row, labels).get(label).copied();
+            rows.iter().filter_map(has).collect()
+        })
+        .collect();
+    let probabilities: Vec<Vec<f32>> = (0..labels)
+        .map(|label| column(label).map(|z| (1.0 / (1.0 + (-z).exp())) as f32).collect())
+        .collect();
+    let mut loss = vec![0.0_f64; rows.len()];
+    for (label, truth) in truth.iter().enumerate() {
+        for ((loss, z), has) in loss.iter_mut().zip(column(label)).zip(truth) {
+            // -log s(z) where the label is there, else -log s(-z); without overflow.
+            let z = if *has { -z } else { z };
+            *loss += (z.max(0.0) + (-z.abs()).exp().ln_1p()) / labels as f64;
+        }
+    }
+    if is_tuning {
+        *thresholds = best_thresholds(&truth, &probabilities);
+    }
+    let mean_loss = loss.iter().sum::<f64>() / rows.len() as f64;
+    let tuned = Multilabel::of(&truth, &given(&probabilities, thresholds));
+    let tuned = tuned.map_or(f64::NAN, |m| m.macro_.f1);
+    let pass = Pass::Sets(Sets {
+        rows: rows.iter().filter_map(|r| data.rows.get(*r as usize).copied()).collect(),
+        names: data.label_names.clone(),
+        truth,
+        probabilities,
+        loss: loss.into_iter().map(|x| x as f32).collect(),
+    });
+    let more = [(metrics::LOSS, mean_loss), (metrics::TUNED_F1, tuned)];
+    let values = figures(&pass).into_iter().chain(more);
+    Outcome {
+        values: values.map(|(name, value)| (name.to_owned(), Number(value))).collect(),
+        confusion: None,
+        predictions: Some(pass),
     }
 }
 

@@ -45,7 +45,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    fn of(data: &Dataset) -> Self {
+    /// Of the train rows.
+    pub fn of(data: &Dataset) -> Self {
         let targets = data.label_names.len();
         let rows = data.train.len().max(1) as f64;
         let column = |at: usize| {
@@ -70,7 +71,7 @@ impl Scale {
 
     /// The entry of config.json, with the name of the head's last layer, which `tuneboard export` writes in the
     /// units of the targets.
-    fn entry(&self, parameters: &[Parameter]) -> Value {
+    pub fn entry(&self, parameters: &[Parameter]) -> Value {
         let last = parameters.iter().rfind(|p| {
             p.is_head
                 && p.name.ends_with(".weight")
@@ -86,6 +87,13 @@ impl Scale {
     pub fn back(&self, score: f32, target: usize) -> f64 {
         let of = |list: &[f64], none| list.get(target).copied().unwrap_or(none);
         f64::from(score) * of(&self.sd, 1.0) + of(&self.mean, 0.0)
+    }
+
+    /// A target of the train rows, in standard deviations from the mean.
+    pub fn column(&self, data: &Dataset, target: usize) -> Vec<f64> {
+        let value =
+            |row: &u32| data.targets.numbers(*row, data.label_names.len()).get(target).copied();
+        data.train.iter().filter_map(value).map(|x| self.standard(x, target)).collect()
     }
 
     fn standard(&self, value: f64, target: usize) -> f64 {
@@ -105,58 +113,62 @@ impl Numerical {
     fn targets(&self) -> usize {
         self.data.label_names.len()
     }
+}
 
-    /// The targets of some rows in standard deviations from the mean, row by row.
-    fn standard(&self, rows: &[u32]) -> Vec<f32> {
-        let of_row = |row: &u32| {
-            let values = self.data.targets.numbers(*row, self.targets()).iter().enumerate();
-            values.map(|(target, value)| self.scale.standard(*value, target) as f32)
-        };
-        rows.iter().flat_map(of_row).collect()
+/// The targets of some rows in standard deviations from the mean, row by row.
+fn standard(data: &Dataset, scale: &Scale, rows: &[u32]) -> Vec<f32> {
+    let of_row = |row: &u32| {
+        let values = data.targets.numbers(*row, data.label_names.len()).iter().enumerate();
+        values.map(|(target, value)| scale.standard(*value, target) as f32)
+    };
+    rows.iter().flat_map(of_row).collect()
+}
+
+/// The figures and predictions of `rows`, from scores in standard deviations, `[rows * targets]`.
+pub fn outcome(data: &Dataset, scale: &Scale, rows: &[u32], scores: &[f32]) -> Outcome {
+    let targets = data.label_names.len().max(1);
+    let standard = standard(data, scale, rows);
+    let loss: Vec<f32> = scores
+        .chunks(targets)
+        .zip(standard.chunks(targets))
+        .map(|(z, y)| z.iter().zip(y).map(|(z, y)| (z - y) * (z - y)).sum::<f32>() / targets as f32)
+        .collect();
+    let truth = (0..targets).map(|target| {
+        let value = |row: &u32| data.targets.numbers(*row, targets).get(target).copied();
+        rows.iter().filter_map(value).collect::<Vec<f64>>()
+    });
+    let predicted = (0..targets).map(|target| {
+        let column = scores.iter().skip(target).step_by(targets);
+        column.map(|z| scale.back(*z, target)).collect::<Vec<f64>>()
+    });
+    let pass = Numbers {
+        rows: rows.iter().filter_map(|r| data.rows.get(*r as usize).copied()).collect(),
+        names: data.label_names.clone(),
+        truth: truth.collect(),
+        predicted: predicted.collect(),
+        loss,
+    };
+    let mean_loss = pass.loss.iter().map(|x| f64::from(*x)).sum::<f64>() / rows.len() as f64;
+    let pass = Pass::Numbers(pass);
+    let values = figures(&pass).into_iter().chain([(metrics::LOSS, mean_loss)]);
+    Outcome {
+        values: values.map(|(name, value)| (name.to_owned(), Number(value))).collect(),
+        confusion: None,
+        predictions: Some(pass),
     }
 }
 
 impl Aim for Numerical {
     fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<Tensor, TrainError> {
-        let targets = Tensor::f_from_slice(&self.standard(rows))?.f_view_as(scores)?;
+        let targets =
+            Tensor::f_from_slice(&standard(&self.data, &self.scale, rows))?.f_view_as(scores)?;
         let targets = native::send(&targets, self.device)?;
         let sum = errors(scores, &targets, self.huber, Reduction::Sum)?;
         Ok(sum.f_div_scalar(self.targets() as f64)?)
     }
 
     fn outcome(&mut self, _: Split, _: bool, rows: &[u32], scores: &[f32]) -> Outcome {
-        let targets = self.targets().max(1);
-        let standard = self.standard(rows);
-        let loss: Vec<f32> = scores
-            .chunks(targets)
-            .zip(standard.chunks(targets))
-            .map(|(z, y)| {
-                z.iter().zip(y).map(|(z, y)| (z - y) * (z - y)).sum::<f32>() / targets as f32
-            })
-            .collect();
-        let truth = (0..targets).map(|target| {
-            let value = |row: &u32| self.data.targets.numbers(*row, targets).get(target).copied();
-            rows.iter().filter_map(value).collect::<Vec<f64>>()
-        });
-        let predicted = (0..targets).map(|target| {
-            let column = scores.iter().skip(target).step_by(targets);
-            column.map(|z| self.scale.back(*z, target)).collect::<Vec<f64>>()
-        });
-        let pass = Numbers {
-            rows: rows.iter().filter_map(|r| self.data.rows.get(*r as usize).copied()).collect(),
-            names: self.data.label_names.clone(),
-            truth: truth.collect(),
-            predicted: predicted.collect(),
-            loss,
-        };
-        let mean_loss = pass.loss.iter().map(|x| f64::from(*x)).sum::<f64>() / rows.len() as f64;
-        let pass = Pass::Numbers(pass);
-        let values = figures(&pass).into_iter().chain([(metrics::LOSS, mean_loss)]);
-        Outcome {
-            values: values.map(|(name, value)| (name.to_owned(), Number(value))).collect(),
-            confusion: None,
-            predictions: Some(pass),
-        }
+        outcome(&self.data, &self.scale, rows, scores)
     }
 }
 

@@ -61,6 +61,7 @@ impl Sweep {
         }
         let is_of_one_task = sweep.axes.iter().all(|axis| axis.key != "task");
         sweep.plan = written.plan(&sweep.base, is_of_one_task)?;
+        sweep.check_folds()?;
         Ok(sweep)
     }
 }
@@ -92,12 +93,15 @@ mod tests {
     fn what_is_fixed_says_so() {
         let drawn = sweep(&[("lr", "log(1e-6,1e-3)"), ("trials", "5")]);
         let grid = sweep(&[("lr", "1e-5,2e-5")]);
+        let folds = sweep(&[("lr", "1e-5,2e-5"), ("folds", "3"), ("fold", "1..3")]);
         for (sweep, pair, want) in [
             (&drawn, ("lr", "1e-5"), "fixed once a sweep is queued"),
             (&drawn, ("trials", "3"), "it has 5 trials"),
             (&drawn, ("trials+", "x"), "a whole number"),
             (&drawn, ("metric", "val/loss"), "chosen by another figure"),
             (&grid, ("trials+", "3"), "every combination"),
+            (&folds, ("until", "2h"), "judged by all of its folds"),
+            (&folds, ("prune", "asha"), "judged by all of its folds"),
         ] {
             let got = sweep.amended([pair]).unwrap_err().to_string();
             assert!(got.contains(want), "{got}");

@@ -62,13 +62,8 @@ impl Sweep {
         }
         let strategy = Strategy::of(search, trials, seed, &axes)?;
         let plan = written.plan(&base, axes.iter().all(|axis| axis.key != "task"))?;
-        if axes.iter().any(|axis| axis.key == "fold")
-            && (strategy.draws().is_some() || plan.confirm > 0)
-        {
-            let why = "a setting is judged by all of its folds: fold= goes with a grid, without trials= and confirm=";
-            return Err(SpecError::Sweep(why.into()));
-        }
         let sweep = Self { base, axes, strategy, keep_best, plan };
+        sweep.check_folds()?;
         if sweep.len() > MAX_RUNS {
             return Err(SpecError::Sweep(format!(
                 "it would make {} runs, and at most {MAX_RUNS} are allowed",
@@ -76,6 +71,21 @@ impl Sweep {
             )));
         }
         Ok(sweep)
+    }
+
+    /// Refuses what would leave a setting without some of its folds: draws, runs that are cut or never start.
+    pub(super) fn check_folds(&self) -> Result<(), SpecError> {
+        let plan = &self.plan;
+        let is_partial = self.strategy.draws().is_some()
+            || plan.confirm > 0
+            || plan.prune.is_some()
+            || plan.until.is_some();
+        if is_partial && self.axes.iter().any(|axis| axis.key == "fold") {
+            let why = "a setting is judged by all of its folds: fold= goes with a grid, without trials=, confirm=, \
+                       prune= and until=";
+            return Err(SpecError::Sweep(why.into()));
+        }
+        Ok(())
     }
 
     /// Runs that the sweep will have in all: those of [`Self::specs`], and those that a search adds.

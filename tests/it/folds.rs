@@ -298,7 +298,7 @@ fn keys_that_make_no_cross_validation_are_refused_in_words() {
     ] {
         shell.refuses(&[&["run", "model=fake", "data=data/mail.csv"], args].concat(), 2, want);
     }
-    for more in ["trials=4", "confirm=2"] {
+    for more in ["trials=4", "confirm=2", "prune=asha", "prune=median", "until=2h"] {
         let sweep = ["sweep", "model=fake", "data=data/mail.csv", "folds=3", "fold=1..3", more];
         shell.refuses(&sweep, 2, "a setting is judged by all of its folds");
     }

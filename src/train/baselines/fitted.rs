@@ -8,8 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 use tuneboard::spec::{Baseline, Task};
 
-use super::linear::Linear;
-use super::several::side_by_side;
+use super::linear::{Column, Linear};
 use super::vocabulary::Vocabulary;
 use super::words::Text;
 use super::{logistic, naive_bayes};
@@ -69,7 +68,7 @@ impl Ready<'_> {
     pub(super) fn learnt(
         self,
         task: Task,
-        columns: &[Vec<f64>],
+        columns: &[Column],
         vocabulary: Vocabulary,
         words: u64,
         note: Option<String>,
@@ -79,7 +78,7 @@ impl Ready<'_> {
             task,
             label_names: self.names.to_vec(),
             are_pairs: are_pairs(&self.texts),
-            linear: side_by_side(columns, vocabulary.len()),
+            linear: Linear::side_by_side(columns, vocabulary.len()),
             vocabulary,
             entries: Map::new(),
         };

@@ -9,7 +9,16 @@ pub struct Linear {
     pub bias: Vec<f64>,
 }
 
+/// What one score is made of: the weight of each column, then the intercept.
+pub type Column = Vec<f64>;
+
 impl Linear {
+    /// One score for each of these, whose rows have so many columns.
+    pub fn side_by_side(all: &[Column], columns: usize) -> Self {
+        let at = |row: usize| all.iter().map(move |column| column.get(row).copied().unwrap_or(0.0));
+        Self { weight: (0..columns).flat_map(at).collect(), bias: at(columns).collect() }
+    }
+
     /// How many classes.
     pub fn classes(&self) -> usize {
         self.bias.len()

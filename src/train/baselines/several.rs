@@ -6,16 +6,13 @@ use std::sync::atomic::AtomicBool;
 use tuneboard::spec::{Baseline, Task};
 
 use super::fitted::{Fitted, Learnt, Ready};
-use super::linear::Linear;
+use super::linear::{Column, Linear};
 use super::vocabulary::Vocabulary;
 use super::{logistic, naive_bayes, ridge};
 use crate::error::TrainError;
 
 /// The logit of a label that all train rows have; minus that of one that none has. Its probability is next to one.
 const SURE: f64 = 36.043_653_389_117_15;
-
-/// One column of the linear map: weights of the words, then the intercept.
-type Column = Vec<f64>;
 
 impl Fitted {
     /// Fits each label by itself against all rows without it: scikit-learn's `OneVsRestClassifier`. `flags` are
@@ -118,10 +115,4 @@ fn second_minus_first(linear: &Linear, columns: usize) -> Column {
     column.resize(columns, 0.0);
     column.push(difference(&linear.bias));
     column
-}
-
-/// Columns side by side.
-pub(super) fn side_by_side(all: &[Column], columns: usize) -> Linear {
-    let at = |row: usize| all.iter().map(move |column| column.get(row).copied().unwrap_or(0.0));
-    Linear { weight: (0..columns).flat_map(at).collect(), bias: at(columns).collect() }
 }

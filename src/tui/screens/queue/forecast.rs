@@ -13,6 +13,8 @@ pub struct Forecast {
     runs: BTreeMap<RunId, (Millis, Millis)>,
     /// Until nothing is left that wants to run; `None` where that cannot be said.
     pub all: Option<Millis>,
+    /// The first run whose like was never timed: nothing is known of it and of those behind it.
+    pub untimed: Option<RunId>,
 }
 
 impl Forecast {
@@ -50,6 +52,7 @@ pub fn forecast(snap: &Snapshot) -> Forecast {
         let first = slots.iter_mut().min().filter(|_| certain);
         let Some((slot, whole)) = first.zip(pace.whole(run)) else {
             certain = false;
+            out.untimed = pace.whole(run).is_none().then_some(run.id);
             break;
         };
         let left = (whole as f64 * (1.0 - state::trained(run))) as Millis;
@@ -85,6 +88,7 @@ impl<'a> Pace<'a> {
     }
 }
 
-fn like(run: &Run) -> (&str, &str) {
+/// What runs have in common that take as long.
+pub fn like(run: &Run) -> (&str, &str) {
     (&run.spec.model, &run.spec.data)
 }

@@ -1,6 +1,7 @@
 use ratatui::layout::Rect;
 
-use super::forecast::forecast;
+use super::forecast::{Forecast, forecast, like};
+use super::why::why;
 use crate::spec::Desired;
 use crate::store::Run;
 use crate::tui::canvas::Canvas;
@@ -55,15 +56,37 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         }
         place.row(canvas, y, run, forecast.of(run.id), snap);
     }
+    let here = rows.iter().find(|run| view.queue_at == Some(run.id));
+    if let Some((run, why)) = here.and_then(|run| Some((run, why(run, snap)?))) {
+        // Behind these words stands how many more wait.
+        let room = area.width.saturating_sub(26);
+        let words = format!(" {}: {why}{} ", run.id, unknown(run, &forecast, snap));
+        canvas.put(area.x + 2, area.bottom() - 1, room, &words, theme.warn);
+    }
     let read = snap.queue.len() as u64;
     if waiting > read && top + page >= rows.len() {
         let words = format!(" {} more wait ", figures::whole(waiting - read));
         canvas.put_right(area.right() - 2, area.bottom() - 1, 30, &words, theme.dim);
     }
-    if snap.runner != RunnerState::Alive && waiting > 0 && inner.width > 60 {
+    let none = snap.runner != RunnerState::Alive && waiting > 0;
+    if none && here.is_none_or(|run| run.state.is_live()) && inner.width > 60 {
         let words = " no runner: r on a run starts one ";
         canvas.put(area.x + 2, area.bottom() - 1, 40, words, theme.warn);
     }
+}
+
+/// Why nothing is said of when it starts.
+fn unknown(run: &Run, forecast: &Forecast, snap: &Snapshot) -> String {
+    let waits = run.desired == Desired::Run && forecast.of(run.id).is_none();
+    let Some(first) = forecast.untimed.filter(|_| waits) else { return String::new() };
+    if first != run.id
+        && like(run) != snap.queue.iter().find(|r| r.id == first).map_or(("", ""), like)
+    {
+        return format!("; when, nobody knows: {first} is before it, whose like was never timed");
+    }
+    let (model, data) = like(run);
+    let data = data.rsplit('/').next().unwrap_or(data);
+    format!("; when, nobody knows: no run of {model} on {data} was timed yet")
 }
 
 /// Where each column begins.
@@ -129,7 +152,10 @@ impl Columns {
         let end = canvas.put(self.name, y, self.name_width, &run.name, theme.text);
         let room = (self.name + self.name_width).saturating_sub(end + 2);
         if room > 6 {
-            canvas.put(end + 2, y, room, &run.spec.model, theme.dim);
+            let waits = why(run, snap).filter(|_| room > 40);
+            let words = waits
+                .map_or_else(|| run.spec.model.clone(), |why| format!("{}  {why}", run.spec.model));
+            canvas.put(end + 2, y, room, &words, theme.dim);
         }
         if let Some(words) = site::progress(run.id, snap).filter(|_| run.epoch == 0.0) {
             let room = self.end.saturating_sub(self.epoch);
@@ -146,7 +172,12 @@ impl Columns {
             };
             canvas.put(self.epoch, y, 12, &words, theme.dim);
         }
-        let Some((start, done)) = forecast else { return };
+        let Some((start, done)) = forecast else {
+            if !run.state.is_live() && run.desired == Desired::Run {
+                canvas.put_right(self.starts + 8, y, 8, "?", theme.faint);
+            }
+            return;
+        };
         if !run.state.is_live() {
             canvas.put_right(self.starts + 8, y, 8, &figures::span(start), theme.dim);
         }

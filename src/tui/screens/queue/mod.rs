@@ -4,6 +4,7 @@ mod devices;
 mod forecast;
 mod list;
 mod wall;
+mod why;
 
 use ratatui::layout::{Constraint, Layout, Rect};
 

@@ -27,9 +27,9 @@ pub fn xs(curve: &Curve, axis: XAxis, start: i64) -> Vec<f64> {
 /// How a place on the axis is written.
 pub fn x_label(axis: XAxis) -> fn(f64) -> String {
     match axis {
-        XAxis::Step | XAxis::Epoch => |x| {
-            if x.fract() == 0.0 { figures::count(x) } else { format!("{x:.1}") }
-        },
+        XAxis::Step => figures::count,
+        // Ticks of a twentieth of an epoch are told apart.
+        XAxis::Epoch => |x| format!("{}", (x * 1000.0).round() / 1000.0),
         XAxis::Time => |x| figures::span((x * 1000.0) as i64),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::press;
+use super::{large, press};
 use crate::spec::{RunId, RunState};
 use crate::store::Curve;
 use crate::tui::command::{Command, Effect};
@@ -66,4 +66,33 @@ fn a_run_whose_curves_are_not_there_yet_has_an_empty_panel() {
     snap.wall = Arc::default();
     let mut view = View { screen: ScreenId::QUEUE, ..View::default() };
     assert!(text(&snap, &mut view, 200, 60).contains("╭─ r31 lr="));
+}
+
+#[test]
+fn the_queue_says_why_a_run_waits_and_when_nobody_knows_its_start() {
+    let mut snap = six();
+    let mut view = View { screen: ScreenId::QUEUE, ..large() };
+    let bottom = |snap: &Snapshot, view: &mut View, id: u32| {
+        view.queue_at = Some(RunId(id));
+        let screen = text(snap, view, 160, 45);
+        let line = screen.lines().find(|line| line.contains(&format!("─ r{id}: ")));
+        line.unwrap_or_else(|| panic!("{screen}")).to_owned()
+    };
+    assert!(bottom(&snap, &mut view, 21).contains("every slot is busy; the next"));
+    assert!(bottom(&snap, &mut view, 22).contains("held; r lets it go on"));
+    assert!(bottom(&snap, &mut view, 23).contains("every slot is busy; 1 before it"));
+    let mut queue = snap.queue.to_vec();
+    queue[0].spec.device = "cuda:1".into();
+    queue[0].spec.model = "new".into();
+    queue[2].spec.init = crate::spec::Init::Run(RunId(31));
+    snap.queue = Arc::new(queue);
+    let first = bottom(&snap, &mut view, 21);
+    assert!(first.contains("cuda:1 is busy; the next"), "{first}");
+    assert!(first.contains("no run of new on sms_spam.csv was timed yet"), "{first}");
+    let last = bottom(&snap, &mut view, 23);
+    assert!(last.contains("waits for r31, from which it starts"), "{last}");
+    assert!(last.contains("r21 is before it, whose like was never timed"), "{last}");
+    insta::assert_snapshot!("why_160", text(&snap, &mut view, 160, 45));
+    snap.runner = crate::tui::snapshot::RunnerState::Absent;
+    assert!(bottom(&snap, &mut view, 21).contains("no runner; r starts one"));
 }

@@ -201,7 +201,7 @@ pub(super) fn dry_run(
         let rest = counted(sweep.planned() - specs.len(), "run");
         context.out.line(format!("{rest} more will be chosen where those above promise most."))?;
     }
-    for line in worst.lines(sweep) {
+    for line in worst.lines(sweep, specs.first()) {
         context.out.line(line)?;
     }
     context.out.line(format!("{}{again}. Nothing was queued.", counted(specs.len(), "run")))?;

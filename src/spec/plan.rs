@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::metrics::higher_is_better;
 use super::search::prune::{Rivals, Rule};
 use super::text::as_text;
-use super::{DECIDING, RunSpec, SpecError, short};
+use super::{DECIDING, EvalEvery, RunSpec, SpecError, short};
 
 /// What a sweep does besides walking its axes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -95,6 +95,58 @@ impl Plan {
     /// The figure that a run of that spec is compared by.
     pub fn metric_of<'a>(&'a self, spec: &RunSpec) -> &'a str {
         self.metric.as_deref().unwrap_or_else(|| spec.task.score()[0])
+    }
+
+    /// The rungs of a run with the epochs at which it gets there, as far as its evaluations are known before it has
+    /// run; empty where nothing is pruned.
+    pub fn rungs(&self, spec: &RunSpec) -> Vec<(u32, f64)> {
+        let Some(rule) = self.prune else { return Vec::new() };
+        let epochs = spec.planned_epochs();
+        let per_epoch = match spec.eval_every {
+            EvalEvery::Epoch => 1,
+            EvalEvery::Share(share) => (1.0 / share).ceil() as u32,
+            // How many steps an epoch has is not known yet.
+            EvalEvery::Auto | EvalEvery::Steps(_) => EvalEvery::LEAST.div_ceil(epochs.max(1)),
+        };
+        let epoch = |(at, rung)| (rung, f64::from(at) / f64::from(per_epoch));
+        rule.rungs(per_epoch * epochs, epochs).into_iter().map(epoch).collect()
+    }
+
+    /// Runs that are added once all trials have ended.
+    pub fn confirmations(&self) -> usize {
+        (self.confirm * CONFIRM_SEEDS) as usize
+    }
+
+    /// What is going to happen to runs such as this one, as sentences.
+    pub fn sentences(&self, spec: &RunSpec) -> Vec<String> {
+        let mut said = Vec::new();
+        if let Some(rule) = self.prune {
+            let at = |(_, epoch): (u32, f64)| short((epoch * 1000.0).round() / 1000.0);
+            let epochs: Vec<String> = self.rungs(spec).into_iter().map(at).collect();
+            let epochs = epochs.join(", ");
+            said.push(match rule.rivals {
+                _ if epochs.is_empty() => {
+                    "No run is judged: none has an evaluation between half an epoch and its end.".into()
+                }
+                Rivals::All => format!(
+                    "From the fifth run on, the best one in {} goes on after epoch {epochs}.",
+                    rule.eta
+                ),
+                Rivals::Finished => format!(
+                    "Once four runs got that far, the better half of them and itself goes on after epoch {epochs}."
+                ),
+            });
+        }
+        if self.confirm > 0 {
+            let settings = if self.confirm == 1 { "setting runs" } else { "settings run" };
+            said.push(format!(
+                "Then the best {} {settings} again on {CONFIRM_SEEDS} fresh seeds: {} runs.",
+                self.confirm,
+                self.confirmations()
+            ));
+        }
+        said.extend(self.until.map(|until| format!("No further trial starts after {until}.")));
+        said
     }
 
     /// Nothing but what every sweep does.

@@ -1,9 +1,9 @@
 use crate::analysis::forecast::forecast;
 use crate::board::Board;
 use crate::cli::error::CliError;
-use crate::cli::figures::{self, counted, duration};
+use crate::cli::figures::{counted, duration};
 use crate::cli::verb;
-use crate::spec::{CONFIRM_SEEDS, EvalEvery, RunSpec, Sweep};
+use crate::spec::{RunSpec, Sweep};
 use crate::store::{Listing, Run};
 
 /// Past runs that a forecast is made from.
@@ -28,9 +28,9 @@ pub struct Rung {
 impl Worst {
     /// Of a sweep whose first runs are these.
     pub fn of(board: &Board, sweep: &Sweep, specs: &[RunSpec]) -> Result<Self, CliError> {
-        let confirmed = (sweep.plan.confirm * CONFIRM_SEEDS) as usize;
-        let runs = sweep.planned() + confirmed;
-        let rungs = specs.first().map(|spec| rungs(sweep, spec)).unwrap_or_default();
+        let runs = sweep.planned() + sweep.plan.confirmations();
+        let rungs = specs.first().map(|spec| sweep.plan.rungs(spec)).unwrap_or_default();
+        let rungs = rungs.into_iter().map(|(rung, epoch)| Rung { rung, epoch }).collect();
         let mut worst = Self { rungs, millis: None, runs };
         // A dry run makes no database.
         if !board.database().exists() || specs.is_empty() {
@@ -56,51 +56,12 @@ impl Worst {
     }
 
     /// For people.
-    pub fn lines(&self, sweep: &Sweep) -> Vec<String> {
-        let mut lines = Vec::new();
-        if let Some(rule) = sweep.plan.prune {
-            let epochs: Vec<String> =
-                self.rungs.iter().map(|rung| figures::epoch(rung.epoch)).collect();
-            lines.push(match epochs.as_slice() {
-                [] => "No run is judged: none has an evaluation between half an epoch and its end."
-                    .into(),
-                _ => format!(
-                    "From the fifth run on, the best one in {} goes on after epoch {}.",
-                    rule.eta,
-                    epochs.join(", ")
-                ),
-            });
-        }
-        if sweep.plan.confirm > 0 {
-            let (best, runs) = (sweep.plan.confirm, sweep.plan.confirm * CONFIRM_SEEDS);
-            lines.push(format!(
-                "Then the best {} run again on {CONFIRM_SEEDS} fresh seeds: {}.",
-                counted(best as usize, "setting"),
-                counted(runs as usize, "run")
-            ));
-        }
-        if let Some(until) = sweep.plan.until {
-            lines.push(format!("No further trial starts after {until}."));
-        }
+    pub fn lines(&self, sweep: &Sweep, spec: Option<&RunSpec>) -> Vec<String> {
+        let mut lines = spec.map(|spec| sweep.plan.sentences(spec)).unwrap_or_default();
         if let Some(millis) = self.millis.filter(|_| self.runs > 1) {
             let runs = counted(self.runs, "run");
             lines.push(format!("At worst {} on one device for {runs}.", duration(millis)));
         }
         lines
     }
-}
-
-/// The rungs of a run, as far as its evaluations are known before it has run.
-fn rungs(sweep: &Sweep, spec: &RunSpec) -> Vec<Rung> {
-    let Some(rule) = sweep.plan.prune else { return Vec::new() };
-    let epochs = spec.planned_epochs();
-    let per_epoch = match spec.eval_every {
-        EvalEvery::Epoch => 1,
-        EvalEvery::Share(share) => (1.0 / share).ceil() as u32,
-        // How many steps an epoch has is not known yet.
-        EvalEvery::Auto | EvalEvery::Steps(_) => EvalEvery::LEAST.div_ceil(epochs.max(1)),
-    };
-    let all = per_epoch * epochs;
-    let epoch = |(at, rung)| Rung { rung, epoch: f64::from(at) / f64::from(per_epoch) };
-    rule.rungs(all, epochs).into_iter().map(epoch).collect()
 }

@@ -21,7 +21,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         }
         return;
     };
-    let count = sweep.planned();
+    let count = sweep.planned() + sweep.plan.confirmations();
     let title = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
     let inner = canvas.panel(area, &title, "");
     let mut lines: Vec<(String, ratatui::style::Style)> = Vec::new();
@@ -48,6 +48,8 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
                 lines.push((reading.clone(), style));
             }
             lines.push((cost(facts, count), theme.text));
+            let plan = &sweep.plan;
+            lines.extend(plan.sentences(&sweep.base).into_iter().map(|words| (words, theme.dim)));
             if let Some(room) = &facts.room {
                 let bytes = |n: u64| figures::bytes(n as f64);
                 let words = format!("{} on the disk, {} free", bytes(room.kept), bytes(room.free));
@@ -68,6 +70,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
     }
 }
 
+/// What all runs take, if nothing is pruned.
 fn cost(facts: &FormFacts, count: usize) -> String {
     let Some(forecast) = &facts.forecast else {
         return format!("no past run of {} to tell the time by", facts.sweep.base.model);
@@ -75,9 +78,10 @@ fn cost(facts: &FormFacts, count: usize) -> String {
     let mut words = match forecast.millis {
         Some(each) if count == 1 => format!("about {}", figures::span(each)),
         Some(each) => format!(
-            "about {} each, {} in all",
+            "about {} each, {} {}",
             figures::span(each),
-            figures::span(each.saturating_mul(count as i64))
+            figures::span(each.saturating_mul(count as i64)),
+            if facts.sweep.plan.prune.is_some() { "at worst" } else { "in all" }
         ),
         None => "time unknown".to_owned(),
     };

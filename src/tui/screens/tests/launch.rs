@@ -7,14 +7,15 @@ use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventK
 use super::{both, large, narrow, press};
 use crate::analysis::forecast::Forecast;
 use crate::board::Model;
-use crate::spec::RunId;
+use crate::spec::keys::KEYS;
+use crate::spec::{RunId, SWEEP_KEYS};
 use crate::tui::background::{Answers, Choices, FormFacts, Question, Twin, Which};
 use crate::tui::canvas::Canvas;
 use crate::tui::command::Command;
 use crate::tui::command::Effect;
 use crate::tui::events;
 use crate::tui::fixtures::{board, many, text};
-use crate::tui::form::Form;
+use crate::tui::form::{Form, Row};
 use crate::tui::screens;
 use crate::tui::snapshot::{Health, Snapshot};
 use crate::tui::theme::{Depth, Theme};
@@ -111,6 +112,26 @@ fn rates_of_groups_are_drawn_before_anything_runs() {
     view.form = Some(Form::of(&run));
     answered(&mut snap, &view, &[]);
     assert!(text(&snap, &mut view, 160, 45).contains("majority is fitted in one go"));
+}
+
+#[test]
+fn a_search_says_when_runs_are_judged_and_what_it_takes_at_worst() {
+    let (mut snap, mut view) = cloned();
+    let form = view.form.as_mut().unwrap();
+    let plan = [("trials", "20"), ("prune", "asha"), ("confirm", "2"), ("until", "2h")];
+    for (name, value) in plan {
+        let at = SWEEP_KEYS.iter().position(|key| key.name == name).unwrap();
+        form.set(Row::Sweep(at), value);
+    }
+    let lr = KEYS.iter().position(|key| key.name == "lr").unwrap();
+    form.set(Row::Key(lr), "log(1e-6,1e-3)");
+    answered(&mut snap, &view, &[]);
+    let shown = text(&snap, &mut view, 160, 45);
+    // Six runs confirm: 26 of 2m10.
+    for words in ["26 runs", "at worst", "goes on after epoch", "3 fresh seeds: 6 runs", "after 2h"]
+    {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
 }
 
 #[test]

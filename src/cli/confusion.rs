@@ -12,6 +12,7 @@ use super::verb::{self, Context, means_several, one};
 use crate::analysis::confusion::{Matrix, Normalise};
 use crate::analysis::metrics::{CountReport, ProbabilityReport};
 use crate::events::Split;
+use crate::spec::Task;
 use crate::store::{Confusion, Reader, Run};
 
 /// Show which classes a run takes for which
@@ -174,6 +175,16 @@ fn delta(
     Ok(exit::OK)
 }
 
+/// What `errors` has in the place of counts, of a task without classes.
+fn instead(task: Task) -> Option<&'static str> {
+    match task {
+        // A language model has its perplexity alone.
+        Task::Classify | Task::Tag | Task::Lm => None,
+        Task::Regress => Some("the largest residuals"),
+        Task::Multilabel => Some("labels missed and added"),
+    }
+}
+
 /// The pass that is asked for, or what there is instead.
 fn find(
     reader: &Reader,
@@ -188,6 +199,12 @@ fn find(
     let split = split.unwrap_or(Split::Test);
     if let Some(found) = reader.confusion(run.id, split, epoch)? {
         return Ok(found);
+    }
+    if let Some(what) = instead(run.spec.task) {
+        return Err(CliError::Usage(format!(
+            "{} learnt task={}, which takes no class for another; `tuneboard errors {}` lists {what}.",
+            run.id, run.spec.task, run.id
+        )));
     }
     let pass = epoch.map(|e| format!(" after epoch {e}")).unwrap_or_default();
     let there: Vec<String> = passes.iter().map(|(s, e)| format!("{s} {e}")).collect();

@@ -280,6 +280,8 @@ fn folds_of_every_task_are_trained_and_tested() {
         shell.ok(&["show", &sweep]);
     }
     shell.ok(&["confusion", "s3"]);
+    shell.refuses(&["confusion", "s1"], 2, "lists the largest residuals");
+    shell.refuses(&["confusion", "r5"], 2, "labels missed and added");
 }
 
 #[test]

@@ -107,7 +107,9 @@ pub fn read(
     let report = report(&runs, &varied, lower, |run| score(&plan, run));
     let confirmation =
         confirmation(reader, &runs, &report.axes, lower, |run| score(&plan, run), folder)?;
-    let has_ladder = plan.prune.is_some() || runs.len() <= MOST_CURVES;
+    // Folds are no rivals: rows are easy or hard.
+    let is_held_out = runs.iter().any(|run| are_folds(&run.spec));
+    let has_ladder = !is_held_out && (plan.prune.is_some() || runs.len() <= MOST_CURVES);
     let evaluated = if has_ladder { evaluated(reader, &plan, &runs)? } else { Evaluated::new() };
     let pruning = has_ladder.then(|| pruning(&plan, &runs, &evaluated));
     let default = RunSpec { task: Task::Classify, ..RunSpec::default() };

@@ -78,7 +78,7 @@ pub(super) fn table(comparison: &Comparison, context: &mut Context) -> Result<()
     context.out.table(&table)?;
     for (c, counts) in comparison.folds.iter().filter_map(|c| Some((c, c.discordant?))) {
         context.out.line(format!(
-            "Of their {} held-out rows only {} is right on {}, only {} on {}: McNemar p={:.4}, of these models alone.",
+            "Of {} held-out rows {} alone are right on {}, {} alone on {}: McNemar p={:.4}, of these models.",
             count(c.n as u64),
             ids(&c.a),
             count(counts.first_right),

@@ -149,8 +149,11 @@ impl Tags {
     pub fn at_temperature(&self, temperature: f64) -> Self {
         let tags = self.names.len().max(1);
         let word = |values: &[f32]| {
-            let sum: f64 = values.iter().map(|x| (f64::from(*x) / temperature).exp()).sum();
-            let of = |x: &f32| (f64::from(*x) / temperature - sum.ln()) as f32;
+            let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            // A low temperature would leave nothing of the sum.
+            let scaled = |x: &f32| f64::from(x - most) / temperature;
+            let sum: f64 = values.iter().map(|x| scaled(x).exp()).sum();
+            let of = |x: &f32| (scaled(x) - sum.ln()) as f32;
             values.iter().map(of).collect::<Vec<f32>>()
         };
         let row = |values: &Vec<f32>| values.chunks(tags).flat_map(word).collect();
@@ -183,5 +186,35 @@ mod tests {
             assert_eq!(short(x), want);
         }
         assert_eq!(short(f32::NEG_INFINITY), "-1000");
+    }
+
+    #[test]
+    fn words_are_rows_and_a_temperature_changes_no_tag() {
+        let text = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let ln = |p: &[f32]| p.iter().map(|p| p.ln()).collect::<Vec<f32>>();
+        let tags = Tags {
+            rows: vec![7, 3],
+            loss: vec![0.0; 2],
+            words: vec![text(&["New", "York"]), text(&["\u{200b}", "hm"])],
+            truth: vec![text(&["B", "O"]), text(&["O", "B"])],
+            predicted: vec![text(&["B", "B"]), text(&["O", "O"])],
+            names: text(&["O", "B"]),
+            log_p: vec![ln(&[0.25, 0.75, 0.4, 0.6]), [vec![f32::NAN; 2], ln(&[0.9, 0.1])].concat()],
+        };
+        let words = tags.by_word().unwrap();
+        assert_eq!(
+            (words.rows, words.labels, words.predicted),
+            (vec![7, 7, 3], vec![1, 0, 1], vec![1, 1, 0])
+        );
+        for (temperature, first) in
+            [(1.0, 0.75), (2.0, 0.75_f32.sqrt() / (0.75_f32.sqrt() + 0.5)), (1e-3, 1.0)]
+        {
+            let at = tags.at_temperature(temperature);
+            assert_eq!(at.predicted, tags.predicted, "{temperature}");
+            assert!((at.log_p[0][1].exp() - first).abs() < 1e-6, "{temperature}: {:?}", at.log_p);
+            assert!(at.log_p[1][0].is_nan() && at.loss[0].is_finite());
+        }
+        let none = Tags { names: Vec::new(), log_p: Vec::new(), ..tags };
+        assert_eq!(none.by_word(), None);
     }
 }

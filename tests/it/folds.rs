@@ -2,6 +2,8 @@
 
 #![cfg(feature = "train")]
 
+mod screen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -170,6 +170,7 @@ fn a_sweep_over_folds_is_one_row_a_setting_and_its_folds_one_matrix() {
     }
     let text = shell.ok(&["show", "s1"]);
     assert!(text.contains("Settings, best first, folds and seeds folded"), "{text}");
+    assert!(text.contains("`tuneboard compare s1` tests") && !text.contains("Pruning"), "{text}");
     assert!(text.contains("over 4 held-out folds") && text.contains(" +- "), "{text}");
     let best = shell.ok(&["confusion", "s1"]);
     assert!(best.contains("s1, the best of 2 settings, class_weights="), "{best}");

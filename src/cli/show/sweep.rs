@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::analysis::{Analysis, in_hours};
 use super::rungs;
+use crate::analysis::compare::MAX_RUNS;
 use crate::analysis::groups::Spread;
 use crate::analysis::sizes;
 use crate::analysis::sweeps::{self, Effect, Pooled, Setting, SweepFacts};
@@ -47,6 +48,11 @@ pub fn run(
     picture(&facts, context)?;
     effects(&facts, context)?;
     settings(&facts, &pooled(board, &facts, SHOWN), context)?;
+    if facts.are_folds() && (2..=MAX_RUNS).contains(&facts.report.settings.len()) {
+        let next =
+            format!("`tuneboard compare {id}` tests whether they differ by more than chance.");
+        context.out.line(next)?;
+    }
     runs(&facts, context)?;
     Ok(exit::OK)
 }

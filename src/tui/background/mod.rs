@@ -25,7 +25,7 @@ pub use form::{FormFacts, Twin};
 pub use known::Known;
 pub use scores::{Found, LabelLine, Other, ScoresAnswer, ScoresQuestion, TargetPoints, Two};
 #[cfg(test)]
-pub use scores::{found, other};
+pub use scores::{found, of_words, other};
 pub use start::Start;
 pub use sweep::{SweepFacts, SweepQuestion};
 pub use texts::{Filter, TextRow, Texts, TextsQuestion, export_texts};

@@ -158,7 +158,7 @@ pub fn other(pass: &Pass) -> Option<Other> {
 }
 
 /// Of tags: each word is a row.
-pub(super) fn of_words(pass: &Pass) -> Result<Found, String> {
+pub fn of_words(pass: &Pass) -> Result<Found, String> {
     let words = if let Pass::Tags(pass) = pass { pass.by_word() } else { None };
     words.map(|words| found(&words)).ok_or("Of this pass no probabilities are kept.".to_owned())
 }

@@ -7,9 +7,9 @@ use super::{both, press};
 use crate::analysis::mistakes::mistakes;
 use crate::dataset::predictions::{Numbers, Pass, Sets, Tags};
 use crate::spec::{Outcome, RunState, Task};
-use crate::tui::background::{Question, ScoresAnswer, TextRow, Texts, other};
+use crate::tui::background::{Question, ScoresAnswer, TextRow, Texts, of_words, other};
 use crate::tui::events;
-use crate::tui::fixtures::{opened, trained};
+use crate::tui::fixtures::{opened, text, trained};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
 
@@ -80,7 +80,10 @@ fn looking(task: Task, pass: &Pass) -> (Snapshot, View) {
 fn answer(snap: &mut Snapshot, view: &View, pass: &Pass) {
     match events::question(view, snap) {
         Some(Question::Scores(question)) => {
-            let found = Err("there are no classes.".to_owned());
+            let found = match pass {
+                Pass::Tags(_) => of_words(pass),
+                _ => Err("there are no classes.".to_owned()),
+            };
             let other = other(pass);
             snap.answers.scores = Some(Arc::new(ScoresAnswer { question, found, other }));
         }
@@ -117,6 +120,29 @@ fn predicted_against_true_numbers_and_the_largest_residuals() {
 #[test]
 fn a_line_for_each_label_and_what_was_missed_and_added() {
     pictures("multilabel", Task::Multilabel, &sets());
+}
+
+/// Each word is a row: how sure of its tag, and how rightly. Passes of older trainers have no probabilities.
+#[test]
+fn tags_say_how_sure_they_are() {
+    let Pass::Tags(older) = tags() else { panic!() };
+    let names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG"].map(str::to_owned).to_vec();
+    let word = |tag: &String| {
+        let p = |name: &String| if name == tag { 0.75_f32 } else { 0.05 };
+        names.iter().map(|name| p(name).ln()).collect::<Vec<f32>>()
+    };
+    let log_p = older.predicted.iter().map(|row| row.iter().flat_map(word).collect()).collect();
+    let sure = Pass::Tags(Tags { names: names.clone(), log_p, ..older.clone() });
+    let (mut snap, mut view) = looking(Task::Tag, &sure);
+    press(&mut view, &snap, "p");
+    answer(&mut snap, &view, &sure);
+    let shown = text(&snap, &mut view, 120, 40);
+    // Six of nine words have their tag, all with 0.75.
+    assert!(shown.contains("reliability") && shown.contains("ECE 0.0833"), "{shown}");
+    assert!(shown.contains("9 rows"), "{shown}");
+    answer(&mut snap, &view, &Pass::Tags(older));
+    let shown = text(&snap, &mut view, 120, 40);
+    assert!(shown.contains("no probabilities are kept"), "{shown}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::spec::RunId;
 use crate::spec::metrics::val;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Keymap, OPEN};
+use crate::tui::keys::{Action, Keymap, OPEN};
 use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Charts, View};
@@ -45,6 +45,11 @@ impl Screen for Compare {
                 "{count} runs are marked; the first {MAX_RUNS} are drawn, all count as seeds of their settings."
             ));
         }
+    }
+
+    /// One run is compared with nothing.
+    fn offers(&self, _: &Action, view: &View, _: &Snapshot) -> bool {
+        compared(view).len() > 1
     }
 
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {

@@ -206,7 +206,7 @@ fn metrics(compared: &Compared, best: bool, canvas: &Canvas) -> Vec<(String, Vec
                 Some(figures) if best => {
                     let words = figures.best.map_or_else(
                         || "–".to_owned(),
-                        |b| format!("{} @{:.0}", figures::metric(b.value), b.epoch),
+                        |b| format!("{} @{:.0}", figures::of(&row.name, b.value), b.epoch),
                     );
                     changed(words, figures.delta, figures.change, theme)
                 }
@@ -218,7 +218,7 @@ fn metrics(compared: &Compared, best: bool, canvas: &Canvas) -> Vec<(String, Vec
                         }
                         _ => ("", theme.text),
                     };
-                    (format!("{}{}", style.0, figures::metric(figures.last)), style.1)
+                    (format!("{}{}", style.0, figures::of(&row.name, figures.last)), style.1)
                 }
             };
             (row.name.clone(), row.figures.iter().map(cell).collect())

@@ -22,7 +22,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Keymap, OPEN};
+use crate::tui::keys::{Action, COMPARE, Keymap, OPEN};
 use crate::tui::screen::{About, Click, Screen, click_row};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Picture, View};
@@ -55,6 +55,11 @@ impl Screen for Sweep {
             view.sweep.sweep = Some(sweep);
             (view.sweep.cursor, view.sweep.axis) = (0, 0);
         }
+    }
+
+    /// Without a sweep nothing is done to it.
+    fn offers(&self, action: &Action, view: &View, _: &Snapshot) -> bool {
+        view.sweep.sweep.is_some() || *action == COMPARE
     }
 
     /// The first run of the setting under the cursor.

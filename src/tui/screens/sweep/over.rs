@@ -44,12 +44,13 @@ pub fn choices(view: &View, snap: &Snapshot) -> Vec<ListColumn> {
         best.into_iter().chain([ListColumn::Last(name.clone())])
     });
     let rest = KEYS.iter().map(|key| ListColumn::Key(key.name));
-    let all = varied.map(|key| ListColumn::Key(key.name)).chain([ListColumn::Time, score]);
+    let all = varied.map(|key| ListColumn::Key(key.name)).chain([ListColumn::Time, score.clone()]);
     let mut found: Vec<ListColumn> = Vec::new();
     for column in all.chain(figures).chain(rest) {
         let mut values = facts.runs.iter().filter_map(|run| value(run, &column));
         let first = values.next();
-        if !found.contains(&column) && values.any(|x| Some(x) != first) {
+        let differs = values.any(|x| Some(x) != first) || first.is_some() && column == score;
+        if !found.contains(&column) && differs {
             found.push(column);
         }
     }

@@ -4,6 +4,7 @@
 mod config;
 pub mod disk;
 mod header;
+mod held;
 mod model;
 mod paths;
 mod save;

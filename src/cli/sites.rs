@@ -3,6 +3,7 @@
 mod check;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::thread;
 
@@ -15,7 +16,8 @@ use super::table::{Cell, Table, Tone};
 use super::verb::{self, Context};
 use crate::board::{Board, Site, SiteKind};
 use crate::runner;
-use crate::store::{SiteInfo, SiteState, unreachable};
+use crate::spec::{Desired, RunId};
+use crate::store::{Run, SiteInfo, SiteState, unreachable};
 
 /// List the sites where runs go: this machine, SSH hosts, Slurm clusters
 #[derive(Debug, clap::Args)]
@@ -29,6 +31,7 @@ Examples:
   tuneboard sites --json | jq '.[] | select(.free > 0).name'
   tuneboard sites check box        connection, tools, disk, trainer, libtorch, GPUs, clock
   tuneboard sites install box      brings the trainer and its libtorch there
+  tuneboard sites hold box         no more runs start there; --drain clears it
   tuneboard sites fetch r12        checkpoints and predictions that were left there
   tuneboard run site=box model=minilm data=data/sms_spam.csv")]
 pub struct Args {
@@ -49,6 +52,19 @@ enum What {
         /// A site of config.toml
         name: String,
     },
+    /// Start no more runs there; those that are there go on
+    Hold {
+        /// A site of config.toml
+        name: String,
+        /// Runs that are there save, make room and are held, too
+        #[arg(long)]
+        drain: bool,
+    },
+    /// Let runs start there again
+    Release {
+        /// A site of config.toml
+        name: String,
+    },
     /// Fetch checkpoints and predictions of runs from their sites
     Fetch {
         /// Runs, or sweeps as s3
@@ -63,8 +79,39 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         None => list(context),
         Some(What::Check { name }) => check::run(&name, context),
         Some(What::Install { name }) => install(&name, context),
+        Some(What::Hold { name, drain }) => hold(&name, drain, context),
+        Some(What::Release { name }) => release(&name, context),
         Some(What::Fetch { ids }) => fetch(&ids, context),
     }
+}
+
+fn hold(name: &str, drain: bool, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let words = if board.hold_site(name, true)? { "is held" } else { "is held already" };
+    context
+        .out
+        .line(format!("{name} {words}; `tuneboard sites release {name}` lets runs start again."))?;
+    if drain && board.database().exists() {
+        let mut store = verb::store(&board)?;
+        let open = store.reader().open_runs(1)?;
+        let there = |run: &&Run| run.placement.as_ref().is_some_and(|at| at.site == name);
+        let goes_on = |run: &&Run| run.state.is_live() && run.desired == Desired::Run;
+        let ids: Vec<RunId> = open.iter().filter(there).filter(goes_on).map(|run| run.id).collect();
+        store.set_desired(&ids, Desired::Hold)?;
+        for id in ids {
+            context.out.line(format!(
+                "{id} saves, makes room and is held; `tuneboard resume {id}` lets it go on."
+            ))?;
+        }
+    }
+    Ok(exit::OK)
+}
+
+fn release(name: &str, context: &mut Context) -> Result<u8, CliError> {
+    let board = context.board()?;
+    let words = if board.hold_site(name, false)? { "takes runs again" } else { "is not held" };
+    context.out.line(format!("{name} {words}."))?;
+    Ok(exit::OK)
 }
 
 fn install(name: &str, context: &mut Context) -> Result<u8, CliError> {
@@ -122,13 +169,16 @@ fn list(context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
     let rows = rows(&board)?;
     if context.json {
-        let objects: Vec<_> = rows.iter().map(object).collect();
+        let held = board.held_sites();
+        let objects: Vec<_> = rows.iter().map(|row| object(row, &held)).collect();
         context.out.json(&objects)?;
         return Ok(exit::OK);
     }
+    let held = board.held_sites();
     let mut table = Table::new(&["site", "kind", "state", ">free", "~devices"]);
     for (site, info) in &rows {
         let state = match info.state {
+            SiteState::Up if held.contains(&info.name) => Cell::toned("up, held", Tone::Plain),
             SiteState::Up => Cell::toned("up", Tone::Good),
             SiteState::Unreachable => Cell::toned(unreachable(info.seen), Tone::Bad),
             SiteState::Unasked => Cell::toned("not asked yet", Tone::Faint),
@@ -178,7 +228,7 @@ fn rows(board: &Board) -> Result<Vec<(Site, SiteInfo)>, CliError> {
     Ok(board.sites().into_iter().map(row).collect())
 }
 
-fn object((site, info): &(Site, SiteInfo)) -> serde_json::Value {
+fn object((site, info): &(Site, SiteInfo), held: &BTreeSet<String>) -> serde_json::Value {
     let runs: Vec<_> =
         info.runs.iter().map(|(id, text)| json!({ "id": id.to_string(), "text": text })).collect();
     json!({
@@ -186,6 +236,7 @@ fn object((site, info): &(Site, SiteInfo)) -> serde_json::Value {
         "kind": site.kind.word(),
         "host": Some(&site.host).filter(|host| !host.is_empty()),
         "state": info.state.word(),
+        "held": held.contains(&info.name),
         "seen": info.seen.and_then(rfc3339),
         "why": Some(&info.why).filter(|why| !why.is_empty()),
         "devices": info.devices,

@@ -39,10 +39,11 @@ impl Runner<'_> {
             .map(|(name, site)| Offer {
                 site: name,
                 slots: site.slots.as_deref(),
-                open: site.info.state == SiteState::Up,
+                open: site.info.state == SiteState::Up && !self.held.contains(name),
             })
             .collect();
-        let local = Offer { site: LOCAL, slots: Some(&self.machine.slots), open: true };
+        let open = !self.held.contains(LOCAL);
+        let local = Offer { site: LOCAL, slots: Some(&self.machine.slots), open };
         offers.insert(rank.min(offers.len()), local);
         offers
     }

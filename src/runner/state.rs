@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Instant;
 
@@ -34,6 +34,8 @@ pub(super) struct Runner<'b> {
     pub searches: Searches,
     /// The database's version when the queue was last read; `None` = read it anew.
     pub seen: Option<i64>,
+    /// Sites where no run is to start.
+    pub held: BTreeSet<String>,
     /// True if slots or queue have changed since the last plan.
     pub replan: bool,
     /// True while the queue waits for room on the disk.
@@ -88,6 +90,7 @@ impl<'b> Runner<'b> {
             live: BTreeMap::new(),
             searches: Searches::default(),
             seen: None,
+            held: board.held_sites(),
             replan: true,
             waits: false,
             needed: None,

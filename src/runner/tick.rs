@@ -24,6 +24,9 @@ impl Runner<'_> {
 
     /// Reads desired states and queue, if anybody has written to the database since the last look.
     fn refresh(&mut self) -> Result<()> {
+        let held = self.board.held_sites();
+        self.replan |= held != self.held;
+        self.held = held;
         let version = self.store.reader().data_version()?;
         if self.seen == Some(version) {
             return Ok(());

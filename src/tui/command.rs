@@ -65,6 +65,8 @@ pub enum Command {
     SaveColumns(String, String),
     /// Add a sweep to `config.toml`.
     SaveSweep(String, Vec<(String, String)>),
+    /// Start no more runs at a site (true), or let them start again; these, which are there, are held.
+    HoldSite(String, bool, Vec<RunId>),
     /// Write a screen, drawn as SVG, under this name.
     Picture(String, String),
     /// Write the rows behind a list of texts.

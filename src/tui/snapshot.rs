@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub lost: Arc<BTreeSet<RunId>>,
     /// Devices, and the job slots of clusters.
     pub slots: Arc<Vec<SlotInfo>>,
+    /// Sites where no run is to start.
+    pub held: Arc<BTreeSet<String>>,
     /// The sites of the config, with what is known of those elsewhere.
     pub sites: Arc<Vec<SiteInfo>>,
     /// Starting, running and stopping runs.

@@ -19,7 +19,7 @@ use super::preview::Preview;
 use crate::board::{ALL_RUNS, Board, BoardError};
 use crate::order::{OrderError, amended};
 use crate::runner;
-use crate::spec::{RunId, SweepId};
+use crate::spec::{Desired, RunId, SweepId};
 use crate::store::{Reader, Store, StoreError};
 
 /// Why a change was not made.
@@ -117,6 +117,20 @@ fn carry_out(
                 Preview::None => "No preview.".to_owned(),
                 Preview::Below => "Preview below the table, where it is high enough.".to_owned(),
                 Preview::Beside => "Preview beside the table, where it is wide enough.".to_owned(),
+            })
+        }
+        Command::HoldSite(site, held, there) => {
+            let changed = board.hold_site(&site, held)?;
+            if !there.is_empty() {
+                opened(board, store)?.set_desired(&there, Desired::Hold)?;
+            }
+            Ok(match (held, there.len()) {
+                (true, 0) if !changed => format!("{site} is held already."),
+                (true, 0) => format!("{site} is held: no more runs start there."),
+                (true, n) => {
+                    format!("{site} is drained: {n} of its runs save, make room and are held.")
+                }
+                (false, _) => format!("{site} takes runs again."),
             })
         }
         Command::SaveColumns(view, columns) => {

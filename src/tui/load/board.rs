@@ -36,7 +36,7 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
 
 /// Reads what headers and the queue screen show; true if any of it differs.
 pub fn read(
-    reader: &Reader,
+    (reader, board): (&Reader, &Board),
     query: &Query,
     changed: bool,
     asked: bool,
@@ -45,6 +45,7 @@ pub fn read(
     let mut differs = false;
     // A runner that is killed changes nothing in the database: it has to be looked for.
     differs |= put(&mut snap.runner, runner_state(reader.runner()?.as_ref()));
+    differs |= put(&mut snap.held, Arc::new(board.held_sites()));
     let lost = match snap.runner {
         RunnerState::Alive => BTreeSet::new(),
         _ => runner::Doubts::read(reader)?.lost().clone(),

@@ -180,7 +180,8 @@ impl Loader<'_> {
             self.version = None;
             return Ok(());
         }
-        let mut differs = board::read(reader, &self.query, changed, asked, &mut self.snap)?;
+        let mut differs =
+            board::read((reader, self.board), &self.query, changed, asked, &mut self.snap)?;
         differs |= self.detail.read(reader, self.board, &self.query, changed, &mut self.snap)?;
         differs |= self.wall.read(reader, &self.query, changed, &mut self.snap)?;
         if differs && asked {

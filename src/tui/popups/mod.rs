@@ -9,6 +9,7 @@ mod lists;
 mod palette;
 mod pick;
 mod prompt;
+mod sites;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
@@ -31,6 +32,7 @@ pub fn press(key: KeyEvent, view: &mut View, snap: &Snapshot, keymap: &Keymap) -
         Popup::Sort(at) => lists::press_sort(key, at, view, snap),
         Popup::Group(at) => lists::press_group(key, at, view, snap),
         Popup::Over(upright, at) => lists::press_over(key, (upright, at), view, snap),
+        Popup::Sites(at) => return sites::press(key, at, view, snap),
         Popup::Views(at) => lists::press_views(key, at, view),
         Popup::Columns(popup) => return columns::press(key, popup, view, snap),
         Popup::Pick(pick) => return pick::press(key, pick, view, snap),
@@ -49,7 +51,8 @@ pub fn choose(at: usize, view: &mut View, snap: &Snapshot, keymap: &Keymap) -> O
             | Popup::Palette(_, row)
             | Popup::Group(row)
             | Popup::Views(row)
-            | Popup::Over(_, row),
+            | Popup::Over(_, row)
+            | Popup::Sites(row),
         ) => {
             *row = at;
         }
@@ -115,6 +118,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keyma
         Some(Popup::Sort(at)) => lists::sort(canvas, area, *at, snap, view),
         Some(Popup::Group(at)) => lists::group(canvas, area, *at, snap, view),
         Some(Popup::Over(upright, at)) => lists::axis(canvas, area, (*upright, *at), snap, view),
+        Some(Popup::Sites(at)) => sites::draw(canvas, area, *at, snap),
         Some(Popup::Views(at)) => lists::views(canvas, area, *at, view),
         Some(Popup::Confirm(question, _)) => confirm::draw(canvas, area, question),
         Some(Popup::Prompt(prompt, line)) => prompt::draw(canvas, area, prompt, line),

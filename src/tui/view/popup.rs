@@ -25,6 +25,8 @@ pub enum Popup {
     Columns(ColumnsPopup),
     /// The axes of a scatter plot: whether it is the upright one, and the row.
     Over(bool, usize),
+    /// The sites; the row.
+    Sites(usize),
     /// Saved queries; the row.
     Views(usize),
     /// A question and what a yes does.

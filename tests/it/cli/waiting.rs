@@ -54,6 +54,30 @@ fn the_dashboard_as_lines_tells_each_change_once() {
 }
 
 #[test]
+fn a_site_that_is_held_starts_nothing_and_is_drained() {
+    let shell = Shell::board();
+    let state = |id: &str| shell.json(&["show", id])["state"].as_str().unwrap().to_owned();
+    let held = || shell.json(&["sites"])[0]["held"].as_bool().unwrap();
+    shell.ok(&["run", "model=fake epoch_ms=20", RUN[2], "epochs=200"]);
+    until("r1 trains", || state("r1") == "running");
+    assert!(!held());
+    let told = shell.ok(&["sites", "hold", "local", "--drain"]);
+    assert!(told.contains("r1 saves, makes room and is held"), "{told}");
+    assert!(held() && shell.ok(&["sites"]).contains("up, held"));
+    until("r1 waits", || state("r1") == "queued");
+    // What is queued there waits, whatever is free.
+    shell.ok(&["resume", "r1"]);
+    shell.ok(&["run", "model=fake epoch_ms=20", RUN[2], "epochs=1"]);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert_eq!([state("r1"), state("r2")], ["queued", "queued"]);
+    assert_eq!(shell.ok(&["sites", "release", "local"]), "local takes runs again.\n");
+    until("r1 goes on", || state("r1") != "queued");
+    shell.ok(&["stop", "r1"]);
+    until("r2 is done", || shell.json(&["show", "r2"])["outcome"] == "done");
+    shell.refuses(&["sites", "hold", "moon"], 2, "moon");
+}
+
+#[test]
 fn the_queue_is_in_the_order_that_its_user_wants() {
     let shell = Shell::board();
     shell.write("config.toml", "[sites.local]\nslots = 1\nthreads = 1\n");

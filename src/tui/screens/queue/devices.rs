@@ -112,7 +112,8 @@ fn of(used: u64, total: u64) -> String {
 fn on_it(canvas: &mut Canvas, area: Rect, slot: &SlotInfo, snap: &Snapshot) {
     let theme = canvas.theme;
     let Some(id) = slot.run else {
-        canvas.put(area.x, area.y, area.width, "free", theme.faint);
+        let words = if snap.held.contains(&slot.site) { "held" } else { "free" };
+        canvas.put(area.x, area.y, area.width, words, theme.faint);
         return;
     };
     let at = canvas.put(area.x, area.y, area.width, &format!("{id} "), theme.accent);

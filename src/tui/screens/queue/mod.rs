@@ -14,13 +14,13 @@ use crate::store::Move;
 use crate::tui::allowed;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::command::{Command, Effect};
-use crate::tui::keys::Does::{Act, Go, ToRuns};
+use crate::tui::keys::Does::{Act, Go, Set, ToRuns};
 use crate::tui::keys::{Action, Keymap, OF_RUNS, OPEN, actions};
 use crate::tui::preview::Preview;
 use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{ScreenId, View};
+use crate::tui::view::{Popup, ScreenId, View};
 
 /// Queue and devices.
 pub struct Queue;
@@ -30,7 +30,7 @@ static ABOUT: About = About {
     title: "Queue",
     tab: Some(&GO),
     under: ScreenId::QUEUE,
-    keys: &[&[&OPEN, &MOVE_UP, &MOVE_DOWN, &MOVE_FIRST, &WALL], OF_RUNS],
+    keys: &[&[&OPEN, &MOVE_UP, &MOVE_DOWN, &MOVE_FIRST, &SITES, &WALL], OF_RUNS],
 };
 
 actions! {
@@ -40,6 +40,8 @@ actions! {
         ToRuns(|ids, _, _| Some(Effect::Do(Command::Move(ids, Move::Down)))), if allowed::wait;
     MOVE_FIRST "queue-first" "T", "to the top", "Start it before all others that wait",
         ToRuns(|ids, _, _| Some(Effect::Do(Command::Move(ids, Move::First)))), if allowed::wait;
+    SITES "sites" "S", "sites", "Hold a site, so that no more runs start there, or drain it",
+        Set(|view, _| view.popup = Some(Popup::Sites(0)));
     WALL "wall" "z", "", "The curves of the running runs below the list, beside it, or not at all",
         Act(|view, _| Some(preview::next(view)));
     GO "go-queue" "4", "", "Queue and devices", Go(ScreenId::QUEUE);

@@ -27,6 +27,9 @@ pub fn why(run: &Run, snap: &Snapshot) -> Option<String> {
     if let Some(known) = away.first().filter(|_| is_away && run.spec.site != "any") {
         return Some(format!("{} is unreachable", known.name));
     }
+    if run.spec.site != "any" && snap.held.contains(&run.spec.site) {
+        return Some(format!("{} is held; S lets it go on", run.spec.site));
+    }
     let slots = || {
         let mine = || snap.slots.iter().filter(|slot| goes(&slot.site));
         // Where there is a GPU, only who asks for the CPU goes there.

@@ -96,3 +96,21 @@ fn the_queue_says_why_a_run_waits_and_when_nobody_knows_its_start() {
     snap.runner = crate::tui::snapshot::RunnerState::Absent;
     assert!(bottom(&snap, &mut view, 21).contains("no runner; r starts one"));
 }
+
+#[test]
+fn a_site_is_held_and_drained_from_the_queue() {
+    let mut snap = six();
+    let mut view = View { screen: ScreenId::QUEUE, ..large() };
+    press(&mut view, &snap, "S");
+    insta::assert_snapshot!("sites_80", text(&snap, &mut view, 80, 24));
+    let command = |effect: Option<Effect>| match effect {
+        Some(Effect::Do(Command::HoldSite(site, held, there))) => (site, held, there.len()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(command(press(&mut view, &snap, "enter")), ("local".to_owned(), true, 0));
+    assert_eq!(command(press(&mut view, &snap, "S d")), ("local".to_owned(), true, 6));
+    snap.held = Arc::new(["local".to_owned()].into());
+    assert_eq!(command(press(&mut view, &snap, "S enter")), ("local".to_owned(), false, 0));
+    view.queue_at = Some(RunId(21));
+    assert!(text(&snap, &mut view, 160, 45).contains("r21: local is held; S lets it go on"));
+}

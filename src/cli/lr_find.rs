@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -41,9 +41,27 @@ pub struct Args {
     /// Steps
     #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(20..=10_000))]
     steps: u32,
-    /// Write the curve as a picture, .svg or .png
+    /// Write the curve as a picture, .svg or .png, or what --json says as .json
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// What `--out` writes.
+enum Out {
+    Picture(Picture),
+    Json,
+}
+
+impl Out {
+    fn of(path: &Path) -> Result<Self, CliError> {
+        match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
+            "json" => Ok(Self::Json),
+            ending => Picture::of(ending).map(Self::Picture).ok_or_else(|| {
+                let name = path.display();
+                CliError::Usage(format!("--out {name} must end with .svg, .png or .json."))
+            }),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,32 +77,34 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         let why = "--from must be above 0 and below --to, and --to at most 100.";
         return Err(CliError::Usage(why.into()));
     }
-    let picture = args.out.as_deref().map(|path| {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let name = path.display();
-        Picture::of(ending)
-            .map(|picture| (picture, path.to_path_buf()))
-            .ok_or_else(|| CliError::Usage(format!("--out {name} must end with .svg or .png.")))
-    });
-    let picture = picture.transpose()?;
+    let out = args.out.as_deref().map(|path| Out::of(path).map(|out| (out, path))).transpose()?;
     let spec = spec(&args.pairs, &board)?;
     for sentence in check_inputs(&board, [&spec])? {
         context.out.aside(sentence)?;
     }
+    context.out.aside(format!("Training for {} steps at most ...", args.steps))?;
     let points = walk(&board, &spec, &args)?;
     let found = suggest(&points);
-    if let Some((picture, path)) = picture {
+    let object = json!({
+        "points": points.iter().map(|(rate, loss)| [*rate, *loss]).collect::<Vec<_>>(),
+        "suggestion": found,
+        "rule": Suggestion::RULE,
+    });
+    if let Some((out, path)) = out {
         let title = format!("{}: learning-rate range test", name_of(&spec));
-        let svg = range_picture(&title, &points, found.as_ref()).map_err(CliError::Usage)?;
-        let bytes = picture.bytes(svg).map_err(CliError::Internal)?;
-        export::keep(&bytes, &path).map_err(CliError::Place)?;
+        let bytes = match out {
+            Out::Json => object.to_string().into_bytes(),
+            Out::Picture(picture) => {
+                let svg =
+                    range_picture(&title, &points, found.as_ref()).map_err(CliError::Usage)?;
+                picture.bytes(svg).map_err(CliError::Internal)?
+            }
+        };
+        export::keep(&bytes, path).map_err(CliError::Place)?;
         context.out.aside(format!("The curve -> {}", path.display()))?;
     }
     if context.json {
-        let points: Vec<[f64; 2]> = points.iter().map(|(rate, loss)| [*rate, *loss]).collect();
-        context.out.json(&json!({
-            "points": points, "suggestion": found, "rule": Suggestion::RULE,
-        }))?;
+        context.out.json(&object)?;
         return Ok(exit::OK);
     }
     show(&points, found.as_ref(), context)?;

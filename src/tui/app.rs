@@ -1,5 +1,6 @@
 //! The dashboard's loop: one message at a time changes the state; the screen follows.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -249,7 +250,10 @@ impl App {
             }
             Some(Effect::Picture) => self.picture(),
             Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,
-            Some(Effect::Verb(words, waits)) => self.verb(&words, waits, tty)?,
+            Some(Effect::Verb(words, waits)) => {
+                self.verb(&words, waits, tty)?;
+            }
+            Some(Effect::FindRate(pairs)) => self.find_rate(pairs, tty)?,
             Some(Effect::Suspend) if terminal::can_suspend() => terminal::ask_to_suspend(),
             Some(Effect::Suspend) => {
                 self.view.refuse("There is no shell to go back to.");
@@ -291,8 +295,23 @@ impl App {
         Ok(())
     }
 
-    /// Leaves the terminal to a verb of the command line.
-    fn verb(&mut self, words: &[String], waits: bool, tty: &mut Tty) -> Result<(), TuiError> {
+    /// Tests learning rates in the terminal, and takes the bounds that come of it into the form.
+    fn find_rate(&mut self, pairs: Vec<String>, tty: &mut Tty) -> Result<(), TuiError> {
+        let out = self.root.join("runs").join(format!(".rates-{}.json", std::process::id()));
+        let mut words = vec!["lr-find".to_owned()];
+        words.extend(pairs);
+        words.extend(["--out".to_owned(), out.display().to_string()]);
+        let is_well = self.verb(&words, true, tty)?;
+        let found = fs::read_to_string(&out);
+        let _ = fs::remove_file(&out);
+        if let (true, Ok(found)) = (is_well, found) {
+            screens::launch::rates_found(&mut self.view, &found);
+        }
+        Ok(())
+    }
+
+    /// Leaves the terminal to a verb of the command line; true if it ended well.
+    fn verb(&mut self, words: &[String], waits: bool, tty: &mut Tty) -> Result<bool, TuiError> {
         self.gate.close();
         terminal::restore();
         let done = runner::verb(&self.root, words, waits);
@@ -302,7 +321,7 @@ impl App {
         self.view.area = tty.area();
         self.view.runs.begun += 1;
         self.view.runs.step = None;
-        match done {
+        match &done {
             Ok(true) => {}
             Ok(false) => {
                 let text = format!("`tuneboard {}` did not end well.", words.join(" "));
@@ -310,7 +329,7 @@ impl App {
             }
             Err(error) => self.view.refuse(error.to_string()),
         }
-        Ok(())
+        Ok(matches!(done, Ok(true)))
     }
 
     fn ask(&mut self) {

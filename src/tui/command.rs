@@ -24,6 +24,8 @@ pub enum Effect {
     Suspend,
     /// Do a verb of the command line in the terminal; true if its words are to be read before the dashboard is back.
     Verb(Vec<String>, bool),
+    /// Look for a learning rate with these pairs of a run, and put its bounds into the form.
+    FindRate(Vec<String>),
     /// Edit a run's note in the user's editor, beginning with this text.
     Editor(RunId, String),
 }

@@ -273,7 +273,7 @@ fn sweep_row(name: &str) -> Option<Row> {
 }
 
 /// A key's value as it would be typed: a comma of its own is no list.
-fn text(key: &Key, spec: &RunSpec) -> String {
+pub fn text(key: &Key, spec: &RunSpec) -> String {
     let value = (key.get)(spec);
     match key.kind {
         ValueKind::Text | ValueKind::Path => value.replace(',', "\\,"),

@@ -30,6 +30,6 @@ fn a_range_test_shows_its_curve_and_leaves_nothing_behind() {
 
     shell.refuses(&[&words[..], &["lr=1e-5,2e-5"]].concat(), 2, "takes one value here");
     shell.refuses(&[&words[..], &["--from", "1", "--to", "0.1"]].concat(), 2, "below --to");
-    shell.refuses(&[&words[..], &["--out", "rates.gif"]].concat(), 2, ".svg or .png");
+    shell.refuses(&[&words[..], &["--out", "rates.gif"]].concat(), 2, ".svg, .png or .json");
     shell.refuses(&["lr-find", "model=majority", "data=data/mail.csv"], 2, "has no learning rate");
 }

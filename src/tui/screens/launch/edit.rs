@@ -1,7 +1,9 @@
+use serde_json::Value;
+
 use crate::spec::keys::{KEYS, ValueKind};
 use crate::tui::background::Which;
 use crate::tui::command::{Command, Effect, Order};
-use crate::tui::form::{Row, round};
+use crate::tui::form::{Row, round, text};
 use crate::tui::line::Line;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Pick, Popup, Prompt, View};
@@ -73,6 +75,35 @@ pub fn step(view: &mut View, snap: &Snapshot, up: bool) {
 pub fn reset(view: &mut View) {
     if let Some(form) = &mut view.form {
         form.reset(form.row());
+    }
+}
+
+/// Asks for a test of learning rates with what the form says of its first run.
+pub fn find_rate(view: &mut View, snap: &Snapshot) -> Option<Effect> {
+    let sweep = view.form.as_ref()?.check(None).sweep;
+    let Some(spec) = sweep.and_then(|sweep| sweep.specs().next()?.ok()) else {
+        view.refuse("The form has a key that is wrong; a test needs a run.");
+        return None;
+    };
+    let of_run = KEYS.iter().filter(|key| key.name != "lr");
+    let differs = of_run.filter(|key| (key.get)(&spec) != (key.get)(&snap.defaults));
+    Some(Effect::FindRate(
+        differs.map(|key| format!("{}={}", key.name, text(key, &spec))).collect(),
+    ))
+}
+
+/// What `lr-find` wrote: its bounds become the range of `lr`.
+pub fn rates_found(view: &mut View, json: &str) {
+    let found: Value = serde_json::from_str(json).unwrap_or_default();
+    let bound = |at: usize| found["suggestion"]["bounds"][at].as_f64().filter(|x| *x > 0.0);
+    let lr = KEYS.iter().position(|key| key.name == "lr").map(Row::Key);
+    let (Some(form), Some(row)) = (&mut view.form, lr) else { return };
+    match (bound(0), bound(1)) {
+        (Some(low), Some(high)) => {
+            form.set(row, &format!("log({low:.0e},{high:.0e})"));
+            form.cursor = form.rows().iter().position(|r| *r == row).unwrap_or(form.cursor);
+        }
+        _ => view.refuse("The loss did not fall at any rate; lr stays as it was."),
     }
 }
 

@@ -10,7 +10,7 @@ pub static ABOUT: About = About {
     title: "Launch",
     tab: Some(&GO),
     under: ScreenId::LAUNCH,
-    keys: &[&[&EDIT, &LESS, &MORE, &RESET, &UNFOLD, &LAUNCH, &SAVE_SWEEP]],
+    keys: &[&[&EDIT, &LESS, &MORE, &RESET, &UNFOLD, &LAUNCH, &SAVE_SWEEP, &FIND_RATE]],
 };
 
 actions! {
@@ -26,5 +26,7 @@ actions! {
     LAUNCH "launch" "L ctrl-g", "launch", "Queue the runs; a runner starts them", Act(edit::launch);
     SAVE_SWEEP "save-sweep" "w", "save", "Save as [sweeps.NAME] in config.toml",
         Set(|view, _| edit::save(view));
+    FIND_RATE "find-rate" "f", "find lr", "Look for a learning rate: a test of some steps, whose bounds the form takes",
+        Act(edit::find_rate);
     GO "go-launch" "5", "", "The launch form, as it was left", Go(ScreenId::LAUNCH);
 }

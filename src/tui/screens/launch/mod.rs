@@ -30,6 +30,7 @@ use crate::tui::screen::{About, Click, Screen, click_row, moved};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::View;
 
+pub use edit::rates_found;
 pub use keys::LAUNCH;
 
 /// The launch form.

@@ -115,6 +115,23 @@ fn rates_of_groups_are_drawn_before_anything_runs() {
 }
 
 #[test]
+fn a_learning_rate_is_looked_for_and_its_bounds_are_taken() {
+    let (snap, mut view) = cloned();
+    let effect = press(&mut view, &snap, "f");
+    let Some(Effect::FindRate(pairs)) = effect else { panic!("{effect:?}") };
+    assert!(pairs.contains(&"model=minilm".to_owned()), "{pairs:?}");
+    assert!(pairs.iter().all(|pair| !pair.starts_with("lr=")), "{pairs:?}");
+    crate::tui::screens::launch::rates_found(
+        &mut view,
+        r#"{"suggestion":{"rate":1e-4,"lowest":3e-4,"bounds":[1e-5,3e-4]}}"#,
+    );
+    let form = view.form.as_ref().unwrap();
+    assert_eq!(form.text(form.row()), "log(1e-5,3e-4)");
+    crate::tui::screens::launch::rates_found(&mut view, r#"{"suggestion":null}"#);
+    assert!(view.notice.as_ref().unwrap().text.contains("lr stays as it was"));
+}
+
+#[test]
 fn a_search_says_when_runs_are_judged_and_what_it_takes_at_worst() {
     let (mut snap, mut view) = cloned();
     let form = view.form.as_mut().unwrap();

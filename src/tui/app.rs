@@ -1,6 +1,7 @@
 //! The dashboard's loop: one message at a time changes the state; the screen follows.
 
-use std::fs;
+mod away;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -15,7 +16,7 @@ use signal_hook::low_level::emulate_default_handler;
 
 use super::background::{self, Question};
 use super::canvas::{Canvas, Target, to_ascii};
-use super::command::{Command, Effect, Notice};
+use super::command::{Command, Effect};
 use super::draw::draw;
 use super::error::TuiError;
 use super::events;
@@ -32,8 +33,6 @@ use super::verbs::Verb;
 use super::view::View;
 use super::{effects, picture, screens};
 use crate::board::Board;
-use crate::runner;
-use crate::spec::RunId;
 
 /// Frames for live data are at least this far apart; keys are answered at once.
 const FRAME: Duration = Duration::from_millis(100);
@@ -271,65 +270,6 @@ impl App {
         draw(&mut Canvas::new(&mut buf, &theme), &self.snap, &self.view, &self.keymap);
         let name = format!("{}-{}", self.view.screen.0, Local::now().format("%Y-%m-%d-%H%M%S"));
         let _ = self.commands.send(Command::Picture(name, picture::svg(&buf, theme.light)));
-    }
-
-    /// Leaves the terminal to the user's editor, and writes the note that comes of it.
-    fn edit(&mut self, id: RunId, text: &str, tty: &mut Tty) -> Result<(), TuiError> {
-        self.gate.close();
-        terminal::restore();
-        let edited = runner::edit(text, &format!("{id}.md"));
-        let back = tty.enter_again();
-        self.gate.open();
-        back.map_err(TuiError::Terminal)?;
-        self.view.area = tty.area();
-        match edited {
-            Ok(Some(note)) if note.trim_end() != text.trim_end() => {
-                let _ = self.commands.send(Command::Note(id, note.trim_end().to_owned()));
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                self.view.refuse("The editor did not end well; the note stays as it was.");
-            }
-            Err(error) => self.view.refuse(error.to_string()),
-        }
-        Ok(())
-    }
-
-    /// Tests learning rates in the terminal, and takes the bounds that come of it into the form.
-    fn find_rate(&mut self, pairs: Vec<String>, tty: &mut Tty) -> Result<(), TuiError> {
-        let out = self.root.join("runs").join(format!(".rates-{}.json", std::process::id()));
-        let mut words = vec!["lr-find".to_owned()];
-        words.extend(pairs);
-        words.extend(["--out".to_owned(), out.display().to_string()]);
-        let is_well = self.verb(&words, true, tty)?;
-        let found = fs::read_to_string(&out);
-        let _ = fs::remove_file(&out);
-        if let (true, Ok(found)) = (is_well, found) {
-            screens::launch::rates_found(&mut self.view, &found);
-        }
-        Ok(())
-    }
-
-    /// Leaves the terminal to a verb of the command line; true if it ended well.
-    fn verb(&mut self, words: &[String], waits: bool, tty: &mut Tty) -> Result<bool, TuiError> {
-        self.gate.close();
-        terminal::restore();
-        let done = runner::verb(&self.root, words, waits);
-        let back = tty.enter_again();
-        self.gate.open();
-        back.map_err(TuiError::Terminal)?;
-        self.view.area = tty.area();
-        self.view.runs.begun += 1;
-        self.view.runs.step = None;
-        match &done {
-            Ok(true) => {}
-            Ok(false) => {
-                let text = format!("`tuneboard {}` did not end well.", words.join(" "));
-                self.view.notice = Some(Notice::bad(text));
-            }
-            Err(error) => self.view.refuse(error.to_string()),
-        }
-        Ok(matches!(done, Ok(true)))
     }
 
     fn ask(&mut self) {

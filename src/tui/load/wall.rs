@@ -10,7 +10,7 @@ use crate::tui::snapshot::{Detail, Snapshot};
 /// Live runs whose curves are brought.
 const MOST: usize = 16;
 /// Their curves are read at most this often: a wall is looked at, not read.
-const EVERY: Duration = Duration::from_millis(500);
+const EVERY: Duration = Duration::from_secs(1);
 /// The curves of each.
 const DRAWN: [&str; 3] = [train::STEP_LOSS, train::LOSS, val::LOSS];
 

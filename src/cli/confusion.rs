@@ -1,3 +1,4 @@
+mod entities;
 mod subject;
 
 use clap::builder::PossibleValuesParser;
@@ -116,6 +117,7 @@ fn show(subject: &Subject, by: Normalise, context: &mut Context) -> Result<u8, C
             "epoch": is_one.then_some(confusion.epoch),
             "runs": subject.runs.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "accuracy_over_runs": (!is_one).then_some(subject.accuracy),
+            "entities": subject.entities,
             "classes": whole.classes(),
             "figures": CountReport::of(&whole),
             "probabilities": scores,
@@ -123,6 +125,10 @@ fn show(subject: &Subject, by: Normalise, context: &mut Context) -> Result<u8, C
         return Ok(exit::OK);
     }
     context.out.line(format!("{}; rows are true, columns predicted", subject.heading))?;
+    if let Some(found) = &subject.entities {
+        entities::show(found, context)?;
+        context.out.line("\nTags, word by word")?;
+    }
     let with_shares = (by != Normalise::None).then_some(shares);
     for table in matrix(confusion, with_shares.as_deref(), context.out.width()) {
         context.out.line("")?;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Averages;
 use super::multilabel::{LabelCounts, weighted_mean};
+use crate::dataset::predictions::Tags;
 
 /// The type of a tag that names none, as seqeval calls it.
 const UNTYPED: &str = "_";
@@ -187,6 +188,92 @@ impl EntityScores {
     }
 }
 
+/// Which types of entities are taken for which. An entity of the truth meets the predicted one with the same words,
+/// whatever its type; where there is none, one that shares a word and that no other meets. The categories are those of
+/// MUC-5 (Chinchor & Sundheim 1993): what meets is correct, of another type, or of other bounds; the rest was missed, or
+/// is spurious.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EntityConfusion {
+    /// Types that occur, sorted.
+    pub types: Vec<String>,
+    /// `[true type][predicted type]`, of entities that meet.
+    pub counts: Vec<Vec<u64>>,
+    /// Of each type, those that meet their own type in other bounds; they are in `counts`, too.
+    pub bounds: Vec<u64>,
+    /// Of each type, those that nothing meets.
+    pub missed: Vec<u64>,
+    /// Of each type, predicted ones that meet nothing.
+    pub spurious: Vec<u64>,
+}
+
+impl EntityConfusion {
+    /// Of passes of taggers, all together.
+    pub fn of_passes<'a>(passes: impl IntoIterator<Item = &'a Tags>) -> Self {
+        let words = |row: &'a [String]| row.iter().map(String::as_str).collect();
+        let (mut truth, mut predicted) = (Vec::new(), Vec::new());
+        for pass in passes {
+            truth.extend(pass.truth.iter().map(|row| words(row)));
+            predicted.extend(pass.predicted.iter().map(|row| words(row)));
+        }
+        Self::of(&truth, &predicted, Tagging::Lenient)
+    }
+
+    /// Of texts, each a tag per word.
+    pub fn of(truth: &[Vec<&str>], predicted: &[Vec<&str>], tagging: Tagging) -> Self {
+        let texts = truth.iter().zip(predicted);
+        let texts: Vec<[Vec<Entity<'_>>; 2]> =
+            texts.map(|(a, b)| [tagging.entities(a), tagging.entities(b)]).collect();
+        let types: BTreeSet<&str> = texts.iter().flatten().flatten().map(|e| e.kind).collect();
+        let n = types.len();
+        let place = |kind: &str| types.iter().position(|known| *known == kind).unwrap_or(0);
+        let mut found = Self {
+            types: types.iter().map(|kind| (*kind).to_owned()).collect(),
+            counts: vec![vec![0; n]; n],
+            bounds: vec![0; n],
+            missed: vec![0; n],
+            spurious: vec![0; n],
+        };
+        let add = |column: Option<&mut u64>| column.into_iter().for_each(|count| *count += 1);
+        for [truth, told] in &texts {
+            let mut free: Vec<bool> = vec![true; told.len()];
+            let mut left = Vec::new();
+            for entity in truth {
+                let same =
+                    |other: &Entity<'_>| (other.first, other.last) == (entity.first, entity.last);
+                match told.iter().position(same) {
+                    Some(at) => {
+                        free[at] = false;
+                        let row = found.counts.get_mut(place(entity.kind));
+                        add(row.and_then(|row| row.get_mut(place(told[at].kind))));
+                    }
+                    None => left.push(entity),
+                }
+            }
+            for entity in left {
+                let kind = place(entity.kind);
+                let meets = |(at, other): &(usize, &Entity<'_>)| {
+                    free[*at] && other.first <= entity.last && entity.first <= other.last
+                };
+                match told.iter().enumerate().find(meets) {
+                    Some((at, other)) => {
+                        free[at] = false;
+                        if other.kind == entity.kind {
+                            add(found.bounds.get_mut(kind));
+                        }
+                        let row = found.counts.get_mut(kind);
+                        add(row.and_then(|row| row.get_mut(place(other.kind))));
+                    }
+                    None => add(found.missed.get_mut(kind)),
+                }
+            }
+            for (other, _) in told.iter().zip(&free).filter(|(_, is_free)| **is_free) {
+                add(found.spurious.get_mut(place(other.kind)));
+            }
+        }
+        found
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +281,36 @@ mod tests {
     fn found(tagging: Tagging, tags: &str) -> Vec<(&str, usize, usize)> {
         let tags: Vec<&str> = tags.split(' ').collect();
         tagging.entities(&tags).iter().map(|e| (e.kind, e.first, e.last)).collect()
+    }
+
+    #[test]
+    fn entities_meet_by_their_words_and_the_rest_is_missed_or_spurious() {
+        let tags = |text: &'static str| text.split(' ').collect::<Vec<&str>>();
+        let truth = [tags("B-PER I-PER O B-LOC O B-ORG O"), tags("B-LOC O")];
+        // Right; another type of the same words; other bounds of the same type; nothing, and something from nothing.
+        let told = [tags("B-PER I-PER O B-ORG O B-ORG I-ORG"), tags("O B-PER")];
+        let found = EntityConfusion::of(&truth, &told, Tagging::Lenient);
+        assert_eq!(found.types, ["LOC", "ORG", "PER"]);
+        assert_eq!(found.counts, [[0, 1, 0], [0, 1, 0], [0, 0, 1]]);
+        assert_eq!((found.bounds, found.missed), (vec![0, 1, 0], vec![1, 0, 0]));
+        assert_eq!(found.spurious, [0, 0, 1]);
+        assert_eq!(EntityConfusion::of(&[], &[], Tagging::Lenient), EntityConfusion::default());
+    }
+
+    #[test]
+    fn every_entity_is_counted_once() {
+        const TAGS: [&str; 5] = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
+        let text = |salt: usize| -> Vec<&str> {
+            (0..40).map(|i| TAGS[(i * i * 7 + i * salt + salt / 3) % TAGS.len()]).collect()
+        };
+        for salt in 1..60 {
+            let (truth, told) = ([text(salt)], [text(salt + 2)]);
+            let found = EntityConfusion::of(&truth, &told, Tagging::Lenient);
+            let met: u64 = found.counts.iter().flatten().sum();
+            let all = |tags: &[Vec<&str>]| Tagging::Lenient.entities(&tags[0]).len() as u64;
+            assert_eq!(met + found.missed.iter().sum::<u64>(), all(&truth), "{found:?}");
+            assert_eq!(met + found.spurious.iter().sum::<u64>(), all(&told), "{found:?}");
+        }
     }
 
     /// Values of seqeval 1.2.2, mode `strict` with the scheme IOBES.

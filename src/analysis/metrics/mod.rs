@@ -34,7 +34,7 @@ pub use agreement::{balanced_accuracy, cohen_kappa, matthews};
 pub use averages::{Average, Averages, macro_f1};
 pub use calibrated::{Sureness, at_temperature, sureness, temperature_of, threshold_at};
 pub use calibration::{BINS, Bin, Calibration};
-pub use entities::{Entity, EntityScores, Tagging};
+pub use entities::{Entity, EntityConfusion, EntityScores, Tagging};
 pub use mcnemar::{Discordant, mcnemar_exact};
 pub use multiclass::{one_vs_one, one_vs_rest, weighted_one_vs_rest};
 pub use multilabel::{

@@ -1,6 +1,8 @@
 //! Whose confusion counts are shown: those of one pass of a run, or of all runs of a setting together.
 
+use super::entities;
 use crate::analysis::groups::{Spread, are_folds};
+use crate::analysis::metrics::EntityConfusion;
 use crate::analysis::sweeps;
 use crate::analysis::together::{added, one_setting};
 use crate::board::Board;
@@ -22,6 +24,8 @@ pub struct Subject {
     pub confusion: Confusion,
     /// Their predictions; kept for a while only.
     pub predictions: Result<Predictions, CliError>,
+    /// What taggers take for what, where their predictions are kept.
+    pub entities: Option<EntityConfusion>,
     /// The share of right predictions of each run.
     pub accuracy: Spread,
 }
@@ -37,6 +41,7 @@ impl Subject {
             ),
             runs: vec![run.id],
             predictions: pass(board, run, &split, confusion.epoch),
+            entities: entities::of_passes(board, [(run, confusion.split, confusion.epoch)]),
             accuracy: Spread::default(),
             confusion,
         }
@@ -62,6 +67,8 @@ impl Subject {
             passes.push(pass(board, run, &own.split.to_string(), own.epoch));
             counts.push((run.id, own));
         }
+        let of_runs = runs.iter().zip(&counts).map(|(run, (_, own))| (run, own.split, own.epoch));
+        let entities = entities::of_passes(board, of_runs);
         let confusion = added(counts).map_err(CliError::Usage)?;
         let passes =
             passes.into_iter().map(|p| p.map(Pass::Classes)).collect::<Result<Vec<_>, _>>();
@@ -79,7 +86,7 @@ impl Subject {
         });
         let heading = format!("{of}: {split} rows of {what} together{mean}");
         let runs = runs.iter().map(|run| run.id).collect();
-        Ok(Self { heading, runs, confusion, predictions, accuracy })
+        Ok(Self { heading, runs, confusion, predictions, entities, accuracy })
     }
 }
 

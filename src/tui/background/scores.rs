@@ -1,7 +1,7 @@
 use super::texts::Files;
 use crate::analysis::metrics::{
-    BINS, Calibration, LabelCounts, Multilabel, PrCurve, ProbabilityReport, Regression, RocCurve,
-    average_precision_per_label, best_thresholds, given, roc_auc_per_label,
+    BINS, Calibration, EntityConfusion, LabelCounts, Multilabel, PrCurve, ProbabilityReport,
+    Regression, RocCurve, average_precision_per_label, best_thresholds, given, roc_auc_per_label,
 };
 use crate::analysis::thresholds::{self, Threshold};
 use crate::board::Board;
@@ -38,6 +38,8 @@ pub enum Other {
     Numbers(Vec<TargetPoints>),
     /// Of each label.
     Labels(Vec<LabelLine>),
+    /// Of taggers, beside the matrix of tags: which entities are taken for which.
+    Entities(EntityConfusion),
 }
 
 /// One target of a pass.
@@ -114,11 +116,11 @@ pub fn scores(files: &mut Files, board: &Board, question: ScoresQuestion) -> Sco
         return ScoresAnswer { question, found, other };
     }
     if task == Task::Tag {
-        let found = match predictions::read_pass(&path, task) {
-            Ok(pass) => of_words(&pass),
-            Err(e) => Err(e.to_string()),
+        let (found, other) = match predictions::read_pass(&path, task) {
+            Ok(pass) => (of_words(&pass), other(&pass)),
+            Err(e) => (Err(e.to_string()), None),
         };
-        return ScoresAnswer { question, found, other: None };
+        return ScoresAnswer { question, found, other };
     }
     ScoresAnswer { question, found: files.pass(path).map(|pass| found(&pass)), other: None }
 }
@@ -153,7 +155,8 @@ pub fn other(pass: &Pass) -> Option<Other> {
             };
             Some(Other::Labels((0..pass.names.len()).filter_map(line).collect()))
         }
-        Pass::Classes(_) | Pass::Tags(_) => None,
+        Pass::Tags(pass) => Some(Other::Entities(EntityConfusion::of_passes([pass]))),
+        Pass::Classes(_) => None,
     }
 }
 

@@ -73,7 +73,7 @@ impl From<Together> for TogetherFacts {
         };
         let (found, other) = match &of.pass {
             Ok(Pass::Classes(pass)) => (Ok(found(pass)), None),
-            Ok(pass @ Pass::Tags(_)) => (of_words(pass), None),
+            Ok(pass @ Pass::Tags(_)) => (of_words(pass), other(pass)),
             Ok(pass) => (Err(format!("task={} has no classes.", of.task)), other(pass)),
             Err(why) => (Err(why.clone()), None),
         };

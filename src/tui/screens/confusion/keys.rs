@@ -38,7 +38,7 @@ actions! {
     COLUMN_RIGHT "column-right" "> .", "", "The cell to the right",
         Set(|view, snap| column(view, snap, 1));
     SCORES "probabilities" "p", "probabilities",
-        "Reliability, ROC, precision and recall instead of the matrix",
+        "Reliability, ROC, precision and recall instead of the matrix; of taggers their entities",
         Set(|view, _| view.pass.scores = !view.pass.scores);
     LOWER "threshold-down" "[", "", "A lower threshold of the second of two classes",
         Set(|view, _| view.pass.threshold = view.pass.threshold.saturating_sub(1));

@@ -3,6 +3,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use super::{others, scores, side, together};
 use crate::analysis::confusion::Matrix;
 use crate::spec::Task;
+use crate::tui::background::Other;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::figures;
 use crate::tui::labels::state;
@@ -113,7 +114,9 @@ fn of_setting(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let matrix = facts.confusion.as_deref().map(Matrix::new);
     together::title(canvas, title_area, &facts.heading, matrix.as_ref(), view);
     match (&facts.confusion, &matrix) {
-        (Some(confusion), Some(matrix)) if facts.other.is_none() => {
+        (Some(confusion), Some(matrix))
+            if matches!(facts.other, None | Some(Other::Entities(_))) =>
+        {
             body(canvas, area, snap, view, matrix, &confusion.labels);
         }
         _ => others::draw(canvas, heat_area.union(side_area), snap, view),

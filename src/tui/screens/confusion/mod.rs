@@ -1,5 +1,6 @@
 //! The confusion matrix: heat and numbers, the most frequent mistakes, figures of each class.
 
+mod entities;
 mod keys;
 mod matrix;
 mod others;

@@ -3,7 +3,7 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::scores;
+use super::{entities, scores};
 use crate::tui::background::{LabelLine, Other, TargetPoints};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -18,6 +18,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         None => message(canvas, area, &["reading"]),
         Some((Some(Other::Numbers(targets)), _)) => numbers(canvas, area, targets, view),
         Some((Some(Other::Labels(labels)), _)) => table(canvas, area, labels, view),
+        Some((Some(Other::Entities(found)), _)) => entities::draw(canvas, area, found),
         Some((None, Err(why))) => message(canvas, area, std::slice::from_ref(why)),
         Some((None, Ok(_))) => message(canvas, area, &["There is no picture of this pass."]),
     }

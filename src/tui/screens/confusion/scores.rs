@@ -1,5 +1,6 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::entities;
 use crate::tui::background::{Found, Other, ScoresQuestion, Two};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -29,7 +30,22 @@ pub fn answer<'a>(
 }
 
 /// What the probabilities say: reliability, and for two classes ROC, precision and recall at a threshold.
+/// Of taggers their entities stand beside it.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
+    let area = match answer(view, snap).and_then(|(_, other)| other) {
+        Some(Other::Entities(found)) => {
+            // Types, a line above them and one below, and the frame.
+            let rows = (found.types.len() as u16 + 4).min(area.height / 2);
+            let [table, rest] = if area.width < 110 {
+                Layout::vertical([Constraint::Length(rows), Constraint::Fill(1)]).areas(area)
+            } else {
+                Layout::horizontal([Constraint::Fill(1); 2]).areas(area)
+            };
+            entities::draw(canvas, table, found);
+            rest
+        }
+        _ => area,
+    };
     let found = match answer(view, snap).map(|(found, _)| found) {
         None => return message(canvas, area, &["reading"]),
         Some(Err(why)) => {

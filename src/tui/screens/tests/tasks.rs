@@ -140,6 +140,7 @@ fn tags_say_how_sure_they_are() {
     // Six of nine words have their tag, all with 0.75.
     assert!(shown.contains("reliability") && shown.contains("ECE 0.0833"), "{shown}");
     assert!(shown.contains("9 rows"), "{shown}");
+    both("task_tag_entities", &snap, &mut view);
     answer(&mut snap, &view, &Pass::Tags(older));
     let shown = text(&snap, &mut view, 120, 40);
     assert!(shown.contains("no probabilities are kept"), "{shown}");

@@ -1,33 +1,10 @@
 //! Which entities a tagger takes for which.
 
 use crate::analysis::metrics::EntityConfusion;
-use crate::board::Board;
 use crate::cli::error::CliError;
-use crate::cli::errors;
 use crate::cli::figures::count;
 use crate::cli::table::{Cell, Table, Tone};
 use crate::cli::verb::Context;
-use crate::dataset::predictions::{Pass, Tags, read_pass};
-use crate::events::Split;
-use crate::spec::Task;
-use crate::store::Run;
-
-/// Those of passes, each of a run, a split and an epoch; `None` unless all are of taggers whose predictions are kept.
-pub fn of_passes<'a>(
-    board: &Board,
-    passes: impl IntoIterator<Item = (&'a Run, Split, u32)>,
-) -> Option<EntityConfusion> {
-    let read = |(run, split, epoch): (&Run, Split, u32)| -> Option<Tags> {
-        (run.spec.task == Task::Tag).then_some(())?;
-        let path = errors::path_of(board, run, &split.to_string(), Some(epoch)).ok()?;
-        match read_pass(&path, Task::Tag).ok()? {
-            Pass::Tags(tags) => Some(tags),
-            _ => None,
-        }
-    };
-    let passes: Vec<Tags> = passes.into_iter().map(read).collect::<Option<_>>()?;
-    Some(EntityConfusion::of_passes(&passes))
-}
 
 /// As a table: rows are the true types, columns the predicted ones.
 pub fn show(found: &EntityConfusion, context: &mut Context) -> Result<(), CliError> {

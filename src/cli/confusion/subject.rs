@@ -1,6 +1,5 @@
 //! Whose confusion counts are shown: those of one pass of a run, or of all runs of a setting together.
 
-use super::entities;
 use crate::analysis::groups::{Spread, are_folds};
 use crate::analysis::metrics::EntityConfusion;
 use crate::analysis::sweeps;
@@ -10,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::cli::errors;
 use crate::cli::figures::{counted, value};
 use crate::cli::verb;
-use crate::dataset::predictions::{Pass, Predictions, read_pass};
+use crate::dataset::predictions::{Pass, Predictions, Tags, read_pass};
 use crate::spec::{RunId, Task};
 use crate::store::{Confusion, Reader, Run};
 
@@ -34,14 +33,15 @@ impl Subject {
     /// One pass of one run.
     pub fn of_run(board: &Board, run: &Run, confusion: Confusion) -> Self {
         let split = confusion.split.to_string();
+        let (predictions, tags) = said(board, run, &split, confusion.epoch);
         Self {
             heading: format!(
                 "{} {}: {split} rows after epoch {}",
                 run.id, run.name, confusion.epoch
             ),
             runs: vec![run.id],
-            predictions: pass(board, run, &split, confusion.epoch),
-            entities: entities::of_passes(board, [(run, confusion.split, confusion.epoch)]),
+            predictions,
+            entities: tags.map(|tags| EntityConfusion::of_passes([&tags])),
             accuracy: Spread::default(),
             confusion,
         }
@@ -60,18 +60,19 @@ impl Subject {
         let (runs, of) = members(board, reader, word)?;
         let mut counts = Vec::new();
         let mut accuracy = Vec::new();
-        let mut passes = Vec::new();
+        let (mut passes, mut tags) = (Vec::new(), Vec::new());
         for run in &runs {
             let own = find(run)?;
             accuracy.push(crate::analysis::confusion::Matrix::new(&own).accuracy());
-            passes.push(pass(board, run, &own.split.to_string(), own.epoch));
+            let (pass, of_words) = said(board, run, &own.split.to_string(), own.epoch);
+            passes.push(pass.map(Pass::Classes));
+            tags.push(of_words);
             counts.push((run.id, own));
         }
-        let of_runs = runs.iter().zip(&counts).map(|(run, (_, own))| (run, own.split, own.epoch));
-        let entities = entities::of_passes(board, of_runs);
+        let tags: Option<Vec<Tags>> = tags.into_iter().collect();
+        let entities = tags.map(|tags| EntityConfusion::of_passes(&tags));
         let confusion = added(counts).map_err(CliError::Usage)?;
-        let passes =
-            passes.into_iter().map(|p| p.map(Pass::Classes)).collect::<Result<Vec<_>, _>>();
+        let passes = passes.into_iter().collect::<Result<Vec<_>, _>>();
         let predictions = passes.and_then(|passes| match Pass::joined(passes) {
             Some(Pass::Classes(all)) => Ok(all),
             _ => Err(CliError::Usage(format!("The predictions of {word} do not fit together."))),
@@ -90,21 +91,30 @@ impl Subject {
     }
 }
 
-/// What a run said of its rows; of tags each word is one.
-fn pass(board: &Board, run: &Run, split: &str, epoch: u32) -> Result<Predictions, CliError> {
+/// What a run said of its rows; of tags each word is one, and they come along as they are.
+fn said(
+    board: &Board,
+    run: &Run,
+    split: &str,
+    epoch: u32,
+) -> (Result<Predictions, CliError>, Option<Tags>) {
     if run.spec.task != Task::Tag {
-        return errors::pass(board, run, split, Some(epoch));
+        return (errors::pass(board, run, split, Some(epoch)), None);
     }
-    let path = errors::path_of(board, run, split, Some(epoch))?;
-    let words =
-        if let Pass::Tags(tags) = read_pass(&path, Task::Tag)? { tags.by_word() } else { None };
+    let path = errors::path_of(board, run, split, Some(epoch));
+    let read = path.and_then(|path| Ok(read_pass(&path, Task::Tag)?));
+    let (words, tags) = match read {
+        Err(why) => return (Err(why), None),
+        Ok(Pass::Tags(tags)) => (tags.by_word(), Some(tags)),
+        Ok(_) => (None, None),
+    };
     let why = || {
         CliError::Usage(format!(
             "{} keeps the tags of its {split} rows without their probabilities.",
             run.id
         ))
     };
-    words.ok_or_else(why)
+    (words.ok_or_else(why), tags)
 }
 
 /// The runs of one setting, and what they are called.

@@ -24,30 +24,61 @@ use crate::spec::Family;
 
 pub use fields::{Activation, Dropouts};
 
+/// What a family's networks are built like: families that differ in a config's fields alone are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// Encoders of BERT's kind.
+    Encoder,
+    /// Networks with rotary positions.
+    Rotary,
+    /// GPT-2.
+    Gpt2,
+    /// AWD-LSTM.
+    AwdLstm,
+    /// ELMo.
+    Elmo,
+    /// The recurrent classifier.
+    Gru,
+}
+
+impl Architecture {
+    /// That of a family.
+    pub fn of(family: Family) -> Self {
+        match family {
+            Family::Bert
+            | Family::Roberta
+            | Family::XlmRoberta
+            | Family::Camembert
+            | Family::DistilBert
+            | Family::Electra
+            | Family::MpNet
+            | Family::Albert
+            | Family::DebertaV2 => Self::Encoder,
+            Family::ModernBert
+            | Family::Qwen2
+            | Family::Qwen3
+            | Family::Llama
+            | Family::GptNeoX
+            | Family::Gemma3 => Self::Rotary,
+            Family::Gpt2 => Self::Gpt2,
+            Family::AwdLstm => Self::AwdLstm,
+            Family::Elmo => Self::Elmo,
+            Family::Gru => Self::Gru,
+        }
+    }
+}
+
 /// Whether a config of a family makes a network.
 ///
 /// # Errors
 /// As a fragment: a field of another type, sizes that make no network, what is not supported.
 pub fn check(family: Family, json: &Value) -> Result<(), String> {
-    match family {
-        Family::Gpt2 => gpt2::Gpt2Config::of(json).map(drop),
-        Family::Gru => gru::GruConfig::of(json).map(drop),
-        Family::AwdLstm => awd_lstm::AwdLstmConfig::of(json).map(drop),
-        Family::Elmo => elmo::Options::of(json).map(drop),
-        Family::ModernBert
-        | Family::Qwen2
-        | Family::Qwen3
-        | Family::Llama
-        | Family::GptNeoX
-        | Family::Gemma3 => rotary::RotaryConfig::of(family, json).map(drop),
-        Family::Bert
-        | Family::Roberta
-        | Family::XlmRoberta
-        | Family::Camembert
-        | Family::DistilBert
-        | Family::Electra
-        | Family::MpNet
-        | Family::Albert
-        | Family::DebertaV2 => encoder::EncoderConfig::of(family, json).map(drop),
+    match Architecture::of(family) {
+        Architecture::Encoder => encoder::EncoderConfig::of(family, json).map(drop),
+        Architecture::Rotary => rotary::RotaryConfig::of(family, json).map(drop),
+        Architecture::Gpt2 => gpt2::Gpt2Config::of(json).map(drop),
+        Architecture::AwdLstm => awd_lstm::AwdLstmConfig::of(json).map(drop),
+        Architecture::Elmo => elmo::Options::of(json).map(drop),
+        Architecture::Gru => gru::GruConfig::of(json).map(drop),
     }
 }

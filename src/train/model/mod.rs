@@ -40,6 +40,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 use tch::{Device, Kind};
+use tuneboard::model_config::Architecture;
 pub use tuneboard::spec::Family;
 
 pub use adapter::{CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS};
@@ -141,39 +142,16 @@ fn load_plain(folder: &Path, json: Value, request: &Request) -> Result<Loaded, T
             family.name()
         )));
     }
-    match family {
-        Family::Bert
-        | Family::Roberta
-        | Family::XlmRoberta
-        | Family::Camembert
-        | Family::DistilBert
-        | Family::Electra
-        | Family::MpNet
-        | Family::Albert
-        | Family::DebertaV2
-            if request.of_tokens =>
-        {
+    match Architecture::of(family) {
+        Architecture::Encoder if request.of_tokens => {
             encoder::load_tagger(family, folder, json, request)
         }
-        Family::Bert
-        | Family::Roberta
-        | Family::XlmRoberta
-        | Family::Camembert
-        | Family::DistilBert
-        | Family::Electra
-        | Family::MpNet
-        | Family::Albert
-        | Family::DebertaV2 => encoder::load(family, folder, json, request),
-        Family::ModernBert
-        | Family::Llama
-        | Family::Qwen2
-        | Family::Qwen3
-        | Family::Gemma3
-        | Family::GptNeoX => rotary::load(family, folder, json, request),
-        Family::Elmo => elmo::load(folder, json, request),
-        Family::Gru => gru::load(folder, json, request),
-        Family::Gpt2 => gpt2::load(folder, json, request),
-        Family::AwdLstm => awd_lstm::load(folder, json, request),
+        Architecture::Encoder => encoder::load(family, folder, json, request),
+        Architecture::Rotary => rotary::load(family, folder, json, request),
+        Architecture::Elmo => elmo::load(folder, json, request),
+        Architecture::Gru => gru::load(folder, json, request),
+        Architecture::Gpt2 => gpt2::load(folder, json, request),
+        Architecture::AwdLstm => awd_lstm::load(folder, json, request),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use super::save::replace;
 use super::{Board, BoardError};
 
 impl Board {
@@ -18,8 +19,7 @@ impl Board {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Holds a site, or lets runs start there again; false if it was so already. The file is replaced whole, so that a
-    /// crash leaves the old or the new one.
+    /// Holds a site, or lets runs start there again; false if it was so already.
     ///
     /// # Errors
     /// A site that the config does not have, a file that cannot be written.
@@ -33,13 +33,7 @@ impl Board {
         }
         let path = self.held_file();
         let text: String = sites.iter().flat_map(|site| [site.as_str(), "\n"]).collect();
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        let written = fs::create_dir_all(self.runs())
-            .and_then(|()| fs::write(&temporary, text))
-            .and_then(|()| fs::rename(&temporary, &path));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
+        let written = fs::create_dir_all(self.runs()).and_then(|()| replace(&path, &text, None));
         written.map_err(|source| BoardError::Io { path, source })?;
         Ok(true)
     }

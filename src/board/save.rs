@@ -1,4 +1,6 @@
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io;
+use std::path::Path;
 
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
@@ -82,17 +84,22 @@ impl Board {
         let text = document.to_string();
         // What this board could not open again is never written.
         Config::read(&text, &path)?;
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
         // Who may write it stays as it was, whatever the umask.
         let mode = fs::metadata(&path).map_err(io)?.permissions();
-        let written = fs::write(&temporary, text)
-            .and_then(|()| fs::set_permissions(&temporary, mode))
-            .and_then(|()| fs::rename(&temporary, &path));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written.map_err(io)
+        replace(&path, &text, Some(mode)).map_err(io)
     }
+}
+
+/// Replaces a file whole, so that a crash leaves the old or the new one.
+pub(super) fn replace(path: &Path, text: &str, mode: Option<Permissions>) -> io::Result<()> {
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let written = fs::write(&temporary, text)
+        .and_then(|()| mode.map_or(Ok(()), |mode| fs::set_permissions(&temporary, mode)))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 /// Text as the TOML that a person would have written: numbers, true and false, lists; else a string.

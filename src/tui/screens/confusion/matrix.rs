@@ -5,7 +5,6 @@ use crate::analysis::confusion::Matrix;
 use crate::spec::Task;
 use crate::tui::background::Other;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::figures;
 use crate::tui::labels::state;
 use crate::tui::layout::{parts, scrolled};
 use crate::tui::snapshot::{Detail, Snapshot};
@@ -181,16 +180,7 @@ fn title(
     let theme = canvas.theme;
     let (x, end) = (area.x + 1, area.right().saturating_sub(1));
     let run = &detail.run;
-    let mut right = end;
-    if let Some(matrix) = matrix {
-        let words = format!(
-            "accuracy {}  macro F1 {}  rows {}",
-            figures::metric(matrix.accuracy()),
-            figures::metric(matrix.macro_f1()),
-            figures::whole(matrix.total())
-        );
-        right = canvas.put_right(end, area.y, area.width, &words, theme.text);
-    }
+    let right = side::figures_of(canvas, area, matrix);
     let at_name = canvas.put(x, area.y, 8, &run.id.to_string(), theme.accent) + 1;
     canvas.put(at_name, area.y, right.saturating_sub(at_name + 2), &run.name, theme.strong);
 

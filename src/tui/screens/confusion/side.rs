@@ -2,8 +2,22 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::analysis::confusion::{Matrix, Mistake};
 use crate::tui::canvas::{Canvas, Target};
+use crate::tui::figures;
 use crate::tui::layout::scrolled;
 use crate::tui::text;
+
+/// The figures of a matrix at the right of a title's first line; where they begin.
+pub fn figures_of(canvas: &mut Canvas, area: Rect, matrix: Option<&Matrix>) -> u16 {
+    let end = area.right().saturating_sub(1);
+    let Some(matrix) = matrix else { return end };
+    let words = format!(
+        "accuracy {}  macro F1 {}  rows {}",
+        figures::metric(matrix.accuracy()),
+        figures::metric(matrix.macro_f1()),
+        figures::whole(matrix.total())
+    );
+    canvas.put_right(end, area.y, area.width, &words, canvas.theme.text)
+}
 
 /// The most frequent mistakes above, figures of each class below.
 pub fn draw(

@@ -2,11 +2,11 @@
 
 use ratatui::layout::Rect;
 
+use super::side;
 use crate::analysis::confusion::Matrix;
 use crate::spec::RunId;
 use crate::tui::background::TogetherQuestion;
 use crate::tui::canvas::Canvas;
-use crate::tui::figures;
 use crate::tui::screens::sweep;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, Together, View};
@@ -37,16 +37,7 @@ pub fn question(view: &View, snap: &Snapshot) -> Option<TogetherQuestion> {
 pub fn title(canvas: &mut Canvas, area: Rect, heading: &str, matrix: Option<&Matrix>, view: &View) {
     let theme = canvas.theme;
     let (x, end) = (area.x + 1, area.right().saturating_sub(1));
-    let mut right = end;
-    if let Some(matrix) = matrix {
-        let words = format!(
-            "accuracy {}  macro F1 {}  rows {}",
-            figures::metric(matrix.accuracy()),
-            figures::metric(matrix.macro_f1()),
-            figures::whole(matrix.total())
-        );
-        right = canvas.put_right(end, area.y, area.width, &words, theme.text);
-    }
+    let right = side::figures_of(canvas, area, matrix);
     let name = view.together().map_or("", |together| together.name.as_str());
     canvas.put(x, area.y, right.saturating_sub(x + 2), name, theme.strong);
     let at = canvas.put(x, area.y + 1, 8, &view.pass.split.to_string(), theme.val) + 2;

@@ -136,6 +136,11 @@ fn the_readmes_loop_works() {
     };
     let rows = (0..60).map(row).collect::<Vec<_>>().join("\n");
     let bin = Path::new(env!("CARGO_BIN_EXE_tuneboard")).parent().unwrap().display().to_string();
+    let env: Vec<_> = shell
+        .command::<&str>(&[])
+        .get_envs()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
     let mut done = Vec::new();
     for line in block.lines().filter(|line| !line.trim().is_empty()) {
         let command =
@@ -150,13 +155,10 @@ fn the_readmes_loop_works() {
         };
         let is_first = done.is_empty();
         let place = if is_first { shell.path("") } else { shell.path("my-board") };
-        let mut sh = shell.command::<&str>(&[]);
-        let (trainer, env) = (env!("CARGO_BIN_EXE_tuneboard-train"), sh.get_envs());
-        let env: Vec<_> = env.filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
-        sh = std::process::Command::new("sh");
-        sh.args(["-c", &command]).current_dir(place).env_clear().envs(env);
+        let mut sh = std::process::Command::new("sh");
+        sh.args(["-c", &command]).current_dir(place).env_clear().envs(env.iter().cloned());
         sh.env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap_or_default()));
-        sh.env("TUNEBOARD_TRAIN", trainer).env("TUNEBOARD_DEVICE", "cpu");
+        sh.env("TUNEBOARD_DEVICE", "cpu");
         sh.env("HF_ENDPOINT", format!("http://127.0.0.1:{}", hub.port));
         let said = sh.stdin(std::process::Stdio::null()).output().unwrap();
         let text = [said.stdout, said.stderr].map(|x| String::from_utf8_lossy(&x).into_owned());

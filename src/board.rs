@@ -1,6 +1,7 @@
 //! The board: one folder with `config.toml`, `data/`, `models/` and `runs/`. This module finds it,
 //! reads its config and names every path in it; nothing else builds paths under a board.
 
+mod adapter;
 mod config;
 pub mod disk;
 mod header;
@@ -23,7 +24,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::spec::{BuiltIn, SpecError, Targets, locate, nearest, printable};
+use crate::model_config::adapter::{AdapterConfig, is_adapter};
+use crate::spec::{BuiltIn, RunSpec, SpecError, locate, nearest, printable};
 
 pub use config::{ALL_RUNS, Config, Tui};
 pub use model::Model;
@@ -236,22 +238,37 @@ impl Board {
             return Ok(());
         }
         let folder = self.model(name)?;
-        match model::problem(&folder, with_weights) {
+        match model::problem(&folder, &self.root, with_weights) {
             None => Ok(()),
             Some(why) => Err(BoardError::Untrainable { folder, why }),
         }
     }
 
-    /// Whether an adapter can stand beside a checkpoint: one of such a family, with layers of these names.
+    /// Whether the run can go on from the adapter in a folder, or put one beside the checkpoint there: one of such a
+    /// family, with layers of these names.
     ///
     /// # Errors
     /// [`BoardError::Untrainable`], with the layers that there are.
-    pub fn check_adapter(&self, name: &str, targets: &Targets) -> Result<(), BoardError> {
-        let folder = self.model(name)?;
-        match model::unadaptable(&folder, targets) {
+    pub fn check_adapter(&self, folder: PathBuf, spec: &RunSpec) -> Result<(), BoardError> {
+        match adapter::unadaptable(&folder, &self.root, spec) {
             None => Ok(()),
             Some(why) => Err(BoardError::Untrainable { folder, why }),
         }
+    }
+
+    /// The folder of the checkpoint that the adapter in `folder` stands beside, and the last part of the name that it
+    /// has there; `None` if it holds no adapter.
+    ///
+    /// # Errors
+    /// [`BoardError::Untrainable`]: it is not on this machine, and how it comes here.
+    pub fn base(&self, folder: &Path) -> Result<Option<(PathBuf, String)>, BoardError> {
+        if !is_adapter(folder) {
+            return Ok(None);
+        }
+        let found = AdapterConfig::read(folder).and_then(|config| {
+            Ok(Some((config.base(folder, &self.root)?, config.leaf().to_owned())))
+        });
+        found.map_err(|why| BoardError::Untrainable { folder: folder.to_owned(), why })
     }
 
     /// The layers between head and embeddings of the network that `model=name` means, if it is one.
@@ -259,13 +276,13 @@ impl Board {
         if let Some(built_in) = BuiltIn::named(name) {
             return built_in.layers();
         }
-        let (family, config) = model::described(&self.model(name).ok()?)?;
+        let (family, config) = model::described(&self.model(name).ok()?, &self.root)?;
         Some(family.layers(&config))
     }
 
     /// The numbers in the weights of the checkpoint that `model=name` means, if it is one that tells.
     pub fn parameters(&self, name: &str) -> Option<u64> {
-        Model::look(&self.model(name).ok()?, name).parameters
+        Model::look(&self.model(name).ok()?, &self.root, name).parameters
     }
 
     /// The checkpoint folder that `model=name` means.
@@ -295,7 +312,8 @@ impl Board {
     /// # Errors
     /// [`BoardError::TooLong`].
     pub fn check_length(&self, name: &str, length: u32) -> Result<(), BoardError> {
-        let described = self.model(name).ok().and_then(|folder| model::described(&folder));
+        let described = self.model(name).ok();
+        let described = described.and_then(|folder| model::described(&folder, &self.root));
         let positions = described.and_then(|(family, config)| family.positions(&config));
         match positions.filter(|positions| u64::from(length) > *positions) {
             Some(positions) => {
@@ -347,8 +365,9 @@ impl Board {
     }
 }
 
-fn is_model(folder: &Path) -> bool {
-    locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
+/// True if the folder says what model it holds, as far as the names of its files tell.
+pub fn is_model(folder: &Path) -> bool {
+    is_adapter(folder) || locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
 }
 
 fn is_board(folder: &Path) -> bool {

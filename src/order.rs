@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::board::{Board, BoardError};
 use crate::dataset::{self, DataError};
-use crate::spec::{Adapter, Init, Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
+use crate::spec::{BuiltIn, Init, Outcome, RunId, RunSpec, RunState, SpecError, Sweep, locate};
 use crate::store::{Reader, Run, StoreError};
 
 pub use crate::spec::{name_in, name_of};
@@ -89,15 +89,19 @@ pub fn check_inputs<'a>(
         {
             board.check_length(&spec.model, spec.max_length)?;
         }
-        if spec.adapter == Adapter::Lora
-            && seen.insert(vec![spec.model.clone(), spec.lora_targets.to_string()])
-        {
-            board.check_adapter(&spec.model, &spec.lora_targets)?;
-        }
         if let Some(id) = spec.init.parent()
             && seen.insert(vec![id.to_string(), spec.model.clone()])
         {
             check_parent(board, id, &spec.model)?;
+        }
+        let keys = ["model", "init", "task", "adapter", "lora_rank", "lora_alpha", "lora_targets"];
+        if seen.insert(keys.iter().map(|key| spec.get(key).unwrap_or_default()).collect()) {
+            let folder = match (spec.init.parent(), BuiltIn::named(&spec.model)) {
+                (Some(id), _) => Some(locate::kept_checkpoint(board.root(), id)),
+                (None, Some(_)) => None,
+                (None, None) => Some(board.model(&spec.model)?),
+            };
+            folder.map_or(Ok(()), |folder| board.check_adapter(folder, spec))?;
         }
         if seen.insert(spec.rows_identity()) {
             let data = dataset::load(spec, board.root())?;
@@ -126,6 +130,7 @@ fn check_parent(board: &Board, id: RunId, model: &str) -> Result<(), OrderError>
         );
         return Err(ParentError::Missing { id, place }.into());
     }
+    board.base(&folder)?;
     let same = run.spec.model == model
         || matches!((board.model(&run.spec.model), board.model(model)), (Ok(a), Ok(b)) if a == b);
     if !same {

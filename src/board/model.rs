@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,10 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::header::header;
-use super::{shapes, tokenizer};
+use super::{adapter, shapes, tokenizer};
 use crate::model_config;
+use crate::model_config::adapter::{Parts, is_adapter};
 use crate::spec::family::{TOKENIZER_FILES, TokenizerKind};
-use crate::spec::{Baseline, Family, Targets, locate, nearest, stand_in};
+use crate::spec::{Baseline, Family, locate, stand_in};
 use crate::weights::{self, Files, Format};
 
 /// What a folder tells of itself; what cannot be read is absent.
@@ -31,8 +31,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Looks into a checkpoint folder: config, header of the weights, sizes of files; loads nothing.
-    pub fn look(folder: &Path, name: &str) -> Self {
+    /// Looks into a checkpoint folder: config, header of the weights, sizes of files; loads nothing. What an adapter
+    /// lacks is its base's, whose name is looked up from the folder `board` on.
+    pub fn look(folder: &Path, board: &Path, name: &str) -> Self {
         let mut model = Self {
             name: name.to_owned(),
             bytes: size(folder),
@@ -42,13 +43,17 @@ impl Model {
         if folder.join("options.json").is_file() && !folder.join("config.json").is_file() {
             return model.elmo(folder);
         }
-        let config = read_config(folder);
+        let parts = match Parts::of(folder, board) {
+            Ok(parts) => parts,
+            Err(why) => return Self { problem: Some(why), ..model },
+        };
+        let config = read_config(&parts.config);
         if let Ok(config) = &config {
             model.family = config["model_type"].as_str().map(str::to_owned);
         }
-        let weights = all_parameters(folder);
+        let weights = all_parameters(&parts.weights);
         model.parameters = weights.as_ref().ok().copied();
-        model.problem = problem_of(folder, &config, Some(&weights));
+        model.problem = problem_of((folder, &parts), &config, Some(&weights));
         model
     }
 
@@ -70,7 +75,8 @@ impl Model {
 }
 
 /// The family of a folder and the config that says so; `None` if it is of none of the families.
-pub fn described(folder: &Path) -> Option<(Family, Value)> {
+pub fn described(folder: &Path, board: &Path) -> Option<(Family, Value)> {
+    let folder = Parts::of(folder, board).ok()?.config;
     let read = |name| fs::read(folder.join(name)).ok();
     let config = locate::DESCRIPTIONS.iter().find_map(read)?;
     let config: Value = serde_json::from_slice(&config).ok()?;
@@ -79,36 +85,17 @@ pub fn described(folder: &Path) -> Option<(Family, Value)> {
 
 /// What keeps a folder from being trained, as a fragment, as far as config, names of files and headers of
 /// weights tell; `with_weights` is false where they are drawn anew.
-pub fn problem(folder: &Path, with_weights: bool) -> Option<String> {
+pub fn problem(folder: &Path, board: &Path, with_weights: bool) -> Option<String> {
     if folder.join("options.json").is_file() && !folder.join("config.json").is_file() {
         return options(folder).err().map(|why| format!("options.json: {why}"));
     }
-    let config = read_config(folder);
-    let weights = with_weights.then(|| all_parameters(folder));
-    problem_of(folder, &config, weights.as_ref())
-}
-
-/// What keeps an adapter from standing beside the weights of a folder, as a fragment.
-pub fn unadaptable(folder: &Path, targets: &Targets) -> Option<String> {
-    let (family, _) = described(folder)?;
-    if family.row().lora.is_empty() {
-        return Some(format!("adapter=lora is not for {family} models"));
-    }
-    let Targets::Named(wanted) = targets else { return None };
-    let matrices = weights::matrices(folder).ok()?;
-    let modules: Vec<&str> =
-        matrices.iter().filter_map(|name| name.strip_suffix(".weight")).collect();
-    let lacks = |target: &&String| {
-        let one = Targets::Named(vec![(*target).clone()]);
-        !modules.iter().any(|module| one.mean(module, &[]))
+    let parts = match Parts::of(folder, board) {
+        Ok(parts) => parts,
+        Err(why) => return Some(why),
     };
-    let target = wanted.iter().find(lacks)?;
-    let ends: BTreeSet<&str> =
-        modules.iter().filter_map(|module| module.rsplit('.').next()).collect();
-    let near = nearest(target, ends.iter().copied());
-    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    let ends = ends.into_iter().collect::<Vec<_>>().join(", ");
-    Some(format!("lora_targets names `{target}`, and it has the layers {ends}{near}"))
+    let config = read_config(&parts.config);
+    let weights = with_weights.then(|| all_parameters(&parts.weights));
+    problem_of((folder, &parts), &config, weights.as_ref())
 }
 
 fn read_config(folder: &Path) -> Result<Value, String> {
@@ -126,13 +113,18 @@ fn read_json(path: &Path) -> Result<Value, String> {
 }
 
 fn problem_of(
-    folder: &Path,
+    (folder, parts): (&Path, &Parts),
     config: &Result<Value, String>,
     weights: Option<&io::Result<u64>>,
 ) -> Option<String> {
-    if let Some(why) = not_fetched(folder, weights.is_some()) {
+    let is_adapter = is_adapter(folder);
+    let own = not_fetched(folder, weights.is_some());
+    if let Some(why) = own.or_else(|| adapter::damage(folder).filter(|_| is_adapter)) {
         return Some(why);
     }
+    let base = |why: String| {
+        if is_adapter { format!("its base {}: {why}", parts.weights.display()) } else { why }
+    };
     let family = match config {
         Err(e) => return Some(format!("config.json: {e}")),
         Ok(config) => match Family::of_config(config) {
@@ -148,16 +140,16 @@ fn problem_of(
     match weights {
         None | Some(Ok(_)) => {}
         Some(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
-            return Some("no model.safetensors".into());
+            return Some(base("no model.safetensors".into()));
         }
-        Some(Err(e)) => return Some(e.to_string()),
+        Some(Err(e)) => return Some(base(e.to_string())),
     }
     if let (Some(family), Ok(config), Some(Ok(_))) = (family, config, weights)
-        && let Some(why) = shapes::misfit(folder, family, config)
+        && let Some(why) = shapes::misfit(&parts.weights, family, config)
     {
-        return Some(why);
+        return Some(base(why));
     }
-    let has = |name: &str| folder.join(name).is_file();
+    let has = |name: &str| parts.tokenizer.join(name).is_file();
     let kind = family?.row().tokenizer;
     if let Some(lacks) = kind.lacks(has) {
         return Some(format!(
@@ -165,7 +157,7 @@ fn problem_of(
         ));
     }
     if kind == TokenizerKind::Subwords && has("tokenizer.json") {
-        return tokenizer::problem(&folder.join("tokenizer.json"));
+        return tokenizer::problem(&parts.tokenizer.join("tokenizer.json"));
     }
     None
 }
@@ -330,31 +322,40 @@ mod tests {
     fn a_broken_folder_says_what_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.json"), "{").unwrap();
-        let model = Model::look(folder.path(), "x");
+        let model = Model::look(folder.path(), folder.path(), "x");
         assert!(model.problem.unwrap().starts_with("config.json: EOF"));
         fs::write(folder.path().join("config.json"), r#"{"model_type":"bert"}"#).unwrap();
-        let model = Model::look(folder.path(), "x");
+        let model = Model::look(folder.path(), folder.path(), "x");
         assert_eq!(model.problem.as_deref(), Some("no model.safetensors"));
         assert_eq!(model.family.as_deref(), Some("bert"));
-        assert_eq!(problem(folder.path(), true).as_deref(), Some("no model.safetensors"));
-        assert!(problem(folder.path(), false).unwrap().starts_with("no tokenizer.json, without"));
+        assert_eq!(
+            problem(folder.path(), folder.path(), true).as_deref(),
+            Some("no model.safetensors")
+        );
+        assert!(
+            problem(folder.path(), folder.path(), false)
+                .unwrap()
+                .starts_with("no tokenizer.json, without")
+        );
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("vocab.txt", "[UNK]");
-        assert_eq!(problem(folder.path(), false), None);
+        assert_eq!(problem(folder.path(), folder.path(), false), None);
         write("tokenizer.json", "version https://git-lfs.github.com/spec/v1");
-        let said = problem(folder.path(), false).unwrap();
+        let said = problem(folder.path(), folder.path(), false).unwrap();
         assert!(said.starts_with("tokenizer.json is a Git LFS pointer"), "{said}");
         write("vocab.txt", " <!DOCTYPE html>");
-        assert!(problem(folder.path(), false).unwrap().ends_with("(vocab.txt as well)"));
+        assert!(
+            problem(folder.path(), folder.path(), false).unwrap().ends_with("(vocab.txt as well)")
+        );
         write("vocab.txt", "[UNK]");
         write("model.safetensors", "version https://git-lfs.github.com/spec/v1\nsize 9\n");
-        let said = problem(folder.path(), true).unwrap();
+        let said = problem(folder.path(), folder.path(), true).unwrap();
         assert!(said.starts_with("model.safetensors is a Git LFS pointer"), "{said}");
         assert!(said.contains("`git lfs pull`") && said.contains("tokenizer.json"), "{said}");
         write("tokenizer.json", "half a page");
-        assert!(problem(folder.path(), false).unwrap().contains("not JSON"));
+        assert!(problem(folder.path(), folder.path(), false).unwrap().contains("not JSON"));
         write("tokenizer.json", r#"{"version": "2.0", "model": {}}"#);
-        assert!(problem(folder.path(), false).unwrap().contains("version 2.0"));
+        assert!(problem(folder.path(), folder.path(), false).unwrap().contains("version 2.0"));
         for (config, why) in [
             (r#"{"model_type":"bert","hidden_dropout_prob":1.0}"#, "dropout of hidden states is 1"),
             (r#"{"model_type":"bert","position_embedding_type":"relative_key"}"#, "relative_key"),
@@ -373,7 +374,10 @@ mod tests {
             ("{}", "no model_type"),
         ] {
             write("config.json", config);
-            assert!(problem(folder.path(), false).unwrap().contains(why), "{config}");
+            assert!(
+                problem(folder.path(), folder.path(), false).unwrap().contains(why),
+                "{config}"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::error::HubError;
 use super::listing::{Listing, Remote};
-use crate::spec::family::{POOLING_FILE, TOKENIZER_FILES, TokenizerKind};
+use crate::spec::family::{ADAPTER_FILES, POOLING_FILE, TOKENIZER_FILES, TokenizerKind};
 use crate::spec::printable;
 
 /// Which files of a repository make a model here.
@@ -19,7 +19,7 @@ const LARGEST_TEXT: u64 = 256 << 20;
 
 /// Takes the weights and the JSON and text files beside them, and nothing else: no code, no formats of other
 /// frameworks, and of all folders only how a sentence encoder pools. Weights are safetensors, or
-/// `pytorch_model.bin` where there are none.
+/// `pytorch_model.bin` where there are none, or else an adapter's, which needs no config.json.
 ///
 /// # Errors
 /// A repository without weights of either kind.
@@ -29,11 +29,12 @@ pub fn choose(listing: &Listing) -> Result<Choice, HubError> {
     let wanted =
         |file: &&Remote| file.path == POOLING_FILE || is_model_file(&file.path, file.size, weights);
     let mut files: Vec<Remote> = listing.files.iter().filter(wanted).cloned().collect();
-    if !files.iter().any(|file| file.path == "config.json") {
+    if !weights.adapter && !files.iter().any(|file| file.path == "config.json") {
         return Err(HubError::Refused(format!("{} has no config.json.", listing.name)));
     }
     files.sort_by_key(|file| file.size);
-    let has_tokenizer = TokenizerKind::Subwords.lacks(has).is_none();
+    // What an adapter lacks is its base's.
+    let has_tokenizer = weights.adapter || TokenizerKind::Subwords.lacks(has).is_none();
     Ok(Choice { files, has_tokenizer, weights })
 }
 
@@ -44,31 +45,40 @@ pub struct Weights {
     pub single: bool,
     /// As `torch.save` writes them.
     pub pickled: bool,
+    /// An adapter's, as peft writes them.
+    pub adapter: bool,
 }
 
 impl Weights {
     /// Of a folder that `has` some files; `None` if it has no weights.
     pub fn of(has: impl Fn(&str) -> bool) -> Option<Self> {
+        let of = |single, pickled, adapter| Self { single, pickled, adapter };
+        let is_adapter = ADAPTER_FILES.iter().all(|name| has(name));
         [
-            ("model.safetensors", Self { single: true, pickled: false }),
-            ("model.safetensors.index.json", Self { single: false, pickled: false }),
-            ("pytorch_model.bin", Self { single: true, pickled: true }),
-            ("pytorch_model.bin.index.json", Self { single: false, pickled: true }),
+            ("model.safetensors", of(true, false, false)),
+            ("model.safetensors.index.json", of(false, false, false)),
+            ("pytorch_model.bin", of(true, true, false)),
+            ("pytorch_model.bin.index.json", of(false, true, false)),
         ]
         .into_iter()
         .find_map(|(name, weights)| has(name).then_some(weights))
+        .or_else(|| is_adapter.then_some(of(true, false, true)))
     }
 }
 
 /// True for the files that make a model here, which has its weights in `weights`.
 pub fn is_model_file(name: &str, size: u64, weights: Weights) -> bool {
-    let Weights { single, pickled } = weights;
+    let Weights { single, pickled, adapter } = weights;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.starts_with('.') || !name.chars().all(plain) {
         return false;
     }
+    // Beside a whole model it would say that the folder is an adapter.
+    if ADAPTER_FILES.contains(&name) {
+        return adapter;
+    }
     match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("safetensors") if pickled => false,
+        Some("safetensors") if pickled || adapter => false,
         Some("safetensors") if single => name == "model.safetensors",
         Some("safetensors") => name.starts_with("model-"),
         Some("bin") if !pickled => false,
@@ -173,5 +183,16 @@ mod tests {
         assert!(why.contains("no model.safetensors") && why.contains("model.pt"), "{why}");
         let why = choose(&of(&["model.safetensors"])).unwrap_err().to_string();
         assert!(why.contains("no config.json"), "{why}");
+    }
+
+    #[test]
+    fn an_adapter_is_taken_without_a_config_and_not_beside_a_whole_model() {
+        let adapter = ["adapter_config.json", "adapter_model.safetensors"];
+        let more = ["README.md", "optimizer.pt", "tokenizer.json"];
+        let all = [&adapter[..], &more].concat();
+        assert_eq!(chosen(&all), [more[2], adapter[0], adapter[1]]);
+        let all = [&["config.json", "model.safetensors"][..], &adapter].concat();
+        assert_eq!(chosen(&all), ["config.json", "model.safetensors"]);
+        assert!(choose(&of(&["adapter_config.json", "adapter_model.bin"])).is_err());
     }
 }

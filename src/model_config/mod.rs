@@ -3,6 +3,8 @@
 //! Both executables read it: the trainer to build the network, the others to refuse before anything is queued what
 //! the trainer would refuse. Nothing here needs libtorch.
 
+/// Adapters, as peft writes them.
+pub mod adapter;
 /// AWD-LSTM, as fastai writes it.
 pub mod awd_lstm;
 /// ELMo, as AllenNLP writes it (`options.json`).

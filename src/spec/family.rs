@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Pool, Unfreeze};
 
-pub use files::{POOLING_FILE, TOKENIZER_FILES};
+pub use files::{ADAPTER_FILES, POOLING_FILE, TOKENIZER_FILES};
 pub use table::Family;
 
 /// What a family's networks have in common.

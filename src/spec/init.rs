@@ -51,6 +51,10 @@ impl FromStr for Init {
             _ => match text.parse() {
                 // A number alone is more likely a typing error than a run.
                 Ok(id) if text.starts_with('r') => Ok(Self::Run(id)),
+                _ if text.contains('/') => Err(format!(
+                    "it takes {}; a folder is what model= takes, an adapter's too",
+                    Self::WORDS
+                )),
                 _ => Err(format!("it takes {}", Self::WORDS)),
             },
         }

@@ -24,7 +24,7 @@ use tuneboard::spec::Task;
 
 pub use crate::entries::{FITTED, PAIRS, SCALE, TASK, TEMPERATURE, THRESHOLDS, kept, task_of};
 use crate::error::TrainError;
-use crate::model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, FamilyExt, Loaded, Parameter, weights};
+use crate::model::{ADAPTER_CONFIG, ADAPTER_WEIGHTS, FamilyExt, Loaded, Parameter, parts, weights};
 use crate::state::State;
 
 const WEIGHTS: &str = "model.safetensors";
@@ -133,8 +133,9 @@ impl Assets {
     /// As `new`.
     pub fn with(model_folder: &Path, config: &Value) -> Result<Self, TrainError> {
         let mut tokenizer = Vec::new();
+        let from = parts(model_folder)?.tokenizer;
         for name in TOKENIZER_FILES {
-            let path = model_folder.join(name);
+            let path = from.join(name);
             if path.is_file() {
                 tokenizer.push((name, fs::read(&path).map_err(TrainError::read(&path))?));
             }

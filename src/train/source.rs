@@ -7,7 +7,7 @@ use tuneboard::events::Split;
 use tuneboard::spec::{BuiltIn, Init, RunId, RunSpec, locate};
 
 use crate::error::TrainError;
-use crate::model::{self, Limits, Start};
+use crate::model::{self, ADAPTER_CONFIG, Limits, Start};
 use crate::splits;
 
 /// The folder that a run's model is read from.
@@ -77,7 +77,7 @@ fn best_checkpoint(root: &Path, parent: RunId) -> Result<PathBuf, TrainError> {
     )))
 }
 
-/// The folder that `model=` means: one that holds a config.json, or at least a tokenizer.json.
+/// The folder that `model=` means: one that holds a config.json, an adapter, or at least a tokenizer.json.
 ///
 /// # Errors
 /// A built-in model, which has no folder, or a model that does not exist.
@@ -91,7 +91,7 @@ pub fn find_model(root: &Path, name: &str) -> Result<PathBuf, TrainError> {
     let holds = |folder: &&PathBuf| {
         locate::DESCRIPTIONS
             .iter()
-            .chain(&["tokenizer.json"])
+            .chain(&["tokenizer.json", ADAPTER_CONFIG])
             .any(|name| folder.join(name).is_file())
     };
     [&first, &second].into_iter().find(holds).cloned().ok_or_else(|| {

@@ -137,7 +137,7 @@ fn model_folders() {
         let target = format!("look-{file}");
         fuzz(&target, &[sound], &["model_type", "\"shape\"", "\"data_offsets\""], |bytes| {
             fs::write(dir.path().join(file), bytes).unwrap();
-            let _ = Model::look(dir.path(), "x");
+            let _ = Model::look(dir.path(), dir.path(), "x");
         });
     }
 }

@@ -37,6 +37,8 @@ mod first_start;
 #[cfg(test)]
 mod folds;
 #[cfg(test)]
+mod foreign_adapters;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod glue;

@@ -108,6 +108,11 @@ impl Shell {
         self.dir.path().join(name)
     }
 
+    /// The home of the user who runs it.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

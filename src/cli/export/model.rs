@@ -10,13 +10,13 @@ use crate::cli::error::CliError;
 use crate::dataset::remove_left_over;
 use crate::runner;
 use crate::spec::Task;
-use crate::spec::family::TOKENIZER_FILES;
+use crate::spec::family::{ADAPTER_FILES, TOKENIZER_FILES};
 use crate::store::Run;
 
 /// What a model folder is made of; a checkpoint holds more, to resume from.
 const FILES: [&str; 5] = ["config.json", "model.safetensors", WEIGHTS, ADAPTER, "vocabulary.json"];
-const ADAPTER: &str = "adapter_config.json";
-const WEIGHTS: &str = "adapter_model.safetensors";
+const ADAPTER: &str = ADAPTER_FILES[0];
+const WEIGHTS: &str = ADAPTER_FILES[1];
 
 /// What was written.
 pub struct Written {

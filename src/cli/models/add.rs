@@ -2,7 +2,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::board::{Board, Model, is_within};
 use crate::cli::error::CliError;
@@ -10,7 +10,7 @@ use crate::cli::exit;
 use crate::cli::figures::bytes;
 use crate::cli::verb::Context;
 use crate::hub::{Weights, is_model_file, pickle};
-use crate::spec::family::POOLING_FILE;
+use crate::spec::family::{ADAPTER_FILES, POOLING_FILE};
 use crate::weights::to_safetensors;
 
 /// `tuneboard models add`.
@@ -29,6 +29,7 @@ pub fn run(from: &Path, name: Option<String>, context: &mut Context) -> Result<u
     let names = files(&folder)?;
     let temporary = board.models().join(format!(".add-{}", std::process::id()));
     let copied = copy(&folder, &names, &temporary)
+        .and_then(|()| name_base(&board, &folder, &temporary))
         .and_then(|()| convert(&temporary))
         .and_then(|_| settle(&temporary, &place));
     if copied.is_err() {
@@ -74,6 +75,9 @@ pub fn settle(complete: &Path, place: &Path) -> Result<(), CliError> {
 /// # Errors
 /// A pickle of something other than a state dict.
 pub fn convert(folder: &Path) -> Result<bool, CliError> {
+    if folder.join(ADAPTER_FILES[0]).is_file() {
+        return Ok(false);
+    }
     to_safetensors(folder).map_err(|e| match e.kind() {
         io::ErrorKind::InvalidData => CliError::Usage(format!("{e}; nothing was added.")),
         _ => cannot(folder, &e),
@@ -83,7 +87,7 @@ pub fn convert(folder: &Path) -> Result<bool, CliError> {
 /// Says what is there now, and what is wrong with it.
 pub fn report(place: &Path, context: &mut Context) -> Result<u8, CliError> {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
-    let model = Model::look(place, &name);
+    let model = Model::look(place, context.board()?.root(), &name);
     if context.json {
         context.out.json(&json!(model))?;
         return Ok(exit::OK);
@@ -108,10 +112,11 @@ fn files(folder: &Path) -> Result<Vec<String>, CliError> {
         all.extend(size.map(|size| (entry.file_name().to_string_lossy().into_owned(), size)));
     }
     let has = |name: &str| all.iter().any(|(n, _)| n == name);
-    if !has("config.json") {
+    let weights = Weights::of(has);
+    if !has("config.json") && !weights.is_some_and(|weights| weights.adapter) {
         return Err(CliError::Usage(format!("{shown} holds no config.json, so it is no model.")));
     }
-    let Some(weights) = Weights::of(has) else {
+    let Some(weights) = weights else {
         let other = pickle(all.iter().map(|(name, _)| name.as_str()));
         let other = other.map(|file| format!(", only {file}")).unwrap_or_default();
         return Err(CliError::Usage(format!(
@@ -143,6 +148,18 @@ fn copy(from: &Path, names: &[String], to: &Path) -> Result<(), CliError> {
         fs::copy(from.join(name), &to).map_err(|e| cannot(&to, &e))?;
     }
     Ok(())
+}
+
+/// An adapter that named its base by the way from its folder names it by the whole path.
+fn name_base(board: &Board, from: &Path, to: &Path) -> Result<(), CliError> {
+    let base = |folder: &Path| board.base(folder).ok().flatten().map(|(base, _)| base);
+    let Some(was) = base(from).filter(|was| base(to).as_ref() != Some(was)) else { return Ok(()) };
+    let path = to.join(ADAPTER_FILES[0]);
+    let text = fs::read_to_string(&path).map_err(|e| cannot(&path, &e))?;
+    let Ok(mut config) = serde_json::from_str::<Value>(&text) else { return Ok(()) };
+    config["base_model_name_or_path"] =
+        was.canonicalize().unwrap_or(was).display().to_string().into();
+    fs::write(&path, format!("{config:#}\n")).map_err(|e| cannot(&path, &e))
 }
 
 fn cannot(path: &Path, error: &io::Error) -> CliError {

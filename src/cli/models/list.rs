@@ -8,7 +8,7 @@ use crate::cli::verb::Context;
 /// `tuneboard models`.
 pub fn run(context: &mut Context) -> Result<u8, CliError> {
     let board = context.board()?;
-    let look = |name: &String| Model::look(&board.models().join(name), name);
+    let look = |name: &String| Model::look(&board.models().join(name), board.root(), name);
     let models: Vec<Model> = board.model_names().iter().map(look).collect();
     if context.json {
         context.out.json(&models)?;

@@ -60,15 +60,12 @@ impl Hashes {
         if let Some(parent) = spec.init.parent() {
             // Its path below the board is the same everywhere.
             let folder = locate::kept_checkpoint(board.root(), parent);
-            let is_adapter = folder.join("adapter_config.json").is_file();
-            self.add(board, "init", folder, &mut there, &mut inputs)?;
-            // What an adapter stands beside is not in its folder.
-            if let (true, Ok(model)) = (is_adapter, board.model(&spec.model)) {
-                self.add(board, "model", model, &mut there, &mut inputs)?;
-            }
+            self.add(board, "init", folder.clone(), &mut there, &mut inputs)?;
+            self.add_base(board, &folder, &mut inputs)?;
         } else if BuiltIn::named(&spec.model).is_none() {
             let model = board.model(&spec.model).map_err(|e| e.to_string())?;
-            self.add(board, "model", model, &mut there, &mut inputs)?;
+            self.add(board, "model", model.clone(), &mut there, &mut inputs)?;
+            self.add_base(board, &model, &mut inputs)?;
         }
         for key in ["data", "val", "test"] {
             let name = spec.get(key).unwrap_or_default();
@@ -107,7 +104,6 @@ impl Hashes {
         there: &mut RunSpec,
         inputs: &mut Vec<Input>,
     ) -> Result<(), String> {
-        let unreadable = |e: io::Error| format!("{}: {e}.", path.display());
         let link = if let Some(link) = plain(board.root(), &path) {
             link
         } else {
@@ -117,6 +113,35 @@ impl Hashes {
             there.set(key, &link).map_err(|e| e.to_string())?;
             link
         };
+        self.put(link, path, inputs)
+    }
+
+    /// What an adapter stands beside, which is not in its folder: where the name that it gives it leads.
+    fn add_base(
+        &mut self,
+        board: &Board,
+        adapter: &Path,
+        inputs: &mut Vec<Input>,
+    ) -> Result<(), String> {
+        let Some((path, leaf)) = board.base(adapter).map_err(|e| e.to_string())? else {
+            return Ok(());
+        };
+        let link = plain(board.root(), &path).unwrap_or_else(|| format!("models/{leaf}"));
+        let is_plain = plain(Path::new(""), Path::new(&link)).is_some();
+        if !is_plain || inputs.iter().any(|input| input.link == link && input.path != path) {
+            return Err(format!(
+                "{} stands beside {}, for which there is no name on a host: copy it under models/ with \
+                 `tuneboard models add`.",
+                adapter.display(),
+                path.display()
+            ));
+        }
+        self.put(link, path, inputs)
+    }
+
+    /// Adds what lies at `path` as `link`, unless it is there.
+    fn put(&mut self, link: String, path: PathBuf, inputs: &mut Vec<Input>) -> Result<(), String> {
+        let unreadable = |e: io::Error| format!("{}: {e}.", path.display());
         let entries = entries(&path).map_err(unreadable)?;
         let bytes = entries.iter().map(|entry| entry.2).sum();
         let hash = match self.known.get(&path) {
@@ -277,6 +302,39 @@ mod tests {
         std::os::unix::fs::symlink("../secret", model.join("vocab.txt")).unwrap();
         let error = entries(&model).unwrap_err().to_string();
         assert!(error.contains("`vocab.txt` is a link that leads out of it"), "{error}");
+    }
+
+    #[test]
+    fn what_an_adapter_stands_beside_goes_along_under_the_name_that_it_gives_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let board = Board::init(&dir.path().join("board")).unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let adapter = |path: &str, base: &Path| {
+            let json = serde_json::json!({ "peft_type": "LORA", "base_model_name_or_path": base });
+            write(&format!("{path}/adapter_config.json"), &json.to_string());
+        };
+        let links = |model: &str| {
+            let spec = RunSpec { model: model.into(), ..RunSpec::default() };
+            let (_, inputs) = Hashes::default().inputs(&board, &spec)?;
+            Ok::<_, String>(inputs.into_iter().map(|input| input.link).collect::<Vec<_>>())
+        };
+        write("board/models/m/config.json", "{}");
+        write("far/base/config.json", "{}");
+        adapter("board/models/one", Path::new("org/m"));
+        adapter("board/models/two", &dir.path().join("far/base"));
+        adapter("out/three", Path::new("m"));
+        adapter("board/models/base", &dir.path().join("far/base"));
+        adapter("board/models/lost", Path::new("org/none"));
+        assert_eq!(links("one").unwrap(), ["models/one", "models/m"]);
+        assert_eq!(links("two").unwrap(), ["models/two", "models/base"]);
+        let out = dir.path().join("out/three").display().to_string();
+        assert_eq!(links(&out).unwrap(), ["in/model/three", "models/m"]);
+        assert!(links("base").unwrap_err().contains("no name on a host"));
+        assert!(links("lost").unwrap_err().contains("`org/none` is not on this machine"));
     }
 
     #[test]

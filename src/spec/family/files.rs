@@ -28,6 +28,9 @@ const SUBWORDS: [&[&str]; 7] = [
     &["tokenizer.model"],
 ];
 
+/// What peft keeps an adapter in: what it is, and its weights.
+pub const ADAPTER_FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+
 /// How a sentence encoder pools, beside its model.
 pub const POOLING_FILE: &str = "1_Pooling/config.json";
 

@@ -7,17 +7,19 @@ use serde_json::Value;
 use tuneboard::spec::family::OWN_HEAD;
 use tuneboard::spec::locate;
 
+use super::adapter;
 use crate::error::TrainError;
 
 /// No config is larger.
 const LARGEST: u64 = 16 << 20;
 
 /// Reads `config.json` as it stands, under the family's own `model_type`, or a published ELMo's `options.json` with the `model_type` that it
-/// lacks.
+/// lacks; of an adapter without a config that of its base.
 ///
 /// # Errors
 /// A missing file, or one that is not JSON.
 pub fn read(folder: &Path) -> Result<Value, TrainError> {
+    let folder = &adapter::parts(folder)?.config;
     let path = folder.join(name(folder));
     // A pipe would be waited for without end.
     if fs::metadata(&path).map_err(TrainError::read(&path))?.len() > LARGEST || !path.is_file() {
@@ -41,7 +43,8 @@ pub fn read(folder: &Path) -> Result<Value, TrainError> {
 
 /// True if the folder describes a model.
 pub fn exists(folder: &Path) -> bool {
-    locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
+    adapter::is_adapter(folder)
+        || locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
 }
 
 /// The file that describes the model of a folder.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use tch::Tensor;
+use tuneboard::model_config::adapter::AdapterConfig;
 use tuneboard::spec::{RunSpec, Targets};
 
 use super::dropout::dropout;
@@ -22,6 +23,13 @@ pub struct Lora {
     pub dropout: f64,
     /// Which layers.
     pub targets: Targets,
+}
+
+impl From<AdapterConfig> for Lora {
+    fn from(config: AdapterConfig) -> Self {
+        let AdapterConfig { rank, alpha, is_stabilised, dropout, targets, .. } = config;
+        Self { rank, alpha, is_stabilised, dropout, targets }
+    }
 }
 
 impl Lora {

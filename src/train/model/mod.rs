@@ -43,7 +43,7 @@ use tch::{Device, Kind};
 use tuneboard::model_config::Architecture;
 pub use tuneboard::spec::Family;
 
-pub use adapter::{CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS};
+pub use adapter::{CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS, parts};
 pub use awd_lstm::{
     Carried, LanguageModel, LoadedLanguageModel, Predicted, matched, regularisation,
 };
@@ -113,7 +113,7 @@ pub fn load(folder: &Path, request: &Request) -> Result<Loaded, TrainError> {
         return load_plain(folder, config::read(folder)?, request);
     };
     // The config beside an adapter is its own: labels, pool.
-    let json = config::read(if config::exists(folder) { folder } else { &adapter.base })?;
+    let json = config::read(folder)?;
     let family = Family::of(folder, &json)?;
     if family.row().lora.is_empty() {
         return Err(TrainError::Input(format!(
@@ -166,6 +166,13 @@ pub fn load_predictor(
     device: Device,
     kind: Kind,
 ) -> Result<LoadedPredictor, TrainError> {
+    if adapter::is_adapter(folder) {
+        return Err(TrainError::Input(format!(
+            "{} is an adapter, which task=lm cannot start from; `tuneboard-train merge {0} models/NAME` makes one \
+             model of it and its base.",
+            folder.display()
+        )));
+    }
     let json = config::read(folder)?;
     let family = Family::of(folder, &json)?;
     let (source, place) = ((folder, json), (device, kind));

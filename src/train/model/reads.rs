@@ -3,6 +3,7 @@ use std::path::Path;
 use tuneboard::spec::Family;
 use tuneboard::spec::family::TokenizerKind;
 
+use super::adapter::parts;
 use super::elmo::Characters;
 use crate::error::TrainError;
 use crate::fastai::Words;
@@ -29,7 +30,8 @@ impl Reads for Family {
     ) -> Result<Box<dyn Tokenizer>, TrainError> {
         Ok(match self.row().tokenizer {
             TokenizerKind::Subwords => {
-                Box::new(Subwords::of_family(folder, Some(self), max_length)?)
+                let folder = parts(folder)?.tokenizer;
+                Box::new(Subwords::of_family(&folder, Some(self), max_length)?)
             }
             TokenizerKind::Characters => Box::new(Characters::new(max_length)),
             TokenizerKind::Words => Box::new(Words::read(folder, max_length)?),

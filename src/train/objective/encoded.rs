@@ -267,8 +267,10 @@ fn tokens(
     let (folder, most) = (&setup.source.folder, setup.spec.max_length);
     let how = format!("{} {most}", model.family.name());
     let mut name = Name::new("tokens").part(how.as_bytes());
-    for file in TOKENIZER_FILES.iter().chain(&["config.json"]) {
-        name = name.part(&fs::read(folder.join(file)).unwrap_or_default());
+    let at = model::parts(folder)?;
+    let files = TOKENIZER_FILES.iter().map(|file| at.tokenizer.join(file));
+    for file in files.chain([at.config.join("config.json")]) {
+        name = name.part(&fs::read(file).unwrap_or_default());
     }
     let name = texts.iter().fold(name, |name, text| name.part(text.as_bytes()));
     let known = |name: &str| cache.get(name).and_then(|file| Tokens::kept(file, texts.len()));

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::board::{Board, Model};
+use crate::board::{Board, Model, is_model};
 use crate::dataset::{self, Profile};
 use crate::spec::{BuiltIn, Family, RunSpec};
 
@@ -119,7 +119,7 @@ pub fn folder_of(typed: &str) -> String {
 
 /// The folders under `models/`, and the models that need none.
 fn models(board: &Board) -> Vec<Model> {
-    let look = |name: &String| Model::look(&board.models().join(name), name);
+    let look = |name: &String| Model::look(&board.models().join(name), board.root(), name);
     let built_in = |name: &&str| Model {
         name: (*name).to_owned(),
         family: Some(
@@ -149,8 +149,8 @@ fn on_hub(board: &Board) -> Vec<(&'static str, &'static str)> {
 /// The checkpoints in a folder, and the folders that may hold some.
 fn models_in(board: &Board, folder: &str) -> Vec<Model> {
     let look = |(name, path): (String, PathBuf)| {
-        if crate::spec::locate::DESCRIPTIONS.iter().any(|file| path.join(file).is_file()) {
-            Model::look(&path, &name)
+        if is_model(&path) {
+            Model::look(&path, board.root(), &name)
         } else {
             Model { name: format!("{name}/"), ..Model::default() }
         }

@@ -13,7 +13,8 @@ pub struct Start {
 impl Start {
     /// Looks under `models/` and `data/`.
     pub fn of(board: &Board) -> Self {
-        let problem = |name: &String| Model::look(&board.models().join(name), name).problem;
+        let folder = |name: &String| board.models().join(name);
+        let problem = |name: &String| Model::look(&folder(name), board.root(), name).problem;
         let files = look(board, Which::Data, "", None).files;
         Self {
             models: board

@@ -1,29 +1,12 @@
-//! Adapters: those that are models here, and whether one can stand beside a model.
+//! Whether a run can go on from an adapter, or put one beside a model.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 
-use super::header::header;
 use super::model::described;
-use crate::model_config::adapter::{AdapterConfig, Parts, WEIGHTS, is_adapter};
+use crate::model_config::adapter::{AdapterConfig, Parts, is_adapter};
 use crate::spec::{Adapter, Init, RunSpec, Targets, Task, nearest};
 use crate::weights;
-
-/// What keeps the adapter in `folder` from being read, as a fragment, as far as its header tells.
-pub fn damage(folder: &Path) -> Option<String> {
-    let path = folder.join(WEIGHTS);
-    match header(&path) {
-        Ok(_) => None,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let is_pickled = folder.join("adapter_model.bin").is_file();
-            let only =
-                if is_pickled { ", only adapter_model.bin, which peft can save anew" } else { "" };
-            Some(format!("no {WEIGHTS}{only}"))
-        }
-        Err(e) => Some(format!("{WEIGHTS}: {e}")),
-    }
-}
 
 /// What keeps a run from going on from the adapter in `folder`, or from putting one beside the weights there, as a
 /// fragment.

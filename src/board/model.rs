@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::header::header;
-use super::{adapter, shapes, tokenizer};
+use super::{shapes, tokenizer};
 use crate::model_config;
 use crate::model_config::adapter::{Parts, is_adapter};
 use crate::spec::family::{TOKENIZER_FILES, TokenizerKind};
@@ -119,7 +119,7 @@ fn problem_of(
 ) -> Option<String> {
     let is_adapter = is_adapter(folder);
     let own = not_fetched(folder, weights.is_some());
-    if let Some(why) = own.or_else(|| adapter::damage(folder).filter(|_| is_adapter)) {
+    if let Some(why) = own.or_else(|| shapes::damaged_adapter(folder).filter(|_| is_adapter)) {
         return Some(why);
     }
     let base = |why: String| {

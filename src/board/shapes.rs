@@ -2,11 +2,13 @@
 //! end the run in its first second.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::header::header;
+use crate::model_config::adapter::WEIGHTS;
 use crate::spec::Family;
 use crate::spec::family::whole;
 use crate::weights::{Files, Format};
@@ -65,6 +67,21 @@ pub fn misfit(folder: &Path, family: Family, config: &Value) -> Option<String> {
     };
     let (there, said) = (shapes.keys().filter_map(layer).max()? + 1, family.layers(config));
     (there < said).then(|| format!("its weights have {there} layers, and config.json says {said}"))
+}
+
+/// What keeps the adapter in `folder` from being read, as a fragment, as far as its header tells.
+pub fn damaged_adapter(folder: &Path) -> Option<String> {
+    let path = folder.join(WEIGHTS);
+    match header(&path) {
+        Ok(_) => None,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let is_pickled = folder.join("adapter_model.bin").is_file();
+            let only =
+                if is_pickled { ", only adapter_model.bin, which peft can save anew" } else { "" };
+            Some(format!("no {WEIGHTS}{only}"))
+        }
+        Err(e) => Some(format!("{WEIGHTS}: {e}")),
+    }
 }
 
 #[cfg(test)]

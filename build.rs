@@ -113,7 +113,8 @@ fn native(lib: &Path) {
     build.flag("-isystem").flag(&include);
     build.flag("-isystem").flag(include.join("torch/csrc/api/include"));
     build.flag("-fopenmp").objects(objects);
-    build.files(["fused", "many", "memory", "product"].map(|name| format!("{SOURCE}/{name}.cpp")));
+    let sources = ["fused", "many", "memory", "product", "watch"];
+    build.files(sources.map(|name| format!("{SOURCE}/{name}.cpp")));
     if env::var_os(WHEEL).is_some() {
         build.file(format!("{SOURCE}/older.cpp"));
     }

@@ -71,9 +71,14 @@ class Check:
         return {key: value for key, value in {**spec, **more}.items() if value is not None}
 
     def start(self, spec):
+        run = self.run(spec)
+        return run, self.start_in(run)
+
+    def run(self, spec):
+        """A new folder of a run."""
         run = pathlib.Path(tempfile.mkdtemp(dir=self.folder, prefix="run-"))
         (run / "spec.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in spec.items()))
-        return run, self.start_in(run)
+        return run
 
     def start_in(self, run):
         log = (run / "out.log").open("ab")
@@ -209,6 +214,7 @@ def speed(check, gpu):
             seen = of(check.train(spec), "eval", "train")[-1]["values"]
             row = {"model": name, "batch": batch, "length": length or "messages", "tokens_per_s": seen["tokens_per_s"],
                    "examples_per_s": seen["examples_per_s"], "peak_memory_bytes": seen.get("peak_memory_bytes")}
+            row |= watched(check, spec)
             if peak and length:
                 row["model_flops_utilisation"] = seen["tokens_per_s"] * flops(name, False, length) / peak
             for peer in ("eager", "compile") if check.left() > 90 or check.a.dry else ():
@@ -219,8 +225,29 @@ def speed(check, gpu):
             check.rows.append(row)
             told = [f"{row['examples_per_s']:9.1f} examples/s"]
             told += [f"{100 * row['model_flops_utilisation']:.0f} % of the peak"] if "model_flops_utilisation" in row else []
+            told += [f"{row['launches']:.0f} launches a step"] if row.get("launches") else []
             told += [f"{row['examples_per_s'] / row[peer]:.2f} x {peer}" for peer in ("eager", "compile") if peer in row]
             print(f"      {name:<12}{batch:>4} x {row['length']!s:<9}" + "  ".join(told), flush=True)
+
+
+def watched(check, spec):
+    """What a step launches, and how often it waits, by libtorch's profiler."""
+    done = subprocess.run([check.trainer, "watch", check.run(spec), "--steps", "4"], capture_output=True, text=True,
+                          env=check.environment, timeout=max(1, check.left()))
+    if done.returncode:
+        raise Failed(done.stderr.strip().splitlines()[-1:] or [f"exit {done.returncode}"])
+    # The profiler may say something of its own first.
+    asked = json.loads(done.stdout.strip().splitlines()[-1])
+    return {"launches": asked["launches"] / asked["steps"], "operations": asked["operations"] / asked["steps"],
+            "waits": asked["waits"], "waiting": asked["waiting"]}
+
+
+def waiting(check):
+    """A step that waits for the GPU lets it idle."""
+    rows = [row for row in check.rows if row.get("waits")]
+    names = "; ".join(sorted({row["waiting"] for row in rows}))
+    check.verdict("nothing waits within a step", not rows if check.rows else None,
+                  names or f"{len(check.rows)} models and shapes, four steps each")
 
 
 def race(check, name, batch, length, steps, how):
@@ -423,6 +450,7 @@ def main():
                 check.verdict(name, None, "no time was left")
             except Failed as error:
                 check.verdict(name, False, f"the trainer failed: {' '.join(error.args[0])}")
+        waiting(check)
         if not a.dry:
             goals(check, gpu)
         report = {"gpu": gpu, "dry": a.dry, "probe": found, "verdicts": check.verdicts, "speed": check.rows}

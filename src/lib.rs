@@ -14,6 +14,7 @@ pub mod board;
 pub mod cli;
 pub mod dataset;
 pub mod events;
+pub mod gpus;
 pub mod hub;
 pub mod model_config;
 pub mod order;

@@ -17,7 +17,6 @@ mod editor;
 mod error;
 mod exit;
 mod folder;
-mod gpu;
 mod ingest;
 mod interrupt;
 mod launch;

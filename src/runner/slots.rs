@@ -5,10 +5,9 @@ use std::fs;
 use std::thread;
 
 use crate::board::Site;
+use crate::gpus::{Gpu, Gpus};
 use crate::spec::RunId;
 use crate::store::SlotInfo;
-
-use super::gpu::{Gpu, Gpus};
 
 /// The site that is this machine.
 pub(super) const LOCAL: &str = "local";
@@ -32,8 +31,13 @@ pub struct Slot {
 impl Slot {
     /// The number of its GPU.
     pub(super) fn gpu(&self) -> Option<usize> {
-        self.device.strip_prefix("cuda:")?.parse().ok()
+        gpu_number(&self.device)
     }
+}
+
+/// `cuda:1` -> 1.
+fn gpu_number(device: &str) -> Option<usize> {
+    device.strip_prefix("cuda:")?.parse().ok()
 }
 
 /// One slot per GPU, then the CPU's: as many as the site's `slots`, or one. Where there are GPUs the CPU
@@ -84,7 +88,9 @@ impl Machine {
     /// Looks at the machine.
     pub(super) fn of(site: &Site) -> Self {
         let gpus = Gpus::open();
-        let memory: Vec<Option<u64>> = gpus.look().iter().map(|gpu| gpu.memory_total).collect();
+        // Where one process at a time may use a GPU, runs cannot share it, whatever its memory.
+        let memory = |gpu: &Gpu| gpu.memory_total.filter(|_| gpu.is_shared);
+        let memory: Vec<Option<u64>> = gpus.look().iter().map(memory).collect();
         let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
         let model = first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "CPU".to_owned());
         Self {
@@ -93,6 +99,11 @@ impl Machine {
             processor: format!("{model}, {cores} threads"),
             ticks: processor_ticks(),
         }
+    }
+
+    /// What a trainer on this device must be told to see it alone; see [`Gpus::alone`].
+    pub(super) fn alone(&self, device: &str) -> Option<&str> {
+        self.gpus.alone(gpu_number(device)?)
     }
 
     /// What every slot looks like now; `runs` says which run is where.
@@ -108,6 +119,7 @@ impl Machine {
             memory_total: memory.map(|(_, total)| total),
             busy: (all > 0).then(|| 100.0 * busy as f32 / all as f32),
             temperature: None,
+            is_shared: true,
         };
         let gpus = self.gpus.look();
         let info = |slot: &Slot| {

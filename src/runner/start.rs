@@ -1,6 +1,7 @@
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::thread;
 
 use crate::spec::{Outcome, Placement, RunId, RunState};
@@ -59,6 +60,11 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Starts the trainer of a run on this machine.
+    fn launch(&self, trainer: &Path, id: RunId, at: &Placement, log: File) -> io::Result<Child> {
+        launch::start(self.board, trainer, id, (at, self.machine.alone(&at.device)), log)
+    }
+
     /// Starts one run, or takes its trainer over if one is at work in its folder already.
     fn start_run(&mut self, mut run: Run, placement: Placement) -> Result<()> {
         let id = run.id;
@@ -89,7 +95,7 @@ impl Runner<'_> {
         }
         match ready {
             None => live.process = find_trainer(self.board.root(), id),
-            Some(log) => match launch::start(self.board, &trainer, id, &live.placement, log) {
+            Some(log) => match self.launch(&trainer, id, &live.placement, log) {
                 Ok(mut child) => {
                     let pid = child.id();
                     // Before anybody waits for it: until then even its zombie keeps the pid.

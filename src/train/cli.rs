@@ -79,6 +79,16 @@ pub enum Verb {
     },
     /// What libtorch finds on this machine, as JSON.
     Probe,
+    /// What steps ask of the device: operations, kernels launched, how often the processor waits, as JSON. Writes into
+    /// the folder, which is to be thrown away.
+    #[command(hide = true)]
+    Watch {
+        /// A folder with a spec.toml.
+        folder: PathBuf,
+        /// Steps.
+        #[arg(long, default_value_t = 4)]
+        steps: u64,
+    },
     /// Where the time of an optimiser step goes.
     #[command(hide = true)]
     Bench {

@@ -9,6 +9,7 @@ use std::thread;
 
 use tch::{Cuda, Device, Kind};
 use tuneboard::events::{Number, PEAK_MEMORY};
+use tuneboard::gpus::Gpus;
 use tuneboard::spec::{Precision, RunSpec};
 
 use crate::error::TrainError;
@@ -33,11 +34,9 @@ impl Place {
     /// A GPU that is asked for and not there, with the reason.
     pub fn choose(spec: &RunSpec) -> Result<Self, TrainError> {
         let threads = threads(spec.threads as usize);
-        let wanted = match spec.device.as_str() {
-            "auto" => env::var("TUNEBOARD_DEVICE").unwrap_or_else(|_| "auto".into()),
-            given => given.to_owned(),
-        };
-        let device = device(&wanted)?;
+        let given = env::var("TUNEBOARD_DEVICE").ok();
+        let wanted = wanted(&spec.device, given.as_deref());
+        let device = device(wanted)?;
         let kind = match spec.precision {
             Precision::Bf16 => Kind::BFloat16,
             Precision::Auto if bf16_is_fast(device) => Kind::BFloat16,
@@ -62,8 +61,7 @@ impl Place {
     /// Bytes in use: of the GPU's memory, or of this process's on the CPU.
     pub fn memory(&self) -> Option<u64> {
         if let Device::Cuda(index) = self.device {
-            let gpu = nvml()?.device_by_index(index as u32).ok()?;
-            return Some(gpu.memory_info().ok()?.used);
+            return gpus().memory_used(index);
         }
         let text = fs::read_to_string("/proc/self/statm").ok()?;
         let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
@@ -117,6 +115,16 @@ pub fn cpu_seconds() -> f64 {
     // SAFETY: the clock exists on every Unix, and the pointer is to a timespec of ours.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// What a spec and the runner say together. A run that asks for a GPU is sent to that one alone, which may have
+/// another number where the trainer sees no other.
+fn wanted<'a>(spec: &'a str, runner: Option<&'a str>) -> &'a str {
+    let is_gpu = |device: &str| device.starts_with("cuda:");
+    match runner {
+        Some(runner) if spec == "auto" || is_gpu(spec) && is_gpu(runner) => runner,
+        _ => spec,
+    }
 }
 
 /// The device that a word means; opens the CUDA half of libtorch where it may be needed.
@@ -191,23 +199,36 @@ fn has_nvidia_driver() -> bool {
 /// with instructions for them (there 1.7 times, see docs/benchmarks.md).
 pub fn bf16_is_fast(device: Device) -> bool {
     if let Device::Cuda(index) = device {
-        let gpu = nvml().and_then(|nvml| nvml.device_by_index(index as u32).ok());
-        let capability = gpu.and_then(|gpu| gpu.cuda_compute_capability().ok());
-        return capability.is_some_and(|capability| capability.major >= 8);
+        return gpus().capability(index).is_some_and(|(major, _)| major >= 8);
     }
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
     flags.split_ascii_whitespace().any(|f| f == "avx512_bf16" || f == "amx_bf16")
 }
 
-fn nvml() -> Option<&'static nvml_wrapper::Nvml> {
-    static NVML: OnceLock<Option<nvml_wrapper::Nvml>> = OnceLock::new();
-    NVML.get_or_init(|| nvml_wrapper::Nvml::init().ok()).as_ref()
+/// The GPUs in CUDA's numbering.
+fn gpus() -> &'static Gpus {
+    static GPUS: OnceLock<Gpus> = OnceLock::new();
+    GPUS.get_or_init(Gpus::open)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_runner_decides_which_gpu_and_never_whether_one() {
+        for (spec, runner, want) in [
+            ("auto", None, "auto"),
+            ("auto", Some("cuda:1"), "cuda:1"),
+            ("cuda:2", Some("cuda:0"), "cuda:0"),
+            ("cuda:2", None, "cuda:2"),
+            ("cpu", Some("cuda:0"), "cpu"),
+            ("cuda:0", Some("cpu"), "cuda:0"),
+        ] {
+            assert_eq!(wanted(spec, runner), want, "{spec} {runner:?}");
+        }
+    }
 
     #[test]
     fn the_peak_of_this_process_is_known_and_that_of_no_gpu_is_not() {

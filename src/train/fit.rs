@@ -40,13 +40,35 @@ pub fn run(
 /// # Errors
 /// Whatever is wrong with model, data or device.
 pub fn find_rate(folder: &Path, range: Range) -> Result<(), TrainError> {
+    opened(folder, |trainer| {
+        trainer.walk(range, |step, rate, loss| {
+            out(&json!({ "step": step, "rate": rate, "loss": loss }).to_string());
+        })
+    })
+}
+
+/// Prints what so many steps of the spec in `folder` ask of its device.
+///
+/// # Errors
+/// As [`find_rate`].
+pub fn watch(folder: &Path, steps: u64) -> Result<(), TrainError> {
+    opened(folder, |trainer| {
+        let mut asked = json!(trainer.watch(steps)?);
+        asked["steps"] = json!(steps);
+        out(&asked.to_string());
+        Ok(())
+    })
+}
+
+/// Opens the run of a folder for something else than to train it.
+fn opened(
+    folder: &Path,
+    what: impl FnOnce(&mut Trainer) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
     let spec = read_spec(folder)?;
     let (mut journal, history) = Journal::open(folder)?;
     let stop = AtomicBool::new(false);
-    let mut trainer = Trainer::open(folder, spec, history, &mut journal, &stop)?;
-    trainer.walk(range, |step, rate, loss| {
-        out(&json!({ "step": step, "rate": rate, "loss": loss }).to_string());
-    })
+    what(&mut Trainer::open(folder, spec, history, &mut journal, &stop)?)
 }
 
 /// The spec of a run's folder.

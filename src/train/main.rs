@@ -9,6 +9,7 @@
 //! It writes its own folder and the cache, and nothing else. Exit codes: 0 done or cleanly stopped, 1 failed on the
 //! way, 2 bad input.
 
+mod ahead;
 mod baselines;
 mod batch;
 mod bench;
@@ -93,6 +94,7 @@ fn dispatch(args: &Args) -> Result<(), TrainError> {
         (Some(Verb::LrFind { folder, from, to, steps }), _) => {
             fit::find_rate(folder, Range { from: *from, to: *to, steps: *steps })
         }
+        (Some(Verb::Watch { folder, steps }), _) => fit::watch(folder, *steps),
         (Some(Verb::Merge { adapter, to }), _) => merge::merge(adapter, to),
         (Some(Verb::Probe), _) => {
             probe::probe();

@@ -6,6 +6,7 @@
 //! `rng::seed_torch` decides about them.
 
 mod many;
+mod watch;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
@@ -14,6 +15,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
 pub use self::many::{Flash, ManyAdam, flash, norm, send};
+pub use self::watch::{Asked, Watch};
 use crate::error::TrainError;
 
 /// Rows of a multiple of this many numbers can be taken.
@@ -309,16 +311,20 @@ fn made(call: impl FnOnce(&mut *mut C_tensor) -> *mut c_char) -> Result<Tensor, 
 }
 
 fn check(message: *mut c_char) -> Result<(), TrainError> {
+    taken(message).map_or(Ok(()), |text| Err(TchError::Torch(text).into()))
+}
+
+/// A text of C++, given back to it; `None` for none.
+fn taken(message: *mut c_char) -> Option<String> {
     if message.is_null() {
-        return Ok(());
+        return None;
     }
     // SAFETY: a message is a C string that is ours until it is given back, once.
-    let text = unsafe {
+    unsafe {
         let text = CStr::from_ptr(message).to_string_lossy().into_owned();
         tuneboard_free_message(message);
-        text
-    };
-    Err(TchError::Torch(text).into())
+        Some(text)
+    }
 }
 
 #[cfg(test)]

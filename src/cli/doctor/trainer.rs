@@ -2,6 +2,7 @@ use serde::Deserialize;
 
 use super::Check;
 use crate::board::Board;
+use crate::gpus;
 use crate::runner;
 use crate::runner::RunnerError;
 
@@ -56,7 +57,10 @@ fn libtorch(probe: &Probe) -> Check {
 fn cuda(probe: &Probe) -> Check {
     let driver = std::path::Path::new("/proc/driver/nvidia/version").exists();
     match (&probe.cuda_error, driver) {
-        _ if probe.cuda => Check::ok("CUDA", format!("{} GPUs", probe.devices)),
+        _ if probe.cuda => {
+            let mps = if gpus::has_mps() { ", shared through NVIDIA MPS" } else { "" };
+            Check::ok("CUDA", format!("{} GPUs{mps}", probe.devices))
+        }
         (_, false) => Check::ok("CUDA", "no NVIDIA driver; runs use the CPU"),
         (error, true) => Check::warn(
             "CUDA",

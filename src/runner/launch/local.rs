@@ -63,12 +63,13 @@ pub fn trainer_command(board: &Board) -> Result<PathBuf> {
     Ok(found)
 }
 
-/// Starts the trainer on a run whose folder is ready. `log` gets what it prints.
+/// Starts the trainer on a run whose folder is ready. `log` gets what it prints. `alone` is what CUDA has to be told
+/// where the trainer may see its own device only.
 pub(in crate::runner) fn start(
     board: &Board,
     trainer: &Path,
     id: RunId,
-    at: &Placement,
+    (at, alone): (&Placement, Option<&str>),
     log: File,
 ) -> io::Result<Child> {
     let mut command = Command::new(trainer);
@@ -89,6 +90,9 @@ pub(in crate::runner) fn start(
     } else if env::var_os("CUDA_DEVICE_ORDER").is_none() {
         // The driver's order, in which the slots are numbered; CUDA's own is by speed.
         command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    }
+    if let Some(uuid) = alone {
+        command.env("CUDA_VISIBLE_DEVICES", uuid).env("TUNEBOARD_DEVICE", "cuda:0");
     }
     own_session(&mut command);
     command.spawn()

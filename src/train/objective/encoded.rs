@@ -2,6 +2,7 @@
 //! targets.
 
 use std::fs;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tch::Tensor;
@@ -14,6 +15,7 @@ mod vectors;
 use self::vectors::Vectors;
 use super::judge::{Outputs, log_probabilities, raw};
 use super::{Learner, Pass, Setup, Stop};
+use crate::ahead::Ahead;
 use crate::batch::{self, Epoch, parts};
 use crate::cache::{Cache, Name};
 use crate::checkpoint::TOKENIZER_FILES;
@@ -28,7 +30,9 @@ pub struct Encoded {
     /// Encoder and head.
     pub model: Loaded,
     /// The ids of all rows.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
+    /// Makes batches beforehand, where the device computes by itself.
+    ahead: Option<Ahead>,
     /// How many rows that is.
     pub(super) texts: usize,
     pub(super) place: Place,
@@ -104,8 +108,11 @@ impl Encoded {
         let cache = Cache::from_env();
         let (tokens, rows) = cut(&cache, &model)?;
         must_fit(&tokens, model.limits.vocabulary)?;
+        let (texts, tokens) = (tokens.len(), Arc::new(tokens));
+        let ahead = || Ahead::new(Arc::clone(&tokens), model.padding, place.device);
         Ok(Self {
-            texts: tokens.len(),
+            ahead: place.device.is_cuda().then(ahead),
+            texts,
             model,
             tokens,
             place: place.clone(),
@@ -167,8 +174,12 @@ impl Encoded {
         judge: impl Fn(&Tensor, &[u32]) -> Result<(Tensor, Tensor, u64), TrainError>,
     ) -> Result<Vec<Pass>, TrainError> {
         let mut passes = Vec::new();
-        for rows in self.batches(index).iter().flat_map(|batch| parts(batch, halvings)) {
-            let scores = self.learning(rows, learner)?;
+        let mut all = self.epoch.step(index).iter().flat_map(|batch| parts(batch, halvings));
+        let mut then = self.epoch.step(index + 1).iter().flat_map(|batch| parts(batch, halvings));
+        let mut now = all.next();
+        while let Some(rows) = now {
+            now = all.next();
+            let scores = self.learning(rows, now.or_else(|| then.next()), learner)?;
             let (loss, right, targets) = judge(&scores, rows)?;
             learner.learn(&loss)?;
             passes.push(Pass { loss: loss.f_detach()?, right, targets, tokens: self.count(rows) });
@@ -187,15 +198,23 @@ impl Encoded {
         rows.iter().map(|row| self.tokens.count(*row)).sum()
     }
 
-    /// The head's scores of rows that are learnt from, `[rows, outputs]`.
+    /// The head's scores of rows that are learnt from, `[rows, outputs]`; `next` come after them.
     ///
     /// # Errors
     /// What libtorch reports.
-    fn learning(&self, rows: &[u32], learner: &mut Learner) -> Result<Tensor, TrainError> {
+    fn learning(
+        &self,
+        rows: &[u32],
+        next: Option<&[u32]>,
+        learner: &mut Learner,
+    ) -> Result<Tensor, TrainError> {
         if self.vectors.is_some() {
             return self.logits(rows, learner.mode);
         }
-        let mut inputs = self.inputs(rows)?;
+        let mut inputs = match &self.ahead {
+            Some(ahead) => ahead.take(rows, next)?,
+            None => self.inputs(rows)?,
+        };
         learner.prepare(&mut inputs)?;
         self.model.network.forward(&inputs, learner.mode)
     }

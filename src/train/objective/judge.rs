@@ -16,6 +16,31 @@ pub struct Outputs {
     pub values: Vec<f32>,
 }
 
+/// Batches on a GPU whose outputs are read at once.
+const READ_TOGETHER: usize = 32;
+
+impl Outputs {
+    /// Takes in what was said of these positions among `rows` rows.
+    fn read(
+        &mut self,
+        said: &mut Vec<(Vec<usize>, Tensor)>,
+        rows: usize,
+    ) -> Result<(), TrainError> {
+        for (positions, said) in said.drain(..) {
+            let classes = said.size().last().map_or(0, |n| *n as usize);
+            self.classes = classes;
+            self.values.resize(rows * classes, 0.0);
+            let values = flat(&said)?;
+            for (at, values) in positions.iter().zip(values.chunks(classes.max(1))) {
+                if let Some(place) = self.values.get_mut(at * classes..(at + 1) * classes) {
+                    place.copy_from_slice(values);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The logarithms of the class probabilities of `rows` of `tokens`, in their order. `logits` gives the
 /// class scores of some rows, `[rows, classes]`. `None` if `stop` asked for a stop first.
 ///
@@ -45,6 +70,7 @@ pub fn raw(
 ) -> Result<Option<Outputs>, TrainError> {
     let _guard = tch::no_grad_guard();
     let mut all = Outputs { classes: 0, values: Vec::new() };
+    let mut said = Vec::new();
     let mut done = 0;
     for positions in batch::evaluation(rows, tokens, batch_size) {
         if stop.asked_at(done, rows.len()) {
@@ -53,17 +79,14 @@ pub fn raw(
         done += positions.len();
         let batch = positions.iter().filter_map(|at| rows.get(*at).copied());
         let batch: Vec<u32> = batch.collect();
-        let said = logits(&batch)?;
-        let classes = said.size().last().map_or(0, |n| *n as usize);
-        all.classes = classes;
-        all.values.resize(rows.len() * classes, 0.0);
-        let values: Vec<f32> = flat(&said)?;
-        for (at, values) in positions.iter().zip(values.chunks(classes.max(1))) {
-            if let Some(place) = all.values.get_mut(at * classes..(at + 1) * classes) {
-                place.copy_from_slice(values);
-            }
+        said.push((positions, logits(&batch)?));
+        // To read from a GPU is to wait for all that it was asked.
+        let is_there = said.last().is_some_and(|(_, said)| said.device().is_cuda());
+        if !is_there || said.len() >= READ_TOGETHER {
+            all.read(&mut said, rows.len())?;
         }
     }
+    all.read(&mut said, rows.len())?;
     Ok(Some(all))
 }
 

@@ -1,8 +1,10 @@
-//! The learning-rate range test (Smith 2017, arXiv 1506.01186): the loss over some steps whose rate grows
-//! exponentially.
+//! Steps that are no run: the learning-rate range test (Smith 2017, arXiv 1506.01186), the loss over some steps whose
+//! rate grows exponentially, and a count of what steps ask of a device.
 
 use super::Trainer;
+use super::meter::Measured;
 use crate::error::TrainError;
+use crate::native::{Asked, Watch};
 use crate::objective::Stop;
 
 /// A loss so many times the lowest so far ends the test: the rate is far too high.
@@ -40,19 +42,10 @@ impl Trainer<'_> {
         range: Range,
         mut tell: impl FnMut(u64, f64, f64),
     ) -> Result<(), TrainError> {
-        let never = || false;
         let mut lowest = f64::INFINITY;
-        let mut epoch = 0;
-        self.objective.begin(epoch, 0, &Stop::new(&never))?;
-        let mut index = 0;
         for step in 0..range.steps {
-            if index == self.objective.steps() {
-                (epoch, index) = (epoch + 1, 0);
-                self.objective.begin(epoch, 0, &Stop::new(&never))?;
-            }
             let rate = range.rate(step);
-            let measured = self.learn(index, rate)?;
-            index += 1;
+            let measured = self.learn_at(step, rate)?;
             let (mut sum, mut targets) = (0.0, 0);
             for pass in &measured.passes {
                 sum += pass.loss.f_double_value(&[])?;
@@ -69,6 +62,31 @@ impl Trainer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What so many steps ask of the device, after one that makes what lasts; figures are not read.
+    ///
+    /// # Errors
+    /// As [`Self::walk`].
+    pub fn watch(&mut self, steps: u64) -> Result<Asked, TrainError> {
+        const RATE: f64 = 1e-6;
+        self.learn_at(0, RATE)?;
+        let watch = Watch::begin(self.place.device)?;
+        for step in 1..=steps {
+            self.learn_at(step, RATE)?;
+        }
+        watch.end()
+    }
+
+    /// Takes step `step`, counted from 0 over all epochs, at a rate of its own.
+    fn learn_at(&mut self, step: u64, rate: f64) -> Result<Measured, TrainError> {
+        let never = || false;
+        let steps = self.objective.steps().max(1);
+        let (epoch, index) = ((step / steps) as u32, step % steps);
+        if index == 0 {
+            self.objective.begin(epoch, 0, &Stop::new(&never))?;
+        }
+        self.learn(index, rate)
     }
 }
 

@@ -7,6 +7,7 @@ use tch::Reduction;
 use tempfile::TempDir;
 
 use super::*;
+use crate::native::Watch;
 use crate::objective::{crossed, errors, judging};
 
 /// What hidden states, logits, gradients and losses may differ by, as the fixtures' own README says. Every
@@ -298,6 +299,30 @@ fn families_without_padding_are_transformers() {
         subject.unpads = true;
     }
     compare("families without padding", subjects);
+}
+
+/// On a GPU each would stop the launches until all before it is done.
+#[test]
+fn passes_without_padding_wait_for_nothing() {
+    let mut watched = 0;
+    for mut subject in subjects() {
+        subject.unpads = true;
+        let Ok(model) = subject.open() else { continue };
+        let Some(labels) = subject.tensors.get("curve.labels") else { continue };
+        let steps = 0..labels.size()[0].min(3);
+        let inputs: Vec<_> =
+            steps.map(|step| subject.inputs(&model, "curve.", Some(step))).collect();
+        let _alone = crate::rng::alone();
+        let pass = |inputs| model.network.forward(inputs, PLAIN).unwrap().sum(Kind::Float);
+        // The first makes what lasts.
+        drop(inputs.first().map(pass));
+        let watch = Watch::begin(Device::Cpu).unwrap();
+        inputs.iter().map(pass).for_each(|sum| sum.backward());
+        let asked = watch.end().unwrap();
+        assert_eq!(asked.waits, 0, "{}: {}", subject.title, asked.waiting);
+        watched += u32::from(asked.operations > 0);
+    }
+    assert!(watched > 0 || subjects().is_empty());
 }
 
 #[test]

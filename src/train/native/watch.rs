@@ -36,7 +36,7 @@ static ONE: Mutex<()> = Mutex::new(());
 
 /// Counts from when it is made.
 pub struct Watch {
-    _only: MutexGuard<'static, ()>,
+    only: MutexGuard<'static, ()>,
 }
 
 impl Watch {
@@ -48,7 +48,7 @@ impl Watch {
         let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: a flag goes in; the message is taken up by `check`.
         check(unsafe { tuneboard_watch(device.is_cuda()) })?;
-        Ok(Self { _only: only })
+        Ok(Self { only })
     }
 
     /// What was asked for since then by this thread.
@@ -59,6 +59,7 @@ impl Watch {
         let (mut counts, mut names) = (Counts::default(), std::ptr::null_mut());
         // SAFETY: both places are ours; the text is taken up once, if there is one.
         check(unsafe { tuneboard_watched(&mut counts, &mut names) })?;
+        drop(self.only);
         let number = |count: i64| u64::try_from(count).unwrap_or(0);
         Ok(Asked {
             operations: number(counts.operations),

@@ -7,6 +7,8 @@ cache folder (PyTorch alone is 3.5 GB with its CUDA libraries).
 """
 import argparse, importlib.util, json, os, pathlib, statistics, subprocess, sys, tempfile, time
 
+import families
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(os.environ.get("TUNEBOARD_CACHE") or
                      pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "tuneboard")
@@ -81,9 +83,14 @@ def main():
     parser.add_argument("--notebook-limit", type=int, default=250, help="rows for the notebook's loop; 0 = no such race")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16")
     parser.add_argument("--threads", type=int, default=0, help="0 = all cores")
+    parser.add_argument("--families", nargs="?", const="all", help="race these instead, by the work that they are "
+                        "(families.py): all, or some as bert,modernbert; --limit 200 --threads 1 if not given")
     a = parser.parse_args()
     a.trainer, a.model, a.data = a.trainer.absolute(), a.model.absolute(), a.data.absolute()
     environment = peer_environment()
+    if a.families:
+        a.limit, a.threads = a.limit or 200, a.threads or 1
+        return families.race(a, environment)
     racers = {"trainer": lambda seed: race_trainer(a, seed),
               "tuned": lambda seed: race_peer(a, "tuned", seed, environment)}
     if a.notebook_limit:

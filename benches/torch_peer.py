@@ -127,7 +127,8 @@ def main():
     print(json.dumps({
         "loop": a.loop, "device": device, "precision": "bf16" if half else "fp32", "threads": torch.get_num_threads(),
         "torch": torch.__version__, "transformers": transformers.__version__, "python": sys.version.split()[0],
-        "examples_per_s": rows / seconds, "examples_per_cpu_s": rows / cpu, "first_step_s": first,
+        "tokens": numpy.mean([len(tokens[row]) for row in train]),
+        "squares": numpy.mean([len(tokens[row]) ** 2 for row in train]), "examples_per_s": rows / seconds, "examples_per_cpu_s": rows / cpu, "first_step_s": first,
         "val_acc": score(val), "test_acc": score(test), "peak_bytes": peak,
     }))
 

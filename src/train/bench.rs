@@ -108,7 +108,8 @@ fn products(model: &Loaded) -> Vec<Tensor> {
 /// Forward and both backward products of `tokens` vectors with a weight.
 fn product(weight: &Tensor, tokens: i64, kind: Kind) -> Result<f64, TrainError> {
     let (_, inputs) = weight.size2()?;
-    let weight = weight.f_detach()?.f_to_kind(kind)?.f_set_requires_grad(true)?;
+    let weights = native::weights(kind, Device::Cpu);
+    let weight = weight.f_detach()?.f_to_kind(weights)?.f_set_requires_grad(true)?;
     let x = Tensor::f_ones([tokens, inputs], (kind, Device::Cpu))?.f_set_requires_grad(true)?;
     least(|| {
         let y = if native::multiplies(&x, &weight) {

@@ -60,19 +60,31 @@ pub fn gpu_peak(index: usize) -> Option<u64> {
     u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)
 }
 
-/// True if [`product`] takes `x` and a weight.
+/// True if [`product`] takes `x` and a weight, and is faster than libtorch's own on this processor.
 pub fn multiplies(x: &Tensor, weight: &Tensor) -> bool {
     let fits = |tensor: &Tensor| tensor.kind() == Kind::BFloat16 && takes(tensor, 0);
+    let fits_weight = weight.kind() == weights(Kind::BFloat16, Device::Cpu) && takes(weight, 0);
     // SAFETY: asks about the processor; touches no memory of ours.
     let has_products = || unsafe { tuneboard_has_products() };
-    fits(x) && fits(weight) && weight.size().iter().all(|side| side % 32 == 0) && has_products()
+    fits(x)
+        && (fits_weight || fits(weight))
+        && weight.size().iter().all(|side| side % 32 == 0)
+        && has_products()
+}
+
+/// The number format of weights that learn and that only matrix products take, if these are in `kind`: where [`product`]
+/// multiplies in 32 bits, a copy in 16 would be widened again in each pass.
+pub fn weights(kind: Kind, device: Device) -> Kind {
+    // SAFETY: as above.
+    let widens = || unsafe { tuneboard_widens() };
+    if device == Device::Cpu && kind == Kind::BFloat16 && widens() { Kind::Float } else { kind }
 }
 
 /// `x` `[.., inputs]` -> `[.., outputs]`: x Wᵀ for W `[outputs, inputs]` if `across`, or else x W for W
-/// `[inputs, outputs]`. Both are 16-bit, sums 32-bit; for processors with AMX.
+/// `[inputs, outputs]`. Both are 16-bit, sums 32-bit; by AMX, or else in 32 bits, where W may have 32.
 ///
 /// # Errors
-/// Shapes that do not fit, another processor; see [`multiplies`].
+/// Shapes that do not fit; see [`multiplies`].
 pub fn product(x: &Tensor, weight: &Tensor, across: bool) -> Result<Tensor, TrainError> {
     // SAFETY: as above.
     made(|out| unsafe { tuneboard_product(out, x.as_ptr(), weight.as_ptr(), across) })
@@ -343,6 +355,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn tuneboard_gpu_peak(index: i64) -> i64;
     fn tuneboard_has_products() -> bool;
+    fn tuneboard_widens() -> bool;
     fn tuneboard_product(
         out: &mut *mut C_tensor,
         x: *const C_tensor,

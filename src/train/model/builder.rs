@@ -8,6 +8,7 @@ use super::adapter::PREFIX;
 use super::lora::Learning;
 use super::parameters::{Fresh, Leaf, Parameter};
 use crate::error::TrainError;
+use crate::native;
 
 /// Makes the parameters of a model one by one, from a checkpoint or fresh, and keeps the list.
 pub struct Builder<'a> {
@@ -121,8 +122,12 @@ impl<'a> Builder<'a> {
             [one] => one.shallow_clone(),
             parts => Tensor::f_cat(parts, 0)?,
         };
-        let leaf =
-            if rest.is_empty() { master.f_detach()? } else { master.f_to_kind(self.kind)? };
+        let kind = native::weights(self.kind, self.device);
+        let leaf = if rest.is_empty() || kind == Kind::Float {
+            master.f_detach()?
+        } else {
+            master.f_to_kind(kind)?
+        };
         let leaf = leaf.f_set_requires_grad(true)?;
         let mut first = 0;
         for (name, rows) in names {

@@ -71,7 +71,11 @@ impl Linear {
     /// What libtorch reports.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, TrainError> {
         let kind = x.f_kind()?;
-        let (weight, bias) = (self.weight.f_to_kind(kind)?, self.bias.f_to_kind(kind)?);
+        let bias = self.bias.f_to_kind(kind)?;
+        if native::multiplies(x, &self.weight) {
+            return Ok(self.product(x)?.f_add(&bias)?);
+        }
+        let weight = self.weight.f_to_kind(kind)?;
         lora::add(self.delta.as_ref(), x.f_linear(&weight, Some(&bias))?, x, 0)
     }
 

@@ -289,7 +289,9 @@ char *tuneboard_self_attention(Tensor **out, const Tensor *qkv, const Tensor *bi
   });
 }
 
-bool tuneboard_has_products() { return has_amx(); }
+bool tuneboard_has_products() { return has_amx() || widens(); }
+
+bool tuneboard_widens() { return widens(); }
 
 char *tuneboard_product(Tensor **out, const Tensor *x, const Tensor *weight, bool across) {
   return guarded([&] { *out = new Tensor(product(*x, *weight, across)); });

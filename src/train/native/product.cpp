@@ -1,5 +1,6 @@
 #include "product.h"
 
+#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #ifdef TUNEBOARD_AMX
@@ -11,6 +12,7 @@
 
 #include "amx.h"
 #include "share.h"
+#endif
 
 using at::Tensor;
 using torch::autograd::AutogradContext;
@@ -18,6 +20,59 @@ using torch::autograd::Function;
 using torch::autograd::variable_list;
 
 namespace tuneboard {
+namespace {
+
+void must_fit(const Tensor &x, const Tensor &weight, bool across) {
+  TORCH_CHECK(x.is_contiguous() && weight.is_contiguous() && x.size(-1) == weight.size(across) &&
+                  weight.size(0) % 32 == 0 && weight.size(1) % 32 == 0 && x.scalar_type() == at::kBFloat16,
+              "bfloat16 matrices with sides of multiples of 32 are expected");
+}
+
+Tensor wide(const Tensor &x) { return x.to(at::kFloat); }
+
+// x W, or x W^T if `across`, multiplied in 32 bits. W may have as many: its gradient has them, too.
+struct Widened : Function<Widened> {
+  static Tensor forward(AutogradContext *context, const Tensor &x, const Tensor &weight, bool across) {
+    must_fit(x, weight, across);
+    context->save_for_backward({x, weight});
+    context->saved_data["across"] = across;
+    auto sizes = x.sizes().vec();
+    sizes.back() = weight.size(!across);
+    const Tensor right = wide(weight);
+    return at::mm(wide(x.view({-1, x.size(-1)})), across ? right.t() : right).to(at::kBFloat16).view(sizes);
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &x = saved[0], &weight = saved[1];
+    const bool across = context->saved_data["across"].toBool();
+    const Tensor gradient = wide(gradients[0]).contiguous().view({-1, weight.size(!across)});
+    Tensor x_gradient, weight_gradient;
+    if (context->needs_input_grad(0)) {
+      const Tensor right = wide(weight);
+      x_gradient = at::mm(gradient, across ? right : right.t()).to(at::kBFloat16).view(x.sizes());
+    }
+    if (context->needs_input_grad(1)) {
+      const Tensor rows = wide(x.view({-1, x.size(-1)}));
+      weight_gradient = across ? at::mm(gradient.t(), rows) : at::mm(rows.t(), gradient);
+      weight_gradient = weight_gradient.to(weight.scalar_type());
+    }
+    return {x_gradient, weight_gradient, Tensor()};
+  }
+};
+
+} // namespace
+
+bool widens() {
+#if defined(__x86_64__)
+  static const bool is_slow = __builtin_cpu_is("intel") && has_avx512() && !has_amx();
+  return is_slow;
+#else
+  return false;
+#endif
+}
+
+#ifdef TUNEBOARD_AMX
 namespace {
 
 const uint16_t *halves(const Tensor &x) { return (const uint16_t *)x.const_data_ptr(); }
@@ -92,10 +147,8 @@ Tensor across_times(const Tensor &left, const Tensor &right) {
 struct Product : Function<Product> {
   static Tensor forward(AutogradContext *context, const Tensor &x, const Tensor &weight, bool across) {
     const int64_t inner = weight.size(across), outputs = weight.size(!across);
-    TORCH_CHECK(x.is_contiguous() && weight.is_contiguous() && x.size(-1) == inner &&
-                    inner % 32 == 0 && outputs % 32 == 0 && x.scalar_type() == at::kBFloat16 &&
-                    weight.scalar_type() == at::kBFloat16,
-                "bfloat16 matrices with sides of multiples of 32 are expected");
+    must_fit(x, weight, across);
+    TORCH_CHECK(weight.scalar_type() == at::kBFloat16, "AMX multiplies bfloat16");
     context->save_for_backward({x, weight});
     context->saved_data["across"] = across;
     auto sizes = x.sizes().vec();
@@ -135,22 +188,15 @@ bool has_amx() {
 }
 
 Tensor product(const Tensor &x, const Tensor &weight, bool across) {
-  TORCH_CHECK(has_amx(), "this processor has no AMX");
-  return Product::apply(x, weight, across);
+  return has_amx() ? Product::apply(x, weight, across) : Widened::apply(x, weight, across);
 }
-
-} // namespace tuneboard
 
 #else
 
-namespace tuneboard {
-
 bool has_amx() { return false; }
 
-at::Tensor product(const at::Tensor &, const at::Tensor &, bool) {
-  TORCH_CHECK(false, "this build has no products for AMX");
-}
-
-} // namespace tuneboard
+Tensor product(const Tensor &x, const Tensor &weight, bool across) { return Widened::apply(x, weight, across); }
 
 #endif
+
+} // namespace tuneboard

@@ -62,6 +62,13 @@ fn attention_is_softmax_of_scaled_products() {
 /// `.ci/run` asks for it where /proc/cpuinfo names amx_bf16.
 #[test]
 #[ignore = "needs a processor with AMX (amx_bf16) and a compiler that knows it"]
+fn products_are_taken() {
+    let x = random(&[32, 32], Kind::BFloat16);
+    assert!(multiplies(&x, &x), "this executable multiplies nothing on this processor");
+}
+
+/// By AMX where there is one, else in 32 bits.
+#[test]
 fn products_are_torchs() {
     let _alone = rng::alone();
     // Rows that leave a remainder of a tile of 16, of a square of 32, of nothing.
@@ -69,11 +76,16 @@ fn products_are_torchs() {
         let x = random(&[1, rows, inputs], Kind::BFloat16);
         let [across, along] =
             [[outputs, inputs], [inputs, outputs]].map(|shape| random(&shape, Kind::BFloat16));
-        assert!(multiplies(&x, &across), "this executable multiplies nothing on this processor");
         let floats = |tensor: &Tensor| tensor.to_kind(Kind::Float);
         let want = floats(&x).matmul(&floats(&across).tr());
         check(&product(&x, &across, true).unwrap(), &want, &[&x, &across], 0.02);
         let want = floats(&x).matmul(&floats(&along));
+        check(&product(&x, &along, false).unwrap(), &want, &[&x, &along], 0.02);
+        let kind = weights(Kind::BFloat16, Device::Cpu);
+        let (across, along) = (random(&[outputs, inputs], kind), random(&[inputs, outputs], kind));
+        let want = floats(&x).matmul(&across.to_kind(Kind::Float).tr());
+        check(&product(&x, &across, true).unwrap(), &want, &[&x, &across], 0.02);
+        let want = floats(&x).matmul(&along.to_kind(Kind::Float));
         check(&product(&x, &along, false).unwrap(), &want, &[&x, &along], 0.02);
     }
 }

@@ -12,6 +12,16 @@ pub fn rows(data: &Dataset, split: Split) -> &[u32] {
     }
 }
 
+/// The one of train, val and test that a split means.
+pub fn part(parts: &[Vec<u32>; 3], split: Split) -> &[u32] {
+    let [train, val, test] = parts;
+    match split {
+        Split::Train => train,
+        Split::Val => val,
+        Split::Test => test,
+    }
+}
+
 /// At most `most` of some rows, evenly spread and always the same ones; `None` = all.
 pub fn sample(rows: &[u32], most: Option<u64>) -> Vec<u32> {
     let count = most.map_or(rows.len(), |most| rows.len().min(most as usize));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Reduction, Tensor};
+use tch::{Device, Reduction, Tensor};
 use tuneboard::analysis::metrics::macro_f1;
 use tuneboard::dataset::Dataset;
 use tuneboard::dataset::predictions::{Pass, Predictions};
@@ -12,19 +12,20 @@ use tuneboard::spec::{Init, Preset, RunId, Task, metrics, printable};
 use super::encoded::{Encoded, Head};
 use super::loss::{self, Loss};
 use super::own_head::{OwnHead, head_labels};
-use super::{Learner, Objective, Opened, Scores, Setup, StepLoss, Stop, judge};
+use super::whole::{Aim, OfTexts};
+use super::{Opened, Scores, Setup, Stop, judge};
 use crate::checkpoint::Assets;
 use crate::error::TrainError;
-use crate::model::{Loaded, Memory, Parameter};
+use crate::model::Loaded;
 use crate::native;
 use crate::outcome::Outcome;
 use crate::splits;
 use crate::state::Tally;
 
 struct Classify {
-    texts: Encoded,
     data: Dataset,
     loss: Loss,
+    device: Device,
     batch_size: usize,
     /// Whether the notebook's average is reported as well (docs/notebook.md).
     is_notebook: bool,
@@ -55,8 +56,9 @@ pub fn open(setup: &Setup, data: Dataset) -> Result<Opened, TrainError> {
     let assets = assets.of_pairs(!data.pairs.is_empty());
     let loss = Loss::of_classes(spec, &data, setup.place.device)?;
     let (batch_size, is_notebook) = (spec.batch_size as usize, spec.preset == Preset::Notebook);
-    let objective = Box::new(Classify { texts, data, loss, batch_size, is_notebook });
-    Ok(Opened { objective, assets, notes })
+    let device = setup.place.device;
+    let aim = Classify { data, loss, device, batch_size, is_notebook };
+    Ok(Opened { objective: Box::new(OfTexts { texts, aim }), assets, notes })
 }
 
 impl Classify {
@@ -68,51 +70,20 @@ impl Classify {
     /// The classes of some rows, int64 `[rows]`.
     fn labels(&self, rows: &[u32]) -> Result<Tensor, TrainError> {
         let labels: Vec<i64> = rows.iter().map(|row| i64::from(self.label(*row))).collect();
-        native::send(&Tensor::f_from_slice(&labels)?, self.texts.place.device)
+        native::send(&Tensor::f_from_slice(&labels)?, self.device)
     }
 }
 
-impl Objective for Classify {
-    fn parameters(&self) -> &[Parameter] {
-        &self.texts.model.parameters
+impl Aim for Classify {
+    /// The shares of a step add up to PyTorch's weighted, smoothed mean cross-entropy over its batches.
+    fn weight(&self, rows: &[u32]) -> f64 {
+        rows.iter().map(|row| self.loss.share(self.label(*row))).sum()
     }
 
-    fn memory(&self) -> Option<&Memory> {
-        self.texts.model.network.memory()
-    }
-
-    fn steps(&self) -> u64 {
-        self.texts.steps()
-    }
-
-    fn begin(&mut self, epoch: u32, step: u64, stop: &Stop) -> Result<bool, TrainError> {
-        self.texts.begin(epoch, step, stop)
-    }
-
-    /// The shares add up to PyTorch's weighted, smoothed mean cross-entropy over all batches of the
-    /// step.
-    fn step(
-        &mut self,
-        index: u64,
-        halvings: u32,
-        learner: &mut Learner,
-    ) -> Result<Vec<super::Pass>, TrainError> {
-        let batches = self.texts.batches(index);
-        let total: f64 =
-            batches.iter().flatten().map(|row| self.loss.share(self.label(*row))).sum();
-        self.texts.step(index, halvings, learner, |logits, rows| {
-            let labels = self.labels(rows)?;
-            let loss = self.loss.learning(logits, &labels, Reduction::Sum)?.f_div_scalar(total)?;
-            Ok((loss, loss::right(logits, &labels)?, rows.len() as u64))
-        })
-    }
-
-    fn step_loss(&self, sum: f64, targets: u64) -> StepLoss {
-        StepLoss { mean: sum, sum: sum * targets as f64 }
-    }
-
-    fn can_halve(&self) -> bool {
-        self.texts.can_halve()
+    fn learning(&self, logits: &Tensor, rows: &[u32]) -> Result<(Tensor, Tensor, u64), TrainError> {
+        let labels = self.labels(rows)?;
+        let loss = self.loss.learning(logits, &labels, Reduction::Sum)?;
+        Ok((loss, loss::right(logits, &labels)?, rows.len() as u64))
     }
 
     fn train_values(&self, tally: &Tally) -> BTreeMap<String, Number> {
@@ -131,12 +102,13 @@ impl Objective for Classify {
 
     fn evaluate(
         &mut self,
+        texts: &mut Encoded,
         split: Split,
         most: Option<u64>,
         stop: &Stop,
     ) -> Result<Option<Outcome>, TrainError> {
-        let rows = splits::sample(self.texts.rows(split), most);
-        let Some(all) = self.texts.judge(&rows, stop)? else { return Ok(None) };
+        let rows = splits::sample(texts.rows(split), most);
+        let Some(all) = texts.judge(&rows, stop)? else { return Ok(None) };
         let labels = rows.iter().map(|row| self.label(*row)).collect();
         let scores = judge::scores(labels, &all.values, self.data.label_names.len());
         let notebook = (self.is_notebook && split == Split::Val && most.is_none())

@@ -127,12 +127,7 @@ impl Encoded {
 
     /// The rows of a split.
     pub fn rows(&self, split: Split) -> &[u32] {
-        let [train, val, test] = &self.rows;
-        match split {
-            Split::Train => train,
-            Split::Val => val,
-            Split::Test => test,
-        }
+        splits::part(&self.rows, split)
     }
 
     /// Optimiser steps of an epoch.

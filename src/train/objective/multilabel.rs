@@ -8,8 +8,9 @@ use tuneboard::dataset::predictions::{Pass, Sets};
 use tuneboard::events::{Number, Split};
 use tuneboard::spec::{Loss, Task, metrics};
 
-use super::whole::{self, Aim};
-use super::{Opened, Setup};
+use super::encoded::Encoded;
+use super::whole::{self, Aim, scored, unmet};
+use super::{Opened, Setup, Stop};
 use crate::checkpoint::THRESHOLDS;
 use crate::error::TrainError;
 use crate::native;
@@ -50,7 +51,8 @@ struct Labels {
 }
 
 impl Aim for Labels {
-    fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<Tensor, TrainError> {
+    /// Of each row the mean over the labels.
+    fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<(Tensor, Tensor, u64), TrainError> {
         let labels = self.data.label_names.len();
         let flags = rows.iter().flat_map(|row| self.data.targets.set(*row, labels));
         let flags: Vec<f32> = flags.map(|has| f32::from(u8::from(*has))).collect();
@@ -61,12 +63,20 @@ impl Aim for Labels {
             }
             None => crossed(scores, &flags, Some(&self.weights), Reduction::Sum)?,
         };
-        Ok(sum.f_div_scalar(labels as f64)?)
+        unmet(sum.f_div_scalar(labels as f64)?, rows)
     }
 
-    fn outcome(&mut self, split: Split, is_whole: bool, rows: &[u32], scores: &[f32]) -> Outcome {
-        let is_tuning = split == Split::Val && is_whole;
-        outcome(&self.data, rows, scores, &mut self.thresholds, is_tuning)
+    fn evaluate(
+        &mut self,
+        texts: &mut Encoded,
+        split: Split,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Option<Outcome>, TrainError> {
+        let is_tuning = split == Split::Val && most.is_none();
+        scored(texts, (split, most), stop, |rows, scores| {
+            outcome(&self.data, rows, scores, &mut self.thresholds, is_tuning)
+        })
     }
 
     fn tuned(&self) -> Vec<(String, Value)> {

@@ -8,8 +8,9 @@ use tuneboard::dataset::predictions::{Numbers, Pass};
 use tuneboard::events::{Number, Split};
 use tuneboard::spec::{Loss, RunSpec, Task, metrics};
 
-use super::whole::{self, Aim};
-use super::{Opened, Setup};
+use super::encoded::Encoded;
+use super::whole::{self, Aim, scored, unmet};
+use super::{Opened, Setup, Stop};
 use crate::checkpoint::SCALE;
 use crate::error::TrainError;
 use crate::model::Parameter;
@@ -159,16 +160,25 @@ pub fn outcome(data: &Dataset, scale: &Scale, rows: &[u32], scores: &[f32]) -> O
 }
 
 impl Aim for Numerical {
-    fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<Tensor, TrainError> {
+    /// Of each row the mean over its targets.
+    fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<(Tensor, Tensor, u64), TrainError> {
         let targets =
             Tensor::f_from_slice(&standard(&self.data, &self.scale, rows))?.f_view_as(scores)?;
         let targets = native::send(&targets, self.device)?;
         let sum = errors(scores, &targets, self.huber, Reduction::Sum)?;
-        Ok(sum.f_div_scalar(self.targets() as f64)?)
+        unmet(sum.f_div_scalar(self.targets() as f64)?, rows)
     }
 
-    fn outcome(&mut self, _: Split, _: bool, rows: &[u32], scores: &[f32]) -> Outcome {
-        outcome(&self.data, &self.scale, rows, scores)
+    fn evaluate(
+        &mut self,
+        texts: &mut Encoded,
+        split: Split,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Option<Outcome>, TrainError> {
+        scored(texts, (split, most), stop, |rows, scores| {
+            outcome(&self.data, &self.scale, rows, scores)
+        })
     }
 }
 
@@ -211,8 +221,7 @@ mod tests {
         );
         let config = json!({ SCALE: scale.entry(&[]) });
         assert_eq!(Scale::read(&config), Some(scale.clone()));
-        let mut aim = Numerical { data, scale, huber: None, device: Device::Cpu };
-        let outcome = aim.outcome(Split::Train, true, &[0, 1], &[-1.0, 0.0, 1.0, 1.0]);
+        let outcome = outcome(&data, &scale, &[0, 1], &[-1.0, 0.0, 1.0, 1.0]);
         assert_eq!(outcome.value("loss"), 0.25);
         assert_eq!(outcome.value("mae"), 0.25, "the mean of 0 and 0.5");
         assert!(outcome.value("pearson").is_nan(), "of a target that is constant");

@@ -13,21 +13,20 @@ use tuneboard::spec::{Task, metrics};
 use super::encoded::{Encoded, Head};
 use super::judge::flat;
 use super::loss::{self, Loss};
-use super::whole::{keeps_head, notes};
-use super::{Learner, Objective, Opened, Pass, Setup, StepLoss, Stop};
+use super::whole::{Aim, OfTexts, keeps_head, notes};
+use super::{Opened, Setup, Stop};
 use crate::batch::evaluation;
 use crate::checkpoint::Assets;
 use crate::error::TrainError;
-use crate::model::{Memory, Parameter, Reads};
+use crate::model::Reads;
 use crate::native;
 use crate::outcome::Outcome;
 use crate::splits;
 use crate::state::Tally;
 use crate::tokenize::{Windows, cut_windows};
 
+/// Rows of its texts are windows.
 struct Tag {
-    /// Rows are windows.
-    windows: Encoded,
     places: Places,
     data: Dataset,
     loss: Loss,
@@ -79,7 +78,8 @@ pub fn open(setup: &Setup, data: Dataset) -> Result<Opened, TrainError> {
     let assets = Assets::new(&setup.source.folder, &windows.model, Task::Tag, labels)?;
     let loss = Loss::of_tags(setup.spec, &data, setup.place.device)?;
     let device = setup.place.device;
-    Ok(Opened { objective: Box::new(Tag { windows, places, data, loss, device }), assets, notes })
+    let aim = Tag { places, data, loss, device };
+    Ok(Opened { objective: Box::new(OfTexts { texts: windows, aim }), assets, notes })
 }
 
 impl Places {
@@ -129,49 +129,21 @@ impl Tag {
     }
 }
 
-impl Objective for Tag {
-    fn parameters(&self) -> &[Parameter] {
-        &self.windows.model.parameters
+impl Aim for Tag {
+    /// The shares of a step add up to the mean over all its words.
+    fn weight(&self, windows: &[u32]) -> f64 {
+        self.places.words(windows).map(|(row, word)| self.loss.share(self.tag(row, word))).sum()
     }
 
-    fn memory(&self) -> Option<&Memory> {
-        self.windows.model.network.memory()
-    }
-
-    fn steps(&self) -> u64 {
-        self.windows.steps()
-    }
-
-    fn begin(&mut self, epoch: u32, step: u64, stop: &Stop) -> Result<bool, TrainError> {
-        self.windows.begin(epoch, step, stop)
-    }
-
-    /// The shares add up to the mean over all words of the step.
-    fn step(
-        &mut self,
-        index: u64,
-        halvings: u32,
-        learner: &mut Learner,
-    ) -> Result<Vec<Pass>, TrainError> {
-        let all: Vec<u32> = self.windows.batches(index).concat();
-        let total: f64 =
-            self.places.words(&all).map(|(row, word)| self.loss.share(self.tag(row, word))).sum();
-        self.windows.step(index, halvings, learner, |scores, rows| {
-            let targets = self.targets(rows)?;
-            let scores = self.of_words(scores, rows)?;
-            let loss = self.loss.learning(&scores, &targets, Reduction::Sum)?;
-            // A step of words that weigh nothing teaches nothing.
-            let loss = loss.f_div_scalar(if total > 0.0 { total } else { 1.0 })?;
-            Ok((loss, loss::right(&scores, &targets)?, targets.numel() as u64))
-        })
-    }
-
-    fn step_loss(&self, sum: f64, targets: u64) -> StepLoss {
-        StepLoss { mean: sum, sum: sum * targets as f64 }
-    }
-
-    fn can_halve(&self) -> bool {
-        self.windows.can_halve()
+    fn learning(
+        &self,
+        scores: &Tensor,
+        windows: &[u32],
+    ) -> Result<(Tensor, Tensor, u64), TrainError> {
+        let targets = self.targets(windows)?;
+        let scores = self.of_words(scores, windows)?;
+        let loss = self.loss.learning(&scores, &targets, Reduction::Sum)?;
+        Ok((loss, loss::right(&scores, &targets)?, targets.numel() as u64))
     }
 
     /// Targets are words.
@@ -190,6 +162,7 @@ impl Objective for Tag {
 
     fn evaluate(
         &mut self,
+        texts: &mut Encoded,
         split: Split,
         most: Option<u64>,
         stop: &Stop,
@@ -211,10 +184,9 @@ impl Objective for Tag {
             BTreeMap::new()
         };
         let _guard = tch::no_grad_guard();
-        let judging = self.windows.judging();
+        let judging = texts.judging();
         let mut done = 0;
-        for positions in evaluation(&windows, &self.windows.tokens, self.windows.evaluation_batch())
-        {
+        for positions in evaluation(&windows, &texts.tokens, texts.evaluation_batch()) {
             if stop.asked_at(done, windows.len()) {
                 return Ok(None);
             }

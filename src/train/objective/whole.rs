@@ -1,5 +1,4 @@
-//! What tasks share that learn something else than one class of a whole text. What they differ in is an
-//! [`Aim`].
+//! Tasks on texts that go through an encoder with a head, as objectives. What they differ in is an [`Aim`].
 
 use std::collections::BTreeMap;
 
@@ -20,16 +19,44 @@ use crate::state::Tally;
 
 /// What a task makes of the head's scores.
 pub trait Aim {
-    /// The loss of some rows, `[]`: the sum over the rows of what each has on the mean of its scores, which are
-    /// `[rows, outputs]`, 32-bit.
+    /// What the targets of some rows count together. The loss of a step is the sum over its targets, divided by this.
+    fn weight(&self, rows: &[u32]) -> f64 {
+        rows.len() as f64
+    }
+
+    /// Of the head's scores of some rows, 32-bit, `[rows, outputs]` or those of their tokens: the sum of the losses,
+    /// `[]`, how many targets are met, int64 `[]`, and how many there are.
     ///
     /// # Errors
     /// What libtorch reports.
-    fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<Tensor, TrainError>;
+    fn learning(&self, scores: &Tensor, rows: &[u32]) -> Result<(Tensor, Tensor, u64), TrainError>;
 
-    /// The figures and predictions of `rows`, all of a split if `is_whole`. The head's scores are
-    /// `[rows * outputs]`, row by row.
-    fn outcome(&mut self, split: Split, is_whole: bool, rows: &[u32], scores: &[f32]) -> Outcome;
+    /// See [`Objective::has_examples`].
+    fn has_examples(&self) -> bool {
+        true
+    }
+
+    /// See [`Objective::train_values`].
+    fn train_values(&self, tally: &Tally) -> BTreeMap<String, Number> {
+        let rows = tally.rows as f64;
+        BTreeMap::from([
+            (metrics::LOSS.to_owned(), Number(tally.loss / rows)),
+            (metrics::EXAMPLES_PER_S.to_owned(), Number(rows / tally.seconds)),
+            (metrics::TOKENS_PER_S.to_owned(), Number(tally.tokens as f64 / tally.seconds)),
+        ])
+    }
+
+    /// See [`Objective::evaluate`].
+    ///
+    /// # Errors
+    /// As there.
+    fn evaluate(
+        &mut self,
+        texts: &mut Encoded,
+        split: Split,
+        most: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Option<Outcome>, TrainError>;
 
     /// See [`Objective::tuned`].
     fn tuned(&self) -> Vec<(String, Value)> {
@@ -42,9 +69,36 @@ pub trait Aim {
     }
 }
 
-struct Whole<A> {
-    texts: Encoded,
-    aim: A,
+/// The sum of the losses of some rows, for an [`Aim`] whose targets are met more or less.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn unmet(loss: Tensor, rows: &[u32]) -> Result<(Tensor, Tensor, u64), TrainError> {
+    let right = Tensor::f_zeros([], (Kind::Int64, loss.device()))?;
+    Ok((loss, right, rows.len() as u64))
+}
+
+/// What `outcome` makes of rows of a split and of the head's scores of them, `[rows * outputs]`, row by row.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn scored(
+    texts: &mut Encoded,
+    (split, most): (Split, Option<u64>),
+    stop: &Stop,
+    outcome: impl FnOnce(&[u32], &[f32]) -> Outcome,
+) -> Result<Option<Outcome>, TrainError> {
+    let rows = splits::sample(texts.rows(split), most);
+    let all = texts.scores(&rows, stop)?;
+    Ok(all.map(|all| outcome(&rows, &all.values)))
+}
+
+/// A task on texts.
+pub struct OfTexts<A> {
+    /// Their encoder with its head.
+    pub texts: Encoded,
+    /// What is learnt of them.
+    pub aim: A,
 }
 
 /// A model with one output for each of the data's labels or targets. `aim` is what they mean; it also gives
@@ -68,7 +122,7 @@ pub fn open<A: Aim + 'static>(
     let assets = Assets::new(&setup.source.folder, &texts.model, task, &labels)?;
     let assets = assets.of_pairs(!data.pairs.is_empty());
     let (aim, entries) = aim(&texts, data)?;
-    Ok(Opened { objective: Box::new(Whole { texts, aim }), assets: assets.and(entries), notes })
+    Ok(Opened { objective: Box::new(OfTexts { texts, aim }), assets: assets.and(entries), notes })
 }
 
 /// What a person should know of how the head starts.
@@ -100,7 +154,7 @@ pub fn keeps_head(config: &Value, task: Task, labels: &[String]) -> bool {
         && labels.iter().enumerate().all(same)
 }
 
-impl<A: Aim> Objective for Whole<A> {
+impl<A: Aim> Objective for OfTexts<A> {
     fn parameters(&self) -> &[Parameter] {
         &self.texts.model.parameters
     }
@@ -123,11 +177,12 @@ impl<A: Aim> Objective for Whole<A> {
         halvings: u32,
         learner: &mut Learner,
     ) -> Result<Vec<Pass>, TrainError> {
-        let total = self.texts.batches(index).iter().flatten().count() as f64;
+        let total = self.aim.weight(&self.texts.batches(index).concat());
+        // Targets that all weigh nothing teach nothing.
+        let total = if total > 0.0 { total } else { 1.0 };
         self.texts.step(index, halvings, learner, |scores, rows| {
-            let loss = self.aim.learning(scores, rows)?.f_div_scalar(total)?;
-            let right = Tensor::f_zeros([], (Kind::Int64, loss.device()))?;
-            Ok((loss, right, rows.len() as u64))
+            let (loss, right, targets) = self.aim.learning(scores, rows)?;
+            Ok((loss.f_div_scalar(total)?, right, targets))
         })
     }
 
@@ -139,13 +194,12 @@ impl<A: Aim> Objective for Whole<A> {
         self.texts.can_halve()
     }
 
+    fn has_examples(&self) -> bool {
+        self.aim.has_examples()
+    }
+
     fn train_values(&self, tally: &Tally) -> BTreeMap<String, Number> {
-        let rows = tally.rows as f64;
-        BTreeMap::from([
-            (metrics::LOSS.to_owned(), Number(tally.loss / rows)),
-            (metrics::EXAMPLES_PER_S.to_owned(), Number(rows / tally.seconds)),
-            (metrics::TOKENS_PER_S.to_owned(), Number(tally.tokens as f64 / tally.seconds)),
-        ])
+        self.aim.train_values(tally)
     }
 
     fn evaluate(
@@ -154,9 +208,7 @@ impl<A: Aim> Objective for Whole<A> {
         most: Option<u64>,
         stop: &Stop,
     ) -> Result<Option<Outcome>, TrainError> {
-        let rows = splits::sample(self.texts.rows(split), most);
-        let Some(all) = self.texts.scores(&rows, stop)? else { return Ok(None) };
-        Ok(Some(self.aim.outcome(split, most.is_none(), &rows, &all.values)))
+        self.aim.evaluate(&mut self.texts, split, most, stop)
     }
 
     fn tuned(&self) -> Vec<(String, Value)> {

@@ -178,12 +178,7 @@ impl Objective for Windows {
         stop: &Stop,
     ) -> Result<Option<Outcome>, TrainError> {
         let _guard = tch::no_grad_guard();
-        let [train, val, test] = &self.rows;
-        let rows = match split {
-            Split::Train => train,
-            Split::Val => val,
-            Split::Test => test,
-        };
+        let rows = splits::part(&self.rows, split);
         let mut stream = Stream::new(texts(&self.tokens, rows), self.batch_size, self.window);
         if stream.windows() == 0 {
             stream = Stream::new(texts(&self.tokens, rows), 1, self.window);

@@ -139,12 +139,11 @@ impl Objective for Subwords {
     }
 
     fn steps(&self) -> u64 {
-        let [train, ..] = &self.pieces.parts;
-        Epoch::steps(train.len(), &self.spec)
+        Epoch::steps(splits::part(&self.pieces.parts, Split::Train).len(), &self.spec)
     }
 
     fn begin(&mut self, epoch: u32, _: u64, _: &Stop) -> Result<bool, TrainError> {
-        let [train, ..] = &self.pieces.parts;
+        let train = splits::part(&self.pieces.parts, Split::Train);
         self.batches = Epoch::lay_out(train, &self.pieces.tokens, &self.spec, epoch);
         self.epoch = epoch;
         Ok(true)
@@ -195,13 +194,7 @@ impl Objective for Subwords {
         stop: &Stop,
     ) -> Result<Option<Outcome>, TrainError> {
         let _guard = tch::no_grad_guard();
-        let [train, val, test] = &self.pieces.parts;
-        let rows = match split {
-            Split::Train => train,
-            Split::Val => val,
-            Split::Test => test,
-        };
-        let rows = splits::sample(rows, most);
+        let rows = splits::sample(splits::part(&self.pieces.parts, split), most);
         let mode = Mode::inference(self.place.kind);
         // Not the run's seed: runs with different seeds are judged by the same tokens.
         let draw = |piece| Rng::new(0, Purpose::Mask, u64::from(piece));

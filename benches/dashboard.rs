@@ -1,10 +1,12 @@
 //! What a person at the terminal feels (docs/benchmarks.md): `cargo bench --bench dashboard -- BOARD...`
 //!
-//! BOARD is a board of `examples/make_board --at-rest`. The dashboard runs in a pseudo-terminal of 50x180; a
-//! frame counts from the key (or from exec) to its last byte. What the bytes show is looked at
-//! afterwards, so that no terminal emulator's time is among the figures.
+//! BOARD is a board of `examples/make_board --at-rest`. The dashboard runs in a pseudo-terminal of 50x180, with
+//! its preview; a frame counts from the key (or from exec) to its last byte, and the preview follows with a
+//! later one. What the bytes show is looked at afterwards, so that no terminal emulator's time is among the
+//! figures. `TUNEBOARD_MEASURED=PATH` measures another executable, such as that of another build.
 #![expect(clippy::print_stdout, reason = "it prints figures")]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{Read, Write};
@@ -38,23 +40,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         print("first frame with rows", &mut first, 0);
         let (mut session, _) = Session::start(&board)?;
         for (what, key, presses) in [
-            ("cursor down", "\x1b[B", 60),
-            ("page down", "\x1b[6~", 30),
+            ("cursor down", "\x1b[B", 150),
+            ("page down", "\x1b[6~", 150),
             ("last row", "\x1b[F", 1),
             ("cursor up", "\x1b[A", 60),
+            ("page up", "\x1b[5~", 60),
             ("first row", "\x1b[H", 1),
             ("open the run", "\r", 1),
             ("confusion", "3", 1),
             ("back to the runs", "1", 1),
         ] {
-            let mut times = Vec::new();
-            let mut bytes = 0;
-            for _ in 0..presses {
-                let (time, sent) = session.press(key)?;
-                times.push(time);
-                bytes += sent;
-            }
-            print(what, &mut times, bytes / presses);
+            keys(&mut session, what, key, presses)?;
         }
         let idle = session.bytes_in(Duration::from_secs(3));
         println!("  bytes in 3 idle seconds: {idle}");
@@ -64,18 +60,59 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Median, 99th percentile and the longest, in milliseconds.
+/// Presses a key again and again, each time when all is quiet.
+fn keys(
+    session: &mut Session,
+    what: &str,
+    key: &str,
+    presses: usize,
+) -> Result<(), Box<dyn Error>> {
+    let before = session.processor()?;
+    let mut answers = Vec::new();
+    for _ in 0..presses {
+        answers.push(session.press(key)?);
+    }
+    let after = session.processor()?;
+    let (mut first, mut last): (Vec<_>, Vec<_>) = answers.iter().map(|a| (a.first, a.last)).unzip();
+    let share = |sum: usize| sum as f64 / presses as f64;
+    let bytes = share(answers.iter().map(|a| a.bytes).sum());
+    let frames = share(answers.iter().map(|a| a.frames).sum());
+    print(what, &mut first, bytes as usize);
+    print("  with all that follows", &mut last, bytes as usize);
+    let spent: Vec<String> = after
+        .iter()
+        .map(|(thread, time)| {
+            let spent = *time - before.get(thread).copied().unwrap_or_default();
+            format!("{thread} {:.2}", spent.as_secs_f64() * 1e3 / presses as f64)
+        })
+        .collect();
+    println!("    {frames:.1} frames a key; ms of processor a key: {}", spent.join(", "));
+    Ok(())
+}
+
+/// Median, 90th and 99th percentile and the longest, in milliseconds.
 fn print(what: &str, times: &mut [Duration], bytes: usize) {
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
     let ms = |t: Duration| t.as_secs_f64() * 1e3;
     println!(
-        "  {what}: median {:.1} ms, p99 {:.1} ms, longest {:.1} ms, {bytes} bytes ({} times)",
+        "  {what}: median {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, longest {:.1} ms, {bytes} bytes ({} times)",
         ms(at(0.5)),
+        ms(at(0.9)),
         ms(at(0.99)),
         ms(at(1.0)),
         times.len()
     );
+}
+
+/// What a key was answered with.
+struct Answer {
+    /// To the end of the first frame.
+    first: Duration,
+    /// To the last byte.
+    last: Duration,
+    bytes: usize,
+    frames: usize,
 }
 
 /// A dashboard in a terminal of its own.
@@ -90,7 +127,9 @@ impl Session {
     /// Starts it, and gives the time from before exec to the end of the first frame that shows a run.
     fn start(board: &str) -> Result<(Self, Duration), Box<dyn Error>> {
         let pty = native_pty_system().openpty(SIZE)?;
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tuneboard"));
+        let built = env!("CARGO_BIN_EXE_tuneboard");
+        let path = std::env::var("TUNEBOARD_MEASURED").unwrap_or_else(|_| built.to_owned());
+        let mut command = CommandBuilder::new(path);
         command.args(["--board", board]);
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
@@ -129,16 +168,35 @@ impl Session {
         Err(format!("no run is shown: {}", String::from_utf8_lossy(&bytes)).into())
     }
 
-    /// From a key to the last byte that answers it, and how many bytes that are.
-    fn press(&mut self, key: &str) -> Result<(Duration, usize), Box<dyn Error>> {
+    fn press(&mut self, key: &str) -> Result<Answer, Box<dyn Error>> {
         let start = Instant::now();
         self.input.write_all(key.as_bytes())?;
-        let (mut last, mut bytes) = (start, 0);
+        let (mut first, mut last) = (None, start);
+        let mut bytes = Vec::new();
         while let Ok((time, more)) = self.output.recv_timeout(QUIET) {
             last = time;
-            bytes += more.len();
+            bytes.extend(more);
+            if first.is_none() && bytes.windows(FRAME_END.len()).any(|at| at == FRAME_END) {
+                first = Some(time);
+            }
         }
-        Ok((last - start, bytes))
+        let frames = bytes.windows(FRAME_END.len()).filter(|at| *at == FRAME_END).count();
+        let first = first.unwrap_or(last) - start;
+        Ok(Answer { first, last: last - start, bytes: bytes.len(), frames })
+    }
+
+    /// Processor time of each thread so far, by the thread's name.
+    fn processor(&self) -> Result<BTreeMap<String, Duration>, Box<dyn Error>> {
+        let id = self.child.process_id().ok_or("the dashboard is gone")?;
+        let mut threads = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{id}/task"))? {
+            let task = task?.path();
+            let name = fs::read_to_string(task.join("comm"))?.trim().to_owned();
+            let spent = fs::read_to_string(task.join("schedstat"))?;
+            let spent = spent.split(' ').next().ok_or("no schedstat")?.parse()?;
+            *threads.entry(name).or_default() += Duration::from_nanos(spent);
+        }
+        Ok(threads)
     }
 
     fn bytes_in(&self, span: Duration) -> usize {

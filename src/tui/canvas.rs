@@ -21,7 +21,7 @@ pub enum Target {
     Back,
     /// A row of the screen's list, by index.
     Row(usize),
-    /// A column's title, by index in the sort list.
+    /// A column's title, by its place among those in view.
     Title(usize),
     /// The plot area of a chart.
     Plot,

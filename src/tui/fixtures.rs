@@ -115,7 +115,7 @@ pub fn board(runs: Vec<Run>) -> Snapshot {
             listing: View::default().listing(),
             ids: Arc::new(ids),
             complete: true,
-            rows: Arc::new(runs),
+            rows: Arc::new(runs.into_iter().map(Arc::new).collect::<Vec<_>>().into()),
             varied: Arc::new(vec!["lr", "seed"]),
             ..List::default()
         },

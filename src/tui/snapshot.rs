@@ -2,7 +2,8 @@
 //! whole. Parts are shared, so that a new snapshot costs what changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use super::background::Answers;
 use crate::spec::{RunId, RunSpec, Task};
@@ -61,7 +62,7 @@ impl Snapshot {
         let compared = compared.flat_map(|compared| &compared.runs);
         let swept = self.answers.sweep.iter().filter_map(|(_, s)| s.as_ref().as_ref().ok());
         let swept = swept.flat_map(|sweep| &sweep.runs);
-        let listed = self.list.rows.iter().chain(detail).chain(self.live.iter());
+        let listed = self.list.rows.iter().map(Arc::as_ref).chain(detail).chain(self.live.iter());
         listed.chain(compared).chain(swept).find(|run| run.id == id)
     }
 }
@@ -106,7 +107,7 @@ pub struct List {
     /// Where in `ids` the loaded rows begin.
     pub offset: usize,
     /// The loaded rows.
-    pub rows: Arc<Vec<Run>>,
+    pub rows: Arc<Rows>,
     /// Keys that differ among the rows seen so far.
     pub varied: Arc<Vec<&'static str>>,
     /// Rows folded into groups, if asked for.
@@ -117,13 +118,76 @@ impl List {
     /// The row at a position of `ids`, if it is loaded.
     pub fn row(&self, at: usize) -> Option<&Run> {
         let row = at.checked_sub(self.offset).and_then(|i| self.rows.get(i))?;
-        (self.ids.get(at) == Some(&row.id)).then_some(row)
+        (self.ids.get(at) == Some(&row.id)).then_some(&**row)
     }
 
     /// Rows of the table as a whole: runs, or groups of them.
     pub fn count(&self) -> usize {
         self.groups.as_ref().map_or(self.ids.len(), |groups| groups.len())
     }
+}
+
+/// Loaded rows.
+#[derive(Debug, Default)]
+pub struct Rows {
+    runs: Vec<Arc<Run>>,
+    measured: OnceLock<Measured>,
+}
+
+impl Rows {
+    /// What columns need to know of all of them, found once and not with every frame.
+    pub fn measured(&self, find: impl FnOnce(&[Arc<Run>]) -> Measured) -> &Measured {
+        self.measured.get_or_init(|| find(&self.runs))
+    }
+}
+
+impl From<Vec<Arc<Run>>> for Rows {
+    fn from(runs: Vec<Arc<Run>>) -> Self {
+        Self { runs, measured: OnceLock::new() }
+    }
+}
+
+impl Deref for Rows {
+    type Target = [Arc<Run>];
+
+    fn deref(&self) -> &[Arc<Run>] {
+        &self.runs
+    }
+}
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        self.runs == other.runs
+    }
+}
+
+/// Of rows, how many columns their widest words take, and what any of them has.
+#[derive(Debug)]
+pub struct Measured {
+    /// Columns of the widest name.
+    pub name: u16,
+    /// Of the widest site.
+    pub site: u16,
+    /// Of the widest epoch.
+    pub epoch: u16,
+    /// Of the most flags.
+    pub flags: u16,
+    /// Of the most tags, with the note.
+    pub tags: u16,
+    /// Of the longest note.
+    pub note: u16,
+    /// Of the widest value of a key, and whether all values are numbers.
+    pub keys: BTreeMap<&'static str, (u16, bool)>,
+    /// Figures with a last value.
+    pub last: BTreeSet<String>,
+    /// Figures with a best value.
+    pub best: BTreeSet<String>,
+    /// Whether any run is live,
+    pub is_any_live: bool,
+    /// on another site,
+    pub is_any_elsewhere: bool,
+    /// a tagger.
+    pub is_any_tagger: bool,
 }
 
 /// How runs fold into groups.

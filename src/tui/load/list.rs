@@ -25,6 +25,8 @@ pub struct ListLoader {
     begun: bool,
     /// Ids are to be read again.
     stale: bool,
+    /// Rows beyond those in view are to be read.
+    short: bool,
     not_before: Option<Instant>,
 }
 
@@ -65,10 +67,23 @@ impl ListLoader {
         if changed && !other && self.not_before.is_none() {
             differs |= self.finish(reader, query, list)?;
         }
-        if other || moved || changed {
-            differs |= read_rows(reader, query, list)?;
+        if other || changed || (moved && !reaches(list, query.window)) {
+            self.short = false;
+            differs |= read_rows(reader, query, false, list)?;
+        } else {
+            self.short |= moved;
         }
         Ok(differs)
+    }
+
+    /// Brings the rows before and behind those in view, for the keys that come; true if it did.
+    pub fn look_ahead(
+        &mut self,
+        reader: &Reader,
+        query: &Query,
+        list: &mut List,
+    ) -> Result<bool, StoreError> {
+        Ok(std::mem::take(&mut self.short) && read_rows(reader, query, true, list)?)
     }
 
     /// Reads all ids, and folds them; true if the list differs. Puts it off on a board that is so
@@ -91,7 +106,7 @@ impl ListLoader {
         let mut differs = !std::mem::replace(&mut list.complete, true);
         if swap(&mut list.ids, ids) {
             differs = true;
-            read_rows(reader, query, list)?;
+            read_rows(reader, query, false, list)?;
         }
         if query.group != GroupBy::None {
             let groups = Some(Arc::new(fold(reader, &list.ids, query.group)?));
@@ -112,21 +127,48 @@ fn swap<T: PartialEq>(slot: &mut Arc<T>, new: Arc<T>) -> bool {
     differs
 }
 
-fn read_rows(reader: &Reader, query: &Query, list: &mut List) -> Result<bool, StoreError> {
+/// True if the loaded rows hold the middle half of the window, or all from its middle to the list's beginning:
+/// what is in view lies there ([`View::query`](crate::tui::view::View::query)).
+fn reaches(list: &List, (start, length): (usize, usize)) -> bool {
+    let quarter = length / 4;
+    let from = if start == 0 { 0 } else { start + quarter };
+    let to = (start + 3 * quarter).min(list.ids.len());
+    from >= list.offset && to <= list.offset + list.rows.len()
+}
+
+/// Reads the rows of the window; with `keep`, those that are loaded are taken as they are.
+fn read_rows(
+    reader: &Reader,
+    query: &Query,
+    keep: bool,
+    list: &mut List,
+) -> Result<bool, StoreError> {
     let (start, length) = query.window;
     let start = start.min(list.ids.len());
     let end = start.saturating_add(length).min(list.ids.len());
-    let rows = reader.runs(list.ids.get(start..end).unwrap_or_default())?;
+    let ids = list.ids.get(start..end).unwrap_or_default();
+    let known: BTreeMap<RunId, &Arc<Run>> =
+        list.rows.iter().filter(|_| keep).map(|run| (run.id, run)).collect();
+    let new: Vec<RunId> = ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
+    let mut new = reader.runs(&new)?.into_iter().peekable();
+    let mut rows = Vec::with_capacity(ids.len());
+    for id in ids {
+        match known.get(id) {
+            Some(run) => rows.push(Arc::clone(run)),
+            // A run that is gone has no row.
+            None => rows.extend(new.next_if(|run| run.id == *id).map(Arc::new)),
+        }
+    }
     let varied = varied(&rows, &list.varied);
     let mut differs = std::mem::replace(&mut list.offset, start) != start;
     differs |= swap(&mut list.varied, Arc::new(varied));
-    differs |= swap(&mut list.rows, Arc::new(rows));
+    differs |= swap(&mut list.rows, Arc::new(rows.into()));
     Ok(differs)
 }
 
 /// The keys that differ among the rows, and those that did before: columns only come, so that
 /// scrolling does not shuffle them.
-fn varied(rows: &[Run], before: &[&'static str]) -> Vec<&'static str> {
+fn varied(rows: &[Arc<Run>], before: &[&'static str]) -> Vec<&'static str> {
     let Some(first) = rows.first() else { return before.to_vec() };
     let differs = |key: &&'static crate::spec::keys::Key| {
         let text = (key.get)(&first.spec);
@@ -220,5 +262,51 @@ impl Fold {
     fn done(self) -> Group {
         let Self { label, task, members, counts, figures } = self;
         Group { label, task, members: Arc::new(members), counts, figures }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::RunSpec;
+    use crate::store::{NewRun, Store};
+    use crate::tui::view::View;
+
+    /// A page further on nothing in view is missing: the rows ahead are read afterwards, and only those that are new.
+    #[test]
+    fn rows_ahead_are_read_after_those_in_view() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("board.db");
+        let mut store = Store::open(&path).unwrap();
+        let spec = |seed| RunSpec { seed, ..RunSpec::default() };
+        let new = (0..300).map(|seed| NewRun {
+            name: format!("seed {seed}"),
+            spec: spec(seed),
+            desired: Desired::Hold,
+        });
+        store.enqueue(None, &new.collect::<Vec<_>>()).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        let (mut loader, mut list) = (ListLoader::default(), List::default());
+        let mut query = View::default().query();
+        let rows = query.window.1 / 4;
+        assert!(loader.begin(&reader, &query, true, &mut list).unwrap());
+        assert!(loader.finish(&reader, &query, &mut list).unwrap());
+        assert_eq!(list.rows.len(), 4 * rows);
+        let before = Arc::clone(&list.rows[2 * rows]);
+
+        query.window = (rows, 4 * rows);
+        assert!(!loader.begin(&reader, &query, false, &mut list).unwrap());
+        assert_eq!(list.offset, 0);
+        assert!(loader.look_ahead(&reader, &query, &mut list).unwrap());
+        assert!(!loader.look_ahead(&reader, &query, &mut list).unwrap());
+        let ids: Vec<RunId> = list.rows.iter().map(|run| run.id).collect();
+        assert_eq!((list.offset, ids.as_slice()), (rows, &list.ids[rows..5 * rows]));
+        assert!(Arc::ptr_eq(&before, &list.rows[rows]));
+
+        // The end of the list is far away: its rows are what is in view.
+        query.window = (300 - rows, 4 * rows);
+        assert!(loader.begin(&reader, &query, false, &mut list).unwrap());
+        assert!(list.row(299).is_some());
+        assert!(!loader.look_ahead(&reader, &query, &mut list).unwrap());
     }
 }

@@ -176,8 +176,10 @@ impl Loader<'_> {
             self.send(asked);
         }
         if self.interrupted() {
-            // What was left out is made up for with the next query.
-            self.version = None;
+            if changed {
+                // What was left out is made up for with the next query.
+                self.version = None;
+            }
             return Ok(());
         }
         let mut differs =
@@ -194,6 +196,9 @@ impl Loader<'_> {
         }
         if differs {
             self.send(asked);
+        }
+        if !self.interrupted() && self.list.look_ahead(reader, &self.query, &mut self.snap.list)? {
+            self.send(false);
         }
         Ok(())
     }

@@ -1,8 +1,7 @@
 //! What the table can be sorted and folded by.
 
-use std::collections::BTreeSet;
-
 use super::columns;
+use super::measured::measured;
 use crate::spec::keys::KEYS;
 use crate::spec::metrics::{heading, higher_is_better, test, val};
 use crate::store::Sort;
@@ -26,8 +25,7 @@ pub fn sort_choices(snap: &Snapshot, view: &View) -> Vec<(String, Sort)> {
     let rest = KEYS.iter().map(|k| k.name).filter(|key| !snap.list.varied.contains(key));
     let keys = snap.list.varied.iter().copied().chain(rest);
     choices.extend(keys.map(|key| (key.to_owned(), Sort::Key(key.into()))));
-    let metrics: BTreeSet<&String> = snap.list.rows.iter().flat_map(|r| r.best.keys()).collect();
-    for name in metrics {
+    for name in &measured(snap).best {
         let sort = Sort::Best(name.clone());
         if !choices.iter().any(|(_, s)| *s == sort || *s == Sort::Last(name.clone())) {
             choices.push((format!("best {name}"), sort));

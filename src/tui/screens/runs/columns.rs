@@ -2,13 +2,13 @@
 
 use ratatui::layout::Rect;
 
-use super::cells::{key_text, tags_of};
+use super::measured::{self, measured};
 use super::preview::regions;
 use crate::spec::keys::{self, KEYS};
 use crate::spec::metrics::{test, train, val};
-use crate::spec::{ChosenColumn, IGNORED, LIST_COLUMNS, ListColumn, Task};
+use crate::spec::{ChosenColumn, LIST_COLUMNS, ListColumn};
 use crate::store::{Run, SPARK, Sort};
-use crate::tui::labels::{site, state};
+use crate::tui::labels::site;
 use crate::tui::layout::parts;
 use crate::tui::line::Line;
 use crate::tui::snapshot::Snapshot;
@@ -114,10 +114,7 @@ pub fn natural_width(column: &ListColumn, snap: &Snapshot, view: &View) -> u16 {
 /// Everything that may be a column: words, keys that differ and figures that are there first, then the other keys.
 pub fn known(snap: &Snapshot) -> Vec<ListColumn> {
     let varied = snap.list.varied.iter().copied();
-    let rows = &snap.list.rows;
-    let metrics: std::collections::BTreeSet<&String> =
-        rows.iter().flat_map(|run| run.last.keys()).collect();
-    let figures = metrics.into_iter().flat_map(|name| {
+    let figures = measured(snap).last.iter().flat_map(|name| {
         let best = (!name.starts_with("test/")).then(|| ListColumn::Best(name.clone()));
         best.into_iter().chain([ListColumn::Last(name.clone())])
     });
@@ -135,22 +132,15 @@ struct Natural<'a> {
 }
 
 impl Natural<'_> {
-    fn rows(&self) -> &[Run] {
-        &self.snap.list.rows
-    }
-
-    fn widest(&self, of: impl Fn(&Run) -> usize) -> u16 {
-        self.rows().iter().map(of).max().unwrap_or(0) as u16
-    }
-
     fn has(&self, metric: &str) -> bool {
-        self.rows().iter().any(|run| run.last.contains_key(metric))
+        measured(self.snap).last.contains(metric)
     }
 
     /// Width, the width it may grow to, and whether it ends at the right.
     fn width(&self, column: &ListColumn, title: &str) -> (u16, u16, bool) {
         let title = text::width(title) as u16;
         let fixed = |width: u16, right| (width, width, right);
+        let widest = measured(self.snap);
         match column {
             ListColumn::State => fixed(10, false),
             ListColumn::Id => {
@@ -158,19 +148,13 @@ impl Natural<'_> {
                 fixed(last.map_or(3, |id| id.to_string().len() as u16).max(3), false)
             }
             ListColumn::Name => {
-                let most = self.widest(|run| text::width(&run.name)).clamp(8, 48);
+                let most = widest.name.clamp(8, 48);
                 (most.min(if self.wide { 30 } else { 21 }), most, false)
             }
-            ListColumn::Site => {
-                fixed(self.widest(|run| text::width(site::of(run))).clamp(4, 12), false)
-            }
+            ListColumn::Site => fixed(widest.site.clamp(4, 12), false),
             ListColumn::Key(key) => {
-                let width = self.widest(|run| text::width(&key_text(key, run))).clamp(1, 16);
-                let is_number = |run: &Run| {
-                    let value = run.spec.shown(key);
-                    value.is_empty() || value == IGNORED || value.parse::<f64>().is_ok()
-                };
-                fixed(width.max(title), self.rows().iter().all(is_number))
+                let (width, is_number) = measured::key(key, self.snap);
+                fixed(width.clamp(1, 16).max(title), is_number)
             }
             ListColumn::Epoch => fixed(self.epoch(), false),
             ListColumn::Best(_) | ListColumn::Last(_) | ListColumn::Speed => {
@@ -180,30 +164,27 @@ impl Natural<'_> {
             ListColumn::Time => fixed(5, true),
             ListColumn::Disk => fixed(8, true),
             ListColumn::Created => fixed(11, false),
-            ListColumn::Flags => {
-                let words = |run: &Run| run.flags.iter().map(|f| f.to_string().len() + 1).sum();
-                fixed(self.widest(words).clamp(5, 24), false)
-            }
+            ListColumn::Flags => fixed(widest.flags.clamp(5, 24), false),
             ListColumn::Tags => {
-                let most = self.widest(|run| text::width(&tags_of(run, true))).clamp(4, 40);
+                let most = widest.tags.clamp(4, 40);
                 (most.min(10), most, false)
             }
             ListColumn::Note => {
-                let most = self.widest(|run| text::width(&run.note)).clamp(4, 60);
+                let most = widest.note.clamp(4, 60);
                 (most.min(16), most, false)
             }
         }
     }
 
     fn epoch(&self) -> u16 {
-        let rows = self.rows();
-        let live = rows.iter().any(|run| run.state.is_live());
+        let rows = &self.snap.list.rows;
+        let live = measured(self.snap).is_any_live;
         let waits = |run: &Run| run.epoch == 0.0 && site::progress(run.id, self.snap).is_some();
         match (live, self.wide) {
-            (true, true) if rows.iter().any(waits) => 29,
+            (true, true) if rows.iter().any(|run| waits(run)) => 29,
             (true, true) => 21,
             (true, false) => 14,
-            (false, _) => self.widest(|run| state::epoch_words(run).len()).max(5),
+            (false, _) => measured(self.snap).epoch.max(5),
         }
     }
 
@@ -220,21 +201,20 @@ impl Natural<'_> {
 
     /// The columns that the rows have something for.
     fn automatic(&self) -> Vec<Column<ListColumn>> {
-        let rows = self.rows();
+        let rows = measured(self.snap);
         let mut columns = vec![
             self.column(ListColumn::State, 0),
             self.column(ListColumn::Id, 0),
             self.column(ListColumn::Name, 1),
         ];
-        let elsewhere = rows.iter().any(|run| site::of(run) != site::HERE);
-        if elsewhere {
+        if rows.is_any_elsewhere {
             columns.push(self.column(ListColumn::Site, 5));
         }
         // The spec's keys may be told by the name already: they go first when room is short, the last
         // of them before the first.
         for (i, key) in self.snap.list.varied.iter().enumerate() {
             let Some(known) = KEYS.iter().find(|known| known.name == *key) else { continue };
-            if elsewhere && known.name == "site" {
+            if rows.is_any_elsewhere && known.name == "site" {
                 continue;
             }
             // Paths are long and often told by the name: shorter columns stay before them.
@@ -244,7 +224,7 @@ impl Natural<'_> {
         }
         columns.push(self.column(ListColumn::Epoch, 2));
         let last = |metric: &str| ListColumn::Last(metric.to_owned());
-        if rows.iter().any(|run| run.state.is_live()) && self.has(train::STEP_LOSS) {
+        if rows.is_any_live && self.has(train::STEP_LOSS) {
             // What moves while the first epoch is still under way.
             columns.push(self.column(last(train::STEP_LOSS), 9));
         }
@@ -257,7 +237,7 @@ impl Natural<'_> {
             columns.push(self.column(last(test::ACC), 5));
         }
         columns.push(self.column(ListColumn::Time, 7));
-        if rows.iter().any(|run| !tags_of(run, true).is_empty()) {
+        if rows.tags > 0 {
             columns.push(self.column(ListColumn::Tags, 17));
         }
         columns
@@ -265,7 +245,7 @@ impl Natural<'_> {
 
     /// The score of each task that there is.
     fn scores(&self, columns: &mut Vec<Column<ListColumn>>) {
-        let tags = self.rows().iter().any(|run| run.spec.task == Task::Tag);
+        let tags = measured(self.snap).is_any_tagger;
         for (metric, last, width, best) in [
             (val::ACC, "val acc", 7, "best acc"),
             (val::PEARSON, "Pearson", 8, "best r"),

@@ -1,6 +1,5 @@
 use ratatui::layout::Rect;
 
-use super::choices::sort_choices;
 use super::columns::{self, Shown};
 use super::{cells, filter, groups, welcome};
 use crate::spec::ListColumn;
@@ -35,7 +34,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let Shown { placed: columns, before, after } = columns::shown(snap, view, area);
     filter::draw(canvas, line, (before, after), snap, view);
     let with_note = !columns.iter().any(|p| p.column.kind == ListColumn::Note);
-    titles(canvas, area, &columns, snap, view);
+    titles(canvas, area, &columns, view);
     let top = area.y + 1;
     for line in 0..area.height.saturating_sub(1) {
         let at = r.top + usize::from(line);
@@ -63,16 +62,9 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     position(canvas, area, snap, view);
 }
 
-fn titles(
-    canvas: &mut Canvas,
-    area: Rect,
-    shown: &[Placed<ListColumn>],
-    snap: &Snapshot,
-    view: &View,
-) {
+fn titles(canvas: &mut Canvas, area: Rect, shown: &[Placed<ListColumn>], view: &View) {
     let theme = canvas.theme;
-    let choices = sort_choices(snap, view);
-    for p in shown {
+    for (i, p) in shown.iter().enumerate() {
         let sort = columns::sort(&p.column.kind);
         let sorted = sort.as_ref() == Some(&view.runs.sort);
         let (style, arrow) = match (sorted, view.runs.descending) {
@@ -89,7 +81,7 @@ fn titles(
         } else {
             canvas.put(x, area.y, p.width + 1, &words, style);
         }
-        if let Some(i) = choices.iter().position(|(_, s)| Some(s) == sort.as_ref()) {
+        if sort.is_some() {
             canvas.hit(Rect::new(x, area.y, p.width, 1), Target::Title(i));
         }
     }

@@ -8,6 +8,7 @@ mod filter;
 mod groups;
 mod keys;
 mod list;
+mod measured;
 mod pictures;
 pub mod preview;
 mod welcome;
@@ -19,6 +20,7 @@ use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::{Action, Keymap};
+use crate::tui::layout::parts;
 use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen};
 use crate::tui::snapshot::{GroupBy, Snapshot};
@@ -112,8 +114,10 @@ impl Screen for Runs {
                 view.move_to_row(*row, snap);
             }
             Target::Title(column) => {
-                let choices = choices::sort_choices(snap, view);
-                if let Some((_, sort)) = choices.into_iter().nth(*column) {
+                let area = preview::regions(parts(view.area, snap).body, view).0;
+                let shown = columns::shown(snap, view, area).placed;
+                let sort = shown.get(*column).and_then(|p| columns::sort(&p.column.kind));
+                if let Some(sort) = sort {
                     choices::sort_by(sort, view);
                 }
             }

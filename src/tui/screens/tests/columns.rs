@@ -86,11 +86,11 @@ fn columns_are_chosen_ordered_and_made_wider() {
 fn any_key_and_figure_is_shown_in_its_unit() {
     let mut snap = board(many());
     let mut rows = snap.list.rows.to_vec();
-    for run in &mut rows {
+    for run in rows.iter_mut().map(Arc::make_mut) {
         run.last.insert("train/peak_memory_bytes".into(), 3.3e9);
         run.note = format!("the note of {}", run.id);
     }
-    snap.list.rows = Arc::new(rows);
+    snap.list.rows = Arc::new(rows.into());
     snap.disk = Arc::new([(RunId(18), 91 << 20), (RunId(17), 4 << 10)].into());
     let columns = "id,state,best:val/acc,last:val/acc,speed,disk,last:train/peak_memory_bytes,\
                    batch_size,name=12,flags,note=18,created=3";

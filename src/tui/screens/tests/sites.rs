@@ -119,7 +119,7 @@ fn a_run_that_may_be_dead_is_not_shown_as_running() {
     let mut live = (*snap.live).clone();
     live[0].placement.as_mut().unwrap().site = "hpc".into();
     snap.live = Arc::new(live.clone());
-    snap.list.rows = Arc::new(live);
+    snap.list.rows = Arc::new(live.into_iter().map(Arc::new).collect::<Vec<_>>().into());
     let shown = text(&snap, &mut View::default(), 160, 45);
     assert!(line(&shown, "◌ waiting").contains(" r3 "), "{shown}");
     // Slurm has not noticed yet, but its node gives no sign of life.

@@ -82,7 +82,8 @@ fn keys(
     let spent: Vec<String> = after
         .iter()
         .map(|(thread, time)| {
-            let spent = *time - before.get(thread).copied().unwrap_or_default();
+            let before = before.get(thread).copied().unwrap_or_default();
+            let spent = time.saturating_sub(before);
             format!("{thread} {:.2}", spent.as_secs_f64() * 1e3 / presses as f64)
         })
         .collect();

@@ -36,6 +36,8 @@ pub enum Unit {
     Bytes,
     /// How many a second.
     PerSecond,
+    /// A part of the time.
+    Share,
 }
 
 macro_rules! metrics {
@@ -89,6 +91,7 @@ metrics! {
     EXAMPLES_PER_S = "examples_per_s", "examples/s", High, PerSecond;
     TOKENS_PER_S = "tokens_per_s", "tokens/s", High, PerSecond;
     PEAK_MEMORY = "peak_memory_bytes", "peak memory", Low, Bytes;
+    EVAL_SHARE = "eval_share", "evaluating", Low, Share;
     STEP_LOSS = "step_loss", "loss", Low, Number;
     STEP_LR = "step_lr", "learning rate", Neither, Number;
     STEP_EXAMPLES_PER_S = "step_examples_per_s", "examples/s", High, PerSecond;
@@ -165,6 +168,10 @@ mod tests {
             assert_eq!((better(name), unit(name)), (better_is, unit_is), "{name}");
         }
         assert!(higher_is_better(val::ACC) && !higher_is_better(test::LOSS));
-        assert!(is_of_machine(train::EXAMPLES_PER_S) && !is_of_machine(val::ACC));
+        assert!(
+            is_of_machine(train::EVAL_SHARE)
+                && is_of_machine(train::EXAMPLES_PER_S)
+                && !is_of_machine(val::ACC)
+        );
     }
 }

@@ -60,6 +60,9 @@ pub struct Tally {
     /// Time spent on steps.
     #[serde(with = "exact")]
     pub seconds: f64,
+    /// Time spent on evaluations of the val rows.
+    #[serde(default, with = "exact")]
+    pub evaluating: f64,
 }
 
 /// An exponential moving average, corrected for its start at 0.

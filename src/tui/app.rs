@@ -1,6 +1,7 @@
 //! The dashboard's loop: one message at a time changes the state; the screen follows.
 
 mod away;
+mod pace;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use signal_hook::low_level::emulate_default_handler;
 
+use self::pace::Pace;
 use super::background::{self, Question};
 use super::canvas::{Canvas, Target, to_ascii};
 use super::command::{Command, Effect};
@@ -82,6 +84,7 @@ pub fn run(board: &Board, verbs: Vec<Verb>) -> Result<(), TuiError> {
         urgent: true,
         stale: true,
         done: None,
+        pace: Pace::default(),
         root: board.root().to_path_buf(),
     };
     if let Ok(message) = messages.recv_timeout(FIRST) {
@@ -115,6 +118,8 @@ struct App {
     /// The screen is not what the state says.
     stale: bool,
     done: Option<Result<(), TuiError>>,
+    /// How fast frames are.
+    pace: Pace,
     /// The board's folder.
     root: PathBuf,
 }
@@ -158,7 +163,9 @@ impl App {
     }
 
     fn frame(&mut self, tty: &mut Tty) -> Result<(), TuiError> {
-        let Self { view, snap, theme, keymap, hits, ascii, .. } = self;
+        let Self { view, snap, theme, keymap, hits, ascii, pace, .. } = self;
+        view.pace = view.pace.take().map(|_| pace.words());
+        let (began, before) = (Instant::now(), tty.sent());
         tty.draw(|buf| {
             let mut canvas = Canvas::new(buf, theme);
             draw(&mut canvas, snap, view, keymap);
@@ -168,6 +175,7 @@ impl App {
             }
         })
         .map_err(TuiError::Terminal)?;
+        pace.drawn(began, tty.sent() - before);
         (self.urgent, self.stale) = (false, false);
         Ok(())
     }
@@ -246,6 +254,11 @@ impl App {
             Some(Effect::Redraw) => tty.resize().map_err(TuiError::Terminal)?,
             Some(Effect::Theme) => {
                 self.theme = self.theme.turned();
+            }
+            Some(Effect::Measure) => {
+                self.gate.close();
+                self.pace.measure();
+                self.gate.open();
             }
             Some(Effect::Picture) => self.picture(),
             Some(Effect::Editor(id, text)) => self.edit(id, &text, tty)?,

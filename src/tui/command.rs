@@ -20,6 +20,8 @@ pub enum Effect {
     Picture,
     /// Dark or light.
     Theme,
+    /// Find out how far away the terminal is.
+    Measure,
     /// Back to the shell.
     Suspend,
     /// Do a verb of the command line in the terminal; true if its words are to be read before the dashboard is back.

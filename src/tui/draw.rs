@@ -108,6 +108,10 @@ fn header(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
         devices(canvas, Rect::new(x, y + 2, width, 1), snap);
     }
     canvas.rule(Rect::new(area.x, area.bottom() - 1, area.width, 1));
+    if let Some(words) = view.pace.as_ref().filter(|words| !words.is_empty()) {
+        let words = format!(" {words} ");
+        canvas.put_right(area.right() - 1, area.bottom() - 1, width, &words, theme.dim);
+    }
 }
 
 /// Counts by state, ending before column `right`: with words, or without if room is short.

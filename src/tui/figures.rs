@@ -42,6 +42,7 @@ pub fn of(name: &str, x: f64) -> String {
     match metrics::unit(name) {
         Unit::Bytes if x.is_finite() => bytes(x),
         Unit::PerSecond if x.is_finite() => count(x),
+        Unit::Share if x.is_finite() => format!("{:.1}%", x * 100.0),
         _ => metric(x),
     }
 }

@@ -12,7 +12,7 @@
 //! Modules import only what stands above them here:
 //!
 //! ```text
-//! text theme figures error line form allowed preview named   no state, or state of their own
+//! text theme figures error line form allowed preview named scroll link   no state, or state of their own
 //! background snapshot query verbs              what threads find out, and what they are asked
 //! view command message                         what the user has set, and what is asked of threads
 //! keys canvas layout widgets labels            actions and their keys; what screens are drawn with
@@ -38,6 +38,7 @@ mod keys;
 mod labels;
 mod layout;
 mod line;
+mod link;
 mod load;
 mod log_file;
 mod message;
@@ -49,6 +50,7 @@ mod preview;
 mod query;
 mod screen;
 mod screens;
+mod scroll;
 mod snapshot;
 mod terminal;
 mod text;
@@ -62,4 +64,5 @@ mod fixtures;
 
 pub use app::run;
 pub use error::TuiError;
+pub use link::Link;
 pub use verbs::Verb;

@@ -1,8 +1,8 @@
 //! The terminal's modes: set on the way in, put back on every way out.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste};
@@ -20,6 +20,7 @@ use signal_hook::consts::SIGABRT;
 
 use super::error::TuiError;
 use super::named::Named;
+use super::scroll::Scroll;
 use crate::panics;
 use crate::spec::printable;
 
@@ -33,12 +34,34 @@ static BEFORE: OnceLock<libc::termios> = OnceLock::new();
 /// What [`restore`] sends, for a process that has no time left to put it together.
 const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
+/// Standard output, which counts.
+struct Counted {
+    inner: Stdout,
+    sent: Arc<AtomicU64>,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sent.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// The terminal with the cells it shows.
 pub struct Tty {
-    backend: CrosstermBackend<BufWriter<Named<Stdout>>>,
+    backend: CrosstermBackend<BufWriter<Named<Counted>>>,
     shown: Buffer,
     next: Buffer,
     mouse: bool,
+    /// The terminal moves rows itself.
+    scrolls: bool,
+    /// Bytes that were sent.
+    sent: Arc<AtomicU64>,
 }
 
 impl Tty {
@@ -52,12 +75,16 @@ impl Tty {
         }
         heed_abort().map_err(TuiError::Terminal)?;
         let area = size().map_err(TuiError::Terminal)?;
-        let out = BufWriter::with_capacity(32 * 1024, Named::new(io::stdout(), named));
+        let sent = Arc::<AtomicU64>::default();
+        let counted = Counted { inner: io::stdout(), sent: Arc::clone(&sent) };
+        let out = BufWriter::with_capacity(32 * 1024, Named::new(counted, named));
         let mut tty = Self {
             backend: CrosstermBackend::new(out),
             shown: Buffer::empty(area),
             next: Buffer::empty(area),
             mouse,
+            scrolls: std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb"),
+            sent,
         };
         tty.set_modes().map_err(TuiError::Terminal)?;
         Ok(tty)
@@ -109,6 +136,11 @@ impl Tty {
         queue!(self.backend, Clear(ClearType::All))
     }
 
+    /// Bytes that were sent to the terminal so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// The cells there are.
     pub fn area(&self) -> Rect {
         self.next.area
@@ -121,11 +153,15 @@ impl Tty {
     pub fn draw(&mut self, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
         self.next.reset();
         paint(&mut self.next);
-        let changes = self.shown.diff(&self.next);
-        if changes.is_empty() {
+        if self.shown == self.next {
             return Ok(());
         }
         queue!(self.backend, BeginSynchronizedUpdate)?;
+        if let Some(scroll) = Scroll::between(&self.shown, &self.next).filter(|_| self.scrolls) {
+            scroll.write(&mut self.backend)?;
+            scroll.apply(&mut self.shown);
+        }
+        let changes = self.shown.diff(&self.next);
         self.backend.draw(changes.into_iter())?;
         queue!(self.backend, EndSynchronizedUpdate)?;
         std::mem::swap(&mut self.shown, &mut self.next);

@@ -176,7 +176,8 @@ fn the_runner_has_few_doors() {
         }
         for name in named(&code, "crate::tui::") {
             assert!(
-                module(&path) == "tui" || ["run", "TuiError", "Verb"].contains(&name.as_str()),
+                module(&path) == "tui"
+                    || ["run", "Link", "TuiError", "Verb"].contains(&name.as_str()),
                 "{} uses tui::{name}",
                 path.display()
             );

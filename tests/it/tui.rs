@@ -44,7 +44,7 @@ pub fn board(folder: &Path, runs: u32) -> Board {
     board
 }
 
-fn train(store: &mut Store, id: RunId) {
+pub fn train(store: &mut Store, id: RunId) {
     let (slot, device) = ("cpu/0".to_owned(), "cpu".to_owned());
     let placement = Placement { site: "local".into(), slot, device, threads: 1 };
     store.lease(id, 1, &placement, None).unwrap();
@@ -79,7 +79,7 @@ fn train(store: &mut Store, id: RunId) {
 pub struct Session {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
+    keys: Arc<Mutex<Box<dyn Write + Send>>>,
     seen: Arc<Mutex<(vt100::Parser, Vec<u8>)>>,
 }
 
@@ -90,10 +90,16 @@ impl Session {
 
     /// With these variables.
     pub fn start_with(board: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::start_verb(board, variables, &[])
+    }
+
+    /// Another verb than the dashboard.
+    pub fn start_verb(board: &Path, variables: &[(&str, &str)], words: &[&str]) -> Self {
         let size = PtySize { rows: 30, cols: 120, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tuneboard"));
         command.args(["--board", board.to_str().unwrap()]);
+        command.args(words);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
         for (name, value) in variables {
@@ -103,6 +109,8 @@ impl Session {
         let seen = Arc::new(Mutex::new((vt100::Parser::new(cells(30), cells(120), 0), Vec::new())));
         let mut output = pair.master.try_clone_reader().unwrap();
         let sink = Arc::clone(&seen);
+        let keys = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
+        let answers = Arc::clone(&keys);
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(n) = output.read(&mut bytes)
@@ -110,15 +118,19 @@ impl Session {
             {
                 let mut seen = sink.lock().unwrap();
                 seen.0.process(&bytes[..n]);
+                let old = seen.1.len();
                 seen.1.extend_from_slice(&bytes[..n]);
+                // "Where is the cursor?", as every terminal is asked; a question may come in two pieces.
+                let new = &seen.1[old.saturating_sub(3)..];
+                let asked = new.windows(4).filter(|part| *part == b"\x1b[6n").count();
+                answers.lock().unwrap().write_all(b"\x1b[1;1R".repeat(asked).as_slice()).unwrap();
             }
         });
-        let keys = pair.master.take_writer().unwrap();
         Self { child, master: pair.master, keys, seen }
     }
 
     /// Makes the terminal larger or smaller.
-    fn resize(&self, rows: u16, cols: u16) {
+    pub fn resize(&self, rows: u16, cols: u16) {
         self.seen.lock().unwrap().0.set_size(cells(rows), cells(cols));
         self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
@@ -137,8 +149,7 @@ impl Session {
     }
 
     pub fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        self.keys.lock().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
     pub fn wait(&self, what: &str, holds: impl Fn(&str) -> bool) {
@@ -146,6 +157,18 @@ impl Session {
         while !holds(&self.screen()) {
             assert!(Instant::now() < end, "waited for {what}; the screen shows\n{}", self.screen());
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn misses(&self, words: &str) {
+        self.wait(&format!("no {words}"), |screen| !screen.contains(words));
+    }
+
+    /// Waits until nothing more comes.
+    pub fn settles(&self) {
+        let mut before = usize::MAX;
+        while std::mem::replace(&mut before, self.bytes()) != self.bytes() {
+            thread::sleep(Duration::from_millis(400));
         }
     }
 
@@ -362,33 +385,4 @@ fn keys_of_the_config_are_checked_before_the_terminal_is_touched() {
     assert_eq!(it.ends(), 2);
     it.sees("there is no action `stpo`; did you mean `stop`?");
     assert!(!it.seen.lock().unwrap().1.windows(8).any(|w| w == b"\x1b[?1049h"));
-}
-
-#[test]
-fn the_preview_follows_the_cursor_and_a_live_run_and_is_remembered() {
-    let folder = tempfile::tempdir().unwrap();
-    let board = board(folder.path(), 12);
-    let mut it = Session::start(folder.path());
-    it.resize(50, 160);
-    it.wait("the pictures of r12", |s| {
-        s.contains("r12 seed=11") && s.contains("confusion, epoch 2")
-    });
-    // r10 is held and has nothing to show; then it trains under the cursor.
-    it.press("\x1b[B\x1b[B");
-    it.wait("the pictures of r10", |s| {
-        s.contains("r10 seed=9 ") && s.contains("comes with the first epoch")
-    });
-    train(&mut Store::open(&board.database()).unwrap(), RunId(10));
-    it.wait("its pictures", |s| s.contains("r10 seed=9 ") && s.contains("confusion, epoch 2"));
-    it.press("z");
-    it.sees("Preview beside the table");
-    it.press("z");
-    it.sees("No preview.");
-    it.press("q");
-    assert_eq!(it.ends(), 0);
-    let it = Session::start(folder.path());
-    it.resize(50, 160);
-    it.wait("a table alone", |s| s.contains("12 done") && s.contains("seed=0"));
-    thread::sleep(Duration::from_millis(300));
-    assert!(!it.screen().contains("preview") && !it.screen().contains("confusion, epoch"));
 }

@@ -1,8 +1,12 @@
 //! The dashboard on terminals of few colours or none, and lines of the command line typed in it.
 
+use std::thread;
+use std::time::Duration;
+
+use tuneboard::spec::RunId;
 use tuneboard::store::Store;
 
-use super::tui::{Session, board};
+use super::tui::{Session, board, train};
 
 /// The parameters of all escape sequences that set colours and modes.
 fn colours(bytes: &[u8]) -> Vec<String> {
@@ -96,4 +100,96 @@ fn a_line_of_the_command_line_is_done_in_the_terminal() {
     it.press("q");
     assert_eq!(it.ends(), 0);
     it.is_restored();
+}
+
+#[test]
+fn the_terminal_is_measured_by_doctor_and_on_a_line_of_the_dashboard() {
+    let folder = tempfile::tempdir().unwrap();
+    board(folder.path(), 30);
+    let mut doctor = Session::start_verb(folder.path(), &[], &["doctor"]);
+    doctor.sees("answers in");
+    assert!(doctor.screen().contains("iB/s"), "{}", doctor.screen());
+    doctor.ends();
+
+    let mut it = Session::start(folder.path());
+    it.sees("27 done");
+    it.press("\x07");
+    it.sees("answers in");
+    // Keys are heard again, and every frame says what the one before took.
+    it.press("j");
+    it.sees("frame");
+    it.press("4");
+    it.sees("waiting 3");
+    it.press("\x07");
+    it.misses("answers in");
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+    it.is_restored();
+}
+
+/// A list that moves by a row is moved by the terminal.
+#[test]
+fn a_list_that_moves_by_a_row_sends_few_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    board(folder.path(), 90);
+    let mut it = Session::start(folder.path());
+    it.sees("81 done");
+    let rows = |it: &Session| {
+        let screen = it.screen();
+        let names = screen.lines().filter_map(|line| line.split("seed=").nth(1));
+        let numbers = names.filter_map(|rest| rest.split_whitespace().next()?.parse::<u32>().ok());
+        numbers.collect::<Vec<u32>>()
+    };
+    let first = rows(&it);
+    it.press(&"j".repeat(60));
+    it.sees("seed=29");
+    it.settles();
+    let before = it.written().len();
+    it.press("j");
+    it.sees("seed=28");
+    it.settles();
+    let bytes = it.written().split_off(before);
+    let region = String::from_utf8_lossy(&bytes).contains("\x1b[r");
+    assert!(
+        region && bytes.len() < 3000,
+        "{} bytes: {}",
+        bytes.len(),
+        String::from_utf8_lossy(&bytes)
+    );
+    let last = rows(&it);
+    assert!(
+        last.len() >= first.len() && last.windows(2).all(|two| two[0] == two[1] + 1),
+        "{last:?}"
+    );
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+}
+
+#[test]
+fn the_preview_follows_the_cursor_and_a_live_run_and_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = board(folder.path(), 12);
+    let mut it = Session::start(folder.path());
+    it.resize(50, 160);
+    it.wait("the pictures of r12", |s| {
+        s.contains("r12 seed=11") && s.contains("confusion, epoch 2")
+    });
+    // r10 is held and has nothing to show; then it trains under the cursor.
+    it.press("\x1b[B\x1b[B");
+    it.wait("the pictures of r10", |s| {
+        s.contains("r10 seed=9 ") && s.contains("comes with the first epoch")
+    });
+    train(&mut Store::open(&board.database()).unwrap(), RunId(10));
+    it.wait("its pictures", |s| s.contains("r10 seed=9 ") && s.contains("confusion, epoch 2"));
+    it.press("z");
+    it.sees("Preview beside the table");
+    it.press("z");
+    it.sees("No preview.");
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+    let it = Session::start(folder.path());
+    it.resize(50, 160);
+    it.wait("a table alone", |s| s.contains("12 done") && s.contains("seed=0"));
+    thread::sleep(Duration::from_millis(300));
+    assert!(!it.screen().contains("preview") && !it.screen().contains("confusion, epoch"));
 }

@@ -1,7 +1,9 @@
 use std::env;
+use std::time::Duration;
 
 use super::super::out::{self, Out};
 use super::Check;
+use crate::tui::Link;
 
 /// The dashboard's smallest useful size.
 const COLUMNS: usize = 80;
@@ -9,7 +11,7 @@ const ROWS: usize = 24;
 
 /// What the dashboard needs of the terminal. Nothing here fails: all other verbs work without one.
 pub fn checks(out: &Out) -> Vec<Check> {
-    vec![terminal(out.tty), colours(), locale(out.utf8)]
+    vec![terminal(out.tty), link(), colours(), locale(out.utf8)]
 }
 
 fn terminal(tty: bool) -> Check {
@@ -25,6 +27,19 @@ fn terminal(tty: bool) -> Check {
             Check::warn(name, format!("{w} x {h}"), mend)
         }
         Some((w, h)) => Check::ok(name, format!("{w} x {h}")),
+    }
+}
+
+/// How far away the terminal is; 100 ms are felt at every key, and 20 KB/s make a whole screen take a second.
+fn link() -> Check {
+    let name = "link";
+    match Link::measure() {
+        Err(error) => Check::ok(name, format!("not measured: {error}")),
+        Ok(link) if link.round_trip > Duration::from_millis(100) || link.bytes_per_s < 20e3 => {
+            let mend = "frames will lag; work in tmux or mosh on the far side";
+            Check::warn(name, link.words(), mend)
+        }
+        Ok(link) => Check::ok(name, link.words()),
     }
 }
 

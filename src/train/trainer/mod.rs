@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use tuneboard::analysis::metrics::temperature_of;
 use tuneboard::dataset::predictions::Pass;
-use tuneboard::events::{Ending, EventKind, Saved, Split};
+use tuneboard::events::{Ending, EventKind, Number, Saved, Split};
 use tuneboard::spec::schedule::Stage;
 use tuneboard::spec::{Rates, RunSpec, metrics};
 
@@ -116,6 +116,8 @@ impl Trainer<'_> {
         let tally = std::mem::take(&mut self.state.tally);
         let mut train = self.objective.train_values(&tally);
         train.extend(device::peak_memory(self.place.device));
+        let share = tally.evaluating / (tally.evaluating + tally.seconds);
+        train.insert(metrics::EVAL_SHARE.to_owned(), Number(share));
         let value = self.deciding(&outcome);
         let said = outcome.report(self.journal, &self.folder, (Split::Val, epoch), Some(train))?;
         self.decide(epoch, value, said.as_ref())?;

@@ -50,6 +50,9 @@ impl Trainer<'_> {
         let asked = || stop.load(Ordering::Relaxed);
         let outcome = self.objective.evaluate(split, most, &Stop::new(&asked).telling(&tell));
         teller.into_inner().written?;
+        if split == Split::Val {
+            self.state.tally.evaluating += now.elapsed().as_secs_f64();
+        }
         outcome
     }
 }

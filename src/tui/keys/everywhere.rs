@@ -19,6 +19,7 @@ pub static AFTER_TABS: &[&Action] = &[
     &PICTURE,
     &THEME,
     &REDRAW,
+    &PACE,
     &SUSPEND,
     &QUIT,
 ];
@@ -55,6 +56,10 @@ actions! {
         Act(|_, _| Some(Effect::Picture));
     THEME "theme" "T", "", "Dark or light", Act(|_, _| Some(Effect::Theme));
     REDRAW "redraw" "ctrl-l", "", "Draw everything again", Act(|_, _| Some(Effect::Redraw));
+    PACE "pace" "ctrl-g", "", "How fast the terminal and the last frames are, or that no more", Act(|view, _| {
+        view.pace = if view.pace.is_some() { None } else { Some(String::new()) };
+        view.pace.is_some().then_some(Effect::Measure)
+    });
     SUSPEND "suspend" "ctrl-z", "", "Back to the shell; `fg` returns",
         Act(|_, _| Some(Effect::Suspend));
     QUIT "quit" "q ctrl-c", "quit", "Leave; runs go on", Act(|_, _| Some(Effect::Quit));

@@ -37,6 +37,8 @@ pub struct View {
     pub errors: Vec<(Millis, String)>,
     /// What was done to runs last, which can be done to the next.
     pub repeat: Option<Command>,
+    /// How fast frames are, while that is shown.
+    pub pace: Option<String>,
     /// The verbs of the command line.
     pub verbs: Arc<Vec<Verb>>,
     /// Whether clicks come here.

@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long)]
     desc: bool,
     /// Which columns, with commas between: id, state, name, curve, time, disk, speed, flags, tags, keys, metrics,
-    /// last:METRIC
+    /// last:METRIC, METRIC@3 for its value at the end of epoch 3
     #[arg(long, value_name = "NAMES")]
     columns: Option<String>,
     /// At most that many
@@ -111,6 +111,15 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         context.out.table(&match &args.columns {
             Some(names) => {
                 let columns = columns::parse(names)?;
+                let wanted: Vec<(String, u32)> = columns
+                    .iter()
+                    .filter_map(|column| column.at_epoch())
+                    .map(|(metric, epoch)| (metric.to_owned(), epoch))
+                    .collect();
+                let mut runs = runs.clone();
+                for run in &mut runs {
+                    reader.add_epochs(run, &wanted)?;
+                }
                 columns::table(&runs, &columns, &board, &doubts, context.out.utf8)
             }
             None => table(&runs, &doubts),

@@ -39,7 +39,7 @@ pub enum ListColumn {
     Key(&'static str),
     /// The best value of a metric.
     Best(String),
-    /// Its latest value.
+    /// Its latest value; of `val/acc@3`, its value at the end of epoch 3.
     Last(String),
 }
 
@@ -62,16 +62,25 @@ pub const LIST_COLUMNS: [(&str, ListColumn); 13] = [
 
 impl ListColumn {
     /// Reads a name: one of [`LIST_COLUMNS`], a key, or a metric. A metric stands for its best value, on test rows for its
-    /// last; `best:` and `last:` before it say which.
+    /// last; `best:` and `last:` before it say which, and `@3` behind it means its value at the end of epoch 3.
     ///
     /// # Errors
-    /// A name that is no column; one sentence with the nearest that is.
+    /// A name that is no column, an epoch that is none; one sentence with the nearest that is.
     pub fn read(name: &str) -> Result<Self, String> {
         if let Some((_, column)) = LIST_COLUMNS.iter().find(|(word, _)| *word == name) {
             return Ok(column.clone());
         }
         if let Some(key) = KEYS.iter().find(|key| key.name == name) {
             return Ok(Self::Key(key.name));
+        }
+        if let Some((metric, epoch)) = name.rsplit_once('@').filter(|(m, _)| m.contains('/')) {
+            return match epoch.parse::<u32>() {
+                Ok(1..) if !metric.contains(':') => Ok(Self::Last(name.into())),
+                _ => {
+                    let name = super::printable(name, 60);
+                    Err(format!("`{name}` names no epoch; write `val/acc@3` for the end of epoch 3."))
+                }
+            };
         }
         match name.split_once(':') {
             Some(("best", metric)) if metric.contains('/') => return Ok(Self::Best(metric.into())),
@@ -98,6 +107,13 @@ impl ListColumn {
         }
     }
 
+    /// The metric and the epoch, of a value at the end of an epoch.
+    pub fn at_epoch(&self) -> Option<(&str, u32)> {
+        let Self::Last(name) = self else { return None };
+        let (metric, epoch) = name.rsplit_once('@')?;
+        Some((metric, epoch.parse().ok()?))
+    }
+
     /// What heads it in a table for people.
     pub fn title(&self) -> String {
         match self {
@@ -120,7 +136,7 @@ impl fmt::Display for ListColumn {
         match self {
             Self::Key(key) => f.write_str(key),
             Self::Best(metric) if metric.starts_with("test/") => write!(f, "best:{metric}"),
-            Self::Last(metric) if !metric.starts_with("test/") => write!(f, "last:{metric}"),
+            Self::Last(metric) if !metric.starts_with("test/") && !metric.contains('@') => write!(f, "last:{metric}"),
             Self::Best(metric) | Self::Last(metric) => f.write_str(metric),
             word => {
                 let name = LIST_COLUMNS.iter().find(|(_, column)| column == word);
@@ -188,7 +204,9 @@ mod tests {
             let error = ListColumn::read(word).unwrap_err();
             assert!(error.contains(&format!("`{near}`")), "{error}");
         }
-        for wrong in ["name=", "name=0", "name=x", "last:acc", "best:"] {
+        let column = ListColumn::read("val/acc@3").unwrap();
+        assert_eq!((column.at_epoch(), column.to_string()), (Some(("val/acc", 3)), "val/acc@3".into()));
+        for wrong in ["val/acc@", "val/acc@0", "val/acc@x", "best:val/acc@3", "name=", "name=0", "name=x", "last:acc", "best:"] {
             assert!(ChosenColumn::list(wrong).is_err(), "{wrong}");
         }
     }

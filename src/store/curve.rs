@@ -3,7 +3,7 @@ use rusqlite::{Connection, OptionalExtension, Result};
 use super::points::Points;
 use super::series::{add_points, chunk_id, metric_id};
 use super::thin::places;
-use super::{Curve, Reader};
+use super::{Curve, Reader, Run};
 use crate::spec::RunId;
 
 impl Reader {
@@ -16,6 +16,24 @@ impl Reader {
             )?;
             q.query_map([id.0], |row| row.get(0))?.collect()
         })
+    }
+
+    /// The last value that a metric had at the end of an epoch.
+    pub fn at_epoch(&self, id: RunId, metric: &str, epoch: u32) -> super::Result<Option<f64>> {
+        let curve = self.curve(id, metric, 0)?;
+        let is_there = |at: &f64| (at - f64::from(epoch)).abs() < 1e-9;
+        let found = curve.epoch.iter().rposition(is_there);
+        Ok(found.and_then(|at| curve.value.get(at).copied()))
+    }
+
+    /// Adds such values to the last values of a run, under names as `val/acc@3`.
+    pub fn add_epochs(&self, run: &mut Run, wanted: &[(String, u32)]) -> super::Result<()> {
+        for (metric, epoch) in wanted {
+            if let Some(value) = self.at_epoch(run.id, metric, *epoch)? {
+                run.last.insert(format!("{metric}@{epoch}"), value);
+            }
+        }
+        Ok(())
     }
 
     /// The curve of one metric; no points if there is none of that name.

@@ -33,6 +33,8 @@ pub struct Query {
     pub queue: bool,
     /// The sizes of the folders of the rows in view.
     pub disk: bool,
+    /// Figures of the rows at the ends of epochs.
+    pub at: Vec<(String, u32)>,
     /// The curves of all live runs.
     pub wall: bool,
 }

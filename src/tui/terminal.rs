@@ -96,7 +96,8 @@ impl Tty {
         // put modes back nor write over the screen.
         panics::hold();
         terminal::enable_raw_mode()?;
-        queue!(self.backend, EnterAlternateScreen, Hide, EnableBracketedPaste)?;
+        // After a dashboard that was killed the other screen is in view already, with all that was written on it since.
+        queue!(self.backend, EnterAlternateScreen, Clear(ClearType::All), Hide, EnableBracketedPaste)?;
         if self.mouse {
             queue!(self.backend, Print(MOUSE_ON))?;
         }

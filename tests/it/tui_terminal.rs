@@ -193,3 +193,67 @@ fn the_preview_follows_the_cursor_and_a_live_run_and_is_remembered() {
     thread::sleep(Duration::from_millis(300));
     assert!(!it.screen().contains("preview") && !it.screen().contains("confusion, epoch"));
 }
+
+#[test]
+fn a_figure_at_the_end_of_an_epoch_is_a_column_in_ls_and_in_the_dashboard() {
+    let folder = tempfile::tempdir().unwrap();
+    board(folder.path(), 30);
+    let words = ["ls", "--columns", "id,val/acc@1,val/acc@2,val/acc@7"];
+    let mut ls = Session::start_verb(folder.path(), &[], &words);
+    ls.ends();
+    ls.settles();
+    let screen = ls.screen();
+    let row = screen.lines().find(|line| line.starts_with("r4 ")).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["r4", "0.4960", "0.7460", "-"], "{screen}");
+
+    let mut it = Session::start(folder.path());
+    it.sees("27 done");
+    it.press("oval/acc@1");
+    it.sees("· val/acc@1");
+    it.press(" ");
+    it.sees("✓ val/acc@1");
+    it.press("\r");
+    it.misses("enter keeps");
+    it.sees("0.4710");
+    // A page further the rows that come have it, too.
+    it.press("\x1b[F");
+    it.sees("0.4990");
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+    let config = std::fs::read_to_string(folder.path().join("config.toml")).unwrap();
+    assert!(config.contains("val/acc@1"), "{config}");
+}
+
+#[test]
+fn a_waiting_run_is_moved_to_the_top_down_and_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = board(folder.path(), 50);
+    let store = Store::open(&board.database()).unwrap();
+    let order = || -> Vec<u32> {
+        store.reader().open_runs(99).unwrap().iter().map(|run| run.id.0).collect()
+    };
+    assert_eq!(order(), [10, 20, 30, 40, 50]);
+    let mut it = Session::start(folder.path());
+    it.sees("45 done");
+    it.press("4");
+    it.sees("waiting 5");
+    it.press("jjjj");
+    // The cursor goes with its run.
+    for (key, want) in [
+        ("T", [50, 10, 20, 30, 40]),
+        ("J", [10, 50, 20, 30, 40]),
+        ("J", [10, 20, 50, 30, 40]),
+        ("K", [10, 50, 20, 30, 40]),
+    ] {
+        it.press(key);
+        it.wait(&format!("{key} {want:?}"), |_| order() == want);
+        it.wait(&format!("{want:?} on the screen"), |screen| {
+            let list = screen.split("waiting 5").nth(1).unwrap_or_default();
+            let at = |id: u32| list.find(&format!("r{id} "));
+            want.windows(2).all(|two| at(two[0]) < at(two[1]))
+        });
+        it.settles();
+    }
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+}

@@ -25,6 +25,8 @@ pub struct ListLoader {
     begun: bool,
     /// Ids are to be read again.
     stale: bool,
+    /// The figures at the ends of epochs that the rows have.
+    at: Vec<(String, u32)>,
     /// Rows beyond those in view are to be read.
     short: bool,
     not_before: Option<Instant>,
@@ -42,6 +44,8 @@ impl ListLoader {
         let other = !self.begun || list.listing != query.listing || list.only != query.only;
         let regroup = self.group != query.group;
         let moved = self.window != query.window;
+        let lacks = self.at != query.at;
+        self.at.clone_from(&query.at);
         self.begun = true;
         self.group = query.group;
         self.window = query.window;
@@ -67,7 +71,7 @@ impl ListLoader {
         if changed && !other && self.not_before.is_none() {
             differs |= self.finish(reader, query, list)?;
         }
-        if other || changed || (moved && !reaches(list, query.window)) {
+        if other || changed || lacks || (moved && !reaches(list, query.window)) {
             self.short = false;
             differs |= read_rows(reader, query, false, list)?;
         } else {
@@ -150,7 +154,11 @@ fn read_rows(
     let known: BTreeMap<RunId, &Arc<Run>> =
         list.rows.iter().filter(|_| keep).map(|run| (run.id, run)).collect();
     let new: Vec<RunId> = ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
-    let mut new = reader.runs(&new)?.into_iter().peekable();
+    let mut new = reader.runs(&new)?;
+    for run in &mut new {
+        reader.add_epochs(run, &query.at)?;
+    }
+    let mut new = new.into_iter().peekable();
     let mut rows = Vec::with_capacity(ids.len());
     for id in ids {
         match known.get(id) {

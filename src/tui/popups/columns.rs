@@ -19,7 +19,9 @@ fn label(column: &ListColumn) -> String {
     match column {
         ListColumn::Best(metric) => format!("best {}", heading(metric)),
         ListColumn::Last(metric) if metric.starts_with("test/") => heading(metric),
-        ListColumn::Last(metric) => format!("last {}", heading(metric)),
+        ListColumn::Last(metric) if column.at_epoch().is_none() => {
+            format!("last {}", heading(metric))
+        }
         _ => column.to_string(),
     }
 }
@@ -104,6 +106,7 @@ pub fn press(
         _ => {
             if popup.line.key(key) {
                 popup.at = 0;
+                offer(&mut popup);
             }
             view.popup = Some(Popup::Columns(popup));
             return None;
@@ -115,6 +118,16 @@ pub fn press(
     }
     view.popup = Some(Popup::Columns(popup));
     None
+}
+
+/// Offers a figure at the end of an epoch once it is typed, as `val/acc@3`.
+fn offer(popup: &mut ColumnsPopup) {
+    popup.rows.retain(|(chosen, shown)| *shown || chosen.column.at_epoch().is_none());
+    let typed = ListColumn::read(popup.line.text().trim()).ok();
+    let Some(column) = typed.filter(|column| column.at_epoch().is_some()) else { return };
+    if popup.rows.iter().all(|(chosen, _)| chosen.column != column) {
+        popup.rows.push((ChosenColumn { column, width: None }, false));
+    }
 }
 
 /// Moves a shown column past its neighbour in the table; its new row.
@@ -152,7 +165,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, popup: &ColumnsPopup, view: &View) 
         keys.iter().flat_map(|(key, does)| [(*key, theme.accent), (*does, theme.dim)]).collect();
     canvas.pieces(inner.x, inner.bottom().saturating_sub(1), inner.width, &pieces);
     if found.is_empty() {
-        canvas.put(inner.x, inner.y + 2, inner.width, "No column has this name.", theme.dim);
+        canvas.put(inner.x, inner.y + 2, inner.width, "No column has this name; val/acc@3 is a figure at the end of epoch 3.", theme.dim);
     }
     let page = usize::from(inner.height.saturating_sub(4));
     let top = scrolled(popup.at.saturating_sub(page / 2), popup.at, page, found.len());

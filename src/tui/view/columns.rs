@@ -30,6 +30,13 @@ impl View {
         texts.iter().filter_map(read).collect()
     }
 
+    /// The figures at the ends of epochs that columns show.
+    pub fn wanted_epochs(&self) -> Vec<(String, u32)> {
+        let chosen = self.chosen_columns().unwrap_or_default().iter();
+        let at = chosen.filter_map(|chosen| chosen.column.at_epoch());
+        at.map(|(metric, epoch)| (metric.to_owned(), epoch)).collect()
+    }
+
     /// Sizes of the folders of runs, once they are wanted.
     pub fn wants_disk(&self) -> bool {
         let is_disk = |chosen: &ChosenColumn| chosen.column == crate::spec::ListColumn::Disk;

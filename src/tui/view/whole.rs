@@ -140,6 +140,7 @@ impl View {
             log: 0,
             queue: false,
             disk: false,
+            at: Vec::new(),
             wall: false,
         }
     }

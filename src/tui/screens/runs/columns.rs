@@ -34,6 +34,7 @@ pub fn sort(column: &ListColumn) -> Option<Sort> {
         ListColumn::Name => Sort::Name,
         ListColumn::Key(key) => Sort::Key((*key).into()),
         ListColumn::Best(metric) => Sort::Best(metric.clone()),
+        ListColumn::Last(_) if column.at_epoch().is_some() => return None,
         ListColumn::Last(metric) => Sort::Last(metric.clone()),
         ListColumn::Speed => Sort::Last(train::EXAMPLES_PER_S.into()),
         ListColumn::Time => Sort::Duration,
@@ -114,7 +115,8 @@ pub fn natural_width(column: &ListColumn, snap: &Snapshot, view: &View) -> u16 {
 /// Everything that may be a column: words, keys that differ and figures that are there first, then the other keys.
 pub fn known(snap: &Snapshot) -> Vec<ListColumn> {
     let varied = snap.list.varied.iter().copied();
-    let figures = measured(snap).last.iter().flat_map(|name| {
+    let named = measured(snap).last.iter().filter(|name| !name.contains('@'));
+    let figures = named.flat_map(|name| {
         let best = (!name.starts_with("test/")).then(|| ListColumn::Best(name.clone()));
         best.into_iter().chain([ListColumn::Last(name.clone())])
     });

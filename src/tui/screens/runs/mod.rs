@@ -45,6 +45,7 @@ impl Screen for Runs {
     /// The run under the cursor, for its preview.
     fn query(&self, view: &View, query: &mut Query) {
         query.disk = view.wants_disk();
+        query.at = view.wanted_epochs();
         if preview::shows_run(view) {
             query.run = view.open;
             (query.curves, query.near, query.log) = (true, 0, preview::LOG);

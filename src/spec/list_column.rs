@@ -78,7 +78,9 @@ impl ListColumn {
                 Ok(1..) if !metric.contains(':') => Ok(Self::Last(name.into())),
                 _ => {
                     let name = super::printable(name, 60);
-                    Err(format!("`{name}` names no epoch; write `val/acc@3` for the end of epoch 3."))
+                    Err(format!(
+                        "`{name}` names no epoch; write `val/acc@3` for the end of epoch 3."
+                    ))
                 }
             };
         }
@@ -136,7 +138,9 @@ impl fmt::Display for ListColumn {
         match self {
             Self::Key(key) => f.write_str(key),
             Self::Best(metric) if metric.starts_with("test/") => write!(f, "best:{metric}"),
-            Self::Last(metric) if !metric.starts_with("test/") && !metric.contains('@') => write!(f, "last:{metric}"),
+            Self::Last(metric) if !metric.starts_with("test/") && !metric.contains('@') => {
+                write!(f, "last:{metric}")
+            }
             Self::Best(metric) | Self::Last(metric) => f.write_str(metric),
             word => {
                 let name = LIST_COLUMNS.iter().find(|(_, column)| column == word);
@@ -205,8 +209,21 @@ mod tests {
             assert!(error.contains(&format!("`{near}`")), "{error}");
         }
         let column = ListColumn::read("val/acc@3").unwrap();
-        assert_eq!((column.at_epoch(), column.to_string()), (Some(("val/acc", 3)), "val/acc@3".into()));
-        for wrong in ["val/acc@", "val/acc@0", "val/acc@x", "best:val/acc@3", "name=", "name=0", "name=x", "last:acc", "best:"] {
+        assert_eq!(
+            (column.at_epoch(), column.to_string()),
+            (Some(("val/acc", 3)), "val/acc@3".into())
+        );
+        for wrong in [
+            "val/acc@",
+            "val/acc@0",
+            "val/acc@x",
+            "best:val/acc@3",
+            "name=",
+            "name=0",
+            "name=x",
+            "last:acc",
+            "best:",
+        ] {
             assert!(ChosenColumn::list(wrong).is_err(), "{wrong}");
         }
     }

@@ -97,7 +97,13 @@ impl Tty {
         panics::hold();
         terminal::enable_raw_mode()?;
         // After a dashboard that was killed the other screen is in view already, with all that was written on it since.
-        queue!(self.backend, EnterAlternateScreen, Clear(ClearType::All), Hide, EnableBracketedPaste)?;
+        queue!(
+            self.backend,
+            EnterAlternateScreen,
+            Clear(ClearType::All),
+            Hide,
+            EnableBracketedPaste
+        )?;
         if self.mouse {
             queue!(self.backend, Print(MOUSE_ON))?;
         }

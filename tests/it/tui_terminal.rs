@@ -204,7 +204,11 @@ fn a_figure_at_the_end_of_an_epoch_is_a_column_in_ls_and_in_the_dashboard() {
     ls.settles();
     let screen = ls.screen();
     let row = screen.lines().find(|line| line.starts_with("r4 ")).unwrap();
-    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["r4", "0.4960", "0.7460", "-"], "{screen}");
+    assert_eq!(
+        row.split_whitespace().collect::<Vec<_>>(),
+        ["r4", "0.4960", "0.7460", "-"],
+        "{screen}"
+    );
 
     let mut it = Session::start(folder.path());
     it.sees("27 done");
@@ -237,6 +241,7 @@ fn a_waiting_run_is_moved_to_the_top_down_and_up() {
     it.sees("45 done");
     it.press("4");
     it.sees("waiting 5");
+    it.sees("seed=49  minilm");
     it.press("jjjj");
     // The cursor goes with its run.
     for (key, want) in [

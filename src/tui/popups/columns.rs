@@ -165,7 +165,13 @@ pub fn draw(canvas: &mut Canvas, area: Rect, popup: &ColumnsPopup, view: &View) 
         keys.iter().flat_map(|(key, does)| [(*key, theme.accent), (*does, theme.dim)]).collect();
     canvas.pieces(inner.x, inner.bottom().saturating_sub(1), inner.width, &pieces);
     if found.is_empty() {
-        canvas.put(inner.x, inner.y + 2, inner.width, "No column has this name; val/acc@3 is a figure at the end of epoch 3.", theme.dim);
+        canvas.put(
+            inner.x,
+            inner.y + 2,
+            inner.width,
+            "No column has this name; val/acc@3 is a figure at the end of epoch 3.",
+            theme.dim,
+        );
     }
     let page = usize::from(inner.height.saturating_sub(4));
     let top = scrolled(popup.at.saturating_sub(page / 2), popup.at, page, found.len());

@@ -1,4 +1,5 @@
-//! Replays recorded curves under the pruning rule: `replay_prune CURVES_DIR OUT.jsonl [ETA]`.
+//! Replays recorded curves under the pruning rule: `replay_prune CURVES_DIR OUT.jsonl [ETA [value]]`; with `value` under
+//! that of sweeps which were queued before the val loss counted.
 //!
 //! CURVES_DIR holds a Parquet file for each problem, with `val_acc` and `val_loss` of each configuration after
 //! each quarter of an epoch, and `final.json` with the orders to try them in. Writes one line for each run
@@ -13,7 +14,7 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 use serde_json::{Value, json};
-use tuneboard::spec::search::prune::{Mark, Rule};
+use tuneboard::spec::search::prune::{Bar, Mark, Rule};
 
 /// Quarters of an epoch: 40 whole runs.
 const BUDGET: u32 = 640;
@@ -25,10 +26,11 @@ const STEPS_AN_EPOCH: u32 = 4;
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [curves, out, rest @ ..] = args.as_slice() else {
-        return Err("usage: replay_prune CURVES_DIR OUT.jsonl [ETA]".into());
+        return Err("usage: replay_prune CURVES_DIR OUT.jsonl [ETA [value]]".into());
     };
     let eta = rest.first().map_or(Ok(Rule::default().eta), |word| word.parse())?;
-    let rule = Rule { eta, ..Rule::default() };
+    let bar = if rest.get(1).is_some_and(|word| word == "value") { Bar::Value } else { Bar::Both };
+    let rule = Rule { eta, bar, ..Rule::default() };
     let (mut shares, mut losses) = (Vec::new(), Vec::new());
     let curves = Path::new(curves);
     let facts: Value = serde_json::from_str(&fs::read_to_string(curves.join("final.json"))?)?;
@@ -83,8 +85,7 @@ fn column(frame: &DataFrame, name: &str) -> Result<Vec<f64>, Box<dyn Error>> {
 
 /// Configuration, steps and whether the budget ended it, of each run in the order started.
 fn replay(rule: &Rule, marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usize, u32, bool)> {
-    let rungs: Vec<u32> =
-        rule.rungs(steps, steps / STEPS_AN_EPOCH).into_iter().map(|(at, _)| at).collect();
+    let rungs = rule.rungs(steps, steps / STEPS_AN_EPOCH);
     let mut seen: Vec<Vec<Mark>> = vec![Vec::new(); rungs.len()];
     let (mut spent, mut runs) = (0, Vec::new());
     for config in order {
@@ -92,10 +93,10 @@ fn replay(rule: &Rule, marks: &[Mark], steps: u32, order: &[usize]) -> Vec<(usiz
         while ran < steps && spent < BUDGET {
             ran += 1;
             spent += 1;
-            let Some(rung) = rungs.iter().position(|rung| *rung == ran) else { continue };
+            let Some(place) = rungs.iter().position(|(at, _)| *at == ran) else { continue };
             let own = marks[config * steps as usize + ran as usize - 1];
-            let cut = rule.judge(own, &seen[rung]);
-            seen[rung].push(own);
+            let cut = rule.judge(rungs[place].1, own, &seen[place]);
+            seen[place].push(own);
             if cut.is_some() {
                 runs.push((*config, ran, false));
                 break;

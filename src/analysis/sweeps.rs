@@ -3,6 +3,7 @@
 
 mod confirmation;
 mod effects;
+mod ends;
 mod pooled;
 mod pruning;
 mod read;
@@ -20,6 +21,7 @@ use confirmation::confirmation;
 pub use confirmation::{Confirmation, Confirmed, Lead};
 pub use effects::Effect;
 use effects::effects;
+use ends::ends;
 pub use pooled::Pooled;
 pub use pruning::{Evaluated, Pruning, evaluated, pruning};
 pub use read::{SweepFacts, read, score};
@@ -110,6 +112,17 @@ pub fn report(
     lower: bool,
     score: impl Fn(&Run) -> Option<f64>,
 ) -> SweepReport {
+    report_with(all, varied, lower, &score, &score)
+}
+
+/// The same, where the effects go by another figure: what each run would have at its end.
+fn report_with(
+    all: &[Run],
+    varied: &[String],
+    lower: bool,
+    score: impl Fn(&Run) -> Option<f64>,
+    end: impl Fn(&Run) -> Option<f64>,
+) -> SweepReport {
     let trials: Vec<Run>;
     let runs = if all.iter().any(|run| run.part == Part::Confirmation) {
         trials = all.iter().filter(|run| run.part != Part::Confirmation).cloned().collect();
@@ -142,7 +155,7 @@ pub fn report(
         .collect();
     settings.sort_by(|a, b| rank(a, b, lower));
     front(&mut settings);
-    let effects = effects(&axes, runs, &score);
+    let effects = effects(&axes, runs, &end);
     let sum = |gpu: bool| all.iter().filter(|r| is_on_gpu(r) == gpu).filter_map(cost).sum();
     SweepReport { axes, settings, effects, gpu: sum(true), cpu: sum(false), lower }
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::higher_is_better;
-use super::search::prune::{Rivals, Rule};
+use super::search::prune::{Bar, Rivals, Rule};
 use super::text::as_text;
 use super::{DECIDING, EvalEvery, RunSpec, SpecError, short};
 
@@ -59,7 +59,7 @@ pub static SWEEP_KEYS: &[SweepKey] = &[
         "none, asha, median",
         "runs that are behind others at a rung are stopped; median = behind those that ended",
     ),
-    key("eta", "2 to 16", "prune=asha: of so many runs at a rung one goes on"),
+    key("eta", "2 to 16", "prune=asha: of so many runs at a rung about one goes on"),
     key("grace", "0.5 or more", "prune: no run is judged before so many epochs"),
     key(
         "until",
@@ -97,6 +97,17 @@ impl Plan {
         self.metric.as_deref().unwrap_or_else(|| spec.task.score()[0])
     }
 
+    /// The figure that a run of that spec is ranked by: of the validation rows, since test rows must not choose the
+    /// winner; under cross-validation of the fold that it holds out, since all rows are held out once.
+    pub fn ranked_by(&self, spec: &RunSpec) -> String {
+        let of_val = self.metric_of(spec);
+        match (&self.metric, of_val.strip_prefix("val/")) {
+            _ if spec.folds == 0 => of_val.to_owned(),
+            (Some(_), Some(short)) => format!("test/{short}"),
+            _ => spec.task.score()[1].to_owned(),
+        }
+    }
+
     /// The rungs of a run with the epochs at which it gets there, as far as its evaluations are known before it has
     /// run; empty where nothing is pruned.
     pub fn rungs(&self, spec: &RunSpec) -> Vec<(u32, f64)> {
@@ -112,13 +123,9 @@ impl Plan {
         rule.rungs(per_epoch * epochs, epochs).into_iter().map(epoch).collect()
     }
 
-    /// Runs that are added once all trials have ended.
-    pub fn confirmations(&self) -> usize {
-        (self.confirm * CONFIRM_SEEDS) as usize
-    }
-
-    /// What is going to happen to runs such as this one, as sentences.
-    pub fn sentences(&self, spec: &RunSpec) -> Vec<String> {
+    /// What is going to happen to runs such as this one, as sentences, in a sweep whose settings hold out so many
+    /// folds in turn (1 without cross-validation).
+    pub fn sentences(&self, spec: &RunSpec, folds: usize) -> Vec<String> {
         let mut said = Vec::new();
         if let Some(rule) = self.prune {
             let at = |(_, epoch): (u32, f64)| short((epoch * 1000.0).round() / 1000.0);
@@ -128,6 +135,11 @@ impl Plan {
                 _ if epochs.is_empty() => {
                     "No run is judged: none has an evaluation between half an epoch and its end.".into()
                 }
+                Rivals::All if rule.bar == Bar::Both => format!(
+                    "From the third run on, what is among the best there (about one in {}) or among those with the \
+                     lowest val loss goes on after epoch {epochs}.",
+                    rule.eta
+                ),
                 Rivals::All => format!(
                     "From the fifth run on, the best one in {} goes on after epoch {epochs}.",
                     rule.eta
@@ -139,10 +151,11 @@ impl Plan {
         }
         if self.confirm > 0 {
             let settings = if self.confirm == 1 { "setting runs" } else { "settings run" };
+            let all = if folds > 1 { format!(" and all {folds} folds") } else { String::new() };
             said.push(format!(
-                "Then the best {} {settings} again on {CONFIRM_SEEDS} fresh seeds: {} runs.",
+                "Then the best {} {settings} again on {CONFIRM_SEEDS} fresh seeds{all}: {} runs.",
                 self.confirm,
-                self.confirmations()
+                (self.confirm * CONFIRM_SEEDS) as usize * folds
             ));
         }
         said.extend(self.until.map(|until| format!("No further trial starts after {until}.")));

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, ValueKind};
-use super::plan::{Plan, SWEEP_KEYS, Written};
+use super::plan::{CONFIRM_SEEDS, Plan, SWEEP_KEYS, Written};
 use super::strategy::{MAX_RUNS, Search, Strategy};
 use super::{Axis, Init, RunId, RunSpec, SpecError, Values, nearest, short};
 
@@ -76,13 +76,11 @@ impl Sweep {
     /// Refuses what would leave a setting without some of its folds: draws, runs that are cut or never start.
     pub(super) fn check_folds(&self) -> Result<(), SpecError> {
         let plan = &self.plan;
-        let is_partial = self.strategy.draws().is_some()
-            || plan.confirm > 0
-            || plan.prune.is_some()
-            || plan.until.is_some();
+        let is_partial =
+            self.strategy.draws().is_some() || plan.prune.is_some() || plan.until.is_some();
         if is_partial && self.axes.iter().any(|axis| axis.key == "fold") {
-            let why = "a setting is judged by all of its folds: fold= goes with a grid, without trials=, confirm=, \
-                       prune= and until=";
+            let why = "a setting is judged by all of its folds: fold= goes with a grid, without trials=, prune= and \
+                       until=";
             return Err(SpecError::Sweep(why.into()));
         }
         Ok(())
@@ -94,6 +92,16 @@ impl Sweep {
             (Some((trials, _)), Some(_)) => trials as usize,
             _ => self.runs(),
         }
+    }
+
+    /// The folds that each of its settings holds out in turn; 1 without cross-validation.
+    pub fn held_out(&self) -> usize {
+        self.axes.iter().find(|axis| axis.key == "fold").map_or(1, Axis::len)
+    }
+
+    /// Runs that are added once all trials have ended: the best settings on fresh seeds, each on all its folds.
+    pub fn confirming(&self) -> usize {
+        (self.plan.confirm * CONFIRM_SEEDS) as usize * self.held_out()
     }
 
     /// Whether the runner has to look after it: runs of it follow from those before, or time ends it.

@@ -108,6 +108,14 @@ fn runs_of(tx: &Transaction, sweep: SweepId) -> rusqlite::Result<usize> {
     tx.prepare_cached(sql)?.query_row([sweep.0], |row| Ok(row.get::<_, u32>(0)? as usize))
 }
 
+impl Run {
+    /// What a run of a sweep with this plan is ranked by ([`Plan::ranked_by`]).
+    pub fn value_by(&self, plan: &Plan) -> Option<f64> {
+        let figures = if self.spec.folds > 0 { &self.last } else { &self.best };
+        figures.get(&plan.ranked_by(&self.spec)).copied()
+    }
+}
+
 /// The trials of a search as it knew them at that time: what had not ended by then was under way. Runs that
 /// confirm a setting are none.
 pub fn trials_at(runs: &[Run], plan: &Plan, at: Millis) -> Vec<(RunSpec, State)> {
@@ -123,7 +131,7 @@ fn state(run: &Run, plan: &Plan, at: Millis) -> State {
     }
     let metric = plan.metric_of(&run.spec);
     // NaN where there is none.
-    let value = run.best.get(metric).map_or(f64::NAN, |value| turned(metric, *value));
+    let value = run.value_by(plan).map_or(f64::NAN, |value| turned(metric, value));
     match outcome {
         Outcome::Done => State::Complete(value),
         // As bad as can be: settings that fail are not to be tried again.

@@ -1,8 +1,9 @@
 //! The best settings of a sweep on seeds that chose nothing: which one wins, and whether that is more than chance.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::analysis::compare::{Contrast, Entry, compare};
+use crate::analysis::compare::{Contrast, Entry, FoldContrast, compare};
 use crate::analysis::groups::{Spread, fold, setting_hash};
 use crate::analysis::metrics::student;
 use crate::spec::{Part, RunId};
@@ -26,7 +27,9 @@ pub struct Confirmed {
     pub values: Vec<String>,
     /// The runs.
     pub runs: Vec<RunId>,
-    /// The figure that the sweep goes by.
+    /// The fresh seeds of those that have a figure; with each of them all folds, if there are.
+    pub seeds: usize,
+    /// The figure that the sweep goes by, over seeds and folds.
     pub score: Spread,
     /// The score of the test rows.
     pub test: Spread,
@@ -37,6 +40,8 @@ pub struct Confirmed {
 pub enum Lead {
     /// By their predictions on the test rows, over seeds and rows.
     Rows(Contrast),
+    /// By their predictions on the rows that their folds hold out, fold by fold: the corrected resampled t-test.
+    Folds(FoldContrast),
     /// By the figure of the sweep seed by seed, where there are no classes to compare: Student's paired t.
     Seeds {
         /// The mean difference, first minus second.
@@ -53,7 +58,17 @@ impl Lead {
     pub fn is_real(&self) -> bool {
         match self {
             Self::Rows(contrast) => contrast.is_real(),
+            Self::Folds(contrast) => contrast.is_real(),
             Self::Seeds { p, .. } => *p < 0.05,
+        }
+    }
+
+    /// The two-sided p of the lead.
+    pub fn p(&self) -> f64 {
+        match self {
+            Self::Rows(contrast) => contrast.accuracy.p,
+            Self::Folds(found) => found.figures.first().map_or(f64::NAN, |f| f.over_folds.p),
+            Self::Seeds { p, .. } => *p,
         }
     }
 
@@ -61,6 +76,7 @@ impl Lead {
     pub fn badge(&self) -> String {
         match self {
             Self::Rows(contrast) => contrast.to_string(),
+            Self::Folds(contrast) => contrast.to_string(),
             Self::Seeds { p, seeds, .. } => {
                 let word = if self.is_real() { "real" } else { "noise" };
                 format!("{word} over {seeds} pairs of seeds, p={p:.3}")
@@ -92,7 +108,7 @@ impl Confirmation {
             let sd = sd.map(|sd| format!(" ± {sd:.4}")).unwrap_or_default();
             format!("{} ({metric} {mean:.4}{sd})", pairs.collect::<Vec<_>>().join(" "))
         };
-        let seeds = |setting: &Confirmed| setting.score.n;
+        let seeds = |setting: &Confirmed| setting.seeds;
         match (self.settings.as_slice(), &self.lead) {
             ([], _) => Vec::new(),
             ([only], _) => vec![format!("Over {} fresh seeds: {}.", seeds(only), said(only))],
@@ -149,6 +165,12 @@ pub fn confirmation(
             values: spec
                 .map_or_else(Vec::new, |spec| axes.iter().map(|key| spec.shown(key)).collect()),
             runs: members.iter().map(|run| run.id).collect(),
+            seeds: members
+                .iter()
+                .filter(|run| score(run).is_some_and(f64::is_finite))
+                .map(|run| run.spec.seed)
+                .collect::<BTreeSet<u64>>()
+                .len(),
             score: group.spread,
             test: Spread::of(members.iter().filter_map(|run| test(run))),
         }
@@ -177,16 +199,24 @@ fn lead(
     {
         entries.push(Entry::read(reader, run.clone(), &folder(run.id))?);
     }
-    if let Some(contrast) = compare(&entries, 0).contrasts.into_iter().next() {
+    let compared = compare(&entries, 0);
+    if let Some(contrast) = compared.folds.into_iter().next() {
+        return Ok(Some(Lead::Folds(contrast)));
+    }
+    if let Some(contrast) = compared.contrasts.into_iter().next() {
         return Ok(Some(Lead::Rows(contrast)));
     }
+    // Of folds the seeds' mean counts: rows that any two folds learn from are mostly the same.
     let of = |ids: &[RunId], seed: u64| {
-        let run = runs.iter().find(|run| ids.contains(&run.id) && run.spec.seed == seed)?;
-        score(run).filter(|x| x.is_finite())
+        let own = runs.iter().filter(|run| ids.contains(&run.id) && run.spec.seed == seed);
+        Spread::of(own.filter_map(&score)).mean
     };
-    let seeds = runs.iter().filter(|run| first.runs.contains(&run.id)).map(|run| run.spec.seed);
-    let differences: Vec<f64> =
-        seeds.filter_map(|seed| Some(of(&first.runs, seed)? - of(&second.runs, seed)?)).collect();
+    let seeds: BTreeSet<u64> =
+        runs.iter().filter(|run| first.runs.contains(&run.id)).map(|run| run.spec.seed).collect();
+    let differences: Vec<f64> = seeds
+        .into_iter()
+        .filter_map(|seed| Some(of(&first.runs, seed)? - of(&second.runs, seed)?))
+        .collect();
     let spread = Spread::of(differences.iter().copied());
     Ok(spread.mean.zip(spread.sd).map(|(diff, sd)| {
         let error = sd / (spread.n as f64).sqrt();

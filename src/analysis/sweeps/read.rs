@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use super::{
-    Confirmation, Evaluated, Pruning, Rung, SweepReport, confirmation, evaluated, pruning, report,
-    rungs,
+    Confirmation, Evaluated, Pruning, Rung, SweepReport, confirmation, ends, evaluated, pruning,
+    report_with, rungs,
 };
 use crate::analysis::groups::are_folds;
 use crate::spec::metrics::{heading, higher_is_better};
@@ -70,21 +70,9 @@ const MOST: usize = 20_000;
 /// The ladder of a sweep that does not prune is made of so many runs at most: it reads their curves.
 const MOST_CURVES: usize = 300;
 
-/// The figure that a run is ranked by: of the validation rows, since test rows must not choose the winner; under
-/// cross-validation of the fold that it holds out, since all rows are held out once.
-fn ranked_by(plan: &Plan, spec: &RunSpec) -> String {
-    let of_val = plan.metric_of(spec);
-    match (&plan.metric, of_val.strip_prefix("val/")) {
-        _ if !are_folds(spec) => of_val.to_owned(),
-        (Some(_), Some(short)) => format!("test/{short}"),
-        _ => spec.task.score()[1].to_owned(),
-    }
-}
-
 /// What a run of a sweep with this plan is ranked by.
 pub fn score(plan: &Plan, run: &Run) -> Option<f64> {
-    let figures = if are_folds(&run.spec) { &run.last } else { &run.best };
-    figures.get(&ranked_by(plan, &run.spec)).copied()
+    run.value_by(plan)
 }
 
 /// Reads and analyses a sweep; `None` if it does not exist. `folder` is where the predictions of a run lie.
@@ -104,16 +92,17 @@ pub fn read(
     let planned = new.sweep.planned();
     let plan = new.sweep.plan;
     let lower = plan.metric.as_deref().is_some_and(|metric| !higher_is_better(metric));
-    let report = report(&runs, &varied, lower, |run| score(&plan, run));
-    let confirmation =
-        confirmation(reader, &runs, &report.axes, lower, |run| score(&plan, run), folder)?;
     // Folds are no rivals: rows are easy or hard.
     let is_held_out = runs.iter().any(|run| are_folds(&run.spec));
     let has_ladder = !is_held_out && (plan.prune.is_some() || runs.len() <= MOST_CURVES);
     let evaluated = if has_ladder { evaluated(reader, &plan, &runs)? } else { Evaluated::new() };
     let pruning = has_ladder.then(|| pruning(&plan, &runs, &evaluated));
+    let own = |run: &Run| score(&plan, run);
+    let ends = ends(&plan, &runs, &evaluated, own);
+    let report = report_with(&runs, &varied, lower, own, |run| ends.get(&run.id).copied());
+    let confirmation = confirmation(reader, &runs, &report.axes, lower, own, folder)?;
     let default = RunSpec { task: Task::Classify, ..RunSpec::default() };
-    let metric = ranked_by(&plan, runs.first().map_or(&default, |run| &run.spec));
+    let metric = plan.ranked_by(runs.first().map_or(&default, |run| &run.spec));
     let rule = plan.prune.unwrap_or_default();
     let mut ladder = Ladder::default();
     for run in &runs {

@@ -101,14 +101,10 @@ fn confirmation(axes: &[String], found: &Confirmation) -> Value {
             "test": setting.test,
         })
     };
-    let p = |lead: &Lead| match lead {
-        Lead::Rows(contrast) => contrast.accuracy.p,
-        Lead::Seeds { p, .. } => *p,
-    };
     json!({
         "settings": found.settings.iter().map(one).collect::<Vec<_>>(),
         "open": found.open,
-        "p": found.lead.as_ref().map(p),
+        "p": found.lead.as_ref().map(Lead::p),
         "real": found.lead.as_ref().map(Lead::is_real),
         "winner": found.winner().map(one),
     })

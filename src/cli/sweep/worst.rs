@@ -28,7 +28,7 @@ pub struct Rung {
 impl Worst {
     /// Of a sweep whose first runs are these.
     pub fn of(board: &Board, sweep: &Sweep, specs: &[RunSpec]) -> Result<Self, CliError> {
-        let runs = sweep.planned() + sweep.plan.confirmations();
+        let runs = sweep.planned() + sweep.confirming();
         let rungs = specs.first().map(|spec| sweep.plan.rungs(spec)).unwrap_or_default();
         let rungs = rungs.into_iter().map(|(rung, epoch)| Rung { rung, epoch }).collect();
         let mut worst = Self { rungs, millis: None, runs };
@@ -57,7 +57,8 @@ impl Worst {
 
     /// For people.
     pub fn lines(&self, sweep: &Sweep, spec: Option<&RunSpec>) -> Vec<String> {
-        let mut lines = spec.map(|spec| sweep.plan.sentences(spec)).unwrap_or_default();
+        let mut lines =
+            spec.map(|spec| sweep.plan.sentences(spec, sweep.held_out())).unwrap_or_default();
         if let Some(millis) = self.millis.filter(|_| self.runs > 1) {
             let runs = counted(self.runs, "run");
             lines.push(format!("At worst {} on one device for {runs}.", duration(millis)));

@@ -83,14 +83,14 @@ impl Ladder {
             |step: &&Step| (step.at.time, step.run) < now && self.is_rival(rule, step, now);
         let steps = self.rungs.get(&rung)?.iter();
         let before: Vec<Mark> = steps.filter(is_before).map(|step| step.at.mark).collect();
-        rule.judge(own.at.mark, &before)
+        rule.judge(rung, own.at.mark, &before)
     }
 
     /// What a run has to have that gets to a rung now; `None` while all go on.
     pub fn threshold(&self, rule: &Rule, rung: u32) -> Option<f64> {
         let now = (i64::MAX, RunId(u32::MAX));
         let rivals = self.rungs.get(&rung)?.iter().filter(|step| self.is_rival(rule, step, now));
-        rule.threshold(&rivals.map(|step| step.at.mark).collect::<Vec<_>>())
+        rule.threshold(rung, &rivals.map(|step| step.at.mark).collect::<Vec<_>>())
     }
 
     /// Whether a rule compares with a run, which it may do once that has come to the last rung.
@@ -140,8 +140,9 @@ pub fn replay(rule: &Rule, runs: &[(RunId, impl AsRef<[Evaluation]>)]) -> Replay
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::search::prune::Bar;
 
-    const RULE: Rule = Rule { rivals: Rivals::All, eta: 2, grace: 0.5 };
+    const RULE: Rule = Rule { rivals: Rivals::All, eta: 2, grace: 0.5, bar: Bar::Value };
 
     /// A run of two epochs with eight evaluations, one each second, whose value stays what it is.
     fn run(start: i64, value: f64) -> Vec<Evaluation> {

@@ -21,7 +21,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
         }
         return;
     };
-    let count = sweep.planned() + sweep.plan.confirmations();
+    let count = sweep.planned() + sweep.confirming();
     let title = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
     let inner = canvas.panel(area, &title, "");
     let mut lines: Vec<(String, ratatui::style::Style)> = Vec::new();
@@ -49,7 +49,11 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, checked: &Checked)
             }
             lines.push((cost(facts, count), theme.text));
             let plan = &sweep.plan;
-            lines.extend(plan.sentences(&sweep.base).into_iter().map(|words| (words, theme.dim)));
+            lines.extend(
+                plan.sentences(&sweep.base, sweep.held_out())
+                    .into_iter()
+                    .map(|words| (words, theme.dim)),
+            );
             if let Some(room) = &facts.room {
                 let bytes = |n: u64| figures::bytes(n as f64);
                 let words = format!("{} on the disk, {} free", bytes(room.kept), bytes(room.free));

@@ -202,6 +202,7 @@ fn the_winner_stands_above_the_picture() {
     let (mut snap, mut view) = looking(Ok(Vec::new()), &["lr"]);
     let (question, _) = snap.answers.sweep.take().unwrap();
     let setting = |lr: &str, mean: f64| Confirmed {
+        seeds: 3,
         values: vec![lr.into()],
         runs: Vec::new(),
         score: Spread::of([mean - 0.001, mean, mean + 0.001]),

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::metrics::higher_is_better;
+use super::metrics::{higher_is_better, val};
 use super::search::prune::{Bar, Rivals, Rule};
 use super::text::as_text;
 use super::{DECIDING, EvalEvery, RunSpec, SpecError, short};
@@ -221,6 +221,12 @@ impl Written {
 
     /// The plan, over what it was before.
     pub(super) fn plan(mut self, base: &RunSpec, is_of_one_task: bool) -> Result<Plan, SpecError> {
+        // Where the loss is the value there is nothing else to be ahead in.
+        if self.plan.metric_of(base) == val::LOSS
+            && let Some(rule) = &mut self.plan.prune
+        {
+            rule.bar = Bar::Value;
+        }
         let written = [("eta", self.eta.is_some()), ("grace", self.grace.is_some())];
         match &mut self.plan.prune {
             Some(rule) => {
@@ -339,7 +345,9 @@ mod tests {
     fn a_plan_is_what_was_written() {
         let plan = read(&[("grace", "1"), ("prune", "asha"), ("metric", "loss"), ("until", "90m")])
             .unwrap();
-        assert_eq!(plan.prune, Some(Rule { grace: 1.0, ..Rule::default() }));
+        let by_loss = Rule { grace: 1.0, bar: Bar::Value, ..Rule::default() };
+        assert_eq!(plan.prune, Some(by_loss));
+        assert_eq!(read(&[("prune", "asha")]).unwrap().prune, Some(Rule::default()));
         assert_eq!(plan.metric_of(&RunSpec::default()), "val/loss");
         assert_eq!(Plan::default().metric_of(&RunSpec::default()), "val/acc");
         let json = serde_json::to_string(&plan).unwrap();

@@ -76,14 +76,14 @@ fn a_run_that_falls_behind_is_pruned_and_says_why_and_can_be_let_go_on() {
     rig.ensure();
     let runs: Vec<Run> = ids.iter().map(|id| rig.ended(*id)).collect();
     let words: Vec<&str> = runs.iter().map(|run| run.state.outcome().unwrap().word()).collect();
-    assert_eq!(words[..4], ["done"; 4], "too few to compare");
-    assert_eq!(words[4..], ["pruned", "pruned", "pruned", "done"]);
+    // The first two are too few to compare; the third is the best. Losses are the same and save nobody.
+    assert_eq!(words, ["done", "done", "done", "pruned", "pruned", "pruned", "pruned", "done"]);
     let Some(Outcome::Pruned(at)) = runs[5].state.outcome() else { panic!("{words:?}") };
-    // A quarter of four epochs; of 1e-6, 1e-5, 1e-4, 2e-4, 5e-4 and itself three are good enough.
-    assert_eq!((at.rung, at.epoch.as_str(), at.rank, at.of), (2, "1", 6, 6));
+    // An eighth of four epochs; of 1e-6, 1e-5, 1e-4, 2e-4, 5e-4 and itself two are good enough.
+    assert_eq!((at.rung, at.epoch.as_str(), at.rank, at.of), (1, "0.5", 6, 6));
     let value = |text: &str| text.parse::<f64>().unwrap();
     assert!((value(&at.value) - 0.5 / 4.0).abs() < 1e-9, "{at:?}");
-    assert!((value(&at.threshold) - 0.5 / (1.0 + 5_f64.log10())).abs() < 1e-9, "{at:?}");
+    assert!((value(&at.threshold) - 0.5 / (1.0 + 2_f64.log10())).abs() < 1e-9, "{at:?}");
     assert_eq!((at.metric.as_str(), runs[5].epoch < 4.0), ("val/acc", true));
 
     // The events alone say the same.

@@ -158,9 +158,10 @@ impl Rule {
             |is_ahead: &dyn Fn(&Mark) -> bool| before.iter().filter(|m| is_ahead(m)).count();
         let rank = 1 + ahead(&|mark| mark.order(&own) == Ordering::Less);
         let enough = self.enough(rung, of);
+        // Of equal losses none saves: they tell nothing.
         let is_saved = self.bar == Bar::Both
             && !own.loss.is_nan()
-            && ahead(&|mark| numbers(mark.loss, own.loss) == Ordering::Less) < enough;
+            && ahead(&|mark| numbers(mark.loss, own.loss) != Ordering::Greater) < enough;
         if of <= self.first() || (!own.value.is_nan() && (rank <= enough || is_saved)) {
             return None;
         }
@@ -272,6 +273,9 @@ mod tests {
         assert_eq!(at(3, 0.5, 1.0), Some(Cut { rank: 5, of: 5, threshold: 0.3 }));
         // A loss that is not known saves nobody, nor does any loss where the value is none.
         assert!(at(1, 0.5, f64::NAN).is_some() && at(1, f64::NAN, 0.1).is_some());
+        let equal = before.clone().into_iter().map(|mark| Mark { loss: 0.5, ..mark });
+        let equal: Vec<Mark> = equal.collect();
+        assert!(rule.judge(1, Mark { value: 0.5, loss: 0.5 }, &equal).is_some());
         // The first two go on, and the best of few does with any eta.
         let sixteen = Rule { eta: 16, ..rule };
         assert_eq!(rule.judge(1, Mark { value: 9.0, loss: 9.0 }, &before[..1]), None);

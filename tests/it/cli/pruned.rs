@@ -21,7 +21,8 @@ fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
     shell.write("config.toml", config);
     let plan = shell.ok(&["sweep", "cut", RATES, "until=2h", "--dry-run"]);
     for words in [
-        "From the fifth run on, the best one in 2 goes on after epoch 1, 1.5, 2, 2.5, 3, 3.5.",
+        "From the third run on, what is among the best there (about one in 2) or among those with the lowest val loss \
+         goes on after epoch 0.5, 1, 1.5, 2, 2.5, 3, 3.5.",
         "Then the best 2 settings run again on 3 fresh seeds: 6 runs.",
         "No further trial starts after 2h.",
     ] {
@@ -42,21 +43,22 @@ fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
 
     let waited = shell.ok(&["sweep", "cut", RATES, "eval_every=0.5", "--wait"]);
     assert!(
-        waited.contains("Pruning (eta=2, from epoch 0.5 on) stopped 1 of 6 runs; "),
+        waited.contains("Pruning (eta=2, from epoch 0.5 on) stopped 2 of 6 runs; "),
         "{waited}"
     );
     assert!(waited.contains("over 3 fresh seeds"), "{waited}");
 
     let pruned = shell.json(&["ls", "state:pruned"]);
-    let run = &pruned[0]["pruned"];
+    let pruned = pruned.as_array().unwrap();
+    let run = &pruned.iter().find(|run| run["id"] == json!("r5")).unwrap()["pruned"];
     assert_eq!(
-        (&pruned[0]["id"], &run["rung"], &run["rank"], &run["of"]),
-        (&json!("r5"), &json!(2), &json!(5), &json!(5))
+        (pruned.len(), &run["rung"], &run["rank"], &run["of"]),
+        (2, &json!(1), &json!(5), &json!(5))
     );
     assert_eq!((&run["metric"], &run["value"]), (&json!("val/acc"), &json!(0.125)));
     let told = shell.ok(&["show", "r5"]);
     assert!(
-        told.contains("pruned: val/acc 0.125 at rung 2 of 8 (epoch 1) was place 5 of 5;"),
+        told.contains("pruned: val/acc 0.125 at rung 1 of 8 (epoch 0.5) was place 5 of 5;"),
         "{told}"
     );
 
@@ -64,7 +66,8 @@ fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
     assert!(shown.contains("Rungs: val/acc, and what a run needs to go on"), "{shown}");
     assert!(shown.contains("over 3 fresh seeds"), "{shown}");
     let all = shell.json(&["show", "s1", "--analysis"]);
-    assert_eq!((&all["rungs"][0]["rung"], &all["rungs"][0]["pruned"]), (&json!(2), &json!(["r5"])));
+    let first = &all["rungs"][0];
+    assert_eq!((&first["rung"], &first["pruned"]), (&json!(1), &json!(["r4", "r5"])));
     assert_eq!(all["confirmation"]["settings"].as_array().unwrap().len(), 2);
     assert_eq!((&all["confirmation"]["open"], &all["planned"]), (&json!(0), &json!(6)));
     assert_eq!(all["settings"].as_array().unwrap().len(), 6, "confirmations are no trials");

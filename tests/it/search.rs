@@ -82,8 +82,8 @@ fn a_run_that_falls_behind_is_pruned_and_says_why_and_can_be_let_go_on() {
     // An eighth of four epochs; of 1e-6, 1e-5, 1e-4, 2e-4, 5e-4 and itself two are good enough.
     assert_eq!((at.rung, at.epoch.as_str(), at.rank, at.of), (1, "0.5", 6, 6));
     let value = |text: &str| text.parse::<f64>().unwrap();
-    assert!((value(&at.value) - 0.5 / 4.0).abs() < 1e-9, "{at:?}");
-    assert!((value(&at.threshold) - 0.5 / (1.0 + 2_f64.log10())).abs() < 1e-9, "{at:?}");
+    assert!((value(&at.value) - 1.0 / 3.0 / 4.0).abs() < 1e-9, "{at:?}");
+    assert!((value(&at.threshold) - 1.0 / 3.0 / (1.0 + 2_f64.log10())).abs() < 1e-9, "{at:?}");
     assert_eq!((at.metric.as_str(), runs[5].epoch < 4.0), ("val/acc", true));
 
     // The events alone say the same.

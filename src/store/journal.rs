@@ -260,7 +260,8 @@ impl History {
                         sweep,
                         created: Some(created),
                         desired: Some(desired),
-                        queued: Some(t),
+                        // Its line is written a little later, which is no queueing anew.
+                        queued: Some(created),
                         ..Noted::default()
                     };
                     self.runs.insert(id, noted);

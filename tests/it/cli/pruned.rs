@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::shell::Shell;
 
 const MODEL: &str = "fake epoch_ms=250 skill evals=2";
-/// The last but one comes late and is bad.
-const RATES: &str = "lr=1e-6,1e-5,2e-4,1e-4,1e-7,9e-5";
+/// The last but one comes late and is bad; the one before it is behind the best of four.
+const RATES: &str = "lr=1e-6,1e-5,1e-4,2e-4,1e-7,9e-5";
 
 #[test]
 fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
@@ -43,7 +43,7 @@ fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
 
     let waited = shell.ok(&["sweep", "cut", RATES, "eval_every=0.5", "--wait"]);
     assert!(
-        waited.contains("Pruning (eta=2, from epoch 0.5 on) stopped 1 of 6 runs; "),
+        waited.contains("Pruning (eta=2, from epoch 0.5 on) stopped 2 of 6 runs; "),
         "{waited}"
     );
     assert!(waited.contains("over 3 fresh seeds"), "{waited}");
@@ -53,7 +53,7 @@ fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
     let run = &pruned.iter().find(|run| run["id"] == json!("r5")).unwrap()["pruned"];
     assert_eq!(
         (pruned.len(), &run["rung"], &run["rank"], &run["of"]),
-        (1, &json!(1), &json!(5), &json!(5))
+        (2, &json!(1), &json!(5), &json!(5))
     );
     assert_eq!(run["metric"], json!("val/acc"));
     assert!((run["value"].as_f64().unwrap() - 1.0 / 12.0).abs() < 1e-9, "{run}");
@@ -69,7 +69,7 @@ fn a_pruned_sweep_is_told_from_its_plan_to_its_winner() {
     assert!(shown.contains("over 3 fresh seeds"), "{shown}");
     let all = shell.json(&["show", "s1", "--analysis"]);
     let first = &all["rungs"][0];
-    assert_eq!((&first["rung"], &first["pruned"]), (&json!(1), &json!(["r5"])));
+    assert_eq!((&first["rung"], &first["pruned"]), (&json!(1), &json!(["r4", "r5"])));
     assert_eq!(all["confirmation"]["settings"].as_array().unwrap().len(), 2);
     assert_eq!((&all["confirmation"]["open"], &all["planned"]), (&json!(0), &json!(6)));
     assert_eq!(all["settings"].as_array().unwrap().len(), 6, "confirmations are no trials");

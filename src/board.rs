@@ -12,6 +12,7 @@ mod save;
 mod shapes;
 mod site;
 mod stages;
+mod suits;
 mod tokenizer;
 mod trust;
 mod within;
@@ -244,13 +245,14 @@ impl Board {
         }
     }
 
-    /// Whether the run can go on from the adapter in a folder, or put one beside the checkpoint there: one of such a
-    /// family, with layers of these names.
+    /// Whether the family of the model in a folder has what the run asks for, and whether the run can go on from the
+    /// adapter there, or put one beside the checkpoint.
     ///
     /// # Errors
-    /// [`BoardError::Untrainable`], with the layers that there are.
-    pub fn check_adapter(&self, folder: PathBuf, spec: &RunSpec) -> Result<(), BoardError> {
-        match adapter::unadaptable(&folder, &self.root, spec) {
+    /// [`BoardError::Untrainable`]: what the family lacks, or which layers there are.
+    pub fn check_fits(&self, folder: PathBuf, spec: &RunSpec) -> Result<(), BoardError> {
+        let lacks = suits::unsuited(&folder, &self.root, spec);
+        match lacks.or_else(|| adapter::unadaptable(&folder, &self.root, spec)) {
             None => Ok(()),
             Some(why) => Err(BoardError::Untrainable { folder, why }),
         }

@@ -94,14 +94,13 @@ pub fn check_inputs<'a>(
         {
             check_parent(board, id, &spec.model)?;
         }
-        let keys = ["model", "init", "task", "adapter", "lora_rank", "lora_alpha", "lora_targets"];
-        if seen.insert(keys.iter().map(|key| spec.get(key).unwrap_or_default()).collect()) {
+        if seen.insert(FITTED.iter().map(|key| spec.get(key).unwrap_or_default()).collect()) {
             let folder = match (spec.init.parent(), BuiltIn::named(&spec.model)) {
                 (Some(id), _) => Some(locate::kept_checkpoint(board.root(), id)),
                 (None, Some(_)) => None,
                 (None, None) => Some(board.model(&spec.model)?),
             };
-            folder.map_or(Ok(()), |folder| board.check_adapter(folder, spec))?;
+            folder.map_or(Ok(()), |folder| board.check_fits(folder, spec))?;
         }
         if seen.insert(spec.rows_identity()) {
             let data = dataset::load(spec, board.root())?;
@@ -113,6 +112,21 @@ pub fn check_inputs<'a>(
     told.retain(|sentence| once.insert(sentence.clone()));
     Ok(told)
 }
+
+/// The keys that say what a model's family must have.
+const FITTED: [&str; 11] = [
+    "model",
+    "init",
+    "task",
+    "pool",
+    "unfreeze",
+    "stateful",
+    "layer_norm",
+    "adapter",
+    "lora_rank",
+    "lora_alpha",
+    "lora_targets",
+];
 
 fn check_parent(board: &Board, id: RunId, model: &str) -> Result<(), OrderError> {
     let run = parent(board, id)?;

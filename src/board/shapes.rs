@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::header::header;
+use crate::model_config::Architecture;
 use crate::model_config::adapter::WEIGHTS;
 use crate::spec::Family;
 use crate::spec::family::whole;
@@ -58,6 +59,11 @@ pub fn misfit(folder: &Path, family: Family, config: &Value) -> Option<String> {
             shape[1]
         ));
     }
+    // What is numbered in the others are not the layers of the config.
+    let is_stack = !matches!(
+        Architecture::of(family),
+        Architecture::AwdLstm | Architecture::Elmo | Architecture::Gru
+    );
     let layer = |name: &String| {
         let parts: Vec<&str> = name.split('.').collect();
         let at = parts
@@ -66,7 +72,8 @@ pub fn misfit(folder: &Path, family: Family, config: &Value) -> Option<String> {
         at[1].parse::<u32>().ok()
     };
     let (there, said) = (shapes.keys().filter_map(layer).max()? + 1, family.layers(config));
-    (there < said).then(|| format!("its weights have {there} layers, and config.json says {said}"))
+    (is_stack && there < said)
+        .then(|| format!("its weights have {there} layers, and config.json says {said}"))
 }
 
 /// What keeps the adapter in `folder` from being read, as a fragment, as far as its header tells.
@@ -111,5 +118,7 @@ mod tests {
         assert!(said(29, 8, 2).unwrap().contains("30 words"));
         assert!(said(30, 16, 2).unwrap().contains("hidden_size 16"));
         assert!(said(30, 8, 5).unwrap().contains("2 layers, and config.json says 5"));
+        let ulmfit = json!({ "n_layers": 5 });
+        assert_eq!(misfit(folder.path(), Family::AwdLstm, &ulmfit), None);
     }
 }

@@ -1,6 +1,8 @@
 //! The one integration executable: every further one would link polars once more.
 
 #[cfg(test)]
+mod abilities;
+#[cfg(test)]
 mod adapters;
 #[cfg(test)]
 mod calibrate;

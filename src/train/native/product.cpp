@@ -1,5 +1,6 @@
 #include "product.h"
 
+#include <ATen/ops/_unsafe_view.h>
 #include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -30,7 +31,7 @@ void must_fit(const Tensor &x, const Tensor &weight, bool across) {
 
 Tensor wide(const Tensor &x) { return x.to(at::kFloat); }
 
-// x W, or x W^T if `across`, multiplied in 32 bits. W may have as many: its gradient has them, too.
+// x W, or x W^T if `across`, multiplied in 32 bits. What is given is no view: adapters add to it where it is. W may have as many: its gradient has them, too.
 struct Widened : Function<Widened> {
   static Tensor forward(AutogradContext *context, const Tensor &x, const Tensor &weight, bool across) {
     must_fit(x, weight, across);
@@ -39,7 +40,8 @@ struct Widened : Function<Widened> {
     auto sizes = x.sizes().vec();
     sizes.back() = weight.size(!across);
     const Tensor right = wide(weight);
-    return at::mm(wide(x.view({-1, x.size(-1)})), across ? right.t() : right).to(at::kBFloat16).view(sizes);
+    const Tensor product = at::mm(wide(x.view({-1, x.size(-1)})), across ? right.t() : right);
+    return at::_unsafe_view(product.to(at::kBFloat16), sizes);
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -154,7 +156,7 @@ struct Product : Function<Product> {
     auto sizes = x.sizes().vec();
     sizes.back() = outputs;
     const Tensor rows = x.view({-1, inner});
-    return times(rows, across ? panels_across(weight) : packed_by(weight, 32, amx_pack)).view(sizes);
+    return at::_unsafe_view(times(rows, across ? panels_across(weight) : packed_by(weight, 32, amx_pack)), sizes);
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {

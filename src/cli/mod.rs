@@ -60,6 +60,7 @@ mod verb;
 mod wait;
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe};
 
 use clap::Parser;
@@ -70,7 +71,9 @@ use error::CliError;
 use out::Out;
 use verb::Context;
 
+use crate::board::{Board, BoardError};
 use crate::panics;
+use crate::spec::printable;
 
 /// Does what these arguments say; the result is the process's exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -106,10 +109,25 @@ fn finish(result: Result<u8, CliError>) -> u8 {
     }
 }
 
+/// The board; where there is none, a new one if whoever is asked agrees.
+fn board_or_new(context: &mut Context) -> Result<Board, CliError> {
+    match context.board() {
+        Err(CliError::Board(BoardError::NotFound(folder))) if io::stdin().is_terminal() => {
+            let place = folder.display().to_string();
+            let place = printable(&place, place.len());
+            if context.agreed(&format!("There is no board in {place} yet. Make one?"))? {
+                return Ok(Board::init(&folder)?);
+            }
+            Err(BoardError::NotFound(folder).into())
+        }
+        found => found,
+    }
+}
+
 /// Without a verb: the dashboard where somebody can look at it, else the list of runs.
 fn dashboard(context: &mut Context) -> Result<u8, CliError> {
     if context.out.tty && !context.json {
-        crate::tui::run(&context.board()?, (context.verbs)())?;
+        crate::tui::run(&board_or_new(context)?, (context.verbs)())?;
         return Ok(exit::OK);
     }
     let code = ls::run(ls::Args::default(), context)?;

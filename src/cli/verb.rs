@@ -1,3 +1,4 @@
+use std::io;
 use std::path::PathBuf;
 use std::sync::Once;
 
@@ -31,6 +32,16 @@ impl Context {
             WARNED.call_once(|| out::complain(&text));
         }
         Ok(board)
+    }
+
+    /// Asks a question whose answer is yes unless it is another.
+    pub fn agreed(&mut self, question: &str) -> Result<bool, CliError> {
+        self.out.line(format!("{question} [Y/n]"))?;
+        self.out.flush()?;
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        // An end of input is no yes.
+        Ok(matches!(read, Ok(1..)) && matches!(answer.trim(), "" | "y" | "Y" | "yes"))
     }
 }
 

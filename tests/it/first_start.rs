@@ -7,6 +7,24 @@ use tuneboard::board::Board;
 use super::tui::Session;
 
 #[test]
+fn an_empty_folder_becomes_a_board_if_one_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut it = Session::start(folder.path());
+    it.sees("Make one? [Y/n]");
+    it.press("n\r");
+    it.sees("`tuneboard init` makes one");
+    assert_ne!(it.ends(), 0);
+    assert!(!folder.path().join("config.toml").exists());
+    let mut it = Session::start(folder.path());
+    it.sees("Make one? [Y/n]");
+    it.press("\r");
+    it.sees("Get a model");
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+    assert!(folder.path().join("config.toml").is_file());
+}
+
+#[test]
 fn an_empty_board_leads_to_its_first_run_by_enter_alone() {
     let folder = tempfile::tempdir().unwrap();
     Board::init(folder.path()).unwrap();

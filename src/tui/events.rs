@@ -14,6 +14,7 @@ use super::popups;
 use super::screen::Click;
 use super::screens;
 use super::snapshot::Snapshot;
+use super::verbs::{path_of, verb_of};
 use super::view::{Popup, Prompt, View};
 
 /// Rows that a turn of the wheel moves.
@@ -68,6 +69,12 @@ pub fn question(view: &View, snap: &Snapshot) -> Option<Question> {
             Some(Question::Choices(pick.which, folder_of(pick.line.text()), name))
         }
         Some(Popup::Prompt(Prompt::Filter, _)) => Some(Question::Known),
+        Some(Popup::Palette(line, _)) if verb_of(line.text(), &view.verbs).is_some() => {
+            match path_of(line.text()) {
+                Some((which, typed)) => Some(Question::Choices(which, folder_of(typed), None)),
+                None => screens::of(view.screen).question(view, snap),
+            }
+        }
         _ => screens::of(view.screen).question(view, snap),
     }
 }

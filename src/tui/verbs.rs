@@ -1,6 +1,7 @@
 //! The command line as the dashboard knows it: its verbs, how a line of them goes on, and its words.
 
 use crate::spec::keys::KEYS;
+use crate::tui::background::{Which, expanded};
 use crate::tui::snapshot::Snapshot;
 
 /// A verb of the command line. The command line says what it has; the dashboard imports nothing of it.
@@ -25,9 +26,41 @@ pub fn verb_of<'a>(line: &str, verbs: &'a [Verb]) -> Option<&'a Verb> {
     verbs.iter().find(|verb| verb.name == first)
 }
 
-/// How the last word of a line may go on: options, keys of a run, the runs that are there.
+/// What the last word of a line names a file or a model by, and which of the two: the value of `model=` or `data=`, or
+/// any value with a `/` in it. Of a list, the last.
+pub fn path_of(line: &str) -> Option<(Which, &str)> {
+    let word = line.rsplit(' ').next().unwrap_or_default();
+    let (key, value) = word.split_once('=').unwrap_or(("", word));
+    let last = value.rsplit(',').next().unwrap_or(value);
+    match key {
+        "model" => Some((Which::Models, last)),
+        "data" => Some((Which::Data, last)),
+        _ => last.contains('/').then_some((Which::Data, last)),
+    }
+}
+
+/// The files, folders and models that a path may go on as, before which `head` was typed.
+fn paths(head: &str, typed: &str, which: Which, snap: &Snapshot) -> Vec<Candidate> {
+    let Some(known) = snap.answers.choices.as_deref().filter(|known| known.which == which) else {
+        return Vec::new();
+    };
+    let files = known.files.iter().map(|file| &file.name);
+    let names = files.chain(known.models.iter().map(|model| &model.name));
+    let whole = expanded(typed);
+    let goes_on = |name: &&String| name.starts_with(&whole) && **name != whole;
+    // What a shell would part stands in quotes.
+    let is_parted = |word: &str| word.contains(|c: char| c.is_whitespace() || c == '"');
+    let quoted = |word: String| if is_parted(&word) { format!("'{word}'") } else { word };
+    let named = |name: &String| (quoted(format!("{head}{name}")), String::new());
+    names.filter(goes_on).filter(|name| !name.contains('\'')).map(named).collect()
+}
+
+/// How the last word of a line may go on: files and models, options, keys of a run, the runs that are there.
 pub fn candidates(line: &str, verb: &Verb, snap: &Snapshot) -> Vec<Candidate> {
     let word = line.rsplit(' ').next().unwrap_or_default();
+    if let Some((which, typed)) = path_of(line) {
+        return paths(word.strip_suffix(typed).unwrap_or_default(), typed, which, snap);
+    }
     let is_option = |(text, _): &&Candidate| text.starts_with('-');
     let mut all: Vec<Candidate> =
         verb.options.iter().filter(|o| is_option(o) == word.starts_with('-')).cloned().collect();
@@ -68,7 +101,10 @@ pub fn words(line: &str) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::tui::background::{Choices, DataFile};
     use crate::tui::fixtures::{board, trained};
 
     #[test]
@@ -100,5 +136,30 @@ mod tests {
         assert_eq!(words("ls --d"), ["--desc"]);
         assert!(words("ls ").is_empty());
         assert!(verb_of("ls", &verbs).is_none() && verb_of("lsx ", &verbs).is_none());
+    }
+
+    #[test]
+    fn paths_go_on_with_what_there_is() {
+        let mut snap = board(Vec::new());
+        let file = |name: &str| DataFile { name: name.into(), bytes: 1 };
+        snap.answers.choices = Some(Arc::new(Choices {
+            which: Which::Data,
+            models: Vec::new(),
+            hub: Vec::new(),
+            files: ["data/a.csv", "data/my mail.csv", "data/o'clock.csv"].map(file).into(),
+            columns: Vec::new(),
+            profile: None,
+        }));
+        let verb = Verb { usage: "[KEY=VALUE]...".into(), ..Verb::default() };
+        let words = |line: &str| -> Vec<String> {
+            candidates(line, &verb, &snap).into_iter().map(|(word, _)| word).collect()
+        };
+        assert_eq!(words("run data=data/a"), ["data=data/a.csv"]);
+        assert_eq!(words("run data=x.csv,data/m"), ["'data=x.csv,data/my mail.csv'"]);
+        assert_eq!(words("data data/"), ["data/a.csv", "'data/my mail.csv'"]);
+        assert!(words("run data=data/a.csv").is_empty() && words("run model=da").is_empty());
+        assert_eq!(path_of("run model=mini"), Some((Which::Models, "mini")));
+        assert_eq!(path_of("export r1 --out ~/x"), Some((Which::Data, "~/x")));
+        assert_eq!(path_of("run lr=1e-5"), None);
     }
 }

@@ -62,6 +62,8 @@ fn the_console_gets_its_16_colours_and_a_vt100_none() {
 fn a_line_of_the_command_line_is_done_in_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let board = board(folder.path(), 5);
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/words.csv"), "text,label\n").unwrap();
     let mut it = Session::start(folder.path());
     it.sees("5 done");
     it.press(":ls seed=3 --col\t");
@@ -83,6 +85,12 @@ fn a_line_of_the_command_line_is_done_in_the_terminal() {
     it.sees("#good");
     let store = Store::open(&board.database()).unwrap();
     assert_eq!(store.reader().run(tuneboard::spec::RunId(4)).unwrap().unwrap().tags, ["good"]);
+    // Paths are completed by what lies there.
+    it.press(":data data/wo");
+    it.sees("data/words.csv");
+    it.press("\t");
+    it.wait("the whole path", |s| s.contains(": data data/words.csv "));
+    it.press("\x1b");
     // One that fails says so, and the dashboard keeps it.
     it.press(":show r99\r");
     it.sees("enter goes back to the dashboard");

@@ -19,6 +19,8 @@ use self::texts::Files;
 use crate::board::Board;
 use crate::spec::Sweep;
 
+#[cfg(test)]
+pub use choices::DataFile;
 pub use choices::{Choices, Which, expanded, folder_of, short_name};
 pub use compare::{CompareQuestion, Compared};
 pub use form::{FormFacts, Twin};

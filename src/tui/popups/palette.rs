@@ -64,7 +64,7 @@ pub fn press(
         (KeyCode::Tab, Some(Item::Word((word, _)))) => {
             let (before, _) = line.split();
             let start = before.rfind(' ').map_or(0, |at| before[..=at].chars().count());
-            let space = if word.ends_with('=') { "" } else { " " };
+            let space = if word.ends_with(['=', '/']) { "" } else { " " };
             line.complete(start, &format!("{word}{space}"));
             0
         }

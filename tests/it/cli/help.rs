@@ -139,7 +139,8 @@ fn a_verb_with_many_options_explains_them() {
           --sort <KEY>       By id, name, state, time, a key of a run, or the best value of a metric
           --desc             Turn the order round
           --columns <NAMES>  Which columns, with commas between: id, state, name, curve, time, disk,
-                             speed, flags, tags, keys, metrics, last:METRIC
+                             speed, flags, tags, keys, metrics, last:METRIC, METRIC@3 for its value at
+                             the end of epoch 3
           --limit <N>        At most that many
           --archived         Archived runs too [alias: --all]
           --trash            Runs in the trash instead

@@ -19,10 +19,31 @@ use crate::tui::widgets::curve::{Chart, Series};
 /// Values over this ratio are drawn over orders of magnitude.
 const DECADES: f64 = 20.0;
 
-/// The number that a run has there.
-fn value(run: &Run, column: &ListColumn) -> Option<f64> {
+/// What a run has of a key.
+fn written_key(run: &Run, key: &str) -> Option<String> {
+    run.spec.get(key).filter(|_| run.spec.obeys(key))
+}
+
+/// The words of a key that is not all numbers, each once, in order; a run stands at the place of its word.
+fn words(facts: &SweepFacts, column: &ListColumn) -> Vec<String> {
+    let ListColumn::Key(key) = column else { return Vec::new() };
+    let all: BTreeSet<String> = facts.runs.iter().filter_map(|run| written_key(run, key)).collect();
+    if all.iter().all(|word| word.parse::<f64>().is_ok()) {
+        return Vec::new();
+    }
+    all.into_iter().collect()
+}
+
+/// The number that a run has there, given the column's [`words`].
+fn value(run: &Run, column: &ListColumn, words: &[String]) -> Option<f64> {
     let value = match column {
-        ListColumn::Key(key) => run.spec.get(key).filter(|_| run.spec.obeys(key))?.parse().ok()?,
+        ListColumn::Key(key) => {
+            let written = written_key(run, key)?;
+            match words.iter().position(|word| *word == written) {
+                Some(place) => place as f64,
+                None => written.parse().ok()?,
+            }
+        }
         ListColumn::Time => run.device_time? as f64 / 1000.0,
         ListColumn::Epoch => run.epoch,
         column => {
@@ -33,7 +54,7 @@ fn value(run: &Run, column: &ListColumn) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// What may be an axis: keys, time and figures in which the runs of the sweep differ.
+/// What may be an axis: keys, words among them, time and figures in which the runs of the sweep differ.
 pub fn choices(view: &View, snap: &Snapshot) -> Vec<ListColumn> {
     let Some(Ok(facts)) = answer(snap, view) else { return Vec::new() };
     let varied = facts.report.axes.iter().filter_map(|axis| KEYS.iter().find(|k| k.name == axis));
@@ -47,7 +68,8 @@ pub fn choices(view: &View, snap: &Snapshot) -> Vec<ListColumn> {
     let all = varied.map(|key| ListColumn::Key(key.name)).chain([ListColumn::Time, score.clone()]);
     let mut found: Vec<ListColumn> = Vec::new();
     for column in all.chain(figures).chain(rest) {
-        let mut values = facts.runs.iter().filter_map(|run| value(run, &column));
+        let words = words(facts, &column);
+        let mut values = facts.runs.iter().filter_map(|run| value(run, &column, &words));
         let first = values.next();
         let differs = values.any(|x| Some(x) != first) || first.is_some() && column == score;
         if !found.contains(&column) && differs {
@@ -94,23 +116,37 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, snap: &Snapshot
     let theme = canvas.theme;
     let [Some(x), Some(y)] = axes(view, snap) else {
         let inner = canvas.panel(area, "a point for each run", "o other axes");
-        let words = "The runs differ in nothing that is a number yet.";
+        let words = "The runs differ in nothing yet.";
         canvas.put(inner.x, inner.y, inner.width, words, theme.dim);
         return;
     };
     let settings = &facts.report.settings;
+    let [x_words, y_words] = [&x, &y].map(|column| words(facts, column));
     let setting_of = |run: &Run| settings.iter().position(|s| s.runs.contains(&run.id));
     let points: Vec<(usize, (f64, f64))> = facts
         .runs
         .iter()
-        .filter_map(|run| Some((setting_of(run)?, (value(run, &x)?, value(run, &y)?))))
+        .filter_map(|run| {
+            let point = (value(run, &x, &x_words)?, value(run, &y, &y_words)?);
+            Some((setting_of(run)?, point))
+        })
         .collect();
     let of_x = || points.iter().map(|(_, point)| point.0);
     let (low, high) = (of_x().fold(f64::INFINITY, f64::min), of_x().fold(0.0, f64::max));
     let log = low > 0.0 && high / low > DECADES;
     let scale = |x: f64| if log { x.log10() } else { x };
     let title = format!("{} over {}{}", label(&y), label(&x), if log { ", log axis" } else { "" });
-    let inner = canvas.panel(area, &title, "o other axes");
+    let mut inner = canvas.panel(area, &title, "o other axes");
+    for (column, words) in
+        [(&x, &x_words), (&y, &y_words)].into_iter().filter(|(_, w)| !w.is_empty())
+    {
+        // The axis has the places of words alone.
+        let places = words.iter().enumerate().map(|(at, word)| format!("{at} {word}"));
+        let legend = format!("{}: {}", label(column), places.collect::<Vec<_>>().join("  "));
+        let y = inner.bottom().saturating_sub(1);
+        canvas.put(inner.x, y, inner.width, &legend, theme.dim);
+        inner.height = inner.height.saturating_sub(1);
+    }
     let margin = ((scale(high) - scale(low)) * 0.04).max(1e-12);
     let range =
         if points.is_empty() { (0.0, 1.0) } else { (scale(low) - margin, scale(high) + margin) };

@@ -77,7 +77,7 @@ fn any_figure_lies_over_any_other() {
     let at = |column: &ListColumn| choices.iter().position(|known| known == column);
     let time = at(&ListColumn::Time).unwrap();
     assert!(at(&ListColumn::Key("lr")).is_some() && at(&ListColumn::Key("batch_size")).is_none());
-    assert!(at(&ListColumn::Key("model")).is_none(), "words are no axis");
+    let model = at(&ListColumn::Key("model")).unwrap();
     for _ in 0..time {
         press(&mut view, &snap, "down");
     }
@@ -90,6 +90,18 @@ fn any_figure_lies_over_any_other() {
     // Its points tell the setting under the cursor.
     let plot: String = screen.lines().take(32).collect();
     assert_eq!(plot.matches('◆').count(), 1, "{screen}");
+    // Words stand in their order, which a line below the plot gives.
+    press(&mut view, &snap, "o");
+    for _ in 0..choices.len() {
+        press(&mut view, &snap, "up");
+    }
+    for _ in 0..model {
+        press(&mut view, &snap, "down");
+    }
+    press(&mut view, &snap, "enter enter");
+    let screen = text(&snap, &mut view, 200, 60);
+    assert!(screen.contains("over model"), "{screen}");
+    assert!(screen.contains("model: 0 bert  1 distil  2 minilm"), "{screen}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossterm::event;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
@@ -28,7 +28,13 @@ struct Passage {
     closed: bool,
     /// The input thread stands before it.
     waits: bool,
+    /// When it was last opened.
+    opened: Option<Instant>,
 }
+
+/// A signal of the keyboard that is heard this soon after the gate was opened was sent before: with the gate open
+/// ctrl-c is a key.
+const LATE: Duration = Duration::from_millis(500);
 
 impl Gate {
     /// Returns once the input thread has left the terminal alone.
@@ -50,13 +56,16 @@ impl Gate {
 
     /// Lets it go on.
     pub fn open(&self) {
-        self.lock().closed = false;
+        let mut state = self.lock();
+        (state.closed, state.opened) = (false, Some(Instant::now()));
+        drop(state);
         self.changed.notify_all();
     }
 
-    /// True while another program has the terminal.
+    /// True while another program has the terminal, or had it when a signal was sent that is heard now.
     fn is_closed(&self) -> bool {
-        self.lock().closed
+        let state = self.lock();
+        state.closed || state.opened.is_some_and(|opened| opened.elapsed() < LATE)
     }
 
     fn pass(&self) {

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::model_config::adapter::{AdapterConfig, is_adapter};
+use crate::model_config::adapter::{AdapterConfig, is_adapter, is_described};
 use crate::spec::{BuiltIn, RunSpec, SpecError, locate, nearest, printable};
 
 pub use config::{ALL_RUNS, Config, Tui};
@@ -369,7 +369,7 @@ impl Board {
 
 /// True if the folder says what model it holds, as far as the names of its files tell.
 pub fn is_model(folder: &Path) -> bool {
-    is_adapter(folder) || locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
+    is_adapter(folder) || is_described(folder)
 }
 
 fn is_board(folder: &Path) -> bool {

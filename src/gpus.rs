@@ -7,7 +7,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use nvml_wrapper::enum_wrappers::device::{ComputeMode, TemperatureSensor};
-use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 /// One device at one moment; what the driver does not tell stays `None`.
@@ -23,8 +22,6 @@ pub struct Gpu {
     pub busy: Option<f32>,
     /// Degrees Celsius.
     pub temperature: Option<u32>,
-    /// False where the driver lets one process at a time use it.
-    pub is_shared: bool,
 }
 
 /// What CUDA calls a device: a GPU, or one of the instances that a GPU in MIG mode is cut into.
@@ -66,6 +63,15 @@ impl Gpus {
         (0..self.units.len())
             .map(|at| self.device(at).map_or_else(Gpu::default, snapshot))
             .collect()
+    }
+
+    /// Whether runs may share `cuda:N`: not where the driver lets one process at a time use it, unless that is MPS.
+    pub fn is_shared(&self, at: usize) -> bool {
+        // Instances have no mode of their own.
+        let mode = self.device(at).and_then(|gpu| gpu.compute_mode().ok());
+        let is_alone =
+            matches!(mode, Some(ComputeMode::ExclusiveProcess | ComputeMode::ExclusiveThread));
+        !is_alone || has_mps()
     }
 
     /// The compute capability of `cuda:N`, such as (9, 0).
@@ -124,16 +130,12 @@ fn units(nvml: &Nvml) -> Vec<Unit> {
 
 fn snapshot(gpu: Device<'_>) -> Gpu {
     let memory = gpu.memory_info().ok();
-    // Instances have no mode of their own.
-    let mode: Result<_, NvmlError> = gpu.compute_mode();
-    let is_alone = matches!(mode, Ok(ComputeMode::ExclusiveProcess | ComputeMode::ExclusiveThread));
     Gpu {
         name: gpu.name().unwrap_or_else(|_| "GPU".to_owned()),
         memory_used: memory.as_ref().map(|m| m.used),
         memory_total: memory.as_ref().map(|m| m.total),
         busy: gpu.utilization_rates().ok().map(|u| u.gpu as f32),
         temperature: gpu.temperature(TemperatureSensor::Gpu).ok(),
-        is_shared: !is_alone || has_mps(),
     }
 }
 
@@ -143,14 +145,14 @@ fn snapshot(gpu: Device<'_>) -> Gpu {
 fn visible(variable: Option<&str>, all: &[Unit]) -> Vec<Unit> {
     let Some(list) = variable else { return all.to_vec() };
     let find = |entry: &str| -> Option<Vec<Unit>> {
-        let is_meant = |unit: &&Unit| match entry.parse::<u32>() {
-            Ok(number) => unit.gpu == number,
-            Err(_) => unit.uuid.starts_with(entry),
+        let number = entry.parse::<u32>().ok();
+        let is_meant = |unit: &&Unit| match number {
+            Some(number) => unit.gpu == number,
+            None => unit.uuid.starts_with(entry),
         };
         let meant: Vec<Unit> = all.iter().filter(is_meant).cloned().collect();
-        let is_number = entry.parse::<u32>().is_ok();
-        let is_clear = !entry.is_empty() && (meant.len() == 1 || is_number && !meant.is_empty());
-        is_clear.then_some(meant)
+        let is_clear = meant.len() == 1 || number.is_some() && !meant.is_empty();
+        (is_clear && !entry.is_empty()).then_some(meant)
     };
     list.split(',').map_while(|entry| find(entry.trim())).flatten().collect()
 }

@@ -209,7 +209,7 @@ impl AdapterConfig {
 }
 
 /// True if config.json or its like is there.
-fn is_described(folder: &Path) -> bool {
+pub fn is_described(folder: &Path) -> bool {
     locate::DESCRIPTIONS.iter().any(|name| folder.join(name).is_file())
 }
 

@@ -89,8 +89,8 @@ impl Machine {
     pub(super) fn of(site: &Site) -> Self {
         let gpus = Gpus::open();
         // Where one process at a time may use a GPU, runs cannot share it, whatever its memory.
-        let memory = |gpu: &Gpu| gpu.memory_total.filter(|_| gpu.is_shared);
-        let memory: Vec<Option<u64>> = gpus.look().iter().map(memory).collect();
+        let memory = |(at, gpu): (usize, &Gpu)| gpu.memory_total.filter(|_| gpus.is_shared(at));
+        let memory: Vec<Option<u64>> = gpus.look().iter().enumerate().map(memory).collect();
         let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
         let model = first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "CPU".to_owned());
         Self {
@@ -119,7 +119,6 @@ impl Machine {
             memory_total: memory.map(|(_, total)| total),
             busy: (all > 0).then(|| 100.0 * busy as f32 / all as f32),
             temperature: None,
-            is_shared: true,
         };
         let gpus = self.gpus.look();
         let info = |slot: &Slot| {

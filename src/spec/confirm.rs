@@ -27,28 +27,23 @@ impl Sweep {
         }
         let most = settings.values().map(|(_, folds)| folds.len()).max();
         settings.retain(|_, (_, folds)| Some(folds.len()) == most);
-        let mean = |values: &mut dyn Iterator<Item = f64>| {
-            let (sum, count) = values.fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
-            sum / f64::from(count)
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let rank = |(key, (at, folds)): (String, (usize, BTreeMap<u32, Vec<f64>>))| {
+            let each: Vec<f64> = folds.values().map(|values| mean(values)).collect();
+            (mean(&each), at, key, folds.into_keys().collect::<Vec<u32>>())
         };
-        let mut folds: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        let mut ranked = Vec::new();
-        for (key, (at, values)) in settings {
-            let each = values.values().map(|of| mean(&mut of.iter().copied()));
-            ranked.push((mean(&mut each.collect::<Vec<f64>>().into_iter()), at, key.clone()));
-            folds.insert(key, values.into_keys().collect());
-        }
+        let mut ranked: Vec<_> = settings.into_iter().map(rank).collect();
         ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let known: Vec<String> = confirmed.iter().map(setting).collect();
         let is_free = |seed: &u64| !trials.iter().any(|(spec, _)| spec.seed == *seed);
         let seeds: Vec<u64> = (0..).filter(is_free).take(CONFIRM_SEEDS as usize).collect();
         let best = ranked.iter().take(self.plan.confirm as usize);
-        let fresh = best.filter(|(.., key)| !known.contains(key));
+        let fresh = best.filter(|(_, _, key, _)| !known.contains(key));
         let mut specs = Vec::new();
-        for (_, at, key) in fresh {
+        for (_, at, _, folds) in fresh {
             let Some((spec, _)) = trials.get(*at) else { continue };
             for seed in &seeds {
-                let of = folds.get(key).into_iter().flatten();
+                let of = folds.iter();
                 specs.extend(of.map(|fold| RunSpec { seed: *seed, fold: *fold, ..spec.clone() }));
             }
         }
@@ -89,6 +84,7 @@ mod tests {
         let none = Sweep { plan: super::super::Plan::default(), ..sweep };
         assert!(none.confirmations(&trials, &[]).is_empty());
     }
+
     #[test]
     fn the_best_settings_under_cross_validation_run_again_on_all_their_folds() {
         let base = RunSpec { model: "m".into(), data: "d".into(), ..RunSpec::default() };

@@ -251,6 +251,7 @@ mod tests {
         let cut = RULE.judge(2, Mark { value: -0.5, loss: 0.45 }, &equal).unwrap();
         assert_eq!((cut.rank, cut.of), (5, 6));
     }
+
     #[test]
     fn a_run_is_stopped_that_is_behind_in_its_value_and_in_its_loss() {
         let rule = Rule::default();

@@ -151,8 +151,8 @@ impl Encoded {
     }
 
     /// The batches of a step of the epoch.
-    pub fn batches(&self, step: u64) -> Vec<Vec<u32>> {
-        self.epoch.step(step).to_vec()
+    pub fn batches(&self, step: u64) -> &[Vec<u32>] {
+        self.epoch.step(step)
     }
 
     /// The passes of a step of the epoch; see [`super::Objective::step`]. Of the head's scores of some rows
@@ -169,8 +169,8 @@ impl Encoded {
         judge: impl Fn(&Tensor, &[u32]) -> Result<(Tensor, Tensor, u64), TrainError>,
     ) -> Result<Vec<Pass>, TrainError> {
         let mut passes = Vec::new();
-        let mut all = self.epoch.step(index).iter().flat_map(|batch| parts(batch, halvings));
-        let mut then = self.epoch.step(index + 1).iter().flat_map(|batch| parts(batch, halvings));
+        let of = |index| self.batches(index).iter().flat_map(|batch| parts(batch, halvings));
+        let (mut all, mut then) = (of(index), of(index + 1));
         let mut now = all.next();
         while let Some(rows) = now {
             now = all.next();

@@ -83,7 +83,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         context.out.aside(sentence)?;
     }
     context.out.aside(format!("Training for {} steps at most ...", args.steps))?;
-    let points = walk(&board, &spec, &args)?;
+    let points = walk(&board, &spec, &args, context)?;
     let found = suggest(&points);
     let object = json!({
         "points": points.iter().map(|(rate, loss)| [*rate, *loss]).collect::<Vec<_>>(),
@@ -127,7 +127,12 @@ fn spec(pairs: &[String], board: &Board) -> Result<RunSpec, CliError> {
 }
 
 /// Rate and loss of each step, of a trainer that leaves nothing behind.
-fn walk(board: &Board, spec: &RunSpec, args: &Args) -> Result<Vec<Point>, CliError> {
+fn walk(
+    board: &Board,
+    spec: &RunSpec,
+    args: &Args,
+    context: &mut Context,
+) -> Result<Vec<Point>, CliError> {
     let folder = board.runs().join(format!(".lr-find-{}", std::process::id()));
     let place = |e: std::io::Error| CliError::Place(format!("{}: {e}.", folder.display()));
     fs::create_dir_all(&folder).map_err(place)?;
@@ -135,12 +140,18 @@ fn walk(board: &Board, spec: &RunSpec, args: &Args) -> Result<Vec<Point>, CliErr
     let [from, to, steps] = [args.from.to_string(), args.to.to_string(), args.steps.to_string()];
     let name = folder.display().to_string();
     let words = ["lr-find", name.as_str(), "--from", &from, "--to", &to, "--steps", &steps];
-    let printed = written.and_then(|()| Ok(runner::trainer_output(board, &words, "")?));
+    let mut points = Vec::new();
+    let walked = written.and_then(|()| {
+        let tell = |line: &str| {
+            let Ok(Line { rate, loss }) = serde_json::from_str(line) else { return };
+            points.push((rate, loss));
+            progress(context, points.len(), args.steps, (rate, loss));
+        };
+        Ok(runner::trainer_lines(board, &words, "", tell)?)
+    });
     let removed = fs::remove_dir_all(&folder).map_err(place);
-    let printed = printed?;
+    walked?;
     removed?;
-    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    let points: Vec<Point> = lines.map(|line| (line.rate, line.loss)).collect();
     if points.is_empty() {
         return Err(CliError::Usage(format!(
             "The loss is no number at a rate of {} already; give a lower --from.",
@@ -148,6 +159,14 @@ fn walk(board: &Board, spec: &RunSpec, args: &Args) -> Result<Vec<Point>, CliErr
         )));
     }
     Ok(points)
+}
+
+/// How far it is, in place, for who watches. A terminal that is gone does not end the test.
+fn progress(context: &mut Context, step: usize, steps: u32, (rate, loss): Point) {
+    if context.out.tty && !context.json {
+        let line = format!("step {step} of {steps} · lr {rate:.1e} · loss {}", value(loss));
+        let _ = context.out.redraw(&[line]);
+    }
 }
 
 /// The curve as a table with bars, and what follows from it.

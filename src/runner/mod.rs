@@ -52,7 +52,8 @@ pub use editor::{edit, verb};
 pub use error::RunnerError;
 pub use interrupt::interrupted;
 pub use launch::{
-    SiteCheck, check_site, fetch, install, packages, packages_of, trainer_command, trainer_output,
+    SiteCheck, check_site, fetch, install, packages, packages_of, trainer_command, trainer_lines,
+    trainer_output,
 };
 pub use process::alive;
 pub use reindex::{Reindexed, reindex};

@@ -25,7 +25,7 @@ use super::events;
 use super::input::{self, Gate};
 use super::keys::Keymap;
 use super::load::{self, Ask};
-use super::message::Message;
+use super::message::{Message, Why};
 use super::preview::Preview;
 use super::query::Query;
 use super::snapshot::Snapshot;
@@ -182,13 +182,13 @@ impl App {
 
     fn hear(&mut self, message: Message, tty: &mut Tty) -> Result<(), TuiError> {
         match message {
-            Message::Loaded { snap, asked, token } => {
+            Message::Loaded { snap, why, token } => {
                 drop(token);
                 let answers = std::mem::take(&mut self.snap.answers);
                 self.snap = Snapshot { answers, ..*snap };
                 screens::settle(&mut self.view, &self.snap);
-                self.stale = true;
-                self.urgent |= asked;
+                self.stale |= why != Why::Ahead;
+                self.urgent |= why == Why::Asked;
                 self.ask();
             }
             Message::Told(notice) => {

@@ -14,12 +14,12 @@ use crate::spec::RunId;
 pub enum Message {
     /// A key, a click, pasted text, a new size.
     Input(Event),
-    /// A snapshot; `asked` if it answers a query, not if it tells of a change on the board.
+    /// A snapshot.
     Loaded {
         /// What there is to see.
         snap: Box<Snapshot>,
-        /// Somebody waits for it.
-        asked: bool,
+        /// Why it comes.
+        why: Why,
         /// Dropped with the message: the loader sees how many nobody has taken.
         token: Arc<()>,
     },
@@ -39,4 +39,22 @@ pub enum Message {
     Hangup,
     /// A thread ended by a panic.
     Fault(&'static str),
+}
+
+/// Why a snapshot comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It answers a query: somebody waits for it.
+    Asked,
+    /// It tells of a change on the board.
+    Changed,
+    /// It brings rows that are not in view yet: the frame that shows them will draw them.
+    Ahead,
+}
+
+impl Why {
+    /// Of what was looked for because somebody asked, or because time had passed.
+    pub fn of(asked: bool) -> Self {
+        if asked { Self::Asked } else { Self::Changed }
+    }
 }

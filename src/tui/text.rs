@@ -52,6 +52,21 @@ pub fn fit_end(text: &str, columns: usize) -> Cow<'_, str> {
     if columns == 0 { Cow::Borrowed("") } else { Cow::Owned(format!("…{tail}")) }
 }
 
+/// Both ends of a cleaned text in at most `columns` columns: labels often differ only at their ends
+/// (`card_payment_fee_charged`, `card_payment_not_recognised`).
+pub fn fit_middle(text: &str, columns: usize) -> Cow<'_, str> {
+    let text = clean(text);
+    if text.width() <= columns {
+        return text;
+    }
+    if columns < 3 {
+        return Cow::Owned(fit(&text, columns).into_owned());
+    }
+    let tail = fit_end(&text, columns / 2 + 1);
+    let head = fit(&text, columns.div_ceil(2));
+    Cow::Owned(format!("{}{tail}", head.trim_end_matches('…')))
+}
+
 /// Lines of at most `columns` columns, broken at spaces where there are any.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
@@ -113,7 +128,12 @@ mod tests {
         assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(fit_end("/home/me/board", 6), "…board");
+        assert_eq!(fit_middle("abcdefgh", 8), "abcdefgh");
+        assert_eq!(fit_middle("abcdefgh", 7), "abc…fgh");
+        assert_eq!(fit_middle("abcdefgh", 6), "ab…fgh");
+        assert_eq!(fit_middle("abcdefgh", 0), "");
         for columns in 0..12 {
+            assert!(width(&fit_middle("a你b👩‍🔬c\u{301}d", columns)) <= columns);
             assert!(width(&fit("a你b👩‍🔬c\u{301}d", columns)) <= columns);
             assert!(width(&fit_end("a你b👩‍🔬c\u{301}d", columns)) <= columns);
         }

@@ -145,6 +145,7 @@ fn the_runner_has_few_doors() {
         "verb",
         "reindex",
         "trainer_command",
+        "trainer_lines",
         "trainer_output",
         "packages",
         "packages_of",

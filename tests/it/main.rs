@@ -108,6 +108,8 @@ mod tasks;
 mod trainer;
 #[cfg(test)]
 mod tui;
+#[cfg(all(test, feature = "train"))]
+mod tui_live;
 #[cfg(test)]
 mod tui_loop;
 mod tui_terminal;

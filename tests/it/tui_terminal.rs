@@ -174,6 +174,26 @@ fn a_list_that_moves_by_a_row_sends_few_bytes() {
 }
 
 #[test]
+fn a_size_that_comes_with_a_key_is_seen_and_so_is_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    board(folder.path(), 60);
+    let mut it = Session::start(folder.path());
+    it.sees("54 done");
+    for at in 0..40_u16 {
+        let columns = if at % 2 == 0 { 90 } else { 120 };
+        it.press("\x1b[B");
+        it.resize(30, columns);
+        it.wait(&format!("{columns} columns"), |s| {
+            s.lines().any(|line| line == "─".repeat(columns.into()))
+        });
+        let row = format!(" r{} ", 59 - at);
+        it.wait(&row, |s| s.lines().any(|line| line.starts_with('▌') && line.contains(&row)));
+    }
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+}
+
+#[test]
 fn the_preview_follows_the_cursor_and_a_live_run_and_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let board = board(folder.path(), 12);

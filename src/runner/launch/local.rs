@@ -1,6 +1,6 @@
 use std::env;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -104,6 +104,24 @@ pub(in crate::runner) fn start(
 /// # Errors
 /// No trainer; its sentence if it refuses what it was given, or its last words if it failed otherwise.
 pub fn trainer_output(board: &Board, args: &[&str], stdin: &str) -> Result<String> {
+    let mut printed = String::new();
+    trainer_lines(board, args, stdin, |line| {
+        printed.push_str(line);
+        printed.push('\n');
+    })?;
+    Ok(printed)
+}
+
+/// The same, a line at a time, as soon as it is printed.
+///
+/// # Errors
+/// As [`trainer_output`].
+pub fn trainer_lines(
+    board: &Board,
+    args: &[&str],
+    stdin: &str,
+    mut tell: impl FnMut(&str),
+) -> Result<()> {
     let trainer = trainer_command(board)?;
     let failed = |why: String| RunnerError::Trainer { args: args.join(" "), why };
     let mut child = Command::new(&trainer)
@@ -114,16 +132,21 @@ pub fn trainer_output(board: &Board, args: &[&str], stdin: &str) -> Result<Strin
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| failed(format!("{}: {e}", trainer.display())))?;
-    let pipe = child.stdin.take();
+    let (pipe, printed) = (child.stdin.take(), child.stdout.take());
     let output = thread::scope(|scope| {
         // A trainer that prints while it reads would block on a full pipe if we wrote first. That it
         // may stop reading early is its business.
         scope.spawn(move || pipe.map(|mut pipe| pipe.write_all(stdin.as_bytes())));
-        child.wait_with_output()
+        // What it says aside is read meanwhile, for the same reason.
+        let ended = scope.spawn(move || child.wait_with_output());
+        for line in printed.into_iter().flat_map(|pipe| BufReader::new(pipe).split(b'\n')) {
+            tell(&String::from_utf8_lossy(&line?));
+        }
+        ended.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     let output = output.map_err(|e| failed(e.to_string()))?;
     if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
     let last = words.lines().map(clean).rfind(|line| !line.is_empty());

@@ -58,6 +58,6 @@ pub use install::install;
 pub(super) use job::{Device, HostInfo, Job};
 pub(super) use kinds::scheduler;
 pub(super) use local::start;
-pub use local::{trainer_command, trainer_output};
+pub use local::{trainer_command, trainer_lines, trainer_output};
 pub use packages::{packages, packages_of};
 pub(super) use update::Update;

@@ -15,7 +15,7 @@ use self::detail::DetailLoader;
 use self::disk::DiskLoader;
 use self::list::ListLoader;
 use self::wall::WallLoader;
-use super::message::Message;
+use super::message::{Message, Why};
 use super::query::Query;
 use super::snapshot::{Health, Snapshot};
 use crate::board::Board;
@@ -132,7 +132,7 @@ impl Loader<'_> {
             }
         }
         if self.snap.health != before || first {
-            self.send(asked);
+            self.send(Why::of(asked));
         }
     }
 
@@ -164,6 +164,7 @@ impl Loader<'_> {
     }
 
     fn read_parts(&mut self, reader: &Reader, asked: bool) -> Result<(), StoreError> {
+        let why = Why::of(asked);
         let version = reader.data_version()?;
         let changed = self.version.replace(version) != Some(version);
         self.snap.now = crate::store::now();
@@ -173,7 +174,7 @@ impl Loader<'_> {
                 self.snap.health = Health::Ready;
                 self.snap.counts = reader.counts()?;
             }
-            self.send(asked);
+            self.send(why);
         }
         if self.interrupted() {
             if changed {
@@ -187,7 +188,7 @@ impl Loader<'_> {
         differs |= self.detail.read(reader, self.board, &self.query, changed, &mut self.snap)?;
         differs |= self.wall.read(reader, &self.query, changed, &mut self.snap)?;
         if differs && asked {
-            self.send(asked);
+            self.send(why);
             differs = false;
         }
         if !self.interrupted() {
@@ -195,21 +196,21 @@ impl Loader<'_> {
             differs |= self.disk.read(self.board, &self.query, &mut self.snap);
         }
         if differs {
-            self.send(asked);
+            self.send(why);
         }
         if !self.interrupted() && self.list.look_ahead(reader, &self.query, &mut self.snap.list)? {
-            self.send(false);
+            self.send(Why::Ahead);
         }
         Ok(())
     }
 
-    fn send(&mut self, asked: bool) {
-        if !asked && Arc::strong_count(&self.untaken) > MOST_UNTAKEN {
+    fn send(&mut self, why: Why) {
+        if why != Why::Asked && Arc::strong_count(&self.untaken) > MOST_UNTAKEN {
             // The screen is stuck: a terminal that nobody reads. What is left out now is read again.
             self.version = None;
             return;
         }
         let (snap, token) = (Box::new(self.snap.clone()), Arc::clone(&self.untaken));
-        self.closed |= self.out.send(Message::Loaded { snap, asked, token }).is_err();
+        self.closed |= self.out.send(Message::Loaded { snap, why, token }).is_err();
     }
 }

@@ -1,5 +1,6 @@
 //! Every screen at 80x24 and 160x45, as text; and at sizes nobody would choose.
 
+mod boards;
 mod columns;
 mod compare;
 mod doing;

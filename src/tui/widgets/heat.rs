@@ -103,7 +103,8 @@ impl Heat<'_> {
             };
             if grid.cell >= 3 {
                 let style = chosen(self.cursor.is_some_and(|(_, at)| at == j));
-                canvas.put_right(x + grid.cell - 1, area.y, grid.cell - 1, label, style);
+                let label = text::fit_middle(label, usize::from(grid.cell - 1));
+                canvas.put_right(x + grid.cell - 1, area.y, grid.cell - 1, &label, style);
             } else if self.cursor.is_some_and(|(_, at)| at == j) {
                 canvas.dot(x, area.y, '▾', chosen(true));
             }
@@ -114,10 +115,11 @@ impl Heat<'_> {
             let number = (i + 1).to_string();
             if self.is_numbered() {
                 let room = usize::from(grid.gutter).saturating_sub(number.len() + 2);
-                label = format!("{} {number}", text::fit(&text::clean(&label), room));
+                label = format!("{} {number}", text::fit_middle(&label, room));
             }
             let middle = y + (grid.tall - 1) / 2;
             let style = chosen(self.cursor.is_some_and(|(at, _)| at == i));
+            let label = text::fit_middle(&label, usize::from(grid.gutter - 1));
             canvas.put_right(area.x + grid.gutter - 1, middle, grid.gutter - 1, &label, style);
             canvas.hit(Rect::new(area.x, y, grid.gutter, grid.tall), Target::Class(i));
             for (across, j) in (left..self.matrix.len()).take(grid.across).enumerate() {

@@ -3,6 +3,9 @@ use ratatui::layout::Rect;
 use crate::tui::canvas::Canvas;
 use crate::tui::text;
 
+/// What a screen of one run says while none is open.
+pub const NO_RUN: &str = "No run is open; choose one on the runs screen.";
+
 /// Lines in the middle of an area. Those that begin with two spaces are commands.
 pub fn message(canvas: &mut Canvas, area: Rect, lines: &[impl AsRef<str>]) {
     let theme = canvas.theme;

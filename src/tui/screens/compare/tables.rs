@@ -128,7 +128,8 @@ fn table(
     let top = scrolled.min(rows.len().saturating_sub(page));
     for (line, (name, cells)) in rows.iter().skip(top).take(page).enumerate() {
         let y = inner.y + 1 + line as u16;
-        canvas.put(inner.x, y, gutter - 1, name, canvas.theme.dim);
+        let name = text::fit_middle(name, usize::from(gutter - 1));
+        canvas.put(inner.x, y, gutter - 1, &name, canvas.theme.dim);
         for (place, run) in shown.iter().enumerate() {
             let right = inner.x + gutter + (place as u16 + 1) * width;
             if let Some((words, style)) = cells.get(*run) {
@@ -317,8 +318,10 @@ fn deltas(canvas: &mut Canvas, inner: Rect, compared: &Compared, view: &View) ->
     canvas.put(inner.x, inner.y, gutter - 1, "true ↓", theme.dim);
     for (at, label) in (0..n).zip(&labels) {
         let right = inner.x + gutter + (at + 1) * CELL - 1;
-        canvas.put_right(right, inner.y, CELL - 1, label, theme.dim);
-        canvas.put_right(inner.x + gutter - 1, inner.y + 1 + at, gutter - 1, label, theme.dim);
+        let [above, beside] =
+            [CELL - 1, gutter - 1].map(|room| text::fit_middle(label, usize::from(room)));
+        canvas.put_right(right, inner.y, CELL - 1, &above, theme.dim);
+        canvas.put_right(inner.x + gutter - 1, inner.y + 1 + at, gutter - 1, &beside, theme.dim);
     }
     for (i, row) in (0..n).zip(cells) {
         for (j, delta) in (0..n).zip(row) {

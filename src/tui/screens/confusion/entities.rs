@@ -51,7 +51,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, found: &EntityConfusion) {
     for (row, kind) in found.types.iter().map(String::as_str).chain(["spurious"]).enumerate() {
         let y = inner.y + 1 + row as u16;
         if y < inner.bottom() {
-            canvas.put(inner.x, y, room, &text::fit(kind, usize::from(room)), theme.text);
+            canvas.put(inner.x, y, room, &text::fit_middle(kind, usize::from(room)), theme.text);
         }
     }
 }

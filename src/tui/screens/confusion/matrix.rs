@@ -12,7 +12,7 @@ use crate::tui::text;
 use crate::tui::view::View;
 use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::heat::Heat;
-use crate::tui::widgets::message::message;
+use crate::tui::widgets::message::{NO_RUN, message};
 
 fn regions(area: Rect) -> [Rect; 3] {
     let [title, body] = Layout::vertical([Constraint::Length(2), Constraint::Fill(1)]).areas(area);
@@ -77,7 +77,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let (epochs, at) = view.epochs(snap);
     let Some(detail) = view.detail(snap) else {
         let words = match view.open {
-            None => "No run is open; choose one on the runs screen.".to_owned(),
+            None => NO_RUN.to_owned(),
             Some(id) => format!("opening {id}"),
         };
         return message(canvas, area, &[words]);

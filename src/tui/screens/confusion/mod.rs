@@ -14,7 +14,7 @@ use crate::spec::RunId;
 use crate::store::Split;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::Keymap;
+use crate::tui::keys::{Action, Keymap};
 use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen, moved};
 use crate::tui::snapshot::Snapshot;
@@ -28,6 +28,10 @@ pub struct Confusion;
 impl Screen for Confusion {
     fn about(&self) -> &'static About {
         &keys::ABOUT
+    }
+
+    fn offers(&self, _: &Action, view: &View, _: &Snapshot) -> bool {
+        view.open.is_some() || view.together().is_some()
     }
 
     /// Comes to a setting from a folded row, else to the open run.

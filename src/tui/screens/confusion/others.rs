@@ -8,6 +8,7 @@ use crate::tui::background::{LabelLine, Other, TargetPoints};
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
 use crate::tui::snapshot::Snapshot;
+use crate::tui::text;
 use crate::tui::view::View;
 use crate::tui::widgets::curve::{Chart, Series};
 use crate::tui::widgets::message::message;
@@ -101,7 +102,8 @@ fn table(canvas: &mut Canvas, area: Rect, labels: &[LabelLine], view: &View) {
         let y = inner.y + 1 + line as u16;
         let scores = label.counts.scores();
         let style = if scores.f1 < 0.5 { theme.bad } else { theme.text };
-        canvas.put(inner.x, y, room, &label.name, theme.text);
+        let name = text::fit_middle(&label.name, usize::from(room));
+        canvas.put(inner.x, y, room, &name, theme.text);
         let counts = label.counts;
         let neither = label.rows.saturating_sub(counts.hits + counts.alarms + counts.misses);
         let number = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.3}"));

@@ -70,8 +70,8 @@ fn confused(
         right = canvas.put_right(right, y, 6, &mistake.count.to_string(), theme.bad);
         let room = right.saturating_sub(inner.x + 1);
         let half = usize::from(room.saturating_sub(3) / 2);
-        let from = text::fit(label(labels, mistake.truth), half).into_owned();
-        let to = text::fit(label(labels, mistake.predicted), half).into_owned();
+        let from = text::fit_middle(label(labels, mistake.truth), half).into_owned();
+        let to = text::fit_middle(label(labels, mistake.predicted), half).into_owned();
         canvas.pieces(
             inner.x,
             y,
@@ -107,7 +107,8 @@ fn classes(canvas: &mut Canvas, area: Rect, matrix: &Matrix, labels: &[String], 
             canvas.tint(row, theme.selected);
         }
         let figures = matrix.class(i);
-        canvas.put(inner.x, y, room, label(labels, i), theme.text);
+        let name = text::fit_middle(label(labels, i), usize::from(room));
+        canvas.put(inner.x, y, room, &name, theme.text);
         let share = |x: f64, of: u64| if of == 0 { "–".to_owned() } else { format!("{x:.3}") };
         let weak = figures.support > 0 && figures.f1 < 0.5;
         for (_, place) in columns {

@@ -13,7 +13,7 @@ use crate::tui::query::Query;
 use crate::tui::screen::{About, Screen};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{ScreenId, View};
-use crate::tui::widgets::message::message;
+use crate::tui::widgets::message::{NO_RUN, message};
 
 pub use lines::lines;
 
@@ -36,6 +36,10 @@ actions! {
 impl Screen for Log {
     fn about(&self) -> &'static About {
         &ABOUT
+    }
+
+    fn offers(&self, _: &Action, view: &View, _: &Snapshot) -> bool {
+        view.open.is_some()
     }
 
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {
@@ -67,7 +71,11 @@ fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let theme = canvas.theme;
     let log = snap.log.as_ref().filter(|log| Some(log.run) == view.open);
     let Some(log) = log else {
-        return message(canvas, area, &["reading the log"]);
+        return message(
+            canvas,
+            area,
+            &[if view.open.is_none() { NO_RUN } else { "reading the log" }],
+        );
     };
     let x = area.x + 1;
     let end = canvas.put(x, area.y, area.width, &log.path, theme.strong);

@@ -24,7 +24,7 @@ use ratatui::layout::Rect;
 
 use crate::spec::RunId;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::Keymap;
+use crate::tui::keys::{Action, Keymap};
 use crate::tui::query::Query;
 use crate::tui::screen::{About, Click, Screen, moved};
 use crate::tui::snapshot::Snapshot;
@@ -36,6 +36,10 @@ pub struct Run;
 impl Screen for Run {
     fn about(&self) -> &'static About {
         &keys::ABOUT
+    }
+
+    fn offers(&self, _: &Action, view: &View, _: &Snapshot) -> bool {
+        view.open.is_some()
     }
 
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {

@@ -11,13 +11,13 @@ use crate::tui::screens::log;
 use crate::tui::snapshot::{Detail, Snapshot};
 use crate::tui::view::{ScreenId, View};
 use crate::tui::widgets::heat::Heat;
-use crate::tui::widgets::message::message;
+use crate::tui::widgets::message::{NO_RUN, message};
 
 /// Draws the open run.
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View, keymap: &Keymap) {
     let Some(detail) = view.detail(snap) else {
         let words = match view.open {
-            None => "No run is open; choose one on the runs screen.".to_owned(),
+            None => NO_RUN.to_owned(),
             Some(id) if snap.detail.is_none() && snap.list.complete => {
                 format!("{id} does not exist any more.")
             }

@@ -31,6 +31,10 @@ fn an_empty_board_offers_nothing_that_needs_a_run() {
     }
     let mut queue = View { screen: ScreenId::QUEUE, ..View::default() };
     snap.health = Health::Ready;
+    for screen in [ScreenId::RUN, ScreenId::CONFUSION, ScreenId::LOG, ScreenId::TEXTS] {
+        let shown = text(&snap, &mut View { screen, ..View::default() }, 160, 45);
+        assert!(shown.contains("No run is open") && !shown.contains("compare"), "{shown}");
+    }
     let screen = text(&snap, &mut queue, 160, 45);
     assert!(!screen.lines().last().unwrap().contains("stop"), "{screen}");
 }

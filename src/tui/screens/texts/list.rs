@@ -8,7 +8,7 @@ use crate::tui::layout::scrolled;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::text;
 use crate::tui::view::View;
-use crate::tui::widgets::message::message;
+use crate::tui::widgets::message::{NO_RUN, message};
 
 const HINT: &str = "f shows other rows: the cell, all mistakes, those of the marked runs.";
 /// Runs beside the open one that texts are held against.
@@ -38,6 +38,7 @@ pub fn answer<'a>(snap: &'a Snapshot, view: &View) -> Option<&'a Texts> {
 pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     let Some(texts) = answer(snap, view) else {
         let words = match question(view, snap) {
+            None if view.open.is_none() => NO_RUN,
             None => "This pass has no confusion counts yet.",
             Some(_) => "reading predictions and texts",
         };
@@ -145,8 +146,8 @@ fn list(canvas: &mut Canvas, area: Rect, texts: &Texts, cursor: usize) {
             canvas.put(x, y, classes, differs, style);
         } else if !is_cell {
             let half = usize::from(classes.saturating_sub(3) / 2);
-            let from = text::fit(&row.label, half).into_owned();
-            let to = text::fit(&row.predicted, half).into_owned();
+            let from = text::fit_middle(&row.label, half).into_owned();
+            let to = text::fit_middle(&row.predicted, half).into_owned();
             canvas.pieces(x, y, classes, &[(&from, theme.text), (" → ", theme.dim), (&to, style)]);
         }
         // Only as much as can be seen: a text may be a book.
@@ -193,9 +194,9 @@ fn said(canvas: &mut Canvas, inner: Rect, row: &TextRow, style: Style) -> u16 {
         inner.width,
         &[
             ("true ", theme.dim),
-            (&text::fit(&row.label, half), theme.strong),
+            (&text::fit_middle(&row.label, half), theme.strong),
             ("  predicted ", theme.dim),
-            (&text::fit(&row.predicted, half), style),
+            (&text::fit_middle(&row.predicted, half), style),
         ],
     );
     let figures = format!("{loss}  probability {}", probability(row.confidence, 3));

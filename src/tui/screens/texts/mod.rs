@@ -63,6 +63,10 @@ impl Screen for Texts {
         &ABOUT
     }
 
+    fn offers(&self, _: &Action, view: &View, _: &Snapshot) -> bool {
+        view.open.is_some()
+    }
+
     fn targets(&self, view: &View, _: &Snapshot) -> Vec<RunId> {
         view.open.into_iter().collect()
     }

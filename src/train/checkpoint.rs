@@ -146,15 +146,9 @@ impl Assets {
 
 impl Assets {
     /// Writes the model's files: weights, config, tokenizer.
-    fn write<'p>(
-        &self,
-        parameters: impl IntoIterator<Item = &'p Parameter>,
-        write: &Put,
-    ) -> Result<(), TrainError> {
-        let tensors = parameters.into_iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
-        let tensors: Vec<_> = tensors.collect();
+    fn write(&self, weights: &[u8], write: &Put) -> Result<(), TrainError> {
         let file = if self.adapter.is_some() { ADAPTER_WEIGHTS } else { WEIGHTS };
-        write(file, &weights::to_bytes(&tensors)?)?;
+        write(file, weights)?;
         write("config.json", format!("{:#}\n", self.config).as_bytes())?;
         if let Some(adapter) = &self.adapter {
             write(ADAPTER_CONFIG, adapter.as_bytes())?;
@@ -163,6 +157,22 @@ impl Assets {
             write(name, bytes)?;
         }
         Ok(())
+    }
+}
+
+/// The best weights so far, as they will be written; in memory, wherever the model is.
+pub struct Best {
+    assets: Assets,
+    weights: Vec<u8>,
+}
+
+impl Best {
+    /// Copies the weights as they are now.
+    ///
+    /// # Errors
+    /// Tensors that cannot be copied from their device.
+    pub fn new(assets: Assets, parameters: &[Parameter]) -> Result<Self, TrainError> {
+        Ok(Self { assets, weights: file_of(parameters)? })
     }
 }
 
@@ -219,7 +229,9 @@ impl Checkpoints {
     ) -> Result<(), TrainError> {
         let json = serde_json::to_vec_pretty(state)
             .map_err(|e| TrainError::Failed(format!("The run's state cannot be written: {e}.")))?;
-        self.save("last", assets, weights.into_iter().flatten(), |write| {
+        let weights = file_of(weights.into_iter().flatten())?;
+        self.write("last", |write| {
+            assets.write(&weights, write)?;
             write(OPTIMIZER, &weights::to_bytes(memory)?)?;
             write(STATE, &json)
         })
@@ -229,8 +241,8 @@ impl Checkpoints {
     ///
     /// # Errors
     /// As `save_last`.
-    pub fn save_best(&self, assets: &Assets, parameters: &[Parameter]) -> Result<(), TrainError> {
-        self.save("best", assets, parameters, |_| Ok(()))
+    pub fn save_best(&self, best: &Best) -> Result<(), TrainError> {
+        self.write("best", |write| best.assets.write(&best.weights, write))
     }
 
     /// Puts the weights of `last` or `best` into the model.
@@ -278,19 +290,6 @@ impl Checkpoints {
     /// A checkpoint that is damaged.
     pub fn memory(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
         weights::read_all(&self.folder.join("last").join(OPTIMIZER))
-    }
-
-    fn save<'p>(
-        &self,
-        name: &str,
-        assets: &Assets,
-        parameters: impl IntoIterator<Item = &'p Parameter>,
-        more: impl FnOnce(&Put) -> Result<(), TrainError>,
-    ) -> Result<(), TrainError> {
-        self.write(name, |write| {
-            assets.write(parameters, write)?;
-            more(write)
-        })
     }
 
     /// Writes the checkpoint `name` out of the files that `files` puts into it.
@@ -343,7 +342,13 @@ pub fn write_model(
     assets: &Assets,
     parameters: &[Parameter],
 ) -> Result<(), TrainError> {
-    fill(folder, |write| assets.write(parameters, write))
+    fill(folder, |write| assets.write(&file_of(parameters)?, write))
+}
+
+/// The bytes of a file with these weights.
+fn file_of<'p>(parameters: impl IntoIterator<Item = &'p Parameter>) -> Result<Vec<u8>, TrainError> {
+    let tensors = parameters.into_iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
+    weights::to_bytes(&tensors.collect::<Vec<_>>())
 }
 
 /// Deletes what a run keeps no more now that it is done. What cannot be deleted stays: the run is done all the same.

@@ -79,6 +79,31 @@ fn a_run_stopped_between_two_evaluations_goes_on_to_the_same_bits() {
     assert_eq!(best_weights(&broken), best_weights(&desk.path("whole")));
 }
 
+/// Within an epoch the best weights wait in memory for the next checkpoint; who is killed before it comes to them again.
+#[test]
+fn a_run_that_is_killed_before_its_best_weights_were_written_loses_nothing() {
+    let desk = Desk::new();
+    let more = "eval_every = \"2s\"\neval_rows = \"all\"\n";
+    let spec = SMALL.replace("limit = 400", "limit = 1600") + more;
+    let want = train(&desk, "whole", &spec);
+    let written = |events: &[Event], which: Saved| {
+        let is_it = |e: &&Event| matches!(&e.kind, EventKind::Saved { what, .. } if *what == which);
+        events.iter().filter(is_it).count()
+    };
+    // Its loss falls nearly each time; not each time is worth a checkpoint.
+    let evaluations = between(&want).len() / 3;
+    assert!(written(&want, Saved::Best) < evaluations / 2, "{evaluations} evaluations");
+    assert!(written(&want, Saved::Best) <= written(&want, Saved::Last));
+    let broken = desk.run_folder("broken", &spec);
+    for step in [9, 37, 60] {
+        desk.signal_at("broken", step, libc::SIGKILL);
+    }
+    assert!(desk.train("broken").status.success());
+    let got = events(&broken);
+    assert_eq!((between(&got), figures(&got)), (between(&want), figures(&want)));
+    assert_eq!(best_weights(&broken), best_weights(&desk.path("whole")));
+}
+
 /// An evaluation of all rows within an epoch may be the best, and patience counts it.
 #[test]
 fn the_best_evaluation_may_lie_within_an_epoch_and_patience_counts_evaluations() {
@@ -97,7 +122,7 @@ fn the_best_evaluation_may_lie_within_an_epoch_and_patience_counts_evaluations()
         EventKind::Saved { what: Saved::Best, epoch, .. } => Some((event.step, epoch)),
         _ => None,
     });
-    assert_eq!(saved, Some((best.0, 1)), "{losses:?}");
+    assert!(saved.is_some_and(|(step, epoch)| step >= best.0 && epoch == 1), "{losses:?}");
     let last = told.iter().map(|event| event.step).max().unwrap();
     assert_eq!(last, best.0 + 15, "three evaluations after the best: {losses:?}");
     let tested = told

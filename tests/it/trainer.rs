@@ -9,7 +9,7 @@ mod refusals;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use safetensors::SafeTensors;
@@ -73,6 +73,12 @@ impl Desk {
 impl Desk {
     /// Starts a run and stops it as a person would, once it has reported the step.
     pub fn stop_at(&self, run: &str, step: u64) {
+        assert!(self.signal_at(run, step, libc::SIGTERM).success());
+        assert_eq!(ending(&events(&self.path(run))), Some(Ending::Stopped));
+    }
+
+    /// Trains until a step is reported, and sends a signal then.
+    pub fn signal_at(&self, run: &str, step: u64, signal: i32) -> ExitStatus {
         let mut child = self.start(run);
         let path = self.path(run).join("events.jsonl");
         let folder = self.path(run);
@@ -81,9 +87,8 @@ impl Desk {
                 && step_losses(&events(&folder)).keys().any(|reported| *reported >= step)
         });
         // SAFETY: a signal to a child of this test that has not been waited for.
-        unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
-        assert!(child.wait().unwrap().success());
-        assert_eq!(ending(&events(&folder)), Some(Ending::Stopped));
+        unsafe { libc::kill(child.id() as i32, signal) };
+        child.wait().unwrap()
     }
 }
 

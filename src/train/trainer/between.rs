@@ -33,8 +33,7 @@ impl Trainer<'_> {
         self.journal.write(EventKind::Metrics { epoch: self.epoch(), values })?;
         let decides = self.spec.eval_rows == EvalRows::All;
         let (epoch, value) = (self.state.epoch + 1, self.deciding(&outcome));
-        if decides && self.decide(epoch, value, outcome.predictions.as_ref())? {
-            // Without it, a killed run would go on from before its best weights.
+        if decides && self.decide(epoch, value, outcome.predictions.as_ref())? && self.may_save() {
             self.save()?;
         }
         self.meter.restart();

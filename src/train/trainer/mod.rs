@@ -6,12 +6,13 @@
 //! open: data, source, objective, optimiser, the state of checkpoints/last
 //! train_epoch: step (learn, halve where memory runs out) -> meter -> metrics
 //!   judge_between: evaluate a sample of the val rows, or all -> metrics
-//! judge_epoch: evaluate the val rows -> figures, predictions, checkpoints/best
-//! save: checkpoints/last
+//! judge_epoch: evaluate the val rows -> figures, predictions
+//! save: checkpoints/best if there are better weights than those, checkpoints/last
 //! test_best: evaluate the test rows with the weights of checkpoints/best
 //! ```
 
 mod between;
+mod keep;
 mod meter;
 mod open;
 mod pass;
@@ -20,23 +21,19 @@ mod step;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use serde_json::json;
-use tuneboard::analysis::metrics::temperature_of;
-use tuneboard::dataset::predictions::Pass;
-use tuneboard::events::{Ending, EventKind, Number, Saved, Split};
+use tuneboard::events::{Ending, Number, Split};
 use tuneboard::spec::schedule::Stage;
 use tuneboard::spec::{Rates, RunSpec, metrics};
 
-use crate::checkpoint::{Assets, Checkpoints, FITTED};
+use crate::checkpoint::{Assets, Best, Checkpoints, FITTED};
 use crate::device::{self, Place};
 use crate::error::TrainError;
 use crate::journal::Journal;
-use crate::model::Memory;
 use crate::objective::Objective;
 use crate::optim::Optimizer;
 use crate::outcome::End;
-use crate::outcome::Outcome;
 use crate::state::State;
 use meter::Meter;
 pub use range::Range;
@@ -56,6 +53,10 @@ pub struct Trainer<'a> {
     /// The folder of the run.
     folder: PathBuf,
     checkpoints: Checkpoints,
+    /// The best weights, until they are written.
+    best: Option<Best>,
+    /// When the last checkpoint was written, and how long that took.
+    saved: Option<(Instant, Duration)>,
     assets: Assets,
     stop: &'a AtomicBool,
 }
@@ -84,6 +85,15 @@ impl Trainer<'_> {
     /// # Errors
     /// A loss that is no number, too little memory, a full disk.
     pub fn run(&mut self) -> Result<End, TrainError> {
+        let end = self.train();
+        if end.is_err() {
+            // What goes wrong may go wrong again: the best weights are worth having as they are.
+            let _ = self.save_best();
+        }
+        end
+    }
+
+    fn train(&mut self) -> Result<End, TrainError> {
         while !self.is_trained() {
             let flow = self.train_epoch()?.and_then(|| self.judge_epoch())?;
             self.save()?;
@@ -126,16 +136,6 @@ impl Trainer<'_> {
         Ok(Flow::Finished)
     }
 
-    /// Writes the checkpoint to resume from.
-    fn save(&mut self) -> Result<(), TrainError> {
-        self.objective.settle()?;
-        let mut memory = self.optimizer.state();
-        memory.extend(self.objective.memory().map(Memory::state).unwrap_or_default());
-        let weights = [self.objective.parameters(), self.objective.carried()];
-        self.checkpoints.save_last(&self.assets, weights, &memory, &self.state)?;
-        self.saved(Saved::Last, self.state.epoch, "checkpoints/last")
-    }
-
     /// Reports the figures of the best epoch's weights on the test rows.
     fn test_best(&mut self) -> Result<Flow, TrainError> {
         let mut temperature = None;
@@ -153,29 +153,6 @@ impl Trainer<'_> {
         let outcome = outcome.with_sureness(temperature);
         outcome.report(self.journal, &self.folder, (Split::Test, epoch), None)?;
         Ok(Flow::Finished)
-    }
-
-    /// The figure of an evaluation that decides whether it is the best.
-    fn deciding(&self, outcome: &Outcome) -> f64 {
-        outcome.value(self.spec.best.trim_start_matches("val/"))
-    }
-
-    /// Saves the weights if the evaluation with this deciding figure is the best so far; true if it is. `said` has
-    /// what was said of the val rows.
-    fn decide(&mut self, epoch: u32, value: f64, said: Option<&Pass>) -> Result<bool, TrainError> {
-        let is_best = self.state.judge(epoch, value, metrics::higher_is_better(&self.spec.best));
-        if is_best {
-            let assets = self.assets.clone().and(self.objective.tuned());
-            let temperature = said.and_then(temperature_of);
-            let assets = assets.and(temperature.map(|t| (FITTED.to_owned(), json!(t))));
-            self.checkpoints.save_best(&assets, self.objective.parameters())?;
-            self.saved(Saved::Best, epoch, "checkpoints/best")?;
-        }
-        Ok(is_best)
-    }
-
-    fn saved(&mut self, what: Saved, epoch: u32, path: &str) -> Result<(), TrainError> {
-        self.journal.write(EventKind::Saved { what, epoch, path: path.to_owned() })
     }
 
     /// True once someone asked for a stop.

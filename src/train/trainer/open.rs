@@ -93,6 +93,8 @@ impl<'a> Trainer<'a> {
             journal,
             folder: folder.to_path_buf(),
             checkpoints,
+            best: None,
+            saved: None,
             assets,
             stop,
         };

@@ -10,7 +10,7 @@ use tuneboard::spec::family::LanguageModel;
 
 use super::families::{Subject, read_json, subjects};
 use super::*;
-use crate::checkpoint::{Assets, Checkpoints};
+use crate::checkpoint::{Assets, Best, Checkpoints};
 
 /// Every folder of the fixtures with a head of its own, under its usual config.
 fn classifiers() -> impl Iterator<Item = (Subject, Loaded)> {
@@ -31,7 +31,7 @@ fn every_family_is_saved_as_transformers_class_and_read_again() {
         let run = tempfile::tempdir().unwrap();
         let checkpoints = Checkpoints::open(run.path()).unwrap();
         let assets = Assets::new(&subject.folder, &model, Task::Classify, &labels).unwrap();
-        checkpoints.save_best(&assets, &model.parameters).unwrap();
+        checkpoints.save_best(&Best::new(assets.clone(), &model.parameters).unwrap()).unwrap();
         let best = run.path().join("checkpoints/best");
         let config = read_json(&best.join("config.json")).unwrap();
         let class = subject.expected["class"].as_str().unwrap();

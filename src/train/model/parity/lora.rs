@@ -7,7 +7,7 @@ use std::fs;
 use tuneboard::spec::{Targets, Task};
 
 use super::*;
-use crate::checkpoint::{Assets, Checkpoints};
+use crate::checkpoint::{Assets, Best, Checkpoints};
 
 /// As of the families themselves; see `families/README.md`.
 const NEAR: f64 = 2e-5;
@@ -189,7 +189,7 @@ fn an_adapter_is_saved_as_peft_does_and_read_again() {
         let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
         let assets = Assets::new(&subject.base(), &model, Task::Classify, &labels).unwrap();
         let checkpoints = Checkpoints::open(run.path()).unwrap();
-        checkpoints.save_best(&assets, &model.parameters).unwrap();
+        checkpoints.save_best(&Best::new(assets.clone(), &model.parameters).unwrap()).unwrap();
         let best = run.path().join("checkpoints/best");
         assert!(!best.join("model.safetensors").exists(), "{}", subject.name);
         let wrote = parity::json(&best.join("adapter_config.json"));
@@ -292,7 +292,7 @@ fn adapters_of_every_layer_say_the_same_beside_and_within() {
         let labels: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
         let assets = Assets::new(&folder, &model, Task::Classify, &labels).unwrap();
         let checkpoints = Checkpoints::open(run.path()).unwrap();
-        checkpoints.save_best(&assets, &model.parameters).unwrap();
+        checkpoints.save_best(&Best::new(assets.clone(), &model.parameters).unwrap()).unwrap();
         let merged = open_adapted(&run.path().join("checkpoints/best"), None);
         assert!(merged.adapter.is_none() && merged.head_given, "{name}");
         let length = model.padding.length.unwrap_or(4) as i64;

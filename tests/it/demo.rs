@@ -1,6 +1,8 @@
 //! `tuneboard demo`: from nothing to a trained sweep.
 
 use super::shell::Shell;
+#[cfg(feature = "train")]
+use super::tui::Session;
 
 const BASELINES: &str = "model=tfidf-nb,tfidf-logreg";
 
@@ -24,6 +26,30 @@ fn the_demo_makes_a_board_trains_and_shows_the_best_run() {
     let again = shell.run(&["demo", "--dir", "try", BASELINES]);
     assert_eq!(again.code, 0, "{again}");
     assert_eq!(shell.json(&["ls", "--board", "try"]).as_array().unwrap().len(), 2);
+}
+
+/// Somebody is asked, agrees, and there is no network: the demo goes on with what it can make itself.
+#[cfg(feature = "train")]
+#[test]
+fn a_demo_that_cannot_fetch_its_model_trains_small_networks() {
+    let shell = Shell::empty();
+    let trainer = env!("CARGO_BIN_EXE_tuneboard-train");
+    let nowhere = [
+        ("TUNEBOARD_TRAIN", trainer),
+        ("HF_ENDPOINT", "http://127.0.0.1:9"),
+        ("HOME", shell.home().to_str().unwrap()),
+        ("VIRTUAL_ENV", ""),
+    ];
+    let words = ["demo", "limit=60", "epochs=1"];
+    let mut it = Session::start_verb(&shell.path(""), &nowhere, &words);
+    it.sees("Fetch it now (91 MB)? [Y/n]");
+    it.press("y\r");
+    it.wait("three runs", |s| s.contains("lr=5e-4") && s.contains("3 runs"));
+    it.wait("their end", |s| s.contains("3 done"));
+    it.press("q");
+    assert_eq!(it.ends(), 0);
+    let said = String::from_utf8_lossy(&it.written()).into_owned();
+    assert!(said.contains("The demo trains small networks (gru) instead."), "{said}");
 }
 
 #[test]

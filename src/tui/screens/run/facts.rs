@@ -103,6 +103,9 @@ fn figures_of(detail: &Detail) -> Vec<(String, &'static str)> {
         let [train, val, test] = facts.rows;
         out.push((format!("{train}/{val}/{test}"), "rows"));
     }
+    if let Some(rows) = run.sampled() {
+        out.push((rows.to_string(), "val rows a look"));
+    }
     if run.attempt > 1 {
         out.push((run.attempt.to_string(), "attempts"));
     }

@@ -71,7 +71,15 @@ pub fn draw(
             let Some((name, best)) = column.metric() else { return };
             let from = if best { &run.best } else { &run.last };
             if let Some(value) = from.get(name).or_else(|| run.last.get(name)) {
-                let style = if best { theme.strong } else { theme.text };
+                // A figure of some of the rows is not to be held against those of all.
+                let is_part = !best && name.starts_with("val/") && run.sampled().is_some();
+                let style = if best {
+                    theme.strong
+                } else if is_part {
+                    theme.dim
+                } else {
+                    theme.text
+                };
                 canvas.put_right(x + width, y, width, &figures::of(name, *value), style);
             }
         }

@@ -6,7 +6,7 @@
 # OUT is a folder for the board and the table, TUNEBOARD an executable with its trainer beside it (or TUNEBOARD_TRAINER),
 # MODEL a checkpoint folder, DATA files that `tuneboard data` reads. TRIALS (40), SEEDS ("0 1 2"), LIMIT (rows; 0 = all),
 # EPOCHS (3) and KEYS (more pairs) change its size; METHODS ("random pruned") may name etaN, too: pruned with eta=N.
-# Cut off, it goes on where it was: sweeps that are complete are kept. Checkpoints of pruned runs are deleted.
+# Cut off, it goes on where it was: sweeps that are complete are kept.
 set -euo pipefail
 [ $# -ge 4 ] || { sed -n '2,9p' "$0"; exit 2; }
 out=$(realpath -m "$1"); tuneboard=$(realpath "$2"); model=$(realpath "$3"); shift 3
@@ -47,9 +47,6 @@ PY
         # Leaves at once where a runner serves the board.
         setsid "$tuneboard" runner --board "$out" > /dev/null 2>&1 < /dev/null &
         sleep 10
-        # Of a pruned run they stay to go on from, which nobody will.
-        "$tuneboard" ls state:pruned --all --json | python3 -c 'import json,sys; print(*(r["id"] for r in json.load(sys.stdin)))' |
-          tr ' ' '\n' | while read -r id; do [ -z "$id" ] || rm -rf "$out/runs/$id/checkpoints"; done
       done
     done
   done

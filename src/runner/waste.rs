@@ -1,5 +1,5 @@
-//! Files of ended runs that nothing needs any more: what a done run was told not to keep, the checkpoints of all but
-//! the best runs of a sweep, what killed processes left half-written.
+//! Files of ended runs that nothing needs any more: what a done run was told not to keep, the checkpoints of a pruned
+//! one that was to keep none, and of all but the best runs of a sweep, what killed processes left half-written.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -28,7 +28,8 @@ pub struct Waste {
 }
 
 /// What can go of these runs. `keep` stands in for the key of that name. Nothing of a run that can still be resumed
-/// goes but what was left half-written, and nothing that another run is to start from.
+/// goes but what was left half-written, and nothing that another run is to start from. A pruned run that is to keep
+/// nothing gives up its checkpoints, too: it was stopped for good, and resumed it begins again.
 ///
 /// # Errors
 /// What the database refuses.
@@ -51,10 +52,16 @@ pub fn waste(
                 found.push(Waste { run: run.id, path, bytes, what });
             }
         };
-        if run.state == RunState::Ended(Outcome::Done) {
+        let keep = keep.unwrap_or(run.spec.keep);
+        let is_spent = match run.state.outcome() {
+            Some(Outcome::Done) => true,
+            Some(Outcome::Pruned(_)) => keep == Keep::None,
+            _ => false,
+        };
+        if is_spent {
             let (best, last) = (folder.join("best").is_dir(), folder.join("last").is_dir());
             let needed = is_awaited(reader, run.id)?;
-            let keep = match keep.unwrap_or(run.spec.keep) {
+            let keep = match keep {
                 _ if needed => Keep::Best,
                 _ if beaten.contains(&run.id) => Keep::None,
                 keep => keep,

@@ -85,6 +85,7 @@ fn a_run_that_falls_behind_is_pruned_and_says_why_and_can_be_let_go_on() {
     assert!((value(&at.value) - 1.0 / 3.0 / 4.0).abs() < 1e-9, "{at:?}");
     assert!((value(&at.threshold) - 1.0 / 3.0 / (1.0 + 2_f64.log10())).abs() < 1e-9, "{at:?}");
     assert_eq!((at.metric.as_str(), runs[5].epoch < 4.0), ("val/acc", true));
+    assert!(rig.board.checkpoints(ids[5]).join("last").is_dir(), "it could go on");
 
     // The events alone say the same.
     let reader = rig.store.reader();
@@ -109,7 +110,8 @@ fn the_median_rule_compares_with_runs_that_ended() {
     let mut rig = Rig::new(1);
     let model = ("model", "fake epoch_ms=100 skill evals=2");
     let rates = ("lr", "1e-6,1e-5,1e-4,2e-4,5e-4,1e-7,2e-3,9e-5");
-    let ids = rig.sweep(&[model, rates, ("epochs", "4"), ("prune", "median")]);
+    let more = [("epochs", "4"), ("prune", "median"), ("keep", "none")];
+    let ids = rig.sweep(&[&[model, rates], &more[..]].concat());
     rig.ensure();
     let runs: Vec<Run> = ids.iter().map(|id| rig.ended(*id)).collect();
     let words: Vec<&str> = runs.iter().map(|run| run.state.outcome().unwrap().word()).collect();
@@ -120,7 +122,14 @@ fn the_median_rule_compares_with_runs_that_ended() {
         assert_eq!((at.rung, at.of), (2, 5));
         let threshold = at.threshold.parse::<f64>().unwrap();
         assert!((threshold - 0.5 / (1.0 + 2_f64.log10())).abs() < 1e-9, "{at:?}");
+        let left = rig.board.checkpoints(run.id).join("last");
+        until("the checkpoint that nobody wants is gone", || !left.exists());
     }
+    // It begins again.
+    rig.store.requeue(&ids[4..5], false).unwrap();
+    rig.ensure();
+    let again = rig.ended(ids[4]);
+    assert_eq!((again.state, again.epoch), (RunState::Ended(Outcome::Done), 4.0));
 }
 
 /// The trials of a pruned search while runner and trainers are killed over and over: each is there once, and

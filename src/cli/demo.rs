@@ -76,8 +76,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<u8, CliError> {
         return Ok(exit::OK);
     }
     if terminal {
-        crate::tui::run(&context.board()?, (context.verbs)())?;
-        return Ok(exit::OK);
+        return super::shown(&context.board()?, context);
     }
     conclude(&board, sweep, context)
 }

@@ -127,14 +127,29 @@ fn board_or_new(context: &mut Context) -> Result<Board, CliError> {
 /// Without a verb: the dashboard where somebody can look at it, else the list of runs.
 fn dashboard(context: &mut Context) -> Result<u8, CliError> {
     if context.out.tty && !context.json {
-        crate::tui::run(&board_or_new(context)?, (context.verbs)())?;
-        return Ok(exit::OK);
+        return shown(&board_or_new(context)?, context);
     }
     let code = ls::run(ls::Args::default(), context)?;
     if !context.json {
         context.out.aside("The dashboard needs a terminal; `tuneboard help` lists the verbs.")?;
     }
     Ok(code)
+}
+
+/// The dashboard, and a word to those who left while runs were under way.
+fn shown(board: &Board, context: &mut Context) -> Result<u8, CliError> {
+    let counts = crate::tui::run(board, (context.verbs)())?;
+    let runs = |count: u64| if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
+    let words = match (counts.live, counts.queued) {
+        (0, 0) => return Ok(exit::OK),
+        (0, waiting) => format!("{} waiting", runs(waiting)),
+        (live, 0) => format!("{} training", runs(live)),
+        (live, waiting) => format!("{} training, {waiting} waiting", runs(live)),
+    };
+    context.out.aside(format!(
+        "{words}: all goes on without the dashboard; `tuneboard` shows it again."
+    ))?;
+    Ok(exit::OK)
 }
 
 /// Help and version go to standard output; what was typed wrongly comes back, made harmless.

@@ -13,7 +13,7 @@ choice! {
         Diverged = "diverged",
         /// The val loss is no number.
         Nan = "nan",
-        /// Every row is taken for one class, though there are more.
+        /// Every row is taken for one class, though there are more; of the val rows and of the test rows.
         OneClass = "one_class",
         /// Always saying the most frequent class would be right more often.
         BelowMajority = "below_majority",
@@ -31,7 +31,7 @@ impl Flag {
             }
             Self::Nan => "Its val loss is no number. Lower lr, or set clip.",
             Self::OneClass => {
-                "It takes every row for one class: it learnt nothing that tells them apart."
+                "It takes every test row and every val row for one class: it learnt nothing that tells them apart."
             }
             Self::BelowMajority => {
                 "It is right less often than model=majority, which always says the most frequent class."

@@ -52,7 +52,7 @@ pub static SWEEP_KEYS: &[SweepKey] = &[
     key(
         "metric",
         "val/loss, val/acc, val/f1 ...",
-        "the figure of the val rows that runs are compared by",
+        "the figure of the val rows that runs are compared by; the task's own if none is named, such as val/acc",
     ),
     key(
         "prune",

@@ -23,12 +23,14 @@ pub(super) fn judge(db: &Connection, id: RunId) -> Result<i64> {
         }
     }
     flag(Flag::Nan, ends(db, id, val::LOSS)?.is_some_and(|(_, last)| last.is_none()));
-    if let Some(counts) = newest(db, id)? {
-        let (one_class, below) = classes(&counts);
-        // What a baseline is for is no fault.
-        let counts = !is_majority(db, id)?;
-        flag(Flag::OneClass, one_class && counts);
-        flag(Flag::BelowMajority, below && counts);
+    // What a baseline is for is no fault.
+    if !is_majority(db, id)? {
+        let passes = newest(db, id)?;
+        let mut said = passes.iter().map(|counts| classes(counts));
+        let first = said.next();
+        let is_one = |(one_class, _): (bool, bool)| one_class;
+        flag(Flag::OneClass, first.is_some_and(is_one) && said.all(is_one));
+        flag(Flag::BelowMajority, first.is_some_and(|(_, below)| below));
     }
     Ok(bits)
 }
@@ -47,15 +49,10 @@ fn ends(db: &Connection, id: RunId, name: &str) -> Result<Option<(f64, Option<f6
     Ok(points.value.first().map(|first| (*first, last)))
 }
 
-/// The counts of the test rows, else of the newest pass over the val rows.
-fn newest(db: &Connection, id: RunId) -> Result<Option<Vec<Vec<u64>>>> {
-    for split in [Split::Test, Split::Val] {
-        let found = confusion::newest(db, id, split)?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
+/// The counts of the test rows, if there are any, and of the newest pass over the val rows.
+fn newest(db: &Connection, id: RunId) -> Result<Vec<Vec<Vec<u64>>>> {
+    let of = |split| confusion::newest(db, id, split).transpose();
+    [Split::Test, Split::Val].into_iter().filter_map(of).collect()
 }
 
 /// Whether all rows are taken for one class, and whether the most frequent class has more rows than are right.

@@ -35,6 +35,7 @@ use super::verbs::Verb;
 use super::view::View;
 use super::{effects, picture, screens};
 use crate::board::Board;
+use crate::store::Counts;
 
 /// Frames for live data are at least this far apart; keys are answered at once.
 const FRAME: Duration = Duration::from_millis(100);
@@ -43,11 +44,12 @@ const BLINK: Duration = Duration::from_millis(3);
 /// The first frame waits this long for the first rows, so that it is no empty one.
 const FIRST: Duration = Duration::from_millis(60);
 
-/// Shows the board until the user leaves; `verbs` are those of the command line. Sees to it that a runner is there for the runs that wait.
+/// Shows the board until the user leaves, and gives the counts of its runs as they were then; `verbs` are those of the
+/// command line. Sees to it that a runner is there for the runs that wait.
 ///
 /// # Errors
 /// No terminal, or `[tui] keys` that name no action or key.
-pub fn run(board: &Board, verbs: Vec<Verb>) -> Result<(), TuiError> {
+pub fn run(board: &Board, verbs: Vec<Verb>) -> Result<Counts, TuiError> {
     let keymap = screens::keymap(&board.config.tui.keys)?;
     let theme = Theme::choose(&board.config.tui)?;
     let views = Arc::new(board.config.views.clone());
@@ -92,10 +94,11 @@ pub fn run(board: &Board, verbs: Vec<Verb>) -> Result<(), TuiError> {
     }
     input::watch_terminal(send, Arc::clone(&app.gate)).map_err(TuiError::Terminal)?;
     let result = app.serve(&messages, &mut tty);
+    let counts = app.snap.counts;
     drop((app, tty));
     // What was asked for before leaving is still written.
     let _ = effects.join();
-    result
+    result.map(|()| counts)
 }
 
 struct App {

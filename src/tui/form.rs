@@ -209,6 +209,17 @@ impl Form {
         }
     }
 
+    /// Puts the cursor on the key whose name begins with these words, or contains them, and shows its group.
+    pub fn find(&mut self, words: &str) {
+        let words = words.trim().to_lowercase();
+        let named = |fits: &dyn Fn(&str) -> bool| KEYS.iter().position(|key| fits(key.name));
+        let found = named(&|name| name.starts_with(&words))
+            .or_else(|| named(&|name| name.contains(&words)));
+        let Some((i, key)) = found.and_then(|i| Some((i, KEYS.get(i)?))) else { return };
+        self.open.insert(key.group);
+        self.cursor = self.rows().iter().position(|row| *row == Row::Key(i)).unwrap_or(self.cursor);
+    }
+
     /// Checks every key alone and all together. `draft` is a line that is being typed.
     pub fn check(&self, draft: Option<(Row, &str)>) -> Checked {
         let mut form = self.clone();

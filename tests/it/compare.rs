@@ -85,7 +85,7 @@ fn settings_over_several_seeds_answer_whether_it_is_noise() {
         "{settings}"
     );
     let said = shell.ok(&["compare", "r1..r10"]);
-    assert!(said.contains("real over 5+5 seeds, p"), "{said}");
+    assert!(said.contains("real, p") && said.contains(" over 5+5 seeds, n="), "{said}");
     // Three seeds of one setting have nothing to compare but these models on these rows.
     let said = shell.ok(&["compare", "r1..r3"]);
     assert!(said.contains("seed alone, p=") && !said.contains("seeds, p="), "{said}");

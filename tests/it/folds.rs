@@ -197,7 +197,7 @@ fn a_sweep_over_folds_is_one_row_a_setting_and_its_folds_one_matrix() {
     assert!((diff - (mean(&over["b"]).unwrap() - mean(&over["a"]).unwrap())).abs() < 1e-12);
     assert!(over["mcnemar_p"].is_number() && compared["unpaired"] == json!([]), "{compared}");
     let said = shell.ok(&["compare", "s1"]);
-    assert!(said.contains("over 4 folds, p=") && said.contains("Nadeau & Bengio 2003"), "{said}");
+    assert!(said.contains(" over 4 folds, n=") && said.contains("Nadeau & Bengio 2003"), "{said}");
     // Folds of one setting are no comparison, and test other rows each.
     let compared = shell.run(&["compare", "r1", "r3"]);
     assert!(compared.out.contains("fold is 1 in r1 and"), "{} {}", compared.out, compared.err);

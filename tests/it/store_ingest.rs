@@ -1,5 +1,6 @@
 //! Invariant 5: ingesting any prefix twice equals once, through the real events file.
 
+mod flags;
 mod prefixes;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use tuneboard::events::{Ending, Event, EventKind, Level, Number, Split, Started, Tail, VERSION};
 use tuneboard::query::Query;
-use tuneboard::spec::{Desired, Flag, RunId, RunSpec, RunState};
+use tuneboard::spec::{Desired, RunId, RunSpec, RunState};
 use tuneboard::store::{Confusion, Curve, Listing, NewRun, Run, Store, TrainerNote};
 
 fn store(dir: &Path) -> (Store, RunId) {
@@ -305,48 +306,6 @@ fn time_is_that_of_the_attempts_and_the_test_is_a_state_of_its_own() {
     assert_eq!((run.device_time, run.testing()), (Some(54_000), None));
     assert_eq!(listed(&store, "state:testing"), []);
     assert_eq!((listed(&store, "time=54s"), listed(&store, "time>1m")), (vec![id], vec![]));
-}
-
-#[test]
-fn a_run_that_went_wrong_says_so_and_the_query_language_knows_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let (mut store, good) = store(dir.path());
-    let tell = |store: &mut Store, id: RunId, losses: [f64; 2], val: f64, counts: [[u64; 2]; 2]| {
-        let events = dir.path().join(format!("{id}.jsonl"));
-        let loss = |x| EventKind::Metrics { epoch: 0.5, values: values(&[("train/step_loss", x)]) };
-        let counts = counts.iter().map(|row| row.to_vec()).collect();
-        write(
-            &events,
-            &[
-                started(1, 0),
-                event(1, loss(losses[0])),
-                event(2, loss(losses[1])),
-                eval(2, Split::Val, 1, val),
-                event(2, EventKind::Confusion { split: Split::Test, epoch: 1, counts }),
-            ],
-        );
-        ingest_all(store, id, &events);
-        store.reader().run(id).unwrap().unwrap().flags
-    };
-    let right = [[90, 2], [3, 5]];
-    assert_eq!(tell(&mut store, good, [0.7, 1.3], 0.5, right), []);
-    let far = enqueue(&mut store);
-    let one = [[92, 0], [8, 0]];
-    assert_eq!(tell(&mut store, far, [0.7, 187.0], 965.0, one), [Flag::Diverged, Flag::OneClass]);
-    let nan = enqueue(&mut store);
-    let worse = [[80, 12], [8, 0]];
-    assert_eq!(
-        tell(&mut store, nan, [0.7, 0.5], f64::NAN, worse),
-        [Flag::Nan, Flag::BelowMajority]
-    );
-    let listed = |query: &str| {
-        let query = Query::parse(query).unwrap();
-        store.reader().ids(&Listing { query, ..Listing::default() }).unwrap()
-    };
-    assert_eq!(listed("flag:diverged"), [far]);
-    assert_eq!(listed("flag:nan,one_class"), [far, nan]);
-    assert_eq!(listed("-flag:diverged,nan"), [good]);
-    assert!(Query::parse("flag:bad").is_err());
 }
 
 #[test]

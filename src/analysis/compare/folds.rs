@@ -12,7 +12,7 @@ use std::fmt;
 
 use super::Entry;
 use super::pairs::{discordant, hash};
-use super::settings::{Estimate, LEVEL, judge, said, squares};
+use super::settings::{Estimate, LEVEL, judge, said, squares, word};
 use crate::analysis::groups::{are_folds, setting_hash};
 use crate::analysis::metrics::{Discordant, figures};
 use crate::dataset::predictions::Pass;
@@ -61,16 +61,16 @@ impl FoldContrast {
     }
 }
 
-/// The badge: `noise over 5 folds, p=0.42, n=1000`.
+/// The badge: `may be noise, p=0.42 over 5 folds, n=1000`.
 impl fmt::Display for FoldContrast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.is_real() { "real" } else { "noise" };
+        let word = word(self.is_real());
         let p = self.figures.first().map_or(f64::NAN, |score| score.over_folds.p);
         let missing = if self.folds < self.of { format!(" of {}", self.of) } else { String::new() };
         let (a, b) = (self.a.len(), self.b.len());
         let seeds = if a.max(b) > self.folds { format!(" ({a}+{b} runs)") } else { String::new() };
         let (p, n) = (said(p), self.n);
-        f.pad(&format!("{word} over {} folds{missing}{seeds}, {p}, n={n}", self.folds))
+        f.pad(&format!("{word}, {p} over {} folds{missing}{seeds}, n={n}", self.folds))
     }
 }
 

@@ -22,6 +22,7 @@ pub use figures::{Change, Extreme, Figures, MetricRow};
 pub use folds::{FoldContrast, FoldFigure};
 pub use pairs::{Pair, Refused, same_rows};
 pub use scores::ScorePair;
+pub(crate) use settings::word;
 pub use settings::{Contrast, Estimate};
 
 /// As many runs as a comparison takes: more colours than this cannot be told apart.

@@ -51,13 +51,18 @@ impl Contrast {
     }
 }
 
-/// The badge: `noise over 3+3 seeds, p=0.42, n=487`.
+/// The badge: `may be noise, p=0.42 over 3+3 seeds, n=487`.
 impl fmt::Display for Contrast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.is_real() { "real" } else { "noise" };
+        let word = word(self.is_real());
         let (a, b) = (self.a.len(), self.b.len());
-        f.pad(&format!("{word} over {a}+{b} seeds, {}, n={}", said(self.accuracy.p), self.n))
+        f.pad(&format!("{word}, {} over {a}+{b} seeds, n={}", said(self.accuracy.p), self.n))
     }
+}
+
+/// The verdict. That chance alone could have done it does not say that it did: more seeds may yet tell.
+pub(crate) fn word(is_real: bool) -> &'static str {
+    if is_real { "real" } else { "may be noise" }
 }
 
 /// `p=0.042`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::analysis::compare::{Contrast, Entry, FoldContrast, compare};
+use crate::analysis::compare::{Contrast, Entry, FoldContrast, compare, word};
 use crate::analysis::groups::{Spread, fold, setting_hash};
 use crate::analysis::metrics::student;
 use crate::spec::{Part, RunId};
@@ -72,14 +72,13 @@ impl Lead {
         }
     }
 
-    /// `noise over 3+3 seeds, p=0.42, n=487`.
+    /// `may be noise, p=0.42 over 3+3 seeds, n=487`.
     pub fn badge(&self) -> String {
         match self {
             Self::Rows(contrast) => contrast.to_string(),
             Self::Folds(contrast) => contrast.to_string(),
             Self::Seeds { p, seeds, .. } => {
-                let word = if self.is_real() { "real" } else { "noise" };
-                format!("{word} over {seeds} pairs of seeds, p={p:.3}")
+                format!("{}, p={p:.3} over {seeds} pairs of seeds", word(self.is_real()))
             }
         }
     }

@@ -19,6 +19,8 @@ pub struct SweepFacts {
     pub plan: Plan,
     /// Trials that it will have in all.
     pub planned: usize,
+    /// Whether its trials were drawn, so that there can be more of them.
+    pub is_drawn: bool,
     /// The figure that its runs are ranked by.
     pub metric: String,
     /// Its runs, newest first.
@@ -90,6 +92,7 @@ pub fn read(
     let runs = reader.runs(&reader.first_ids(&listing, MOST)?)?;
     let varied: Vec<String> = new.sweep.varied().map(str::to_owned).collect();
     let planned = new.sweep.planned();
+    let is_drawn = new.sweep.strategy.draws().is_some();
     let plan = new.sweep.plan;
     let lower = plan.metric.as_deref().is_some_and(|metric| !higher_is_better(metric));
     // Folds are no rivals: rows are easy or hard.
@@ -116,6 +119,7 @@ pub fn read(
         metric,
         plan,
         planned,
+        is_drawn,
         runs,
         report,
         rungs,

@@ -37,6 +37,20 @@ fn a_built_in_network_brings_its_rate_unless_one_was_typed() {
 }
 
 #[test]
+fn a_key_is_found_by_part_of_its_name_wherever_it_is_folded() {
+    let mut form = Form::of(&queued(1));
+    let mut find = |words: &str| {
+        form.find(words);
+        form.row()
+    };
+    assert_eq!(find("lim"), key("limit"));
+    assert_eq!(find("DECAY"), key("decay_all"), "what begins so comes first");
+    assert_eq!(find("rate"), find("rate"), "what is in the middle of a name counts, too");
+    let before = find("limit");
+    assert_eq!(find("no such key"), before);
+}
+
+#[test]
 fn every_value_of_every_key_survives_the_form() {
     for key in KEYS {
         for value in other_values(key) {

@@ -76,7 +76,14 @@ fn first<'a>(ids: &[RunId], snap: &'a Snapshot) -> Option<&'a crate::store::Run>
 /// The command, after a question where it cannot be taken back.
 pub fn asked(command: Command, view: &mut View, snap: &Snapshot) -> Option<Effect> {
     let verb = match command {
-        Command::Stop(_) => "Stop",
+        Command::Stop(ref ids) => {
+            let has_ended = |id: &RunId| snap.run(*id).is_some_and(|run| !allowed::stop(run));
+            if ids.iter().all(has_ended) {
+                view.refuse("Nothing to stop: what has ended stays as it is.");
+                return None;
+            }
+            "Stop"
+        }
         Command::Retry(_) => "Train again from the start",
         Command::Trash(_) => "Throw away",
         command => return Some(Effect::Do(command)),

@@ -26,7 +26,9 @@ pub fn press(
             view.filter_to("");
             return None;
         }
-        (KeyCode::Enter, Prompt::Filter | Prompt::Class) | (KeyCode::Esc, _) => return None,
+        (KeyCode::Enter, Prompt::Filter | Prompt::Class | Prompt::Key) | (KeyCode::Esc, _) => {
+            return None;
+        }
         (code, Prompt::Field(row)) if leaves_field(key) => {
             if let Some(form) = &mut view.form {
                 form.set(*row, line.text());
@@ -54,6 +56,7 @@ pub fn press(
     match prompt {
         Prompt::Filter if view.runs.filter != line.text() => view.filter_to(line.text()),
         Prompt::Class => find_class(line.text(), view, snap),
+        Prompt::Key => view.form.iter_mut().for_each(|form| form.find(line.text())),
         _ => {}
     }
     view.popup = Some(Popup::Prompt(prompt, line));
@@ -87,7 +90,7 @@ fn finished(prompt: &Prompt, line: &Line, view: &mut View, snap: &Snapshot) -> O
         Prompt::Name(id) => Command::Rename(*id, words),
         Prompt::ViewName => Command::SaveView(words, view.runs.filter.clone()),
         Prompt::Note(id) => Command::Note(*id, words),
-        Prompt::Filter | Prompt::Class | Prompt::Field(_) => return None,
+        Prompt::Filter | Prompt::Class | Prompt::Key | Prompt::Field(_) => return None,
     };
     Some(Effect::Do(command))
 }
@@ -104,6 +107,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, prompt: &Prompt, line: &Line) {
         Prompt::Name(id) => format!("name of {id}"),
         Prompt::ViewName => "save the query as".to_owned(),
         Prompt::Class => "go to class".to_owned(),
+        Prompt::Key => "go to key".to_owned(),
         Prompt::SweepName => "name of the sweep".to_owned(),
     };
     let inner = over(canvas, area, 64, 3, &title, "enter keeps, esc leaves");

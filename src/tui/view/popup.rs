@@ -52,6 +52,8 @@ pub enum Prompt {
     ViewName,
     /// The class to go to.
     Class,
+    /// The key of the launch form to go to.
+    Key,
     /// A line of the launch form.
     Field(Row),
     /// The name under which the launch form is saved.

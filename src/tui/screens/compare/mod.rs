@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! 1 ● r12 lr=1e-5   baseline   0.9713
-//! 2 ● r14 lr=5e-5              0.9588 ▼-0.0125   noise over 3+3 seeds, p=0.42, n=558
+//! 2 ● r14 lr=5e-5              0.9588 ▼-0.0125   may be noise, p=0.42 over 3+3 seeds, n=558
 //! ╭ val/loss ───────────╮╭ keys that differ ────────────╮
 //! ```
 
@@ -26,8 +26,9 @@ use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
 use crate::tui::keys::{Action, Keymap, OPEN};
 use crate::tui::screen::{About, Click, Screen, click_row, moved};
+use crate::tui::screens::sweep;
 use crate::tui::snapshot::Snapshot;
-use crate::tui::view::{Charts, View};
+use crate::tui::view::{Charts, ScreenId, View};
 use crate::tui::widgets::message::message;
 
 /// The marked runs side by side.
@@ -38,7 +39,10 @@ impl Screen for Compare {
         &keys::ABOUT
     }
 
-    fn enter(&self, view: &mut View, _: &Snapshot, _: &[RunId]) {
+    fn enter(&self, view: &mut View, snap: &Snapshot, _: &[RunId]) {
+        if view.screen == ScreenId::SWEEP && view.runs.marks.is_empty() {
+            view.toggle_marks(&sweep::best_two(view, snap));
+        }
         let count = view.runs.marks.len();
         if count > MAX_RUNS {
             view.tell(format!(

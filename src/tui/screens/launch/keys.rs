@@ -2,7 +2,7 @@ use super::edit;
 use crate::tui::keys::Does::{Act, Go, Set};
 use crate::tui::keys::{Action, actions};
 use crate::tui::screen::About;
-use crate::tui::view::ScreenId;
+use crate::tui::view::{Prompt, ScreenId};
 
 /// What this screen is.
 pub static ABOUT: About = About {
@@ -10,7 +10,7 @@ pub static ABOUT: About = About {
     title: "Launch",
     tab: Some(&GO),
     under: ScreenId::LAUNCH,
-    keys: &[&[&EDIT, &LESS, &MORE, &RESET, &UNFOLD, &LAUNCH, &SAVE_SWEEP, &FIND_RATE]],
+    keys: &[&[&EDIT, &LESS, &MORE, &RESET, &UNFOLD, &LAUNCH, &SAVE_SWEEP, &FIND_RATE, &FIND]],
 };
 
 actions! {
@@ -28,5 +28,7 @@ actions! {
         Set(|view, _| edit::save(view));
     FIND_RATE "find-rate" "f", "find lr", "Look for a learning rate: a test of some steps, whose bounds the form takes",
         Act(edit::find_rate);
+    FIND "find-key" "/", "find key", "Go to the key whose name begins with what is typed, or contains it",
+        Set(|view, _| view.prompt(Prompt::Key, ""));
     GO "go-launch" "5", "", "The launch form, as it was left", Go(ScreenId::LAUNCH);
 }

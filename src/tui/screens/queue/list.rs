@@ -32,8 +32,7 @@ pub fn draw(canvas: &mut Canvas, area: Rect, snap: &Snapshot, view: &View) {
     );
     let inner = canvas.panel(area, &title, &aside);
     if rows.is_empty() {
-        let words =
-            "Nothing runs and nothing waits; `tuneboard run` and `tuneboard sweep` queue runs.";
+        let words = "Nothing runs and nothing waits. 5 is the launch form; in a shell, `tuneboard run` and `tuneboard sweep` queue runs.";
         for (i, line) in text::wrap(words, usize::from(inner.width)).iter().enumerate() {
             canvas.put(inner.x, inner.y + i as u16, inner.width, line, theme.dim);
         }

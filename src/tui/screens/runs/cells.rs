@@ -72,13 +72,12 @@ pub fn draw(
             let from = if best { &run.best } else { &run.last };
             if let Some(value) = from.get(name).or_else(|| run.last.get(name)) {
                 // A figure of some of the rows is not to be held against those of all.
-                let is_part = !best && name.starts_with("val/") && run.sampled().is_some();
-                let style = if best {
-                    theme.strong
-                } else if is_part {
-                    theme.dim
-                } else {
-                    theme.text
+                let is_best = best && from.contains_key(name);
+                let is_part = !is_best && name.starts_with("val/") && run.sampled().is_some();
+                let style = match () {
+                    () if is_part => theme.dim,
+                    () if best => theme.strong,
+                    () => theme.text,
                 };
                 canvas.put_right(x + width, y, width, &figures::of(name, *value), style);
             }

@@ -157,7 +157,14 @@ fn last(canvas: &mut Canvas, area: Rect, detail: &Detail, snap: &Snapshot, view:
         .into_iter()
         .flat_map(|(words, is_bad)| {
             let style = if is_bad { theme.bad } else { theme.dim };
-            text::wrap(&words, usize::from(inner.width)).into_iter().map(move |line| (line, style))
+            let room = usize::from(inner.width);
+            // A line of the log is read by its beginning; what went wrong is read to its end.
+            let lines = if is_bad {
+                text::wrap(&words, room)
+            } else {
+                words.lines().map(|line| text::fit(&text::clean(line), room).into_owned()).collect()
+            };
+            lines.into_iter().map(move |line| (line, style))
         })
         .collect();
     let from = wrapped.len().saturating_sub(usize::from(rest));

@@ -22,7 +22,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use crate::spec::RunId;
 use crate::tui::background::Question;
 use crate::tui::canvas::{Canvas, Target};
-use crate::tui::keys::{Action, COMPARE, Keymap, OPEN};
+use crate::tui::keys::{Action, Keymap, OPEN};
 use crate::tui::screen::{About, Click, Screen, click_row};
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Picture, View};
@@ -36,6 +36,12 @@ pub fn setting(view: &View, snap: &Snapshot) -> Option<(String, Vec<RunId>)> {
     let values = axes.iter().zip(&here.values).map(|(key, value)| format!("{key}={value}"));
     let name = std::iter::once(sweep.to_string()).chain(values).collect::<Vec<_>>().join(" ");
     Some((name, here.runs.clone()))
+}
+
+/// The runs of the two best settings: those of which one wants to know whether they differ.
+pub fn best_two(view: &View, snap: &Snapshot) -> Vec<RunId> {
+    let settings = settings::all(view, snap).iter().take(2);
+    settings.flat_map(|setting| setting.runs.iter().copied()).collect()
 }
 
 /// A sweep as a whole.
@@ -58,8 +64,12 @@ impl Screen for Sweep {
     }
 
     /// Without a sweep nothing is done to it.
-    fn offers(&self, action: &Action, view: &View, _: &Snapshot) -> bool {
-        view.sweep.sweep.is_some() || *action == COMPARE
+    fn offers(&self, action: &Action, view: &View, snap: &Snapshot) -> bool {
+        let drawn = || {
+            let facts = settings::answer(snap, view).and_then(|facts| facts.as_ref().ok());
+            facts.is_none_or(|facts| facts.is_drawn)
+        };
+        view.sweep.sweep.is_some() && (*action != keys::EXTEND || drawn())
     }
 
     /// The first run of the setting under the cursor.

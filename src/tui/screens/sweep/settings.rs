@@ -19,17 +19,18 @@ pub fn answer<'a>(snap: &'a Snapshot, view: &View) -> Option<&'a Result<SweepFac
     (Some(question.sweep) == view.sweep.sweep).then_some(facts.as_ref())
 }
 
-fn settings<'a>(view: &View, snap: &'a Snapshot) -> &'a [Setting] {
+/// The settings of the sweep in view, best first.
+pub fn all<'a>(view: &View, snap: &'a Snapshot) -> &'a [Setting] {
     let facts = answer(snap, view).and_then(|facts| facts.as_ref().ok());
     facts.map_or(&[], |facts| facts.report.settings.as_slice())
 }
 
 /// The setting under the cursor.
 pub fn here<'a>(view: &View, snap: &'a Snapshot) -> Option<&'a Setting> {
-    settings(view, snap).get(view.sweep.cursor)
+    all(view, snap).get(view.sweep.cursor)
 }
 
 /// Moves the cursor.
 pub fn step(view: &mut View, snap: &Snapshot, by: isize) {
-    view.sweep.cursor = moved(view.sweep.cursor, by, settings(view, snap).len());
+    view.sweep.cursor = moved(view.sweep.cursor, by, all(view, snap).len());
 }

@@ -1,7 +1,10 @@
+use std::collections::BTreeSet;
+
 use ratatui::layout::Rect;
 
 use super::mean::mean;
 use crate::analysis::sweeps::{Setting, SweepReport, per_hour};
+use crate::spec::RunId;
 use crate::tui::background::SweepFacts;
 use crate::tui::canvas::Canvas;
 use crate::tui::figures;
@@ -10,12 +13,14 @@ use crate::tui::view::View;
 
 /// Settings, best first.
 pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
+    let ended = facts.runs.iter().filter(|run| run.state.outcome().is_some());
+    let ended: BTreeSet<RunId> = ended.map(|run| run.id).collect();
     let theme = canvas.theme;
     let report = &facts.report;
     let inner = canvas.panel(
         area,
         &format!("settings, {}", facts.folded()),
-        "◆ nothing is better and cheaper",
+        "◇ nothing is better and cheaper",
     );
     let (rank, score, runs, time, speed) =
         (inner.x + 4, inner.x + 23, inner.x + 29, inner.x + 37, inner.x + 46);
@@ -50,10 +55,15 @@ pub fn draw(canvas: &mut Canvas, area: Rect, facts: &SweepFacts, view: &View) {
         }
         canvas.put_right(rank, y, 4, &(at + 1).to_string(), theme.dim);
         if setting.is_on_front {
-            canvas.dot(inner.x + 5, y, '◆', theme.good);
+            canvas.dot(inner.x + 5, y, '◇', theme.good);
         }
         canvas.put_right(score, y, 17, &mean(&setting.score), theme.strong);
-        canvas.put_right(runs, y, 5, &setting.runs.len().to_string(), theme.dim);
+        // A mean of runs that are under way is not the last word.
+        let count = setting.runs.len();
+        match setting.runs.iter().filter(|id| ended.contains(id)).count() {
+            of if of < count => canvas.put_right(runs, y, 5, &format!("{of}/{count}"), theme.warn),
+            _ => canvas.put_right(runs, y, 5, &count.to_string(), theme.dim),
+        };
         let cost = setting.cost.map_or_else(|| "–".to_owned(), figures::span);
         canvas.put_right(time, y, 7, &cost, theme.text);
         let words = per_hour(report, setting).map_or_else(|| "–".to_owned(), figures::metric);

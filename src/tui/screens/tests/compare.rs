@@ -160,6 +160,8 @@ fn the_run_under_the_cursor_is_what_keys_act_on() {
     press(&mut view, &snap, "down c");
     assert_eq!(view.form.as_ref().unwrap().from, Some(RunId(12)));
     press(&mut view, &snap, "6 x");
+    assert!(view.popup.is_none(), "it has ended");
+    press(&mut view, &snap, "D");
     assert!(matches!(view.popup, Some(Popup::Confirm(..))));
     press(&mut view, &snap, "esc space");
     assert_eq!(screens::compare::compared(&view), [RunId(10)]);

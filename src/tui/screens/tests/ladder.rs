@@ -85,6 +85,7 @@ fn a_sweep_over_kinds_of_models() {
     };
     let varied = ["model", "lr"].map(str::to_owned);
     let facts = SweepFacts {
+        is_drawn: true,
         name: "model x lr".into(),
         metric: val::ACC.into(),
         plan: Plan::default(),

@@ -14,6 +14,7 @@ use crate::tui::background::{Question, SweepFacts};
 use crate::tui::command::{Command, Effect};
 use crate::tui::events;
 use crate::tui::fixtures::{board, many, text, trained};
+use crate::tui::screens;
 use crate::tui::snapshot::Snapshot;
 use crate::tui::view::{Picture, ScreenId, View};
 
@@ -32,6 +33,7 @@ pub(super) fn looking(runs: Result<Vec<Run>, String>, varied: &[&str]) -> (Snaps
     assert_eq!(question.sweep, SweepId(3));
     let varied: Vec<String> = varied.iter().map(|k| (*k).to_owned()).collect();
     let facts = runs.map(|runs| SweepFacts {
+        is_drawn: true,
         name: "lr x epochs x seed".into(),
         metric: val::ACC.into(),
         plan: Plan::default(),
@@ -63,6 +65,25 @@ pub(super) fn grid() -> Vec<Run> {
         }
     }
     runs
+}
+
+#[test]
+fn compare_takes_the_two_best_settings_where_none_is_marked() {
+    let (mut snap, mut view) = looking(Ok(grid()), &["lr", "epochs"]);
+    press(&mut view, &snap, "C");
+    assert_eq!(view.screen, ScreenId::COMPARE);
+    let mut ids = screens::compare::compared(&view);
+    ids.sort_unstable();
+    assert_eq!(ids, [116, 117, 118, 119].map(RunId));
+    // Nobody draws trials of a grid.
+    let mut view = View { screen: ScreenId::SWEEP, ..view };
+    let footer = |snap: &Snapshot, view: &mut View| -> String {
+        text(snap, view, 200, 60).lines().last().unwrap().to_owned()
+    };
+    assert!(footer(&snap, &mut view).contains("+ extend"));
+    let (_, facts) = snap.answers.sweep.as_mut().unwrap();
+    Arc::get_mut(facts).unwrap().as_mut().unwrap().is_drawn = false;
+    assert!(!footer(&snap, &mut view).contains("+ extend"));
 }
 
 #[test]
@@ -172,6 +193,7 @@ fn pruned(is_pruned: bool) -> SweepFacts {
     let plan = Plan { prune: is_pruned.then_some(rule), ..Plan::default() };
     let varied = ["lr".to_owned()];
     SweepFacts {
+        is_drawn: true,
         name: "lr".into(),
         metric: val::ACC.into(),
         report: report(&runs, &varied, false, |run| score(&plan, run)),

@@ -190,6 +190,9 @@ impl App {
                 let answers = std::mem::take(&mut self.snap.answers);
                 self.snap = Snapshot { answers, ..*snap };
                 screens::settle(&mut self.view, &self.snap);
+                if why == Why::Ahead {
+                    screens::of(self.view.screen).prepare(&self.snap);
+                }
                 self.stale |= why != Why::Ahead;
                 self.urgent |= why == Why::Asked;
                 self.ask();

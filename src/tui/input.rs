@@ -1,14 +1,18 @@
 //! Threads that turn keys, clicks and signals into messages.
 
 use std::io;
+use std::slice;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossterm::event;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use crossterm::event::{self, Event};
+use crossterm::terminal::size;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -85,20 +89,28 @@ impl Gate {
 
 /// How often the input thread looks whether the gate is closed.
 const BEAT: Duration = Duration::from_millis(100);
+/// crossterm rounds what is left of a wait down to whole milliseconds and looks again and again through the last: a
+/// hundredth of a core, all day. So the waiting is done here, and crossterm looks once.
+const GLANCE: Duration = Duration::from_micros(20);
 
-/// Reads the terminal until it goes away.
+/// Reads the terminal until it goes away. Its sizes come by [`watch_signals`].
 pub fn watch_terminal(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
     let read = move || {
+        let beat = Timespec { tv_sec: 0, tv_nsec: i64::from(BEAT.subsec_nanos()) };
         loop {
             gate.pass();
-            match event::poll(BEAT) {
-                Ok(false) => continue,
-                Ok(true) => {}
+            let input = io::stdin();
+            let mut waiting = PollFd::new(&input, PollFlags::IN);
+            match poll(slice::from_mut(&mut waiting), Some(&beat)) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
                 Err(_) => break,
             }
-            let Ok(event) = event::read() else { break };
-            if out.send(Message::Input(event)).is_err() {
-                return;
+            let is_gone = waiting.revents().intersects(PollFlags::HUP | PollFlags::ERR);
+            match drain(&out) {
+                Ok(true) if !is_gone => {}
+                Ok(false) => return,
+                Ok(true) | Err(_) => break,
             }
         }
         let _ = out.send(Message::Hangup);
@@ -106,17 +118,28 @@ pub fn watch_terminal(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
     thread::Builder::new().name("input".into()).spawn(read).map(drop)
 }
 
+/// Passes on what there is; false if nobody listens any more.
+fn drain(out: &Sender<Message>) -> io::Result<bool> {
+    while event::poll(GLANCE)? {
+        let event = event::read()?;
+        if !matches!(event, Event::Resize(..)) && out.send(Message::Input(event)).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// A dashboard that was asked to leave and has not done so by then writes to a terminal that nobody
 /// reads.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Hears signals. One that means: leave, is obeyed within [`PATIENCE`] even if the terminal is stuck; the
+/// Hears signals, new sizes of the terminal among them. One that means: leave, is obeyed within [`PATIENCE`] even if the terminal is stuck; the
 /// second SIGTERM at once.
 pub fn watch_signals(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     flag::register_conditional_default(SIGTERM, Arc::clone(&asked))?;
     flag::register(SIGTERM, asked)?;
-    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP])?;
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGWINCH])?;
     let hear = move || {
         for signal in signals.forever() {
             // What is typed there is meant for the program that has the terminal.
@@ -124,11 +147,15 @@ pub fn watch_signals(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
                 continue;
             }
             let message = match signal {
+                SIGWINCH => {
+                    let (columns, rows) = size().unwrap_or_default();
+                    Message::Input(Event::Resize(columns, rows))
+                }
                 SIGTSTP => Message::Suspend,
                 SIGHUP => Message::Hangup,
                 _ => Message::Quit,
             };
-            if signal != SIGTSTP {
+            if !matches!(signal, SIGTSTP | SIGWINCH) {
                 end_later();
             }
             if out.send(message).is_err() {

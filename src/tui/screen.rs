@@ -67,6 +67,9 @@ pub trait Screen: Sync {
         false
     }
 
+    /// Finds out of rows that come into view next what drawing them will ask.
+    fn prepare(&self, _snap: &Snapshot) {}
+
     /// Brings cursors and scroll positions back inside what there is; after each key and each answer, whichever
     /// screen is shown.
     fn settle(&self, _view: &mut View, _snap: &Snapshot) {}

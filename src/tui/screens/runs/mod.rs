@@ -72,6 +72,10 @@ impl Screen for Runs {
         cursor::lacks_rows(view, snap)
     }
 
+    fn prepare(&self, snap: &Snapshot) {
+        measured::measured(snap);
+    }
+
     fn settle(&self, view: &mut View, snap: &Snapshot) {
         cursor::settle(view, snap);
     }

@@ -133,8 +133,8 @@ fn drain(out: &Sender<Message>) -> io::Result<bool> {
 /// reads.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Hears signals, new sizes of the terminal among them. One that means: leave, is obeyed within [`PATIENCE`] even if the terminal is stuck; the
-/// second SIGTERM at once.
+/// Hears signals, new sizes of the terminal among them. One that means: leave, is obeyed within [`PATIENCE`] even if
+/// the terminal is stuck; the second SIGTERM at once.
 pub fn watch_signals(out: Sender<Message>, gate: Arc<Gate>) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     flag::register_conditional_default(SIGTERM, Arc::clone(&asked))?;

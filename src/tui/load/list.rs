@@ -80,6 +80,11 @@ impl ListLoader {
         Ok(differs)
     }
 
+    /// True if rows around those in view are to be read for the keys that come.
+    pub fn wants_ahead(&self) -> bool {
+        self.short
+    }
+
     /// Brings the rows before and behind those in view, for the keys that come; true if it did.
     pub fn look_ahead(
         &mut self,

@@ -26,6 +26,9 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// So many snapshots may wait for a screen that is busy: more would only fill the memory.
 const MOST_UNTAKEN: usize = 8;
+/// Rows ahead are read so long after an answer. On few cores the terminal, which has a frame to read at that moment, would
+/// wait for the reading of rows that nobody sees yet: 3 ms more for each second page.
+const LULL: Duration = Duration::from_millis(20);
 
 /// What reaches the loader thread.
 #[derive(Debug)]
@@ -110,6 +113,16 @@ impl Loader<'_> {
         if let Ask::Show(query) = ask {
             self.newer = (*query != self.query).then_some(*query);
         }
+    }
+
+    /// Waits until the frame of the answer is out; true if nothing else was asked meanwhile.
+    fn rests(&mut self) -> bool {
+        match self.asks.recv_timeout(LULL) {
+            Ok(ask) => self.take(ask),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => self.closed = true,
+        }
+        !self.interrupted() && !self.closed
     }
 
     /// True if a newer query waits, so that the rest of the answer to this one can be left.
@@ -198,7 +211,10 @@ impl Loader<'_> {
         if differs {
             self.send(why);
         }
-        if !self.interrupted() && self.list.look_ahead(reader, &self.query, &mut self.snap.list)? {
+        if self.list.wants_ahead()
+            && self.rests()
+            && self.list.look_ahead(reader, &self.query, &mut self.snap.list)?
+        {
             self.send(Why::Ahead);
         }
         Ok(())

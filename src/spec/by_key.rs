@@ -7,6 +7,12 @@ use super::{BuiltIn, RunSpec, SpecError};
 pub const IGNORED: &str = "–";
 
 impl RunSpec {
+    /// The most val rows that a look within an epoch of `per_epoch` steps takes; `None` = all.
+    pub fn most_val_rows(&self, per_epoch: u64) -> Option<u64> {
+        let rows = u64::from(self.batch_size) * u64::from(self.accumulate);
+        self.eval_rows.most(rows * self.eval_every.interval(self.epochs, per_epoch))
+    }
+
     /// Sets one key from its text.
     ///
     /// # Errors

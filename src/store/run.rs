@@ -284,9 +284,8 @@ impl Run {
         let facts = self.facts.as_ref()?;
         let epochs = facts.epochs.max(1);
         let per_epoch = facts.total_steps / u64::from(epochs);
-        let every = self.spec.eval_every.interval(epochs, per_epoch);
-        let rows = u64::from(self.spec.batch_size) * u64::from(self.spec.accumulate);
-        let most = self.spec.eval_rows.most(rows * every)?;
+        let most = self.spec.most_val_rows(per_epoch)?;
+        let every = self.spec.eval_every.interval(self.spec.epochs, per_epoch);
         let is_within = self.step.checked_rem(per_epoch).is_some_and(|step| step >= every);
         (is_within && most < facts.rows[1]).then_some(most)
     }

@@ -229,9 +229,9 @@ impl Checkpoints {
     ) -> Result<(), TrainError> {
         let json = serde_json::to_vec_pretty(state)
             .map_err(|e| TrainError::Failed(format!("The run's state cannot be written: {e}.")))?;
-        let weights = file_of(weights.into_iter().flatten())?;
         self.write("last", |write| {
-            assets.write(&weights, write)?;
+            // One file's bytes at a time.
+            assets.write(&file_of(weights.into_iter().flatten())?, write)?;
             write(OPTIMIZER, &weights::to_bytes(memory)?)?;
             write(STATE, &json)
         })

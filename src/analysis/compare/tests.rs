@@ -135,6 +135,7 @@ fn settings_with_several_seeds_are_tested_over_them() {
     assert!((contrast.accuracy.diff + 53.0 / 200.0).abs() < 1e-9);
     assert!(contrast.accuracy.ci95[1] < 0.0 && contrast.f1.diff < 0.0, "{contrast:?}");
     assert!(contrast.to_string().starts_with("real, p=0.00"), "{contrast}");
+    assert!(contrast.to_string().ends_with(" over 3+3 seeds, n=200"), "{contrast}");
     // A single run of each says nothing of seeds; a second seed of one does.
     assert!(compare(&entries[..2], 0).contrasts.is_empty());
     assert_eq!(compare(&entries[..3], 0).contrasts.len(), 1);

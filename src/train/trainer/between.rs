@@ -20,8 +20,7 @@ impl Trainer<'_> {
         self.optimizer.settle()?;
         self.read_waiting()?;
         let mut values = self.step_values();
-        let rows = u64::from(self.spec.batch_size) * u64::from(self.spec.accumulate);
-        let most = self.spec.eval_rows.most(rows * every.interval(epochs, per_epoch));
+        let most = self.spec.most_val_rows(per_epoch);
         let carried = self.objective.memory().map(Memory::take);
         let outcome = self.evaluate(Split::Val, most)?;
         if let (Some(memory), Some(carried)) = (self.objective.memory(), carried) {

@@ -74,10 +74,12 @@ pub fn draw(
                 // A figure of some of the rows is not to be held against those of all.
                 let is_best = best && from.contains_key(name);
                 let is_part = !is_best && name.starts_with("val/") && run.sampled().is_some();
-                let style = match () {
-                    () if is_part => theme.dim,
-                    () if best => theme.strong,
-                    () => theme.text,
+                let style = if is_part {
+                    theme.dim
+                } else if best {
+                    theme.strong
+                } else {
+                    theme.text
                 };
                 canvas.put_right(x + width, y, width, &figures::of(name, *value), style);
             }
